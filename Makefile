@@ -1,0 +1,70 @@
+# Two commands are enough to begin with: `make run` and `make test`. The rest is for contributors and for `.ci/run`.
+# On SQLite nothing is needed beyond Rust; what else a target needs is named beside it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PARTYLINE := $(TARGET)/debug/partyline
+VENV := $(TARGET)/ci-venv
+
+.PHONY: help run test test-all lint check-format clippy schema check-schema licences bench signatures durability \
+        check-readme binary
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## build what is missing and start the demo
+	cargo run -- demo
+
+test: ## every test, on SQLite
+	cargo test --workspace
+
+# Both servers live in throw-away folders on loopback ports and are gone afterwards, also when a test fails.
+test-all: ## the integration tests on PostgreSQL and on MariaDB (Debian: postgresql-15, mariadb-server)
+	scripts/test-databases run postgres -- cargo test --workspace --test it
+	scripts/test-databases run mariadb -- cargo test --workspace --test it
+
+lint: check-format clippy ## formatting, and clippy with warnings as errors
+
+check-format:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# By way of a second file: a build that fails must not leave an empty schema behind.
+schema: binary ## write schema.graphql anew
+	$(PARTYLINE) schema > $(TARGET)/schema.graphql
+	mv $(TARGET)/schema.graphql schema.graphql
+
+check-schema: binary ## fail unless schema.graphql is what the binary prints
+	$(PARTYLINE) schema | diff -u schema.graphql -
+
+licences: ## fail if a dependency's licence or source is not one that deny.toml allows (python3)
+	scripts/licences
+
+bench: ## the benchmarks of docs/benchmarks.md
+	cargo bench
+
+signatures: binary $(VENV)/installed ## Twilio's own helper signs, we verify (python3)
+	$(VENV)/bin/python tests/twilio/vectors.py | diff -u tests/twilio/vectors.json -
+	$(VENV)/bin/python tests/twilio/sign_requests.py --binary $(PARTYLINE)
+
+durability: binary ## watch the sync before each 200 with strace (python3, strace)
+	scripts/durability --binary $(PARTYLINE)
+
+check-readme: binary ## run the README's commands against a fresh demo (python3, curl, openssl; port 8080 must be free)
+	scripts/readme-commands --binary $(PARTYLINE)
+
+# The binary for the checks above. Built by way of the tests, because they turn on more features of shared dependencies
+# (tokio's test-util) and `cargo build` after `make test` would compile everything above tokio a second time.
+binary:
+	cargo test --workspace --no-run --test it
+
+# Only the helper's request validator is used; it needs the standard library alone, hence --no-deps.
+$(VENV)/installed: tests/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --no-deps --requirement tests/requirements.txt
+	touch $@

@@ -1,0 +1,141 @@
+//! The few column shapes that all tables are made of.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
+
+/// Shapes columns and tables for one kind of database.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape(DbBackend);
+
+impl Shape {
+    pub(crate) fn of(manager: &SchemaManager<'_>) -> Self {
+        Self(manager.get_database_backend())
+    }
+
+    /// A new table. On MariaDB all text compares byte by byte, as it does elsewhere: its default
+    /// ignores case and trailing blanks, and a bare server's default character set is latin1.
+    pub(crate) fn table(self, name: &'static str) -> TableCreateStatement {
+        let mut table = Table::create();
+        table.table(name);
+        if self.0 == DbBackend::MySql {
+            table.engine("InnoDB").character_set("utf8mb4").collate("utf8mb4_nopad_bin");
+        }
+        table
+    }
+
+    /// A point in time, to the microsecond, in UTC.
+    pub(crate) fn time(self, name: &'static str) -> ColumnDef {
+        let mut column = ColumnDef::new(name);
+        match self.0 {
+            DbBackend::MySql => column.custom("datetime(6)"),
+            _ => column.timestamp_with_time_zone(),
+        };
+        column
+    }
+
+    /// Text of up to 16 MiB (MariaDB's plain TEXT ends at 64 KiB).
+    pub(crate) fn long_text(self, name: &'static str) -> ColumnDef {
+        let mut column = ColumnDef::new(name);
+        match self.0 {
+            DbBackend::MySql => column.custom("mediumtext"),
+            _ => column.text(),
+        };
+        column
+    }
+
+    /// Text of at most `chars` characters. SQLite would take any length, so there the limit is a
+    /// check: what one database refuses, all refuse.
+    pub(crate) fn text(self, name: &'static str, chars: u32) -> ColumnDef {
+        let mut column = ColumnDef::new(name);
+        column.string_len(chars);
+        if self.0 == DbBackend::Sqlite {
+            column.check(Expr::expr(Func::cust("length").arg(Expr::col(name))).lte(chars));
+        }
+        column
+    }
+}
+
+pub(crate) fn id(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).uuid().not_null().take()
+}
+
+pub(crate) fn optional_id(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).uuid().null().take()
+}
+
+/// One of the domain's words.
+pub(crate) fn word(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).string_len(32).not_null().take()
+}
+
+pub(crate) fn flag(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).boolean().not_null().take()
+}
+
+/// TRUE while the row counts, NULL afterwards: it stands last in a unique key, and NULLs are
+/// never equal, so that what was put out of use frees its name.
+pub(crate) fn live() -> ColumnDef {
+    ColumnDef::new("live").boolean().null().take()
+}
+
+pub(crate) fn count(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).integer().not_null().take()
+}
+
+pub(crate) fn position(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).big_integer().not_null().take()
+}
+
+/// The primary key; that of an agency's row begins with the agency.
+pub(crate) fn primary(columns: &[&'static str]) -> IndexCreateStatement {
+    let mut key = Index::create();
+    for column in columns {
+        key.col(*column);
+    }
+    key.primary().take()
+}
+
+/// A reference to another row of the same agency.
+pub(crate) fn within_agency(column: &'static str, table: &'static str) -> ForeignKeyCreateStatement {
+    ForeignKey::create().from_col("agency_id").from_col(column).to_tbl(table).to_col("agency_id").to_col("id").take()
+}
+
+pub(crate) fn to_agency() -> ForeignKeyCreateStatement {
+    ForeignKey::create().from_col("agency_id").to_tbl("agency").to_col("id").take()
+}
+
+pub(crate) fn unique(name: &'static str, table: &'static str, columns: &[&'static str]) -> IndexCreateStatement {
+    index(name, table, columns).unique().take()
+}
+
+pub(crate) fn index(name: &'static str, table: &'static str, columns: &[&'static str]) -> IndexCreateStatement {
+    let mut index = Index::create();
+    index.name(name).table(table);
+    for column in columns {
+        index.col(*column);
+    }
+    index
+}
+
+/// Makes tables, then indexes.
+pub(crate) async fn create(
+    manager: &SchemaManager<'_>,
+    tables: Vec<TableCreateStatement>,
+    indexes: Vec<IndexCreateStatement>,
+) -> Result<(), DbErr> {
+    for table in tables {
+        manager.create_table(table).await?;
+    }
+    for index in indexes {
+        manager.create_index(index).await?;
+    }
+    Ok(())
+}
+
+/// Drops tables, in the order given.
+pub(crate) async fn drop(manager: &SchemaManager<'_>, tables: &[&'static str]) -> Result<(), DbErr> {
+    for table in tables {
+        manager.drop_table(Table::drop().table(*table).take()).await?;
+    }
+    Ok(())
+}

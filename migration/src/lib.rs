@@ -1,0 +1,25 @@
+//! Partyline's database schema: one file per change, the same on SQLite, PostgreSQL and MariaDB.
+
+pub use sea_orm_migration::prelude::*;
+
+mod columns;
+mod m20261123_000001_directory;
+mod m20261123_000002_conversations;
+mod m20261123_000003_event_log;
+mod m20261123_000004_safekeeping;
+
+/// Runs the changes in order.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261123_000001_directory::Migration),
+            Box::new(m20261123_000002_conversations::Migration),
+            Box::new(m20261123_000003_event_log::Migration),
+            Box::new(m20261123_000004_safekeeping::Migration),
+        ]
+    }
+}

@@ -1,0 +1,132 @@
+//! What an inbound text does to its thread, and whom it reaches.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::claim::{Tenure, settle_reopened};
+use super::routing::{Roster, Route, pool_route, route};
+use super::{RoutingRung, ThreadStatus};
+
+/// How long a text to an extension waits for that one user before the pool hears of it too.
+pub const EXTENSION_PATIENCE: TimeDelta = TimeDelta::minutes(5);
+
+/// The effect of one inbound text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reception {
+    /// Who holds the thread afterwards.
+    pub tenure: Tenure,
+    /// Whether a closed thread came back.
+    pub reopened: bool,
+    /// Who is told, and by which rung.
+    pub route: Route,
+    /// When the pool is to be told too, if nobody has claimed the thread by then.
+    pub escalate_at: Option<DateTime<Utc>>,
+}
+
+/// Receives a text into a thread that stands as `tenure` says.
+///
+/// A closed thread is reopened: to its last assignee if it was closed less than `reopen_within`
+/// ago and they are eligible and available, otherwise unclaimed. A claimed thread alerts its
+/// assignee, and the pool too while they are away; the user of an extension that the text names is
+/// told besides.
+pub fn receive(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelta, now: DateTime<Utc>) -> Reception {
+    let reopened = tenure.status == ThreadStatus::Closed;
+    let tenure = if reopened { settle_reopened(tenure, roster, reopen_within, now) } else { tenure.clone() };
+
+    let (route, escalate_at) = match tenure.assignee {
+        Some(assignee) => {
+            let mut recipients = vec![assignee];
+            recipients.extend(roster.extension.map(|member| member.user));
+            if roster.is_away(assignee) {
+                recipients.extend(roster.pool.iter().map(|member| member.user));
+            }
+            let mut seen = Vec::with_capacity(recipients.len());
+            recipients.retain(|user| !seen.contains(user) && { seen.push(*user); true });
+            (Route { rung: RoutingRung::Assignee, recipients }, None)
+        }
+        None => {
+            let route = route(roster);
+            let waits = route.rung == RoutingRung::Extension && pool_route(roster).is_some();
+            (route, waits.then(|| now + EXTENSION_PATIENCE))
+        }
+    };
+    Reception { tenure, reopened, route, escalate_at }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::routing::Member;
+    use crate::domain::{Availability, UserId};
+
+    const WEEK: TimeDelta = TimeDelta::days(7);
+
+    fn user(n: u128) -> UserId {
+        UserId(Uuid::from_u128(n))
+    }
+
+    fn member(n: u128, availability: Availability) -> Member {
+        Member { user: user(n), availability }
+    }
+
+    fn roster(availability: Availability) -> Roster {
+        Roster {
+            pool: vec![member(1, availability), member(2, Availability::Available)],
+            admins: vec![member(5, Availability::Available)],
+            ..Roster::default()
+        }
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default()
+    }
+
+    fn closed(days_ago: i64) -> Tenure {
+        Tenure {
+            status: ThreadStatus::Closed,
+            last_assignee: Some(user(1)),
+            closed_at: Some(now() - TimeDelta::days(days_ago)),
+            ..Tenure::unclaimed()
+        }
+    }
+
+    #[test]
+    fn an_unclaimed_thread_alerts_the_whole_pool() {
+        let got = receive(&Tenure::unclaimed(), &roster(Availability::Away), WEEK, now());
+        assert_eq!(got.route, Route { rung: RoutingRung::Pool, recipients: vec![user(1), user(2)] });
+        assert!(!got.reopened);
+    }
+
+    #[test]
+    fn a_claimed_thread_alerts_its_assignee_and_the_pool_while_they_are_away() {
+        let held = Tenure::claimed(user(1), now());
+        let there = receive(&held, &roster(Availability::Available), WEEK, now());
+        assert_eq!(there.route, Route { rung: RoutingRung::Assignee, recipients: vec![user(1)] });
+        let away = receive(&held, &roster(Availability::Away), WEEK, now());
+        assert_eq!(away.route.recipients, vec![user(1), user(2)]);
+    }
+
+    #[test]
+    fn a_closed_thread_returns_to_its_last_assignee_for_a_week() {
+        let soon = receive(&closed(6), &roster(Availability::Available), WEEK, now());
+        assert_eq!((soon.tenure.status, soon.tenure.assignee), (ThreadStatus::Claimed, Some(user(1))));
+        assert!(soon.reopened);
+        for (days, availability) in [(7, Availability::Available), (1, Availability::Away)] {
+            let got = receive(&closed(days), &roster(availability), WEEK, now());
+            assert_eq!((got.tenure.status, got.route.rung), (ThreadStatus::Unclaimed, RoutingRung::Pool));
+        }
+    }
+
+    #[test]
+    fn an_extension_is_told_alone_and_the_pool_after_five_minutes() {
+        let mut with_extension = roster(Availability::Available);
+        with_extension.extension = Some(member(9, Availability::Available));
+        let got = receive(&Tenure::unclaimed(), &with_extension, WEEK, now());
+        assert_eq!(got.route, Route { rung: RoutingRung::Extension, recipients: vec![user(9)] });
+        assert_eq!(got.escalate_at, Some(now() + TimeDelta::minutes(5)));
+        let held = receive(&Tenure::claimed(user(1), now()), &with_extension, WEEK, now());
+        assert_eq!(held.route.recipients, vec![user(1), user(9)]);
+        assert_eq!(held.escalate_at, None);
+    }
+}

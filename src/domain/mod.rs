@@ -1,0 +1,19 @@
+//! What Partyline decides, and nothing of how it is stored or carried.
+//!
+//! Everything here is pure: plain values in, a decision out. No database, no clock, no framework;
+//! a service loads a small snapshot, asks a function here, and writes what it answers.
+
+pub mod access;
+pub mod address;
+pub mod claim;
+pub mod cursor;
+pub mod extension;
+pub mod hours;
+pub mod ids;
+pub mod inbound;
+pub mod opt_out;
+pub mod routing;
+pub mod vocabulary;
+
+pub use ids::*;
+pub use vocabulary::*;

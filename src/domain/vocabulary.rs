@@ -1,0 +1,205 @@
+//! The words of the product as types. Each is stored and shown by the one name given here.
+
+use serde::{Deserialize, Serialize};
+
+/// A word that is stored as text.
+pub trait Word: Sized + Copy + 'static {
+    /// The name it is stored and shown by.
+    fn as_str(self) -> &'static str;
+    /// The word with this name, if there is one.
+    fn from_name(name: &str) -> Option<Self>;
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),* $(,)? })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+            pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),* }
+
+            impl Word for $name {
+                fn as_str(self) -> &'static str {
+                    match self { $(Self::$variant => $text),* }
+                }
+
+                fn from_name(name: &str) -> Option<Self> {
+                    match name { $($text => Some(Self::$variant),)* _ => None }
+                }
+            }
+        )*
+    };
+}
+
+
+/// Calls a macro with every word type, so that adapters cannot forget one.
+macro_rules! words_list {
+    ($with:ident) => {
+        $with! {
+            Role, Availability, PoolPolicy, RingStrategy, OptOutReplies, ThreadStatus, Direction,
+            MessageStatus, RoutingRung, MediaState, NotificationKind, ActivityKind, EventKind,
+            QuarantineState
+        }
+    };
+}
+pub(crate) use words_list;
+
+words! {
+    /// What a user may do in the agency.
+    Role {
+        /// Runs the agency: pools, extensions, users; sees every thread.
+        Admin = "ADMIN",
+        /// Sees and handles what their pools and threads bring.
+        Member = "MEMBER",
+    }
+    /// Whether a user takes work now. It matters for assignment and ringing, not for eligibility.
+    Availability {
+        /// Takes work.
+        Available = "AVAILABLE",
+        /// Does not.
+        Away = "AWAY",
+    }
+    /// How the threads of a pool find an assignee.
+    PoolPolicy {
+        /// The first to claim or to reply is the assignee.
+        FirstClaim = "FIRST_CLAIM",
+        /// Threads stay unclaimed and any handler replies, until someone claims one.
+        Shared = "SHARED",
+    }
+    /// How the phones of a pool ring.
+    RingStrategy {
+        /// All at once.
+        Simultaneous = "SIMULTANEOUS",
+        /// One after the other.
+        Sequential = "SEQUENTIAL",
+    }
+    /// Who answers STOP, START and HELP.
+    OptOutReplies {
+        /// Twilio does; we send nothing.
+        Twilio = "TWILIO",
+        /// We do; Twilio's filter is off.
+        Partyline = "PARTYLINE",
+    }
+    /// Where a thread stands.
+    ThreadStatus {
+        /// Nobody holds it.
+        Unclaimed = "UNCLAIMED",
+        /// Its assignee holds it.
+        Claimed = "CLAIMED",
+        /// Done, until the contact writes again.
+        Closed = "CLOSED",
+    }
+    /// Which way a message went.
+    Direction {
+        /// From the contact.
+        Inbound = "INBOUND",
+        /// To the contact.
+        Outbound = "OUTBOUND",
+    }
+    /// How far a message got.
+    MessageStatus {
+        /// An inbound one, stored.
+        Received = "RECEIVED",
+        /// Stored, not yet sent.
+        Queued = "QUEUED",
+        /// On its way to the carrier.
+        Sending = "SENDING",
+        /// It may or may not have reached the carrier.
+        Unknown = "UNKNOWN",
+        /// The carrier has it.
+        Sent = "SENT",
+        /// The carrier could not deliver it.
+        Undelivered = "UNDELIVERED",
+        /// It was not sent.
+        Failed = "FAILED",
+        /// The phone has it.
+        Delivered = "DELIVERED",
+    }
+    /// Why a user was told of a message: the step of the routing that named them.
+    RoutingRung {
+        /// The text named an extension.
+        Extension = "EXTENSION",
+        /// The number's eligible users.
+        Pool = "POOL",
+        /// The contact's provider.
+        Provider = "PROVIDER",
+        /// The agency's default user.
+        DefaultUser = "DEFAULT_USER",
+        /// Every admin: the last rung, which is never empty.
+        Admins = "ADMINS",
+        /// The thread's assignee.
+        Assignee = "ASSIGNEE",
+    }
+    /// Whether an attachment can be shown.
+    MediaState {
+        /// Not fetched yet.
+        Pending = "PENDING",
+        /// Kept here.
+        Ready = "READY",
+        /// It could not be fetched.
+        Failed = "FAILED",
+    }
+    /// What a notification tells.
+    NotificationKind {
+        /// A client wrote.
+        InboundClientMessage = "INBOUND_CLIENT_MESSAGE",
+        /// A colleague gave the user a thread.
+        ThreadAssigned = "THREAD_ASSIGNED",
+        /// A colleague took the user's thread over.
+        ThreadTakenOver = "THREAD_TAKEN_OVER",
+        /// A thread lost its assignee and waits for someone of the pool.
+        ThreadUnclaimed = "THREAD_UNCLAIMED",
+    }
+    /// What happened to a thread.
+    ActivityKind {
+        /// Someone claimed it.
+        Claimed = "CLAIMED",
+        /// Its assignee let it go.
+        Released = "RELEASED",
+        /// It went to another user, perhaps to the one who took it over.
+        Transferred = "TRANSFERRED",
+        /// It was closed.
+        Closed = "CLOSED",
+        /// It was reopened, by hand or by an inbound text.
+        Reopened = "REOPENED",
+        /// Its assignee lost their place in the pool.
+        Unassigned = "UNASSIGNED",
+    }
+    /// What an event of an agency's log tells.
+    EventKind {
+        /// A text came in.
+        InboundMessage = "INBOUND_MESSAGE",
+        /// A thread changed, other than by a text.
+        ThreadUpdated = "THREAD_UPDATED",
+        /// Pools, assignments, extensions, users or numbers changed.
+        DirectoryUpdated = "DIRECTORY_UPDATED",
+    }
+    /// What became of a text in quarantine.
+    QuarantineState {
+        /// Waits for an operator.
+        Held = "HELD",
+        /// Given to an agency.
+        Assigned = "ASSIGNED",
+        /// Put aside by an operator.
+        Discarded = "DISCARDED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_reads_back_by_its_name() {
+        for rung in [
+            RoutingRung::Extension,
+            RoutingRung::Pool,
+            RoutingRung::Provider,
+            RoutingRung::DefaultUser,
+            RoutingRung::Admins,
+            RoutingRung::Assignee,
+        ] {
+            assert_eq!(RoutingRung::from_name(rung.as_str()), Some(rung));
+        }
+        assert_eq!(RoutingRung::from_name("pool"), None);
+    }
+}

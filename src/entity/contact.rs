@@ -1,0 +1,31 @@
+//! A person outside, by address within an agency.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+
+use crate::domain::{AgencyId, ContactId, UserId};
+
+/// A person outside, by address within an agency.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "contact")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub agency_id: AgencyId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: ContactId,
+    /// As Twilio sent it: E.164, a short code, a name, `whatsapp:+1…`.
+    pub phone: String,
+    pub name: Option<String>,
+    /// The user who cares for them.
+    pub provider_user_id: Option<UserId>,
+    /// Set by a STOP to any number of the agency, cleared by a START.
+    pub opted_out_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Rows are put together by `store`, whose every query names the agency.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

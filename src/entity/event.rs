@@ -1,0 +1,31 @@
+//! One durable row of an agency's ordered log.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+
+use crate::domain::{AgencyId, EventKind, MessageId, ThreadId};
+
+/// One durable row of an agency's ordered log.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "event")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub agency_id: AgencyId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub position: i64,
+    pub kind: EventKind,
+    pub thread_id: Option<ThreadId>,
+    pub message_id: Option<MessageId>,
+    /// What changed in the directory, as its outside id.
+    pub node_id: Option<String>,
+    /// Users who could see the thread until this event, as a JSON list of ids: they are told to remove it.
+    #[sea_orm(column_type = "Text")]
+    pub lost_by: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// Rows are put together by `store`, whose every query names the agency.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,30 @@
+//! A number that a team shares.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+
+use crate::domain::{AccountId, AgencyId, PhoneNumberId};
+
+/// A number that a team shares.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "phone_number")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub agency_id: AgencyId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: PhoneNumberId,
+    /// The account it belongs to.
+    pub twilio_account_id: AccountId,
+    pub e164: String,
+    pub label: String,
+    /// TRUE while active, NULL once released: a number is live in one agency of an account.
+    pub live: Option<bool>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Rows are put together by `store`, whose every query names the agency.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

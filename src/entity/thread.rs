@@ -1,0 +1,43 @@
+//! All messages between one phone number and one contact, for ever.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+
+use crate::domain::{AgencyId, ContactId, ExtensionId, MessageId, PhoneNumberId, ThreadId, ThreadStatus, UserId};
+
+/// All messages between one phone number and one contact, for ever.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "thread")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub agency_id: AgencyId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: ThreadId,
+    pub phone_number_id: PhoneNumberId,
+    pub contact_id: ContactId,
+    pub status: ThreadStatus,
+    /// Set exactly while CLAIMED.
+    pub assignee_id: Option<UserId>,
+    pub claimed_at: Option<DateTime<Utc>>,
+    /// Who held it when it was last closed.
+    pub last_assignee_id: Option<UserId>,
+    pub closed_at: Option<DateTime<Utc>>,
+    /// The extension that the thread is spoken as.
+    pub extension_id: Option<ExtensionId>,
+    /// When the pool is told of a text that only an extension's user knows of.
+    pub escalate_at: Option<DateTime<Utc>>,
+    pub last_message_id: Option<MessageId>,
+    /// The inbox is ordered by it.
+    pub last_activity_at: DateTime<Utc>,
+    /// How many inbound messages there are; read marks count against it.
+    pub inbound_count: i32,
+    /// `inbound_count` as it was at the last outbound message.
+    pub answered_count: i32,
+    pub created_at: DateTime<Utc>,
+}
+
+/// Rows are put together by `store`, whose every query names the agency.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,34 @@
+//! A member of an agency's staff.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+
+use crate::domain::{AgencyId, Availability, Role, UserId};
+
+/// A member of an agency's staff.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "user_account")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub agency_id: AgencyId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: UserId,
+    /// The stable name that directory files and tokens use.
+    pub key: String,
+    pub name: String,
+    pub role: Role,
+    /// E.164.
+    pub phone: Option<String>,
+    /// Only verified phones are ever dialled.
+    pub phone_verified: bool,
+    pub active: bool,
+    pub availability: Availability,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Rows are put together by `store`, whose every query names the agency.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
