@@ -1,3 +1,4 @@
 pub mod domain;
 pub mod entity;
 pub mod ports;
+pub mod store;

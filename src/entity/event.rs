@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::domain::{AgencyId, EventKind, MessageId, ThreadId};
+use crate::domain::{AgencyId, EventKind, MessageId, ThreadId, UserId};
 
 /// One durable row of an agency's ordered log.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -18,7 +18,7 @@ pub struct Model {
     pub message_id: Option<MessageId>,
     /// What changed in the directory, as its outside id.
     pub node_id: Option<String>,
-    /// Users who could see the thread until this event, as a JSON list of ids: they are told to remove it.
+    /// Users who could see the thread until this event, separated by commas: they are told to remove it.
     #[sea_orm(column_type = "Text")]
     pub lost_by: Option<String>,
     pub created_at: DateTime<Utc>,
@@ -29,3 +29,16 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// Whether this user could see the thread until this event.
+    pub fn is_lost_by(&self, user: UserId) -> bool {
+        let user = user.to_string();
+        self.lost_by.as_deref().is_some_and(|list| list.split(',').any(|one| one == user))
+    }
+}
+
+/// Writes the list of `lost_by`.
+pub fn join_users(users: &[UserId]) -> String {
+    users.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
+use crate::domain::claim::Tenure;
 use crate::domain::{AgencyId, ContactId, ExtensionId, MessageId, PhoneNumberId, ThreadId, ThreadStatus, UserId};
 
 /// All messages between one phone number and one contact, for ever.
@@ -41,3 +42,53 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// A thread that has just begun.
+    pub fn begin(
+        agency: AgencyId,
+        id: ThreadId,
+        number: PhoneNumberId,
+        contact: ContactId,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            agency_id: agency,
+            id,
+            phone_number_id: number,
+            contact_id: contact,
+            status: ThreadStatus::Unclaimed,
+            assignee_id: None,
+            claimed_at: None,
+            last_assignee_id: None,
+            closed_at: None,
+            extension_id: None,
+            escalate_at: None,
+            last_message_id: None,
+            last_activity_at: now,
+            inbound_count: 0,
+            answered_count: 0,
+            created_at: now,
+        }
+    }
+
+    /// Who holds it.
+    pub fn tenure(&self) -> Tenure {
+        Tenure {
+            status: self.status,
+            assignee: self.assignee_id,
+            claimed_at: self.claimed_at,
+            last_assignee: self.last_assignee_id,
+            closed_at: self.closed_at,
+        }
+    }
+
+    /// Sets who holds it.
+    pub fn set_tenure(&mut self, tenure: &Tenure) {
+        self.status = tenure.status;
+        self.assignee_id = tenure.assignee;
+        self.claimed_at = tenure.claimed_at;
+        self.last_assignee_id = tenure.last_assignee;
+        self.closed_at = tenure.closed_at;
+    }
+}

@@ -1,0 +1,200 @@
+//! One use case per file: load a small snapshot, ask `domain`, write the result.
+//!
+//! An expected refusal is data ([`Refusal`]); what failed is a [`Fault`], which is logged once where
+//! it is answered.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseConnection, DbErr};
+
+use crate::domain::claim::Actor;
+use crate::domain::{AgencyId, Role, UserId};
+use crate::entity::user;
+use crate::events::Feeds;
+use crate::ports::Clock;
+use crate::store::failure::describe;
+use crate::store::threads::Scope;
+use crate::store::writer::{WriteError, Writer};
+use crate::store::{Database, Directory, DirectoryCache};
+
+pub mod accounts;
+pub mod apply_directory;
+pub mod authenticate;
+pub mod claim_thread;
+pub mod close_thread;
+pub mod escalate;
+pub mod manage_extensions;
+pub mod manage_pool;
+pub mod mark_notifications_read;
+pub mod mark_thread_read;
+pub mod quarantine;
+pub mod receive_sms;
+pub mod release_thread;
+pub mod reopen_thread;
+pub mod set_availability;
+mod thread_act;
+pub mod transfer_thread;
+
+/// What every use case works with.
+pub struct Services {
+    /// Where to read.
+    pub database: Database,
+    /// Where to write.
+    pub writer: Writer,
+    /// Agencies' directories, at most a second old.
+    pub directories: Arc<DirectoryCache>,
+    /// Live events.
+    pub feeds: Arc<Feeds>,
+    /// Twilio accounts and their tokens.
+    pub accounts: accounts::Accounts,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Services {
+    /// The pool that reads.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.database.reader
+    }
+
+    /// A user as they stand now; `None` if they are not there or not active.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn viewer(&self, agency: AgencyId, user: UserId) -> Result<Option<Viewer>, Fault> {
+        let directory = self.directories.get(agency).await?;
+        Ok(directory.and_then(|directory| Viewer::of(directory, user)))
+    }
+}
+
+/// An active user and the directory of their agency, as both stand now. Everything that a user asks
+/// for is asked as one.
+#[derive(Debug, Clone)]
+pub struct Viewer {
+    /// Their agency's directory.
+    pub directory: Arc<Directory>,
+    user: user::Model,
+}
+
+impl Viewer {
+    /// This user, if they are there and active.
+    pub fn of(directory: Arc<Directory>, user: UserId) -> Option<Self> {
+        let user = directory.active_user(user)?.clone();
+        Some(Self { directory, user })
+    }
+
+    /// Themselves.
+    pub fn user(&self) -> &user::Model {
+        &self.user
+    }
+
+    /// Their id.
+    pub fn id(&self) -> UserId {
+        self.user.id
+    }
+
+    /// Their agency.
+    pub fn agency(&self) -> AgencyId {
+        self.directory.agency_id()
+    }
+
+    /// Whether they run the agency.
+    pub fn is_admin(&self) -> bool {
+        self.user.role == Role::Admin
+    }
+
+    /// Themselves as somebody who acts on a thread.
+    pub fn actor(&self) -> Actor {
+        Actor { user: self.user.id, role: self.user.role }
+    }
+
+    /// What they may see of the agency's threads.
+    pub fn scope(&self) -> Scope {
+        let is_admin = self.is_admin();
+        let numbers = if is_admin { Vec::new() } else { self.directory.eligible_numbers(self.user.id) };
+        Scope { agency: self.agency(), user: self.user.id, is_admin, numbers }
+    }
+}
+
+/// Why something that was asked for is not done. Each is an expected answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its kind.
+    pub code: RefusalCode,
+    /// In words, for a person.
+    pub message: String,
+    /// Where in the input, outermost first.
+    pub path: Vec<String>,
+}
+
+/// The kinds of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalCode {
+    /// The input is wrong.
+    Invalid,
+    /// There is no such thing, or not for this user.
+    NotFound,
+    /// It clashes with what is there.
+    Conflict,
+    /// The user may not.
+    Forbidden,
+    /// Somebody else holds the thread.
+    AlreadyClaimed {
+        /// Who.
+        by: UserId,
+        /// Since when.
+        at: DateTime<Utc>,
+    },
+    /// The user does not hold the thread.
+    NotAssignee,
+}
+
+impl Refusal {
+    /// A refusal without a place in the input.
+    pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), path: Vec::new() }
+    }
+
+    /// There is no such thing, or not for this user: which of the two is not told.
+    pub fn not_found(what: &str, field: &str) -> Self {
+        Self::new(RefusalCode::NotFound, format!("There is no such {what}.")).at(field)
+    }
+
+    /// The input is wrong.
+    pub fn invalid(message: impl Into<String>, field: &str) -> Self {
+        Self::new(RefusalCode::Invalid, message).at(field)
+    }
+
+    /// Only admins may.
+    pub fn admins_only() -> Self {
+        Self::new(RefusalCode::Forbidden, "Only an admin of the agency may do this.")
+    }
+
+    /// The same, about a field of the input.
+    #[must_use]
+    pub fn at(mut self, field: &str) -> Self {
+        self.path = vec!["input".to_owned(), field.to_owned()];
+        self
+    }
+}
+
+/// What failed. Its text is safe to log; it is never shown outside.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// A query failed.
+    #[error("reading failed: {}", describe(.0))]
+    Read(DbErr),
+    /// A commit failed; the writer has logged why.
+    #[error("writing failed: {0}")]
+    Write(#[from] WriteError),
+}
+
+impl From<DbErr> for Fault {
+    fn from(error: DbErr) -> Self {
+        Self::Read(error)
+    }
+}
+
+/// A result, a refusal, or a fault.
+pub type Outcome<T> = Result<Result<T, Refusal>, Fault>;

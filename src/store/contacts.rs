@@ -1,0 +1,107 @@
+//! Contacts: the people outside.
+
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
+    QueryFilter as _, Select,
+};
+
+use super::bulk::list;
+use super::page::{Page, Window};
+use super::threads::Scope;
+use crate::domain::{AgencyId, ContactId};
+use crate::entity::contact;
+
+/// A part of the contacts with whom the user may see a thread, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    search: Option<&str>,
+    window: &Window,
+) -> Result<Page<contact::Model>, DbErr> {
+    let query = window.apply(narrowed(scope, search), &Order::Desc, contact::Column::CreatedAt, contact::Column::Id);
+    Ok(window.cut(query.all(conn).await?))
+}
+
+/// How many there are.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(conn: &impl ConnectionTrait, scope: &Scope, search: Option<&str>) -> Result<u64, DbErr> {
+    narrowed(scope, search).count(conn).await
+}
+
+/// One contact, if the user may see it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn visible(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    id: ContactId,
+) -> Result<Option<contact::Model>, DbErr> {
+    narrowed(scope, None).filter(contact::Column::Id.eq(id)).one(conn).await
+}
+
+/// These contacts of an agency, for rows that are visible themselves.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_ids(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    ids: &[ContactId],
+) -> Result<Vec<contact::Model>, DbErr> {
+    contact::Entity::find()
+        .filter(contact::Column::AgencyId.eq(agency))
+        .filter(contact::Column::Id.is_in(list(ids.iter().copied())))
+        .all(conn)
+        .await
+}
+
+/// A contact by their address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_phone(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    phone: &str,
+) -> Result<Option<contact::Model>, DbErr> {
+    contact::Entity::find()
+        .filter(contact::Column::AgencyId.eq(agency))
+        .filter(contact::Column::Phone.eq(phone))
+        .one(conn)
+        .await
+}
+
+fn narrowed(scope: &Scope, search: Option<&str>) -> Select<contact::Entity> {
+    let mut query = contact::Entity::find().filter(contact::Column::AgencyId.eq(scope.agency));
+    // An admin sees contacts without a thread too, such as those a directory file brought.
+    if !scope.is_admin {
+        query = query.filter(scope.sees_contact());
+    }
+    if let Some(search) = search {
+        query = query.filter(matches(search));
+    }
+    query
+}
+
+/// Whether the search stands in the contact's name or phone, without regard to case.
+pub(super) fn matches(search: &str) -> Condition {
+    let pattern: String = search.trim().to_lowercase().chars().fold("%".to_owned(), |mut pattern, c| {
+        if matches!(c, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(c);
+        pattern
+    }) + "%";
+    let like = |column: contact::Column| {
+        let lowered = Func::lower(Expr::col((contact::Entity, column)));
+        Expr::expr(lowered).like(LikeExpr::new(pattern.clone()).escape('!'))
+    };
+    Condition::any().add(like(contact::Column::Name)).add(like(contact::Column::Phone))
+}

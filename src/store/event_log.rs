@@ -1,0 +1,52 @@
+//! The ordered log of an agency.
+
+use std::sync::Arc;
+
+use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+
+use super::bulk::list;
+use crate::domain::AgencyId;
+use crate::entity::{agency_position, event};
+
+/// Where the log of an agency begins and ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn head(conn: &impl ConnectionTrait, agency: AgencyId) -> Result<Option<agency_position::Model>, DbErr> {
+    agency_position::Entity::find_by_id(agency).one(conn).await
+}
+
+/// The newest positions of these agencies.
+///
+/// # Errors
+/// When the database fails.
+pub async fn positions(conn: &impl ConnectionTrait, agencies: &[AgencyId]) -> Result<Vec<(AgencyId, i64)>, DbErr> {
+    agency_position::Entity::find()
+        .select_only()
+        .column(agency_position::Column::AgencyId)
+        .column(agency_position::Column::Position)
+        .filter(agency_position::Column::AgencyId.is_in(list(agencies.iter().copied())))
+        .into_tuple()
+        .all(conn)
+        .await
+}
+
+/// The events after a position, at most `limit`, in order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn after(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    position: i64,
+    limit: u64,
+) -> Result<Vec<Arc<event::Model>>, DbErr> {
+    let rows = event::Entity::find()
+        .filter(event::Column::AgencyId.eq(agency))
+        .filter(event::Column::Position.gt(position))
+        .order_by_asc(event::Column::Position)
+        .limit(limit)
+        .all(conn)
+        .await?;
+    Ok(rows.into_iter().map(Arc::new).collect())
+}

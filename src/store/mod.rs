@@ -1,0 +1,22 @@
+//! Every query. Entities in, plain values out; each finder takes the agency.
+//!
+//! Reading goes over a pool of connections; writing over [`writer::Writer`] alone.
+
+pub mod accounts;
+pub mod bulk;
+pub mod connect;
+pub mod contacts;
+pub mod directory;
+pub mod directory_cache;
+pub mod failure;
+pub mod event_log;
+pub mod messages;
+pub mod notifications;
+pub mod page;
+pub mod quarantine;
+pub mod threads;
+pub mod writer;
+
+pub use connect::{ConnectError, Database};
+pub use directory::Directory;
+pub use directory_cache::DirectoryCache;

@@ -1,0 +1,75 @@
+//! Notifications: each is its user's alone.
+
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _, QueryFilter as _, Select,
+};
+
+use super::bulk::list;
+use super::page::{Page, Window};
+use crate::domain::{AgencyId, NotificationId, UserId};
+use crate::entity::notification;
+
+/// A part of a user's notifications, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    user: UserId,
+    unread_only: bool,
+    window: &Window,
+) -> Result<Page<notification::Model>, DbErr> {
+    let query = narrowed(agency, user, unread_only);
+    let query = window.apply(query, &Order::Desc, notification::Column::CreatedAt, notification::Column::Id);
+    Ok(window.cut(query.all(conn).await?))
+}
+
+/// How many there are.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    user: UserId,
+    unread_only: bool,
+) -> Result<u64, DbErr> {
+    narrowed(agency, user, unread_only).count(conn).await
+}
+
+/// Those of these notifications that are the user's.
+///
+/// # Errors
+/// When the database fails.
+pub async fn own_among(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    user: UserId,
+    ids: &[NotificationId],
+) -> Result<Vec<notification::Model>, DbErr> {
+    narrowed(agency, user, false)
+        .filter(notification::Column::Id.is_in(list(ids.iter().copied())))
+        .all(conn)
+        .await
+}
+
+/// What an event told this user.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_event(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    position: i64,
+    user: UserId,
+) -> Result<Option<notification::Model>, DbErr> {
+    narrowed(agency, user, false).filter(notification::Column::EventPosition.eq(position)).one(conn).await
+}
+
+fn narrowed(agency: AgencyId, user: UserId, unread_only: bool) -> Select<notification::Entity> {
+    let query = notification::Entity::find()
+        .filter(notification::Column::AgencyId.eq(agency))
+        .filter(notification::Column::UserId.eq(user));
+    if unread_only { query.filter(notification::Column::ReadAt.is_null()) } else { query }
+}

@@ -1,0 +1,341 @@
+//! Threads: who may see which, the inbox, one thread and its history.
+
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, JoinType, Query, SelectStatement};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic as _, Iterable as _,
+    Order, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QueryResult, QuerySelect as _, QueryTrait, Select,
+};
+
+use super::bulk::list;
+use super::page::{Page, Window};
+use crate::domain::access::STAND_IN_RUNGS;
+use crate::domain::{AgencyId, ContactId, NotificationKind, PhoneNumberId, ThreadId, ThreadStatus, UserId};
+use crate::entity::{activity, contact, message, notification, read_mark, thread};
+
+/// What an active user may see of their agency's threads.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// The user's agency.
+    pub agency: AgencyId,
+    /// The user.
+    pub user: UserId,
+    /// Whether they see every thread.
+    pub is_admin: bool,
+    /// The numbers in whose pool they are eligible.
+    pub numbers: Vec<PhoneNumberId>,
+}
+
+impl Scope {
+    /// `domain::access::is_handler`, as SQL.
+    fn condition(&self) -> Condition {
+        use thread::Column as T;
+        let within = Condition::all().add(T::AgencyId.eq(self.agency));
+        if self.is_admin {
+            return within;
+        }
+        let stands_in = Query::select()
+            .expr(Expr::val(1))
+            .from(notification::Entity)
+            .and_where(notification::Column::AgencyId.eq(self.agency))
+            .and_where(notification::Column::ThreadId.into_expr().equals((thread::Entity, T::Id)))
+            .and_where(notification::Column::UserId.eq(self.user))
+            .and_where(notification::Column::Kind.eq(NotificationKind::InboundClientMessage))
+            .and_where(notification::Column::Rung.is_in(STAND_IN_RUNGS))
+            .take();
+        let mut any = Condition::any().add(T::AssigneeId.eq(self.user)).add(
+            Condition::all().add(T::Status.ne(ThreadStatus::Closed)).add(Expr::exists(stands_in)),
+        );
+        if !self.numbers.is_empty() {
+            any = any.add(T::PhoneNumberId.is_in(list(self.numbers.iter().copied())));
+        }
+        within.add(any)
+    }
+
+    fn select(&self) -> Select<thread::Entity> {
+        thread::Entity::find().filter(self.condition())
+    }
+
+    /// Whether any thread of the outer query's contact is visible.
+    pub(super) fn sees_contact(&self) -> Expr {
+        let threads = Query::select()
+            .expr(Expr::val(1))
+            .from(thread::Entity)
+            .cond_where(self.condition())
+            .and_where(thread::Column::ContactId.into_expr().equals((contact::Entity, contact::Column::Id)))
+            .take();
+        Expr::exists(threads)
+    }
+}
+
+/// What to list.
+#[derive(Debug, Clone, Default)]
+pub struct ThreadFilter {
+    /// Any of these; empty is all.
+    pub status: Vec<ThreadStatus>,
+    /// Held by this user, or not held by them.
+    pub assigned_to_me: Option<bool>,
+    /// On this number.
+    pub number: Option<PhoneNumberId>,
+    /// With this contact.
+    pub contact: Option<ContactId>,
+    /// With or without messages that the user has not read.
+    pub unread: Option<bool>,
+    /// Whether the contact had the last word.
+    pub needs_reply: Option<bool>,
+    /// In the contact's name or phone, without regard to case.
+    pub search: Option<String>,
+}
+
+/// One line of the inbox, with what it shows.
+#[derive(Debug, Clone)]
+pub struct InboxRow {
+    /// The thread.
+    pub thread: thread::Model,
+    /// With whom.
+    pub contact: Option<contact::Model>,
+    /// What was said last.
+    pub last_message: Option<message::Model>,
+    /// How much of it the user has seen; `None` if they never read it.
+    pub seen: Option<read_mark::Model>,
+}
+
+/// A part of the inbox, newest activity first, in one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn inbox(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    filter: &ThreadFilter,
+    window: &Window,
+) -> Result<Page<InboxRow>, DbErr> {
+    let query = narrowed(scope, filter);
+    let query = window.apply(query, &Order::Desc, thread::Column::LastActivityAt, thread::Column::Id);
+    let mut query = query.select_only();
+    let select = QueryTrait::query(&mut query);
+    join_last_message(select);
+    name_columns::<thread::Entity>(select, "t_");
+    name_columns::<contact::Entity>(select, "c_");
+    name_columns::<message::Entity>(select, "m_");
+    name_columns::<read_mark::Entity>(select, "r_");
+    Ok(window.cut(query.into_model::<InboxRow>().all(conn).await?))
+}
+
+impl FromQueryResult for InboxRow {
+    fn from_query_result(row: &QueryResult, _: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            thread: thread::Model::from_query_result(row, "t_")?,
+            contact: contact::Model::from_query_result_optional(row, "c_")?,
+            last_message: message::Model::from_query_result_optional(row, "m_")?,
+            seen: read_mark::Model::from_query_result_optional(row, "r_")?,
+        })
+    }
+}
+
+/// Selects all columns of one table under names that begin with `prefix`.
+fn name_columns<E: EntityTrait>(select: &mut SelectStatement, prefix: &str) {
+    for column in E::Column::iter() {
+        select.expr_as(Expr::col(column.as_column_ref()), format!("{prefix}{}", column.as_str()));
+    }
+}
+
+/// How many threads the filter lets through.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(conn: &impl ConnectionTrait, scope: &Scope, filter: &ThreadFilter) -> Result<u64, DbErr> {
+    narrowed(scope, filter).count(conn).await
+}
+
+/// The same, counted to at most `most`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_to(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    filter: &ThreadFilter,
+    most: u64,
+) -> Result<u64, DbErr> {
+    // PaginatorTrait wraps the query, so the limit holds inside the count.
+    narrowed(scope, filter).limit(most).count(conn).await
+}
+
+fn narrowed(scope: &Scope, filter: &ThreadFilter) -> Select<thread::Entity> {
+    use thread::Column as T;
+    let mut query = scope.select();
+    {
+        // Both joins are one to one at most: they never repeat a thread.
+        let select = QueryTrait::query(&mut query);
+        let own = |column: T| Expr::col((thread::Entity, column));
+        select.join(
+            JoinType::LeftJoin,
+            contact::Entity,
+            Condition::all()
+                .add(Expr::col((contact::Entity, contact::Column::AgencyId)).eq(own(T::AgencyId)))
+                .add(Expr::col((contact::Entity, contact::Column::Id)).eq(own(T::ContactId))),
+        );
+        select.join(
+            JoinType::LeftJoin,
+            read_mark::Entity,
+            Condition::all()
+                .add(Expr::col((read_mark::Entity, read_mark::Column::AgencyId)).eq(own(T::AgencyId)))
+                .add(Expr::col((read_mark::Entity, read_mark::Column::ThreadId)).eq(own(T::Id)))
+                .add(read_mark::Column::UserId.eq(scope.user)),
+        );
+    }
+    if !filter.status.is_empty() {
+        query = query.filter(T::Status.is_in(list(filter.status.iter().copied())));
+    }
+    if let Some(mine) = filter.assigned_to_me {
+        query = query.filter(if mine {
+            Condition::all().add(T::AssigneeId.eq(scope.user))
+        } else {
+            Condition::any().add(T::AssigneeId.is_null()).add(T::AssigneeId.ne(scope.user))
+        });
+    }
+    if let Some(number) = filter.number {
+        query = query.filter(T::PhoneNumberId.eq(number));
+    }
+    if let Some(contact) = filter.contact {
+        query = query.filter(T::ContactId.eq(contact));
+    }
+    if let Some(unread) = filter.unread {
+        let seen = Func::coalesce([read_mark::Column::SeenCount.into_expr(), T::AnsweredCount.into_expr()]);
+        let count = T::InboundCount.into_expr();
+        query = query.filter(if unread { count.gt(Expr::expr(seen)) } else { count.lte(Expr::expr(seen)) });
+    }
+    if let Some(needs_reply) = filter.needs_reply {
+        let answered = T::AnsweredCount.into_expr();
+        let count = T::InboundCount.into_expr();
+        query = query.filter(if needs_reply {
+            Condition::all().add(count.gt(answered)).add(T::Status.ne(ThreadStatus::Closed))
+        } else {
+            Condition::any().add(count.lte(answered)).add(T::Status.eq(ThreadStatus::Closed))
+        });
+    }
+    if let Some(search) = &filter.search {
+        query = query.filter(super::contacts::matches(search));
+    }
+    query
+}
+
+fn join_last_message(select: &mut SelectStatement) {
+    use message::Column as M;
+    select.join(
+        JoinType::LeftJoin,
+        message::Entity,
+        Condition::all()
+            .add(Expr::col((message::Entity, M::AgencyId)).eq(Expr::col((thread::Entity, thread::Column::AgencyId))))
+            .add(Expr::col((message::Entity, M::Id)).eq(Expr::col((thread::Entity, thread::Column::LastMessageId)))),
+    );
+}
+
+/// One thread, if the user may see it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn visible(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    id: ThreadId,
+) -> Result<Option<thread::Model>, DbErr> {
+    scope.select().filter(thread::Column::Id.eq(id)).one(conn).await
+}
+
+/// Those of these threads that the user may see.
+///
+/// # Errors
+/// When the database fails.
+pub async fn visible_among(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[ThreadId],
+) -> Result<Vec<thread::Model>, DbErr> {
+    scope.select().filter(thread::Column::Id.is_in(list(ids.iter().copied()))).all(conn).await
+}
+
+/// The visible threads of these contacts, newest activity first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_contacts(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    contacts: &[ContactId],
+) -> Result<Vec<thread::Model>, DbErr> {
+    scope
+        .select()
+        .filter(thread::Column::ContactId.is_in(list(contacts.iter().copied())))
+        .order_by_desc(thread::Column::LastActivityAt)
+        .order_by_desc(thread::Column::Id)
+        .all(conn)
+        .await
+}
+
+/// The threads that a user holds, on one number or on all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn held_by(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    user: UserId,
+    number: Option<PhoneNumberId>,
+) -> Result<Vec<thread::Model>, DbErr> {
+    let mut query = thread::Entity::find()
+        .filter(thread::Column::AgencyId.eq(agency))
+        .filter(thread::Column::AssigneeId.eq(user))
+        .order_by_asc(thread::Column::Id);
+    if let Some(number) = number {
+        query = query.filter(thread::Column::PhoneNumberId.eq(number));
+    }
+    query.all(conn).await
+}
+
+/// How much of these threads a user has seen.
+///
+/// # Errors
+/// When the database fails.
+pub async fn read_marks(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    user: UserId,
+    threads: &[ThreadId],
+) -> Result<Vec<read_mark::Model>, DbErr> {
+    read_mark::Entity::find()
+        .filter(read_mark::Column::AgencyId.eq(agency))
+        .filter(read_mark::Column::UserId.eq(user))
+        .filter(read_mark::Column::ThreadId.is_in(list(threads.iter().copied())))
+        .all(conn)
+        .await
+}
+
+/// A thread's history, oldest first. The thread's visibility is the caller's to check.
+///
+/// # Errors
+/// When the database fails.
+pub async fn activity(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    thread: ThreadId,
+    window: &Window,
+) -> Result<Page<activity::Model>, DbErr> {
+    let query = activity_of(agency, thread);
+    let query = window.apply(query, &Order::Asc, activity::Column::CreatedAt, activity::Column::Id);
+    Ok(window.cut(query.all(conn).await?))
+}
+
+/// How long that history is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn activity_count(conn: &impl ConnectionTrait, agency: AgencyId, thread: ThreadId) -> Result<u64, DbErr> {
+    activity_of(agency, thread).count(conn).await
+}
+
+fn activity_of(agency: AgencyId, thread: ThreadId) -> Select<activity::Entity> {
+    activity::Entity::find()
+        .filter(activity::Column::AgencyId.eq(agency))
+        .filter(activity::Column::ThreadId.eq(thread))
+}

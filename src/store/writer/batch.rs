@@ -1,0 +1,172 @@
+//! One transaction: lock the agencies, write the texts set-based, run the units, write the log.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError};
+
+use sea_orm::{
+    ColumnTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _,
+    QuerySelect as _, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+};
+
+use super::inbound_plan::InboundOutcome;
+use super::lane::Batch;
+use super::ledger::Ledger;
+use super::{Committed, InboundJob, Shared, Tx, inbound};
+use crate::domain::{AccountId, AgencyId};
+use crate::entity::phone_number;
+use crate::store::bulk::list;
+use crate::store::failure::{Reach, describe, reach};
+
+/// What became of each inbound text, in the order of the batch.
+pub(super) type Outcomes = Vec<InboundOutcome>;
+
+/// Why a batch was not committed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It lost a race; the same batch may be run again.
+    Race(DbErr),
+    /// A text of it was refused; nobody knows which.
+    Inbound(DbErr),
+    /// The database failed.
+    Batch(DbErr),
+}
+
+impl Failure {
+    /// Outside the texts nothing can be refused, only fail.
+    fn of(error: DbErr) -> Self {
+        match reach(&error) {
+            Reach::Retry => Self::Race(error),
+            Reach::Item | Reach::Batch => Self::Batch(error),
+        }
+    }
+
+    fn of_inbound(error: DbErr) -> Self {
+        match reach(&error) {
+            Reach::Item => Self::Inbound(error),
+            Reach::Retry | Reach::Batch => Self::of(error),
+        }
+    }
+}
+
+pub(super) async fn write(
+    shared: &Shared,
+    conn: &DatabaseConnection,
+    batch: &mut Batch,
+) -> Result<(Outcomes, Vec<Committed>), Failure> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let tx = conn.begin_with_options(options).await.map_err(Failure::of)?;
+    let result = write_in(shared, &tx, batch).await;
+    match result {
+        Ok((outcomes, ledger)) => {
+            tx.commit().await.map_err(Failure::of)?;
+            Ok((outcomes, ledger.committed(&shared.directories)))
+        }
+        Err(failure @ Failure::Batch(_)) => Err(failure), // no further statement; the connection goes
+        Err(failure) => {
+            tx.rollback().await.map_err(Failure::Batch)?;
+            Err(failure)
+        }
+    }
+}
+
+async fn write_in(
+    shared: &Shared,
+    tx: &DatabaseTransaction,
+    batch: &mut Batch,
+) -> Result<(Outcomes, Ledger), Failure> {
+    let mut agencies: BTreeSet<AgencyId> = batch.units.iter().flat_map(|job| job.agencies.iter().copied()).collect();
+    let numbers = numbers_of(tx, &batch.inbound).await.map_err(Failure::of_inbound)?;
+    agencies.extend(numbers.values().copied());
+    let mut ledger = Ledger::lock(tx, &agencies).await.map_err(Failure::of)?;
+    // Dated after the lock, so that an agency's rows are dated in the order of its log.
+    let now = shared.clock.now();
+
+    let mut outcomes = Outcomes::new();
+    if !batch.inbound.is_empty() {
+        let writing = inbound::Inbound { shared, conn: tx, now, ledger: &mut ledger };
+        outcomes = writing.write(&batch.inbound, &numbers).await.map_err(Failure::of_inbound)?;
+        let mut hints = shared.agency_hints.write().unwrap_or_else(PoisonError::into_inner);
+        hints.extend(numbers);
+    }
+
+    for job in &mut batch.units {
+        let mark = ledger.mark();
+        let savepoint = tx.begin().await.map_err(Failure::of)?;
+        let mut unit_tx = Tx::new(shared, &savepoint, now, &mut ledger);
+        let done = async {
+            job.work.run(&mut unit_tx).await?;
+            unit_tx.flush().await
+        }
+        .await;
+        match done {
+            Ok(()) => savepoint.commit().await.map_err(Failure::of)?,
+            Err(error) if reach(&error) == Reach::Item => {
+                tracing::error!(error = describe(&error), "the database refused a unit of work");
+                savepoint.rollback().await.map_err(Failure::Batch)?;
+                ledger.return_to(mark);
+                shared.figures.refused();
+                job.work.refuse();
+            }
+            Err(error) => return Err(Failure::of(error)),
+        }
+    }
+    ledger.write(tx).await.map_err(Failure::of)?;
+    Ok((outcomes, ledger))
+}
+
+/// The agencies in which the numbers that were texted are live. They are looked up before the lock,
+/// for the lock needs them; the directory that is read under it has the last word.
+async fn numbers_of(
+    tx: &DatabaseTransaction,
+    jobs: &[InboundJob],
+) -> Result<HashMap<(AccountId, String), AgencyId>, DbErr> {
+    let readable = || jobs.iter().filter(|job| !job.refused);
+    let to: BTreeSet<&str> = readable().map(|job| job.text.to.as_str()).collect();
+    let accounts: BTreeSet<AccountId> = readable().map(|job| job.text.account).collect();
+    if to.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(AccountId, String, AgencyId)> = phone_number::Entity::find()
+        .select_only()
+        .column(phone_number::Column::TwilioAccountId)
+        .column(phone_number::Column::E164)
+        .column(phone_number::Column::AgencyId)
+        .filter(phone_number::Column::TwilioAccountId.is_in(list(accounts)))
+        .filter(phone_number::Column::E164.is_in(list(to)))
+        .filter(phone_number::Column::Live.eq(true))
+        .into_tuple()
+        .all(tx)
+        .await?;
+    Ok(rows.into_iter().map(|(account, e164, agency)| ((account, e164), agency)).collect())
+}
+
+/// The directory of a locked agency, as it is within the transaction.
+pub(super) async fn directory_under_lock(
+    shared: &Shared,
+    conn: &DatabaseTransaction,
+    ledger: &mut Ledger,
+    agency: AgencyId,
+) -> Result<Arc<crate::store::Directory>, DbErr> {
+    let unknown = || DbErr::RecordNotFound("the agency of this work".to_owned());
+    let version = ledger.directory_version(agency).ok_or_else(unknown)?;
+    if let Some(own) = ledger.own_directory(agency) {
+        return Ok(own);
+    }
+    if !ledger.changes_directory(agency)
+        && let Some(cached) = shared.directories.at_version(agency, version)
+    {
+        return Ok(cached);
+    }
+    let directory = crate::store::Directory::load(conn, agency).await?.ok_or_else(unknown)?;
+    let directory = Arc::new(directory);
+    if ledger.changes_directory(agency) {
+        // Uncommitted: for this batch alone, and until the next change.
+        ledger.keep_own_directory(agency, directory.clone());
+    } else {
+        shared.directories.keep(directory.clone(), None);
+    }
+    Ok(directory)
+}

@@ -1,0 +1,193 @@
+//! Inbound texts, set-based: a batch of N is a constant number of statements.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{ExprTrait as _, Query};
+use sea_orm::{
+    ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+};
+
+use super::batch::{Outcomes, directory_under_lock};
+use super::inbound_plan::{Known, Plan, Planner};
+use super::ledger::Ledger;
+use super::{InboundJob, Shared};
+use crate::domain::{AccountId, AgencyId};
+use crate::entity::{contact, message, phone_number, quarantine, thread};
+use crate::store::bulk::{insert, list, upsert};
+
+pub(super) struct Inbound<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) conn: &'a DatabaseTransaction,
+    pub(super) now: DateTime<Utc>,
+    pub(super) ledger: &'a mut Ledger,
+}
+
+impl Inbound<'_> {
+    /// Reads what the batch needs, plans it message by message in memory, writes the plan.
+    pub(super) async fn write(
+        self,
+        jobs: &[InboundJob],
+        numbers: &HashMap<(AccountId, String), AgencyId>,
+    ) -> Result<Outcomes, DbErr> {
+        let mut known = Known { last_holders: HashMap::new(), directories: HashMap::new(), ..self.known(jobs, numbers).await? };
+        for agency in numbers.values().copied().collect::<BTreeSet<_>>() {
+            if self.ledger.is_locked(agency) {
+                let directory = directory_under_lock(self.shared, self.conn, self.ledger, agency).await?;
+                known.directories.insert(agency, directory);
+            }
+        }
+        known.last_holders = self.last_holders(jobs, numbers).await?;
+        let ids = self.shared.ids.clone();
+        let mut planner = Planner::new(known, numbers, ids, self.now);
+        let mut outcomes = Outcomes::with_capacity(jobs.len());
+        for job in jobs {
+            outcomes.push(planner.receive(&job.text, job.refused, self.ledger)?);
+        }
+        store(self.conn, planner.plan).await?;
+        Ok(outcomes)
+    }
+
+    /// What is there of the batch already: its SIDs, its contacts, their threads.
+    async fn known(
+        &self,
+        jobs: &[InboundJob],
+        numbers: &HashMap<(AccountId, String), AgencyId>,
+    ) -> Result<Known, DbErr> {
+        let accounts = || list(jobs.iter().map(|job| job.text.account).collect::<BTreeSet<_>>());
+        let sids = || list(jobs.iter().map(|job| job.text.message_sid.as_str()).collect::<BTreeSet<_>>());
+        let to: Vec<&str> = list(readable(jobs).map(|job| job.text.to.as_str()).collect::<BTreeSet<_>>());
+
+        // A number may have moved between agencies of its account since the text first came: every
+        // agency that holds or held it is asked, so that no text is ever told to a second one.
+        let holders = Query::select()
+            .column(phone_number::Column::AgencyId)
+            .from(phone_number::Entity)
+            .and_where(phone_number::Column::TwilioAccountId.is_in(accounts()))
+            .and_where(phone_number::Column::E164.is_in(to.clone()))
+            .take();
+        let mut seen: HashSet<(AccountId, String)> = HashSet::new();
+        if !to.is_empty() {
+            let stored: Vec<(AccountId, String)> = message::Entity::find()
+                .select_only()
+                .column(message::Column::TwilioAccountId)
+                .column(message::Column::ProviderSid)
+                .filter(message::Column::AgencyId.in_subquery(holders))
+                .filter(message::Column::TwilioAccountId.is_in(accounts()))
+                .filter(message::Column::ProviderSid.is_in(sids()))
+                .into_tuple()
+                .all(self.conn)
+                .await?;
+            seen.extend(stored);
+        }
+        let held: Vec<(AccountId, String)> = quarantine::Entity::find()
+            .select_only()
+            .column(quarantine::Column::TwilioAccountId)
+            .column(quarantine::Column::ProviderSid)
+            .filter(quarantine::Column::TwilioAccountId.is_in(accounts()))
+            .filter(quarantine::Column::ProviderSid.is_in(sids()))
+            .into_tuple()
+            .all(self.conn)
+            .await?;
+        seen.extend(held);
+
+        let agencies = list(numbers.values().copied().collect::<BTreeSet<_>>());
+        let from = list(readable(jobs).map(|job| job.text.from.as_str()).collect::<BTreeSet<_>>());
+        let mut contacts = HashMap::new();
+        let mut threads = HashMap::new();
+        if !agencies.is_empty() {
+            let rows = contact::Entity::find()
+                .filter(contact::Column::AgencyId.is_in(agencies.clone()))
+                .filter(contact::Column::Phone.is_in(from))
+                .all(self.conn)
+                .await?;
+            let ids = list(rows.iter().map(|row| row.id));
+            if !ids.is_empty() {
+                let rows = thread::Entity::find()
+                    .filter(thread::Column::AgencyId.is_in(agencies))
+                    .filter(thread::Column::ContactId.is_in(ids))
+                    .all(self.conn)
+                    .await?;
+                threads = rows.into_iter().map(|row| ((row.agency_id, row.phone_number_id, row.contact_id), row)).collect();
+            }
+            contacts = rows.into_iter().map(|row| ((row.agency_id, row.phone.clone()), row)).collect();
+        }
+        Ok(Known { seen, contacts, threads, ..Known::default() })
+    }
+
+    /// For texts to no live number: the agency that last held the number, else the only agency of
+    /// the account. Its admins are shown the quarantined text.
+    async fn last_holders(
+        &self,
+        jobs: &[InboundJob],
+        numbers: &HashMap<(AccountId, String), AgencyId>,
+    ) -> Result<HashMap<(AccountId, String), AgencyId>, DbErr> {
+        use crate::entity::agency;
+        let unmatched: BTreeSet<(AccountId, &str)> = readable(jobs)
+            .filter(|job| !numbers.contains_key(&(job.text.account, job.text.to.clone())))
+            .map(|job| (job.text.account, job.text.to.as_str()))
+            .collect();
+        if unmatched.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let accounts = list(unmatched.iter().map(|(account, _)| *account));
+        let mut condition = Condition::any();
+        for (account, to) in &unmatched {
+            condition = condition.add(
+                phone_number::Column::TwilioAccountId.eq(*account).and(phone_number::Column::E164.eq(*to)),
+            );
+        }
+        let mut released = phone_number::Entity::find().filter(condition).all(self.conn).await?;
+        released.sort_by_key(|row| row.updated_at);
+        let agencies: Vec<(AgencyId, AccountId)> = agency::Entity::find()
+            .select_only()
+            .column(agency::Column::Id)
+            .column(agency::Column::TwilioAccountId)
+            .filter(agency::Column::TwilioAccountId.is_in(accounts))
+            .into_tuple()
+            .all(self.conn)
+            .await?;
+        let mut holders = HashMap::new();
+        for (account, to) in unmatched {
+            let of_account: Vec<_> = agencies.iter().filter(|(_, of)| *of == account).collect();
+            let last = released.iter().rfind(|row| row.twilio_account_id == account && row.e164 == to);
+            let holder = match (last, of_account.as_slice()) {
+                (Some(row), _) => Some(row.agency_id),
+                (None, [(only, _)]) => Some(*only),
+                (None, _) => None,
+            };
+            holders.extend(holder.map(|agency| ((account, to.to_owned()), agency)));
+        }
+        Ok(holders)
+    }
+}
+
+/// The texts that may be put in a statement; what the database refused before goes to quarantine as
+/// it came.
+fn readable(jobs: &[InboundJob]) -> impl Iterator<Item = &InboundJob> {
+    jobs.iter().filter(|job| !job.refused)
+}
+
+async fn store(conn: &DatabaseTransaction, plan: Plan) -> Result<(), DbErr> {
+    use contact::Column as C;
+    use thread::Column as T;
+    upsert(conn, plan.contacts, &[C::AgencyId, C::Id], &[C::OptedOutAt, C::UpdatedAt]).await?;
+    let changed = [
+        T::Status,
+        T::AssigneeId,
+        T::ClaimedAt,
+        T::LastAssigneeId,
+        T::ClosedAt,
+        T::ExtensionId,
+        T::EscalateAt,
+        T::LastMessageId,
+        T::LastActivityAt,
+        T::InboundCount,
+    ];
+    upsert(conn, plan.threads, &[T::AgencyId, T::Id], &changed).await?;
+    insert(conn, plan.messages).await?;
+    insert(conn, plan.media).await?;
+    insert(conn, plan.activities).await?;
+    insert(conn, plan.notifications).await?;
+    insert(conn, plan.quarantine).await
+}

@@ -1,0 +1,343 @@
+//! The plan of a batch of inbound texts: message by message, in the order in which they came, in
+//! memory. `domain::inbound` decides; here its decisions become rows.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::DbErr;
+
+use super::ledger::Ledger;
+use crate::domain::address::MAX_ADDRESS_CHARS;
+use crate::domain::inbound::{Reception, receive};
+use crate::domain::opt_out::{Wish, wish};
+use crate::domain::{
+    AccountId, ActivityId, ActivityKind, AgencyId, ContactId, Direction, EventKind, ExtensionId, MediaId, MediaState,
+    MessageId, MessageStatus, NotificationId, NotificationKind, PhoneNumberId, PoolId, QuarantineId, QuarantineState,
+    ThreadId, UserId, extension,
+};
+use crate::entity::{activity, contact, event, media, message, notification, quarantine, thread};
+use crate::ports::IdGen;
+use crate::store::Directory;
+
+/// One authentic text, as Twilio sent it.
+#[derive(Debug, Clone)]
+pub struct InboundText {
+    /// The account whose token signed it.
+    pub account: AccountId,
+    /// Twilio's name for it.
+    pub message_sid: String,
+    /// The sender, as received.
+    pub from: String,
+    /// The number it was sent to.
+    pub to: String,
+    /// The text itself.
+    pub body: String,
+    /// Twilio's own reading of a STOP, START or HELP.
+    pub opt_out_type: Option<String>,
+    /// Its attachments.
+    pub media: Vec<InboundMedia>,
+    /// The whole form, kept if the text goes to quarantine.
+    pub form: Vec<(String, String)>,
+}
+
+/// An attachment that Twilio keeps for us.
+#[derive(Debug, Clone)]
+pub struct InboundMedia {
+    /// Where.
+    pub url: String,
+    /// Its MIME type, as the sender's phone said.
+    pub content_type: String,
+}
+
+/// What became of a text. All three are durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InboundOutcome {
+    /// It stands in a thread.
+    Stored(AgencyId, MessageId),
+    /// It was there already.
+    Duplicate,
+    /// It fits no number, or the database refused it as a message.
+    Quarantined,
+}
+
+/// What is there before the batch.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) seen: HashSet<(AccountId, String)>,
+    pub(super) contacts: HashMap<(AgencyId, String), contact::Model>,
+    pub(super) threads: HashMap<(AgencyId, PhoneNumberId, ContactId), thread::Model>,
+    pub(super) directories: HashMap<AgencyId, Arc<Directory>>,
+    pub(super) last_holders: HashMap<(AccountId, String), AgencyId>,
+}
+
+/// Rows to write. Contacts and threads stand in their final state, each once.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) contacts: Vec<contact::Model>,
+    pub(super) threads: Vec<thread::Model>,
+    pub(super) messages: Vec<message::Model>,
+    pub(super) media: Vec<media::Model>,
+    pub(super) activities: Vec<activity::Model>,
+    pub(super) notifications: Vec<notification::Model>,
+    pub(super) quarantine: Vec<quarantine::Model>,
+}
+
+pub(super) struct Planner<'a> {
+    known: Known,
+    numbers: &'a HashMap<(AccountId, String), AgencyId>,
+    ids: Arc<dyn IdGen>,
+    now: DateTime<Utc>,
+    /// Where a contact or thread of this batch stands in the plan.
+    contact_at: HashMap<(AgencyId, String), usize>,
+    thread_at: HashMap<(AgencyId, PhoneNumberId, ContactId), usize>,
+    pub(super) plan: Plan,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        known: Known,
+        numbers: &'a HashMap<(AccountId, String), AgencyId>,
+        ids: Arc<dyn IdGen>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let (contact_at, thread_at) = (HashMap::new(), HashMap::new());
+        Self { known, numbers, ids, now, contact_at, thread_at, plan: Plan::default() }
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        text: &InboundText,
+        refused: bool,
+        ledger: &mut Ledger,
+    ) -> Result<InboundOutcome, DbErr> {
+        if !self.known.seen.insert((text.account, text.message_sid.clone())) {
+            return Ok(InboundOutcome::Duplicate);
+        }
+        let agency = self.numbers.get(&(text.account, text.to.clone()));
+        let directory = agency.and_then(|agency| self.known.directories.get(agency)).cloned();
+        let number = directory.as_ref().and_then(|directory| directory.live_number(text.account, &text.to));
+        match (&directory, number) {
+            (Some(directory), Some(number)) if !refused => {
+                let message = self.into_thread(text, directory, number.id, ledger)?;
+                Ok(InboundOutcome::Stored(directory.agency_id(), message))
+            }
+            _ => {
+                let agency = agency.or_else(|| self.known.last_holders.get(&(text.account, text.to.clone()))).copied();
+                self.into_quarantine(text, agency, if refused { "REFUSED" } else { "UNMATCHED" })?;
+                Ok(InboundOutcome::Quarantined)
+            }
+        }
+    }
+
+    fn into_thread(
+        &mut self,
+        text: &InboundText,
+        directory: &Directory,
+        number: PhoneNumberId,
+        ledger: &mut Ledger,
+    ) -> Result<MessageId, DbErr> {
+        let agency = directory.agency_id();
+        let (contact, provider) = self.contact(agency, text);
+        let named = extension::named_in(&text.body).and_then(|digits| directory.extension_on(number, digits));
+        let named = named.map(|row| row.id);
+        let (id, now) = (MessageId(self.new_id()), self.now);
+
+        let thread = self.thread(agency, number, contact);
+        // From the first text that names an extension on, the thread is that extension's.
+        thread.extension_id = named.or(thread.extension_id);
+        let roster = directory.roster(number, provider, thread.extension_id);
+        let days = directory.pool(PoolId::from(number)).map_or(7, |pool| pool.reopen_within_days);
+        let before = thread.tenure();
+        let reception = receive(&before, &roster, TimeDelta::days(days.into()), now);
+        thread.set_tenure(&reception.tenure);
+        thread.escalate_at = match thread.assignee_id {
+            Some(_) => None,
+            // The first text that waits sets the time; later ones do not put it off.
+            None => thread.escalate_at.or(reception.escalate_at),
+        };
+        thread.last_message_id = Some(id);
+        thread.last_activity_at = now;
+        thread.inbound_count += 1;
+        let thread = thread.id;
+
+        if reception.reopened {
+            self.reopened(agency, thread, &reception);
+        }
+        self.message(text, agency, thread, id, named, &reception);
+        let event = event::Model {
+            agency_id: agency,
+            position: 0,
+            kind: EventKind::InboundMessage,
+            thread_id: Some(thread),
+            message_id: Some(id),
+            node_id: None,
+            lost_by: None,
+            created_at: now,
+        };
+        let position = ledger.append(event)?;
+        for user in reception.route.recipients {
+            self.notify(agency, position, user, thread, id, reception.route.rung);
+        }
+        Ok(id)
+    }
+
+    /// The contact of a text, made or taken up into the plan, with its provider.
+    fn contact(&mut self, agency: AgencyId, text: &InboundText) -> (ContactId, Option<UserId>) {
+        let key = (agency, text.from.clone());
+        let wish = wish(&text.body, text.opt_out_type.as_deref());
+        let at = match self.contact_at.get(&key) {
+            Some(at) => *at,
+            None => {
+                let row = match self.known.contacts.remove(&key) {
+                    Some(row) => row,
+                    None => contact::Model {
+                        agency_id: agency,
+                        id: ContactId(self.new_id()),
+                        phone: text.from.clone(),
+                        name: None,
+                        provider_user_id: None,
+                        opted_out_at: None,
+                        created_at: self.now,
+                        updated_at: self.now,
+                    },
+                };
+                self.contact_at.insert(key, self.plan.contacts.len());
+                self.plan.contacts.push(row);
+                self.plan.contacts.len() - 1
+            }
+        };
+        let now = self.now;
+        let row = &mut self.plan.contacts[at];
+        match wish {
+            Some(Wish::Stop) => {
+                row.opted_out_at = row.opted_out_at.or(Some(now));
+                row.updated_at = now;
+            }
+            Some(Wish::Start) => {
+                row.opted_out_at = None;
+                row.updated_at = now;
+            }
+            None => {}
+        }
+        (row.id, row.provider_user_id)
+    }
+
+    /// The thread of a number and a contact, made or taken up into the plan.
+    fn thread(&mut self, agency: AgencyId, number: PhoneNumberId, contact: ContactId) -> &mut thread::Model {
+        let key = (agency, number, contact);
+        let at = match self.thread_at.get(&key) {
+            Some(at) => *at,
+            None => {
+                let row = match self.known.threads.remove(&key) {
+                    Some(row) => row,
+                    None => thread::Model::begin(agency, ThreadId(self.new_id()), number, contact, self.now),
+                };
+                self.thread_at.insert(key, self.plan.threads.len());
+                self.plan.threads.push(row);
+                self.plan.threads.len() - 1
+            }
+        };
+        &mut self.plan.threads[at]
+    }
+
+    fn message(
+        &mut self,
+        text: &InboundText,
+        agency: AgencyId,
+        thread: ThreadId,
+        id: MessageId,
+        extension: Option<ExtensionId>,
+        reception: &Reception,
+    ) {
+        self.plan.messages.push(message::Model {
+            agency_id: agency,
+            id,
+            thread_id: thread,
+            direction: Direction::Inbound,
+            body: text.body.clone(),
+            status: MessageStatus::Received,
+            sender_id: None,
+            extension_id: extension,
+            twilio_account_id: text.account,
+            provider_sid: Some(text.message_sid.clone()),
+            routed_by: Some(reception.route.rung),
+            error_code: None,
+            created_at: self.now,
+        });
+        for (ordinal, media) in (0..).zip(&text.media) {
+            self.plan.media.push(media::Model {
+                agency_id: agency,
+                id: MediaId(self.ids.uuid(self.now)),
+                message_id: id,
+                ordinal,
+                content_type: media.content_type.clone(),
+                source_url: media.url.clone(),
+                state: MediaState::Pending,
+            });
+        }
+    }
+
+    fn reopened(&mut self, agency: AgencyId, thread: ThreadId, reception: &Reception) {
+        let row = activity::Model {
+            agency_id: agency,
+            id: ActivityId(self.new_id()),
+            thread_id: thread,
+            kind: ActivityKind::Reopened,
+            actor_id: None,
+            to_user_id: reception.tenure.assignee,
+            note: None,
+            created_at: self.now,
+        };
+        self.plan.activities.push(row);
+    }
+
+    fn notify(
+        &mut self,
+        agency: AgencyId,
+        position: i64,
+        user: UserId,
+        thread: ThreadId,
+        message: MessageId,
+        rung: crate::domain::RoutingRung,
+    ) {
+        let row = notification::Model {
+            agency_id: agency,
+            id: NotificationId(self.new_id()),
+            user_id: user,
+            event_position: position,
+            kind: NotificationKind::InboundClientMessage,
+            thread_id: Some(thread),
+            message_id: Some(message),
+            rung: Some(rung),
+            read_at: None,
+            resolved_at: None,
+            created_at: self.now,
+        };
+        self.plan.notifications.push(row);
+    }
+
+    /// Keeps the whole form, as JSON: a NUL or an over-long field is harmless there.
+    fn into_quarantine(&mut self, text: &InboundText, agency: Option<AgencyId>, reason: &str) -> Result<(), DbErr> {
+        let form = serde_json::to_string(&text.form).map_err(|error| DbErr::Json(error.to_string()))?;
+        let to_address = text.to.chars().filter(|c| !c.is_control()).take(MAX_ADDRESS_CHARS).collect();
+        let row = quarantine::Model {
+            id: QuarantineId(self.new_id()),
+            twilio_account_id: text.account,
+            provider_sid: text.message_sid.clone(),
+            to_address,
+            agency_id: agency,
+            reason: reason.to_owned(),
+            form,
+            state: QuarantineState::Held,
+            created_at: self.now,
+            settled_at: None,
+        };
+        self.plan.quarantine.push(row);
+        Ok(())
+    }
+
+    fn new_id(&self) -> uuid::Uuid {
+        self.ids.uuid(self.now)
+    }
+}

@@ -1,0 +1,140 @@
+//! One lane: takes what waits, has it written, answers. Halves a batch that a bad text spoils.
+
+use std::sync::Arc;
+
+use sea_orm::{DatabaseConnection, DbErr};
+use tokio::sync::mpsc;
+
+use super::batch::{Failure, Outcomes, write};
+use super::{InboundJob, InboundOutcome, Job, Shared, UnitJob, WriteError};
+use crate::store::bulk::MAX_ROWS;
+use crate::store::failure::describe;
+
+/// How often a batch that lost a race is run again.
+const RETRIES: u32 = 3;
+
+pub(super) struct Lane {
+    shared: Arc<Shared>,
+    /// `None` after a failure: what a connection is in the middle of then, nobody can say.
+    conn: Option<DatabaseConnection>,
+}
+
+/// The work of one transaction.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) inbound: Vec<InboundJob>,
+    pub(super) units: Vec<UnitJob>,
+}
+
+impl Batch {
+    fn of(jobs: &mut Vec<Job>) -> Self {
+        let mut batch = Self::default();
+        for job in jobs.drain(..) {
+            match job {
+                // Whoever has stopped waiting will ask again; doing it now would only hold up others.
+                Job::Inbound(job) if job.reply.is_closed() => {}
+                Job::Unit(job) if job.work.is_abandoned() => {}
+                Job::Inbound(job) => batch.inbound.push(*job),
+                Job::Unit(job) => batch.units.push(job),
+            }
+        }
+        batch
+    }
+
+    fn len(&self) -> usize {
+        self.inbound.len() + self.units.len()
+    }
+}
+
+impl Lane {
+    pub(super) async fn open(shared: Arc<Shared>) -> Result<Self, DbErr> {
+        let conn = shared.database.connect_to_write().await?;
+        Ok(Self { shared, conn: Some(conn) })
+    }
+
+    pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
+        let mut jobs = Vec::with_capacity(MAX_ROWS);
+        while waiting.recv_many(&mut jobs, MAX_ROWS).await > 0 {
+            let mut parts = vec![Batch::of(&mut jobs)];
+            while let Some(part) = parts.pop() {
+                if part.len() > 0 {
+                    self.settle(part, &mut parts).await;
+                }
+            }
+        }
+        if let Some(conn) = self.conn.take()
+            && let Err(error) = conn.close().await
+        {
+            tracing::warn!(error = describe(&error), "a writing connection did not close");
+        }
+    }
+
+    /// Writes a batch and answers it, or puts its halves on `parts`.
+    async fn settle(&mut self, mut batch: Batch, parts: &mut Vec<Batch>) {
+        let started = self.shared.clock.monotonic();
+        let mut retries = 0;
+        loop {
+            match self.attempt(&mut batch).await {
+                Ok((outcomes, committed)) => {
+                    self.shared.figures.committed(batch.len(), self.shared.clock.monotonic() - started);
+                    (self.shared.on_commit)(committed);
+                    return answer(batch, outcomes);
+                }
+                Err(Failure::Race(_)) if retries < RETRIES => retries += 1,
+                Err(Failure::Inbound(_)) if batch.inbound.len() > 1 => {
+                    let second = batch.inbound.split_off(batch.inbound.len() / 2);
+                    parts.push(Batch { inbound: second, units: Vec::new() });
+                    parts.push(batch);
+                    return;
+                }
+                Err(Failure::Inbound(error)) if batch.inbound.iter().any(|job| !job.refused) => {
+                    tracing::warn!(error = describe(&error), "the database refused a text; it goes to quarantine");
+                    self.shared.figures.refused();
+                    batch.inbound.iter_mut().for_each(|job| job.refused = true);
+                }
+                Err(Failure::Race(error) | Failure::Inbound(error) | Failure::Batch(error)) => {
+                    tracing::error!(error = describe(&error), work = batch.len(), "a batch was not written");
+                    self.shared.figures.failed();
+                    return refuse(batch);
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, batch: &mut Batch) -> Result<(Outcomes, Vec<super::Committed>), Failure> {
+        let conn = match &self.conn {
+            Some(conn) => conn,
+            None => {
+                let conn = self.shared.database.connect_to_write().await.map_err(Failure::Batch)?;
+                self.conn.insert(conn)
+            }
+        };
+        let result = write(&self.shared, conn, batch).await;
+        if let Err(Failure::Batch(_)) = &result
+            && let Some(conn) = self.conn.take()
+            && let Err(error) = conn.close().await
+        {
+            tracing::warn!(error = describe(&error), "a failed connection did not close");
+        }
+        result
+    }
+}
+
+fn answer(batch: Batch, outcomes: Vec<InboundOutcome>) {
+    for (job, outcome) in batch.inbound.into_iter().zip(outcomes) {
+        // A caller that has gone away does not want the answer.
+        let _ = job.reply.send(Ok(outcome));
+    }
+    for job in batch.units {
+        job.work.answer(true);
+    }
+}
+
+fn refuse(batch: Batch) {
+    for job in batch.inbound {
+        let _ = job.reply.send(Err(WriteError::Failed));
+    }
+    for job in batch.units {
+        job.work.answer(false);
+    }
+}

@@ -1,0 +1,134 @@
+//! The heads of the agencies' logs during one transaction.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use sea_orm::{ColumnTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, ConnectionTrait as _};
+
+use super::Committed;
+use crate::domain::AgencyId;
+use crate::entity::{agency_position, event};
+use crate::store::bulk::{insert, list, upsert};
+use crate::store::{Directory, DirectoryCache};
+
+#[derive(Debug, Clone)]
+struct Head {
+    row: agency_position::Model,
+    locked_position: i64,
+    locked_version: i64,
+}
+
+/// Positions are given out here, in memory, and written once at the end, so that a piece of work
+/// that fails leaves no hole in the log.
+pub(super) struct Ledger {
+    heads: BTreeMap<AgencyId, Head>,
+    events: Vec<event::Model>,
+    /// Directories with changes that are not committed yet.
+    own_directories: HashMap<AgencyId, Arc<Directory>>,
+}
+
+/// A place in the ledger to return to.
+pub(super) struct Mark {
+    heads: BTreeMap<AgencyId, Head>,
+    events: usize,
+}
+
+impl Ledger {
+    /// Locks the position rows of these agencies, in the order of their keys, so that two writers
+    /// never wait for each other. On SQLite BEGIN IMMEDIATE was the lock.
+    pub(super) async fn lock(tx: &DatabaseTransaction, agencies: &BTreeSet<AgencyId>) -> Result<Self, DbErr> {
+        let mut ledger = Self { heads: BTreeMap::new(), events: Vec::new(), own_directories: HashMap::new() };
+        if !agencies.is_empty() {
+            let mut query = agency_position::Entity::find()
+                .filter(agency_position::Column::AgencyId.is_in(list(agencies.iter().copied())))
+                .order_by_asc(agency_position::Column::AgencyId);
+            if tx.get_database_backend() != DbBackend::Sqlite {
+                query = query.lock_exclusive();
+            }
+            for row in query.all(tx).await? {
+                ledger.begin(row);
+            }
+        }
+        Ok(ledger)
+    }
+
+    /// Takes up the head of a log, locked or new.
+    pub(super) fn begin(&mut self, row: agency_position::Model) {
+        let head = Head { locked_position: row.position, locked_version: row.directory_version, row };
+        self.heads.insert(head.row.agency_id, head);
+    }
+
+    pub(super) fn is_locked(&self, agency: AgencyId) -> bool {
+        self.heads.contains_key(&agency)
+    }
+
+    /// Appends an event and gives its position.
+    pub(super) fn append(&mut self, mut event: event::Model) -> Result<i64, DbErr> {
+        let Some(head) = self.heads.get_mut(&event.agency_id) else {
+            return Err(DbErr::Custom("an event of an agency that is not locked".to_owned()));
+        };
+        head.row.position += 1;
+        event.position = head.row.position;
+        self.events.push(event);
+        Ok(head.row.position)
+    }
+
+    pub(super) fn directory_version(&self, agency: AgencyId) -> Option<i64> {
+        self.heads.get(&agency).map(|head| head.row.directory_version)
+    }
+
+    /// Counts up the directory's version, once per transaction.
+    pub(super) fn directory_changed(&mut self, agency: AgencyId) {
+        self.own_directories.remove(&agency);
+        if let Some(head) = self.heads.get_mut(&agency) {
+            head.row.directory_version = head.locked_version + 1;
+        }
+    }
+
+    pub(super) fn changes_directory(&self, agency: AgencyId) -> bool {
+        self.heads.get(&agency).is_some_and(|head| head.row.directory_version != head.locked_version)
+    }
+
+    pub(super) fn own_directory(&self, agency: AgencyId) -> Option<Arc<Directory>> {
+        self.own_directories.get(&agency).cloned()
+    }
+
+    pub(super) fn keep_own_directory(&mut self, agency: AgencyId, directory: Arc<Directory>) {
+        self.own_directories.insert(agency, directory);
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark { heads: self.heads.clone(), events: self.events.len() }
+    }
+
+    pub(super) fn return_to(&mut self, mark: Mark) {
+        self.heads = mark.heads;
+        self.events.truncate(mark.events);
+        self.own_directories.clear();
+    }
+
+    /// Writes the events and the new heads.
+    pub(super) async fn write(&self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+        use agency_position::Column::{AgencyId, DirectoryVersion, Position};
+        insert(tx, self.events.clone()).await?;
+        let moved = |head: &&Head| {
+            head.row.position != head.locked_position || head.row.directory_version != head.locked_version
+        };
+        let rows: Vec<_> = self.heads.values().filter(moved).map(|head| head.row.clone()).collect();
+        upsert(tx, rows, &[AgencyId], &[Position, DirectoryVersion]).await
+    }
+
+    /// What was committed, agency by agency, in the order of each log.
+    pub(super) fn committed(self, directories: &DirectoryCache) -> Vec<Committed> {
+        for (agency, head) in &self.heads {
+            if head.row.directory_version != head.locked_version {
+                directories.committed(*agency, head.row.directory_version);
+            }
+        }
+        let mut by_agency: BTreeMap<AgencyId, Vec<Arc<event::Model>>> = BTreeMap::new();
+        for event in self.events {
+            by_agency.entry(event.agency_id).or_default().push(Arc::new(event));
+        }
+        by_agency.into_iter().map(|(agency, events)| Committed { agency, events }).collect()
+    }
+}

@@ -1,0 +1,170 @@
+//! What a unit of work sees of the transaction that it is part of.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseTransaction, DbErr};
+use uuid::Uuid;
+
+use super::Shared;
+use super::batch::directory_under_lock;
+use super::ledger::Ledger;
+use crate::domain::{AgencyId, EventKind, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId};
+use crate::entity::{agency_position, audit, event, notification};
+use crate::store::{Directory, bulk};
+
+/// A savepoint, the time, and the log of the locked agencies.
+pub struct Tx<'a> {
+    /// Statements go here.
+    pub conn: &'a DatabaseTransaction,
+    /// The time of the whole batch.
+    pub now: DateTime<Utc>,
+    shared: &'a Shared,
+    ledger: &'a mut Ledger,
+    notifications: Vec<notification::Model>,
+    audits: Vec<audit::Model>,
+}
+
+/// What users are told besides the event itself.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// What it tells.
+    pub kind: NotificationKind,
+    /// Each once.
+    pub users: Vec<UserId>,
+    /// The thread it is about.
+    pub thread: Option<ThreadId>,
+    /// The message it is about.
+    pub message: Option<MessageId>,
+    /// Of an inbound message: the rung that named the users.
+    pub rung: Option<RoutingRung>,
+}
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(
+        shared: &'a Shared,
+        conn: &'a DatabaseTransaction,
+        now: DateTime<Utc>,
+        ledger: &'a mut Ledger,
+    ) -> Self {
+        Self { conn, now, shared, ledger, notifications: Vec::new(), audits: Vec::new() }
+    }
+
+    /// A new id.
+    pub fn new_id(&self) -> Uuid {
+        self.shared.ids.uuid(self.now)
+    }
+
+    /// The directory of one of this work's agencies, as it stands within the transaction.
+    ///
+    /// # Errors
+    /// When the database fails, or the agency is not one of this work's.
+    pub async fn directory(&mut self, agency: AgencyId) -> Result<Arc<Directory>, DbErr> {
+        directory_under_lock(self.shared, self.conn, self.ledger, agency).await
+    }
+
+    /// Begins the log of an agency that this work makes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begin_log(&mut self, agency: AgencyId) -> Result<(), DbErr> {
+        if self.ledger.is_locked(agency) {
+            return Ok(());
+        }
+        let row = agency_position::Model {
+            agency_id: agency,
+            epoch: self.new_id(),
+            position: 0,
+            directory_version: 0,
+            first_kept: 0,
+        };
+        bulk::insert(self.conn, vec![row.clone()]).await?;
+        self.ledger.begin(row);
+        Ok(())
+    }
+
+    /// Appends that a thread changed. `lost_by` names users who could see it until now.
+    ///
+    /// # Errors
+    /// When the agency is not one of this work's.
+    pub fn thread_updated(
+        &mut self,
+        agency: AgencyId,
+        thread: ThreadId,
+        lost_by: &[UserId],
+        notice: Option<Notice>,
+    ) -> Result<(), DbErr> {
+        let lost_by = (!lost_by.is_empty()).then(|| event::join_users(lost_by));
+        let event = event::Model { thread_id: Some(thread), lost_by, ..self.blank(agency, EventKind::ThreadUpdated) };
+        let position = self.ledger.append(event)?;
+        if let Some(notice) = notice {
+            self.notify(agency, position, notice);
+        }
+        Ok(())
+    }
+
+    /// Appends that something in the directory changed, and notes who changed it for the audit log.
+    ///
+    /// # Errors
+    /// When the agency is not one of this work's.
+    pub fn directory_updated(
+        &mut self,
+        agency: AgencyId,
+        node_id: &str,
+        action: &str,
+        actor: Option<UserId>,
+    ) -> Result<(), DbErr> {
+        self.ledger.directory_changed(agency);
+        let node = Some(node_id.to_owned());
+        let event = event::Model { node_id: node, ..self.blank(agency, EventKind::DirectoryUpdated) };
+        self.ledger.append(event)?;
+        let id = crate::domain::AuditId(self.new_id());
+        self.audits.push(audit::Model {
+            agency_id: agency,
+            id,
+            actor_id: actor,
+            action: action.to_owned(),
+            node_id: node_id.to_owned(),
+            created_at: self.now,
+        });
+        Ok(())
+    }
+
+    fn notify(&mut self, agency: AgencyId, position: i64, notice: Notice) {
+        for user in notice.users {
+            let row = notification::Model {
+                agency_id: agency,
+                id: NotificationId(self.new_id()),
+                user_id: user,
+                event_position: position,
+                kind: notice.kind,
+                thread_id: notice.thread,
+                message_id: notice.message,
+                rung: notice.rung,
+                read_at: None,
+                resolved_at: None,
+                created_at: self.now,
+            };
+            self.notifications.push(row);
+        }
+    }
+
+    fn blank(&self, agency: AgencyId, kind: EventKind) -> event::Model {
+        event::Model {
+            agency_id: agency,
+            position: 0,
+            kind,
+            thread_id: None,
+            message_id: None,
+            node_id: None,
+            lost_by: None,
+            created_at: self.now,
+        }
+    }
+
+    /// Writes what the unit collected, still within its savepoint.
+    pub(super) async fn flush(&mut self) -> Result<(), DbErr> {
+        bulk::insert(self.conn, std::mem::take(&mut self.notifications)).await?;
+        bulk::insert(self.conn, std::mem::take(&mut self.audits)).await
+    }
+}
