@@ -2,3 +2,5 @@ pub mod domain;
 pub mod entity;
 pub mod ports;
 pub mod store;
+pub mod events;
+pub mod service;

@@ -10,6 +10,9 @@ pub trait IdGen: Send + Sync + Debug {
     /// A UUID of version 7 (RFC 9562): later ones of one generator sort after earlier ones, also
     /// within a millisecond, so that messages stored together keep their order.
     fn uuid(&self, now: DateTime<Utc>) -> Uuid;
+
+    /// 24 bytes that nobody can guess and that never come twice.
+    fn nonce(&self) -> [u8; 24];
 }
 
 /// The machine's generator.
@@ -31,6 +34,13 @@ impl IdGen for SystemIdGen {
         let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
         let context = self.context.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Uuid::new_v7(Timestamp::from_unix(&*context, seconds, now.timestamp_subsec_nanos()))
+    }
+
+    #[expect(clippy::expect_used, reason = "a machine without randomness must not go on")]
+    fn nonce(&self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        getrandom::fill(&mut bytes).expect("the operating system gives no randomness");
+        bytes
     }
 }
 

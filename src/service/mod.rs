@@ -32,6 +32,7 @@ pub mod quarantine;
 pub mod receive_sms;
 pub mod release_thread;
 pub mod reopen_thread;
+pub mod seal;
 pub mod set_availability;
 mod thread_act;
 pub mod transfer_thread;

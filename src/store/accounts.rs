@@ -1,8 +1,11 @@
 //! Twilio accounts. They stand above agencies: one may serve several.
 
-use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
 
-use crate::entity::account;
+use crate::domain::{AccountId, AgencyId};
+use crate::entity::{account, agency, phone_number};
 
 /// The account with this SID.
 ///
@@ -18,4 +21,40 @@ pub async fn by_sid(conn: &impl ConnectionTrait, sid: &str) -> Result<Option<acc
 /// When the database fails.
 pub async fn all(conn: &impl ConnectionTrait) -> Result<Vec<account::Model>, DbErr> {
     account::Entity::find().order_by_asc(account::Column::AccountSid).all(conn).await
+}
+
+/// Whether a number is live in one of an account's agencies.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_live_number(conn: &impl ConnectionTrait, account: AccountId, e164: &str) -> Result<bool, DbErr> {
+    holder_of(conn, account, e164).await.map(|holder| holder.is_some())
+}
+
+/// The agency in which a number of an account is live.
+///
+/// # Errors
+/// When the database fails.
+pub async fn holder_of(
+    conn: &impl ConnectionTrait,
+    account: AccountId,
+    e164: &str,
+) -> Result<Option<AgencyId>, DbErr> {
+    phone_number::Entity::find()
+        .select_only()
+        .column(phone_number::Column::AgencyId)
+        .filter(phone_number::Column::TwilioAccountId.eq(account))
+        .filter(phone_number::Column::E164.eq(e164))
+        .filter(phone_number::Column::Live.eq(true))
+        .into_tuple()
+        .one(conn)
+        .await
+}
+
+/// The agency with this stable name.
+///
+/// # Errors
+/// When the database fails.
+pub async fn agency_by_key(conn: &impl ConnectionTrait, key: &str) -> Result<Option<agency::Model>, DbErr> {
+    agency::Entity::find().filter(agency::Column::Key.eq(key)).one(conn).await
 }

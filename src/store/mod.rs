@@ -9,11 +9,13 @@ pub mod contacts;
 pub mod directory;
 pub mod directory_cache;
 pub mod failure;
+pub mod directory_writes;
 pub mod event_log;
 pub mod messages;
 pub mod notifications;
 pub mod page;
 pub mod quarantine;
+pub mod thread_writes;
 pub mod threads;
 pub mod writer;
 

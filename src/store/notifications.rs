@@ -1,11 +1,13 @@
 //! Notifications: each is its user's alone.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _, QueryFilter as _, Select,
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _, QueryFilter as _, Select,
 };
 
 use super::bulk::list;
 use super::page::{Page, Window};
+use super::thread_writes::mark_notifications_read;
 use crate::domain::{AgencyId, NotificationId, UserId};
 use crate::entity::notification;
 
@@ -72,4 +74,21 @@ fn narrowed(agency: AgencyId, user: UserId, unread_only: bool) -> Select<notific
         .filter(notification::Column::AgencyId.eq(agency))
         .filter(notification::Column::UserId.eq(user));
     if unread_only { query.filter(notification::Column::ReadAt.is_null()) } else { query }
+}
+
+/// Marks these notifications of a user as read.
+///
+/// # Errors
+/// When the database fails.
+pub async fn mark_read(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    user: UserId,
+    ids: &[NotificationId],
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let which = Condition::all()
+        .add(notification::Column::AgencyId.eq(agency))
+        .add(notification::Column::Id.is_in(list(ids.iter().copied())));
+    mark_notifications_read(conn, which, user, now).await
 }

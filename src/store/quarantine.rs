@@ -1,10 +1,12 @@
 //! Texts that fit no number.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _, QueryFilter as _,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _, Select,
 };
 
+use super::bulk::list;
 use super::page::{Page, Window};
 use crate::domain::{AgencyId, QuarantineId, QuarantineState};
 use crate::entity::quarantine;
@@ -68,4 +70,23 @@ fn held() -> Select<quarantine::Entity> {
 
 fn of_agency(agency: AgencyId) -> Select<quarantine::Entity> {
     held().filter(quarantine::Column::AgencyId.eq(agency))
+}
+
+/// An operator has decided about these texts.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle(
+    conn: &impl ConnectionTrait,
+    ids: &[QuarantineId],
+    state: QuarantineState,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    quarantine::Entity::update_many()
+        .set(quarantine::ActiveModel { state: Set(state), settled_at: Set(Some(now)), ..Default::default() })
+        .filter(quarantine::Column::Id.is_in(list(ids.iter().copied())))
+        .filter(quarantine::Column::State.eq(QuarantineState::Held))
+        .exec(conn)
+        .await
+        .map(drop)
 }

@@ -97,11 +97,11 @@ def vectors():
 
 
 def main() -> None:
-    text = json.dumps(list(vectors()), indent=1, ensure_ascii=True) + "\n"
+    printed = json.dumps(list(vectors()), indent=1, ensure_ascii=True) + "\n"
     if sys.argv[1:] == ["--write"]:
-        FILE.write_text(text)
+        FILE.write_text(printed)
     elif not sys.argv[1:]:
-        sys.stdout.write(text)
+        sys.stdout.write(printed)
     else:
         sys.exit(__doc__)
 

@@ -98,11 +98,16 @@ async fn write_in(
         let mut unit_tx = Tx::new(shared, &savepoint, now, &mut ledger);
         let done = async {
             job.work.run(&mut unit_tx).await?;
-            unit_tx.flush().await
+            unit_tx.flush().await?;
+            Ok(unit_tx.is_given_up())
         }
         .await;
         match done {
-            Ok(()) => savepoint.commit().await.map_err(Failure::of)?,
+            Ok(true) => {
+                savepoint.rollback().await.map_err(Failure::Batch)?;
+                ledger.return_to(mark);
+            }
+            Ok(false) => savepoint.commit().await.map_err(Failure::of)?,
             Err(error) if reach(&error) == Reach::Item => {
                 tracing::error!(error = describe(&error), "the database refused a unit of work");
                 savepoint.rollback().await.map_err(Failure::Batch)?;

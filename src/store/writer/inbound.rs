@@ -12,9 +12,10 @@ use super::batch::{Outcomes, directory_under_lock};
 use super::inbound_plan::{Known, Plan, Planner};
 use super::ledger::Ledger;
 use super::{InboundJob, Shared};
-use crate::domain::{AccountId, AgencyId};
+use crate::domain::{AccountId, AgencyId, QuarantineId, QuarantineState};
 use crate::entity::{contact, message, phone_number, quarantine, thread};
 use crate::store::bulk::{insert, list, upsert};
+use crate::store::quarantine::settle;
 
 pub(super) struct Inbound<'a> {
     pub(super) shared: &'a Shared,
@@ -44,7 +45,7 @@ impl Inbound<'_> {
         for job in jobs {
             outcomes.push(planner.receive(&job.text, job.refused, self.ledger)?);
         }
-        store(self.conn, planner.plan).await?;
+        store(self.conn, planner.plan, self.now).await?;
         Ok(outcomes)
     }
 
@@ -80,8 +81,10 @@ impl Inbound<'_> {
                 .await?;
             seen.extend(stored);
         }
-        let held: Vec<(AccountId, String)> = quarantine::Entity::find()
+        let settling: HashSet<QuarantineId> = jobs.iter().filter_map(|job| job.text.settles).collect();
+        let held: Vec<(QuarantineId, AccountId, String)> = quarantine::Entity::find()
             .select_only()
+            .column(quarantine::Column::Id)
             .column(quarantine::Column::TwilioAccountId)
             .column(quarantine::Column::ProviderSid)
             .filter(quarantine::Column::TwilioAccountId.is_in(accounts()))
@@ -89,7 +92,7 @@ impl Inbound<'_> {
             .into_tuple()
             .all(self.conn)
             .await?;
-        seen.extend(held);
+        seen.extend(held.into_iter().filter(|(id, ..)| !settling.contains(id)).map(|(_, account, sid)| (account, sid)));
 
         let agencies = list(numbers.values().copied().collect::<BTreeSet<_>>());
         let from = list(readable(jobs).map(|job| job.text.from.as_str()).collect::<BTreeSet<_>>());
@@ -168,7 +171,7 @@ fn readable(jobs: &[InboundJob]) -> impl Iterator<Item = &InboundJob> {
     jobs.iter().filter(|job| !job.refused)
 }
 
-async fn store(conn: &DatabaseTransaction, plan: Plan) -> Result<(), DbErr> {
+async fn store(conn: &DatabaseTransaction, plan: Plan, now: DateTime<Utc>) -> Result<(), DbErr> {
     use contact::Column as C;
     use thread::Column as T;
     upsert(conn, plan.contacts, &[C::AgencyId, C::Id], &[C::OptedOutAt, C::UpdatedAt]).await?;
@@ -189,5 +192,9 @@ async fn store(conn: &DatabaseTransaction, plan: Plan) -> Result<(), DbErr> {
     insert(conn, plan.media).await?;
     insert(conn, plan.activities).await?;
     insert(conn, plan.notifications).await?;
-    insert(conn, plan.quarantine).await
+    insert(conn, plan.quarantine).await?;
+    if !plan.settled.is_empty() {
+        settle(conn, &plan.settled, QuarantineState::Assigned, now).await?;
+    }
+    Ok(())
 }

@@ -39,6 +39,8 @@ pub struct InboundText {
     pub media: Vec<InboundMedia>,
     /// The whole form, kept if the text goes to quarantine.
     pub form: Vec<(String, String)>,
+    /// The quarantined text that this one is: it is settled by being stored.
+    pub settles: Option<QuarantineId>,
 }
 
 /// An attachment that Twilio keeps for us.
@@ -81,6 +83,7 @@ pub(super) struct Plan {
     pub(super) activities: Vec<activity::Model>,
     pub(super) notifications: Vec<notification::Model>,
     pub(super) quarantine: Vec<quarantine::Model>,
+    pub(super) settled: Vec<QuarantineId>,
 }
 
 pub(super) struct Planner<'a> {
@@ -111,6 +114,7 @@ impl<'a> Planner<'a> {
         refused: bool,
         ledger: &mut Ledger,
     ) -> Result<InboundOutcome, DbErr> {
+        self.plan.settled.extend(text.settles);
         if !self.known.seen.insert((text.account, text.message_sid.clone())) {
             return Ok(InboundOutcome::Duplicate);
         }

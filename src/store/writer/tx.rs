@@ -23,6 +23,7 @@ pub struct Tx<'a> {
     ledger: &'a mut Ledger,
     notifications: Vec<notification::Model>,
     audits: Vec<audit::Model>,
+    given_up: bool,
 }
 
 /// What users are told besides the event itself.
@@ -47,7 +48,7 @@ impl<'a> Tx<'a> {
         now: DateTime<Utc>,
         ledger: &'a mut Ledger,
     ) -> Self {
-        Self { conn, now, shared, ledger, notifications: Vec::new(), audits: Vec::new() }
+        Self { conn, now, shared, ledger, notifications: Vec::new(), audits: Vec::new(), given_up: false }
     }
 
     /// A new id.
@@ -92,12 +93,12 @@ impl<'a> Tx<'a> {
         agency: AgencyId,
         thread: ThreadId,
         lost_by: &[UserId],
-        notice: Option<Notice>,
+        notices: Vec<Notice>,
     ) -> Result<(), DbErr> {
         let lost_by = (!lost_by.is_empty()).then(|| event::join_users(lost_by));
         let event = event::Model { thread_id: Some(thread), lost_by, ..self.blank(agency, EventKind::ThreadUpdated) };
         let position = self.ledger.append(event)?;
-        if let Some(notice) = notice {
+        for notice in notices {
             self.notify(agency, position, notice);
         }
         Ok(())
@@ -160,6 +161,16 @@ impl<'a> Tx<'a> {
             lost_by: None,
             created_at: self.now,
         }
+    }
+
+    /// Undoes all that this unit did; its output is answered all the same. For work that finds out
+    /// late that it cannot be done.
+    pub fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up
     }
 
     /// Writes what the unit collected, still within its savepoint.

@@ -1,0 +1,119 @@
+//! Twilio accounts with their tokens open, for checking signatures. Never more than a second old.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use sea_orm::DatabaseConnection;
+use secrecy::SecretString;
+
+use super::Fault;
+use super::seal::{Sealer, UnsealError};
+use crate::domain::AccountId;
+use crate::entity::account;
+use crate::ports::Clock;
+use crate::store;
+
+/// How old a cached account may be.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// An account, ready to check signatures with.
+#[derive(Debug)]
+pub struct Account {
+    /// Our id of it.
+    pub id: AccountId,
+    /// Twilio's name for it.
+    pub sid: String,
+    /// Its auth tokens: one, or two while they are rotated.
+    pub auth_tokens: Vec<SecretString>,
+    /// SID and secret of the API key for REST calls, if one is used.
+    pub api_key: Option<(String, SecretString)>,
+}
+
+/// Which of an account's secrets a sealed text is.
+#[derive(Debug, Clone, Copy)]
+pub enum Secret {
+    /// The auth token.
+    AuthToken,
+    /// The secondary one.
+    SecondaryAuthToken,
+    /// The API key's secret.
+    ApiKeySecret,
+}
+
+impl Secret {
+    /// The place it is sealed for.
+    pub fn place(self, account_sid: &str) -> String {
+        let name = match self {
+            Self::AuthToken => "auth-token",
+            Self::SecondaryAuthToken => "secondary-auth-token",
+            Self::ApiKeySecret => "api-key-secret",
+        };
+        format!("{account_sid}/{name}")
+    }
+}
+
+/// Accounts by SID.
+#[derive(Debug)]
+pub struct Accounts {
+    conn: DatabaseConnection,
+    sealer: Arc<Sealer>,
+    clock: Arc<dyn Clock>,
+    cache: RwLock<HashMap<String, (Arc<Account>, Duration)>>,
+}
+
+impl Accounts {
+    /// An empty cache over the pool that reads.
+    pub fn new(conn: DatabaseConnection, sealer: Arc<Sealer>, clock: Arc<dyn Clock>) -> Self {
+        Self { conn, sealer, clock, cache: RwLock::default() }
+    }
+
+    /// The account with this SID; `None` if there is none, or if its tokens do not open, which is
+    /// logged: an account that cannot be verified takes nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn by_sid(&self, sid: &str) -> Result<Option<Arc<Account>>, Fault> {
+        let now = self.clock.monotonic();
+        {
+            let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some((account, read)) = cache.get(sid)
+                && now.saturating_sub(*read) < FRESH
+            {
+                return Ok(Some(account.clone()));
+            }
+        }
+        let row = store::accounts::by_sid(&self.conn, sid).await?;
+        let account = match row.map(|row| self.open(&row)).transpose() {
+            Ok(account) => account.map(Arc::new),
+            Err(error) => {
+                tracing::error!(%error, "a Twilio account cannot be used");
+                None
+            }
+        };
+        // Only accounts that are there are kept, so nobody outside can fill this.
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        match &account {
+            Some(account) => cache.insert(sid.to_owned(), (account.clone(), now)),
+            None => cache.remove(sid),
+        };
+        Ok(account)
+    }
+
+    /// Opens the secrets of an account.
+    ///
+    /// # Errors
+    /// When they were sealed under another key.
+    pub fn open(&self, row: &account::Model) -> Result<Account, UnsealError> {
+        let open = |sealed: &str, which: Secret| self.sealer.unseal(sealed, &which.place(&row.account_sid));
+        let mut auth_tokens = vec![open(&row.auth_token_sealed, Secret::AuthToken)?];
+        if let Some(sealed) = &row.secondary_auth_token_sealed {
+            auth_tokens.push(open(sealed, Secret::SecondaryAuthToken)?);
+        }
+        let api_key = match (&row.api_key_sid, &row.api_key_secret_sealed) {
+            (Some(sid), Some(sealed)) => Some((sid.clone(), open(sealed, Secret::ApiKeySecret)?)),
+            _ => None,
+        };
+        Ok(Account { id: row.id, sid: row.account_sid.clone(), auth_tokens, api_key })
+    }
+}

@@ -1,0 +1,127 @@
+//! What can be said of a directory file without looking at the database.
+
+use std::collections::{HashMap, HashSet};
+
+use secrecy::ExposeSecret as _;
+
+use super::Problem;
+use super::file::{AgencyEntry, DirectoryFile, TwilioEntry};
+use crate::domain::address::{is_contact_address, is_e164};
+use crate::domain::extension::check_digits;
+
+/// Everything that is wrong with a file in itself.
+pub(super) fn check(file: &DirectoryFile) -> Vec<Problem> {
+    let mut found = Findings::default();
+    let mut accounts: HashMap<&str, &TwilioEntry> = HashMap::new();
+    let mut keys = HashSet::new();
+    for (at, agency) in file.agencies.iter().enumerate() {
+        let path = format!("agencies[{at}]");
+        found.key(&agency.key, &format!("{path}.key"));
+        if !keys.insert(agency.key.as_str()) {
+            found.add(format!("{path}.key"), "the same agency stands in the file twice");
+        }
+        if let Some(twilio) = &agency.twilio {
+            let same = |other: &&mut &TwilioEntry| {
+                other.auth_token.expose_secret() == twilio.auth_token.expose_secret()
+            };
+            match accounts.get_mut(twilio.account_sid.as_str()) {
+                Some(other) if !same(&other) => {
+                    found.add(format!("{path}.twilio.authToken"), "another agency names another token for this account");
+                }
+                Some(_) => {}
+                None => drop(accounts.insert(&twilio.account_sid, twilio)),
+            }
+            if twilio.account_sid.is_empty() || twilio.account_sid.len() > 64 {
+                found.add(format!("{path}.twilio.accountSid"), "this is no account SID");
+            }
+            if twilio.api_key_sid.is_some() != twilio.api_key_secret.is_some() {
+                found.add(format!("{path}.twilio"), "apiKeySid and apiKeySecret go together");
+            }
+        }
+        check_agency(&mut found, agency, &path);
+    }
+    found.problems
+}
+
+fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
+    found.name(agency.name.as_deref(), &format!("{path}.name"));
+    if let Some(zone) = &agency.time_zone
+        && jiff::tz::TimeZone::get(zone).is_err()
+    {
+        found.add(format!("{path}.timeZone"), "there is no such time zone");
+    }
+    found.unique(path, "users", agency.users.iter().map(|user| user.key.clone()));
+    for (at, user) in agency.users.iter().enumerate() {
+        let path = format!("{path}.users[{at}]");
+        found.key(&user.key, &format!("{path}.key"));
+        found.name(user.name.as_deref(), &format!("{path}.name"));
+        if user.phone.as_deref().is_some_and(|phone| !is_e164(phone)) {
+            found.add(format!("{path}.phone"), "a phone is written +13035550111");
+        }
+    }
+    found.unique(path, "phoneNumbers", agency.phone_numbers.iter().map(|number| number.number.clone()));
+    for (at, number) in agency.phone_numbers.iter().enumerate() {
+        let path = format!("{path}.phoneNumbers[{at}]");
+        if !is_e164(&number.number) {
+            found.add(format!("{path}.number"), "a number is written +13035550100");
+        }
+        found.name(number.label.as_deref(), &format!("{path}.label"));
+        if number.ring_seconds.is_some_and(|seconds| !(10..=60).contains(&seconds)) {
+            found.add(format!("{path}.ringSeconds"), "phones ring for 10 to 60 seconds");
+        }
+        found.unique(&path, "pool", number.pool.iter().map(|member| member.user.clone()));
+        if number.pool.iter().filter(|member| member.primary == Some(true)).count() > 1 {
+            found.add(format!("{path}.pool"), "a pool has one primary user at most");
+        }
+    }
+    let scoped = agency.extensions.iter().map(|row| format!("{} {}", row.digits, row.number.as_deref().unwrap_or("")));
+    found.unique(path, "extensions", scoped);
+    for (at, extension) in agency.extensions.iter().enumerate() {
+        if let Err(error) = check_digits(&extension.digits) {
+            found.add(format!("{path}.extensions[{at}].digits"), error.to_string());
+        }
+    }
+    found.unique(path, "contacts", agency.contacts.iter().map(|contact| contact.phone.clone()));
+    for (at, contact) in agency.contacts.iter().enumerate() {
+        let path = format!("{path}.contacts[{at}]");
+        if !is_contact_address(&contact.phone) {
+            found.add(format!("{path}.phone"), "this is no phone or sender");
+        }
+        found.name(contact.name.as_deref(), &format!("{path}.name"));
+    }
+}
+
+#[derive(Default)]
+struct Findings {
+    problems: Vec<Problem>,
+}
+
+impl Findings {
+    fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.problems.push(Problem::new(path, message));
+    }
+
+    /// Stable names stand in tokens and addresses: letters, digits, dots, dashes, underscores.
+    fn key(&mut self, key: &str, path: &str) {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        if key.is_empty() || key.len() > 64 || !key.bytes().all(plain) {
+            self.add(path, "a key has 1 to 64 letters, digits, dots, dashes or underscores");
+        }
+    }
+
+    fn name(&mut self, name: Option<&str>, path: &str) {
+        let wrong = |name: &str| name.trim().is_empty() || name.chars().count() > 200 || name.contains(char::is_control);
+        if name.is_some_and(wrong) {
+            self.add(path, "a name has 1 to 200 characters, none of them control characters");
+        }
+    }
+
+    fn unique(&mut self, path: &str, list: &str, names: impl Iterator<Item = String>) {
+        let mut seen = HashSet::new();
+        for (at, name) in names.enumerate() {
+            if !seen.insert(name) {
+                self.add(format!("{path}.{list}[{at}]"), "this stands in the list twice");
+            }
+        }
+    }
+}

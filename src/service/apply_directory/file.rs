@@ -1,0 +1,164 @@
+//! The directory file: what `partyline apply` reads.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::Problem;
+use crate::domain::hours::{Hours, Span, Weekday};
+use crate::domain::{OptOutReplies, PoolPolicy, RingStrategy, Role};
+
+/// A whole file. What it leaves out is left alone.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryFile {
+    /// Tenants, by their key.
+    pub agencies: Vec<AgencyEntry>,
+}
+
+/// One tenant.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
+pub struct AgencyEntry {
+    pub key: String,
+    pub name: Option<String>,
+    pub time_zone: Option<String>,
+    pub twilio: Option<TwilioEntry>,
+    pub default_user: Option<String>,
+    pub opt_out_replies: Option<OptOutReplies>,
+    #[serde(default)]
+    pub users: Vec<UserEntry>,
+    #[serde(default)]
+    pub phone_numbers: Vec<NumberEntry>,
+    #[serde(default)]
+    pub extensions: Vec<ExtensionEntry>,
+    #[serde(default)]
+    pub contacts: Vec<ContactEntry>,
+}
+
+/// The Twilio account of a tenant.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
+pub struct TwilioEntry {
+    pub account_sid: String,
+    pub auth_token: SecretString,
+    pub secondary_auth_token: Option<SecretString>,
+    pub api_key_sid: Option<String>,
+    pub api_key_secret: Option<SecretString>,
+}
+
+/// A member of the staff, by key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
+pub struct UserEntry {
+    pub key: String,
+    pub name: Option<String>,
+    pub role: Option<Role>,
+    pub phone: Option<String>,
+    pub phone_verified: Option<bool>,
+    pub active: Option<bool>,
+}
+
+/// A number with its pool, by number.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
+pub struct NumberEntry {
+    pub number: String,
+    pub label: Option<String>,
+    pub active: Option<bool>,
+    pub policy: Option<PoolPolicy>,
+    pub ring_strategy: Option<RingStrategy>,
+    pub ring_seconds: Option<i32>,
+    pub hours: Option<BTreeMap<Weekday, Vec<Span>>>,
+    #[serde(default)]
+    pub pool: Vec<MemberEntry>,
+}
+
+/// A user's place in the pool of the number it stands under.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
+pub struct MemberEntry {
+    pub user: String,
+    pub primary: Option<bool>,
+    pub sms_enabled: Option<bool>,
+    pub voice_enabled: Option<bool>,
+}
+
+/// An extension, by digits and number.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
+pub struct ExtensionEntry {
+    pub digits: String,
+    pub user: String,
+    pub number: Option<String>,
+}
+
+/// A person outside, by phone.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
+pub struct ContactEntry {
+    pub phone: String,
+    pub name: Option<String>,
+    pub provider: Option<String>,
+}
+
+impl NumberEntry {
+    /// Its hours as they are stored.
+    pub(super) fn hours_json(&self) -> Option<String> {
+        let hours: &Hours = self.hours.as_ref()?;
+        serde_json::to_string(hours).ok()
+    }
+}
+
+impl DirectoryFile {
+    /// Reads a file. Secrets written `env:NAME` are looked up with `env`.
+    ///
+    /// # Errors
+    /// What is wrong, with the path to it. A secret's value is never repeated.
+    pub fn parse(yaml: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        // Through a plain value, so that the shape's errors carry the path to their place.
+        let value: serde_json::Value = serde_saphyr::from_str(yaml)
+            .map_err(|error| vec![Problem::new("", format!("this is no YAML: {error}"))])?;
+        let mut file: Self = serde_path_to_error::deserialize(value)
+            .map_err(|error| vec![Problem::new(error.path().to_string(), error.inner().to_string())])?;
+        let mut problems = Vec::new();
+        for (at, agency) in file.agencies.iter_mut().enumerate() {
+            if let Some(twilio) = &mut agency.twilio {
+                let path = format!("agencies[{at}].twilio");
+                let mut resolve = |secret: &mut SecretString, field: &str| {
+                    if let Err(message) = resolve(secret, &env) {
+                        problems.push(Problem::new(format!("{path}.{field}"), message));
+                    }
+                };
+                resolve(&mut twilio.auth_token, "authToken");
+                if let Some(secret) = &mut twilio.secondary_auth_token {
+                    resolve(secret, "secondaryAuthToken");
+                }
+                if let Some(secret) = &mut twilio.api_key_secret {
+                    resolve(secret, "apiKeySecret");
+                }
+            }
+        }
+        if problems.is_empty() { Ok(file) } else { Err(problems) }
+    }
+}
+
+fn resolve(secret: &mut SecretString, env: &impl Fn(&str) -> Option<String>) -> Result<(), String> {
+    use secrecy::ExposeSecret as _;
+    if let Some(name) = secret.expose_secret().strip_prefix("env:") {
+        let value = env(name).ok_or_else(|| format!("the environment has no {name}"))?;
+        *secret = SecretString::from(value);
+    }
+    if secret.expose_secret().is_empty() {
+        return Err("a secret cannot be empty".to_owned());
+    }
+    Ok(())
+}

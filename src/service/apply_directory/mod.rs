@@ -1,0 +1,290 @@
+//! Make the directory as a file says: create and update, all or nothing, as often as one likes.
+//!
+//! What the file leaves out is left alone. The whole file is one unit of work, so it is there
+//! entirely or not at all, and a server that runs beside it sees it within a second.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use sea_orm::DbErr;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::accounts::Secret;
+use super::seal::Sealer;
+use super::{Fault, Services};
+use crate::domain::{AccountId, AgencyId, OptOutReplies, PhoneNumberId, UserId};
+use crate::entity::{account, agency};
+use crate::store;
+use crate::store::directory_writes::{add, save};
+use crate::store::writer::{Tx, Unit};
+
+mod check;
+mod contacts;
+mod file;
+mod numbers;
+mod users;
+
+pub use file::DirectoryFile;
+use file::{AgencyEntry, TwilioEntry};
+
+/// Something that is wrong with a directory file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: `agencies[0].users[1].phone`.
+    pub path: String,
+    /// What.
+    pub message: String,
+}
+
+impl Problem {
+    pub(super) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.path, self.message) }
+    }
+}
+
+/// How much a file changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Rows that were made.
+    pub created: usize,
+    /// Rows that were changed.
+    pub updated: usize,
+}
+
+/// Applies a file.
+///
+/// # Errors
+/// When the database fails. Everything that is wrong with the file itself is listed instead.
+pub async fn apply_directory(
+    services: &Services,
+    sealer: Arc<Sealer>,
+    file: DirectoryFile,
+) -> Result<Result<Summary, Vec<Problem>>, Fault> {
+    let problems = check::check(&file);
+    if !problems.is_empty() {
+        return Ok(Err(problems));
+    }
+    let mut agencies = Vec::new();
+    for entry in &file.agencies {
+        agencies.extend(store::accounts::agency_by_key(services.reader(), &entry.key).await?.map(|row| row.id));
+    }
+    Ok(services.writer.run_for(agencies, Apply { file: Arc::new(file), sealer }).await?)
+}
+
+struct Apply {
+    file: Arc<DirectoryFile>,
+    sealer: Arc<Sealer>,
+}
+
+impl Unit for Apply {
+    type Output = Result<Summary, Vec<Problem>>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+        let mut summary = Summary::default();
+        let mut problems = Vec::new();
+        let file = self.file.clone();
+        for (at, entry) in file.agencies.iter().enumerate() {
+            self.apply_agency(tx, entry, format!("agencies[{at}]"), &mut summary, &mut problems).await?;
+        }
+        if problems.is_empty() {
+            return Ok(Ok(summary));
+        }
+        tx.give_up();
+        Ok(Err(problems))
+    }
+}
+
+/// One agency's part of the work.
+struct Context<'a, 't> {
+    tx: &'a mut Tx<'t>,
+    agency: AgencyId,
+    account: Option<AccountId>,
+    path: String,
+    summary: &'a mut Summary,
+    problems: &'a mut Vec<Problem>,
+    /// The agency's users by key, those of the file too.
+    users: HashMap<String, UserId>,
+    /// The agency's numbers, those of the file too.
+    numbers: HashMap<String, PhoneNumberId>,
+}
+
+impl Context<'_, '_> {
+    fn problem(&mut self, path: &str, message: impl Into<String>) {
+        self.problems.push(Problem::new(format!("{}.{path}", self.path), message));
+    }
+
+    /// Notes that a row of the directory was made or changed.
+    fn changed(&mut self, node: &str, is_new: bool) -> Result<(), DbErr> {
+        self.count(is_new);
+        self.tx.directory_updated(self.agency, node, "apply", None)
+    }
+
+    fn count(&mut self, is_new: bool) {
+        let count = if is_new { &mut self.summary.created } else { &mut self.summary.updated };
+        *count += 1;
+    }
+
+    /// The user with this key, who may be of this file; otherwise a problem is noted.
+    fn user(&mut self, key: &str, path: &str) -> Option<UserId> {
+        let user = self.users.get(key).copied();
+        if user.is_none() {
+            self.problem(path, "there is no user with this key");
+        }
+        user
+    }
+}
+
+impl Apply {
+    async fn apply_agency(
+        &self,
+        tx: &mut Tx<'_>,
+        entry: &AgencyEntry,
+        path: String,
+        summary: &mut Summary,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(), DbErr> {
+        let account = match &entry.twilio {
+            Some(twilio) => Some(self.account(tx, twilio, summary).await?),
+            None => None,
+        };
+        let before = store::accounts::agency_by_key(tx.conn, &entry.key).await?;
+        let row = match (&before, &entry.name, &entry.time_zone) {
+            (Some(row), ..) => row.clone(),
+            (None, Some(name), Some(time_zone)) => {
+                let row = begin_agency(tx, entry, name, time_zone).await?;
+                summary.created += 1;
+                row
+            }
+            (None, ..) => {
+                problems.push(Problem::new(path, "a new agency needs a name and a timeZone"));
+                return Ok(());
+            }
+        };
+        let directory = tx.directory(row.id).await?;
+        let mut context = Context {
+            tx,
+            agency: row.id,
+            account: account.or(row.twilio_account_id),
+            path,
+            summary,
+            problems,
+            users: directory.users.iter().map(|user| (user.key.clone(), user.id)).collect(),
+            numbers: directory.numbers.iter().map(|number| (number.e164.clone(), number.id)).collect(),
+        };
+        users::apply(&mut context, &entry.users, &directory).await?;
+        numbers::apply(&mut context, &entry.phone_numbers, &directory).await?;
+        numbers::apply_extensions(&mut context, &entry.extensions, &directory).await?;
+        contacts::apply(&mut context, &entry.contacts).await?;
+        settle_agency(&mut context, entry, row).await?;
+        if context.tx.directory(context.agency).await?.admins().next().is_none() {
+            context.problem("users", "an agency needs an active ADMIN");
+        }
+        Ok(())
+    }
+
+    async fn account(
+        &self,
+        tx: &Tx<'_>,
+        entry: &TwilioEntry,
+        summary: &mut Summary,
+    ) -> Result<AccountId, DbErr> {
+        let sid = &entry.account_sid;
+        let before = store::accounts::by_sid(tx.conn, sid).await?;
+        // What is sealed differs each time, so the open secrets are compared.
+        let kept = |sealed: Option<&String>, secret: &SecretString, which: Secret| {
+            let opened = sealed.and_then(|sealed| self.sealer.unseal(sealed, &which.place(sid)).ok());
+            opened.is_some_and(|opened| opened.expose_secret() == secret.expose_secret())
+        };
+        let seal = |sealed: Option<&String>, secret: &SecretString, which: Secret| match sealed {
+            Some(sealed) if kept(Some(sealed), secret, which) => Ok(sealed.clone()),
+            _ => self.sealer.seal(secret, &which.place(sid)).map_err(|error| DbErr::Custom(error.to_string())),
+        };
+        let old = before.as_ref();
+        let second = entry.secondary_auth_token.as_ref();
+        let api_secret = entry.api_key_secret.as_ref();
+        let row = account::Model {
+            id: old.map_or_else(|| AccountId(tx.new_id()), |row| row.id),
+            account_sid: sid.clone(),
+            auth_token_sealed: seal(old.map(|row| &row.auth_token_sealed), &entry.auth_token, Secret::AuthToken)?,
+            // Tokens belong together: one that is left out is one that is gone.
+            secondary_auth_token_sealed: second
+                .map(|secret| {
+                    let sealed = old.and_then(|row| row.secondary_auth_token_sealed.as_ref());
+                    seal(sealed, secret, Secret::SecondaryAuthToken)
+                })
+                .transpose()?,
+            api_key_sid: entry.api_key_sid.clone(),
+            api_key_secret_sealed: api_secret
+                .map(|secret| {
+                    let sealed = old.and_then(|row| row.api_key_secret_sealed.as_ref());
+                    seal(sealed, secret, Secret::ApiKeySecret)
+                })
+                .transpose()?,
+            created_at: old.map_or(tx.now, |row| row.created_at),
+            updated_at: old.map_or(tx.now, |row| row.updated_at),
+        };
+        match old {
+            None => {
+                add(tx.conn, row.clone()).await?;
+                summary.created += 1;
+            }
+            Some(old) if *old != row => {
+                save(tx.conn, account::Model { updated_at: tx.now, ..row.clone() }).await?;
+                summary.updated += 1;
+            }
+            Some(_) => {}
+        }
+        Ok(row.id)
+    }
+}
+
+async fn begin_agency(
+    tx: &mut Tx<'_>,
+    entry: &AgencyEntry,
+    name: &str,
+    time_zone: &str,
+) -> Result<agency::Model, DbErr> {
+    let row = agency::Model {
+        id: AgencyId(tx.new_id()),
+        key: entry.key.clone(),
+        name: name.to_owned(),
+        time_zone: time_zone.to_owned(),
+        twilio_account_id: None,
+        default_user_id: None,
+        opt_out_replies: OptOutReplies::Twilio,
+        created_at: tx.now,
+        updated_at: tx.now,
+    };
+    add(tx.conn, row.clone()).await?;
+    tx.begin_log(row.id).await?;
+    tx.directory_updated(row.id, &row.id.to_string(), "apply", None)?;
+    Ok(row)
+}
+
+/// The agency's own fields, last, for they may name a user of the file.
+async fn settle_agency(context: &mut Context<'_, '_>, entry: &AgencyEntry, before: agency::Model) -> Result<(), DbErr> {
+    let default_user_id = match &entry.default_user {
+        Some(key) => context.user(key, "defaultUser"),
+        None => before.default_user_id,
+    };
+    let after = agency::Model {
+        name: entry.name.clone().unwrap_or_else(|| before.name.clone()),
+        time_zone: entry.time_zone.clone().unwrap_or_else(|| before.time_zone.clone()),
+        twilio_account_id: context.account,
+        default_user_id,
+        opt_out_replies: entry.opt_out_replies.unwrap_or(before.opt_out_replies),
+        ..before.clone()
+    };
+    if after != before {
+        save(context.tx.conn, agency::Model { updated_at: context.tx.now, ..after }).await?;
+        context.changed(&before.id.to_string(), false)?;
+    }
+    Ok(())
+}

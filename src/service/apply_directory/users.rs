@@ -1,0 +1,70 @@
+//! The users of a directory file.
+
+use sea_orm::DbErr;
+
+use super::Context;
+use super::file::UserEntry;
+use crate::domain::{Availability, Role, UserId};
+use crate::entity::user;
+use crate::service::thread_act::unassign_held;
+use crate::store::Directory;
+use crate::store::directory_writes::{add, save};
+
+pub(super) async fn apply(
+    context: &mut Context<'_, '_>,
+    entries: &[UserEntry],
+    directory: &Directory,
+) -> Result<(), DbErr> {
+    for (at, entry) in entries.iter().enumerate() {
+        let before = directory.user_by_key(&entry.key);
+        let row = match before {
+            Some(before) => changed(before, entry),
+            None => {
+                let Some(name) = &entry.name else {
+                    context.problem(&format!("users[{at}].name"), "a new user needs a name");
+                    continue;
+                };
+                user::Model {
+                    agency_id: context.agency,
+                    id: UserId(context.tx.new_id()),
+                    key: entry.key.clone(),
+                    name: name.clone(),
+                    role: entry.role.unwrap_or(Role::Member),
+                    phone: entry.phone.clone(),
+                    phone_verified: entry.phone_verified.unwrap_or(false),
+                    active: entry.active.unwrap_or(true),
+                    availability: Availability::Available,
+                    created_at: context.tx.now,
+                    updated_at: context.tx.now,
+                }
+            }
+        };
+        context.users.insert(row.key.clone(), row.id);
+        let id = row.id;
+        let deactivated = before.is_some_and(|before| before.active) && !row.active;
+        match before {
+            None => add(context.tx.conn, row).await?,
+            Some(before) if *before == row => continue,
+            Some(_) => save(context.tx.conn, user::Model { updated_at: context.tx.now, ..row }).await?,
+        }
+        context.changed(&id.to_string(), before.is_none())?;
+        if deactivated {
+            unassign_held(context.tx, context.agency, id, None, None).await?;
+        }
+    }
+    Ok(())
+}
+
+fn changed(before: &user::Model, entry: &UserEntry) -> user::Model {
+    let phone = entry.phone.clone().or_else(|| before.phone.clone());
+    // What was verified was the former phone.
+    let verified = before.phone_verified && phone == before.phone;
+    user::Model {
+        name: entry.name.clone().unwrap_or_else(|| before.name.clone()),
+        role: entry.role.unwrap_or(before.role),
+        phone_verified: entry.phone_verified.unwrap_or(verified),
+        phone,
+        active: entry.active.unwrap_or(before.active),
+        ..before.clone()
+    }
+}

@@ -1,0 +1,187 @@
+//! Extensions: digits that reach a user, on one number or on all. Admins only.
+
+use sea_orm::DbErr;
+
+use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
+use crate::domain::extension::check_digits;
+use crate::domain::{AgencyId, ExtensionId, PhoneNumberId, UserId};
+use crate::entity::extension;
+use crate::store::Directory;
+use crate::store::directory::AGENCY_WIDE;
+use crate::store::directory_writes::{add, save};
+use crate::store::writer::{Tx, Unit};
+
+/// A new extension.
+#[derive(Debug, Clone)]
+pub struct CreateExtension {
+    /// 2 to 6 digits.
+    pub digits: String,
+    /// Whom they reach.
+    pub user: UserId,
+    /// On which number; `None` is the whole agency.
+    pub number: Option<PhoneNumberId>,
+}
+
+/// Changes what is given of an extension.
+#[derive(Debug, Clone)]
+pub struct UpdateExtension {
+    /// Which.
+    pub extension: ExtensionId,
+    /// Its new digits.
+    pub digits: Option<String>,
+    /// Whom they reach from now on.
+    pub user: Option<UserId>,
+    /// On which number; `Some(None)` is the whole agency.
+    pub number: Option<Option<PhoneNumberId>>,
+}
+
+/// Makes an extension.
+///
+/// # Errors
+/// When the database fails.
+pub async fn create_extension(
+    services: &Services,
+    viewer: &Viewer,
+    input: CreateExtension,
+) -> Outcome<extension::Model> {
+    run(services, viewer, Change::Create(input)).await
+}
+
+/// Changes an active extension.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_extension(
+    services: &Services,
+    viewer: &Viewer,
+    input: UpdateExtension,
+) -> Outcome<extension::Model> {
+    run(services, viewer, Change::Update(input)).await
+}
+
+/// Puts an extension out of use; its digits can be given again. Doing it twice changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn deactivate_extension(
+    services: &Services,
+    viewer: &Viewer,
+    extension: ExtensionId,
+) -> Outcome<extension::Model> {
+    run(services, viewer, Change::Deactivate(extension)).await
+}
+
+async fn run(services: &Services, viewer: &Viewer, change: Change) -> Outcome<extension::Model> {
+    let unit = ChangeExtension { agency: viewer.agency(), actor: viewer.id(), change };
+    Ok(services.writer.run(viewer.agency(), unit).await?)
+}
+
+enum Change {
+    Create(CreateExtension),
+    Update(UpdateExtension),
+    Deactivate(ExtensionId),
+}
+
+struct ChangeExtension {
+    agency: AgencyId,
+    actor: UserId,
+    change: Change,
+}
+
+impl Unit for ChangeExtension {
+    type Output = Result<extension::Model, Refusal>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+        let directory = tx.directory(self.agency).await?;
+        let (before, after) = match self.plan(&directory, ExtensionId(tx.new_id()), tx.now) {
+            Ok(planned) => planned,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let action = match before {
+            None => {
+                add(tx.conn, after.clone()).await?;
+                "createExtension"
+            }
+            Some(before) if before == after => return Ok(Ok(before)),
+            Some(_) => {
+                save(tx.conn, extension::Model { updated_at: tx.now, ..after.clone() }).await?;
+                if after.live.is_some() { "updateExtension" } else { "deactivateExtension" }
+            }
+        };
+        tx.directory_updated(self.agency, &after.id.to_string(), action, Some(self.actor))?;
+        Ok(Ok(after))
+    }
+}
+
+impl ChangeExtension {
+    /// The row as it was and as it is to be.
+    fn plan(
+        &self,
+        directory: &Directory,
+        new_id: ExtensionId,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Result<(Option<extension::Model>, extension::Model), Refusal> {
+        if !directory.admins().any(|admin| admin.id == self.actor) {
+            return Err(Refusal::admins_only());
+        }
+        let existing = |id: ExtensionId| {
+            directory.extension(id).cloned().ok_or_else(|| Refusal::not_found("extension", "extensionId"))
+        };
+        let (before, after) = match &self.change {
+            Change::Create(input) => {
+                let row = extension::Model {
+                    agency_id: self.agency,
+                    id: new_id,
+                    digits: input.digits.clone(),
+                    user_id: input.user,
+                    phone_number_id: input.number.unwrap_or(AGENCY_WIDE),
+                    live: Some(true),
+                    created_at: now,
+                    updated_at: now,
+                };
+                (None, row)
+            }
+            Change::Update(input) => {
+                let before = existing(input.extension)?;
+                if before.live.is_none() {
+                    return Err(Refusal::not_found("active extension", "extensionId"));
+                }
+                let after = extension::Model {
+                    digits: input.digits.clone().unwrap_or_else(|| before.digits.clone()),
+                    user_id: input.user.unwrap_or(before.user_id),
+                    phone_number_id: input.number.map_or(before.phone_number_id, |scope| scope.unwrap_or(AGENCY_WIDE)),
+                    ..before.clone()
+                };
+                (Some(before), after)
+            }
+            Change::Deactivate(id) => {
+                let before = existing(*id)?;
+                let after = extension::Model { live: None, ..before.clone() };
+                return Ok((Some(before), after));
+            }
+        };
+        check(directory, &after)?;
+        Ok((before, after))
+    }
+}
+
+/// What must hold of an active extension.
+fn check(directory: &Directory, row: &extension::Model) -> Result<(), Refusal> {
+    check_digits(&row.digits).map_err(|error| Refusal::invalid(error.to_string(), "digits"))?;
+    if directory.active_user(row.user_id).is_none() {
+        return Err(Refusal::not_found("active user", "userId"));
+    }
+    if row.phone_number_id != AGENCY_WIDE && directory.number(row.phone_number_id).is_none() {
+        return Err(Refusal::not_found("phone number", "phoneNumberId"));
+    }
+    let taken = directory.extensions.iter().any(|other| {
+        other.live.is_some()
+            && other.id != row.id
+            && other.phone_number_id == row.phone_number_id
+            && other.digits == row.digits
+    });
+    if taken {
+        return Err(Refusal::new(RefusalCode::Conflict, "These digits are taken.").at("digits"));
+    }
+    Ok(())
+}

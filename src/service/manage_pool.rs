@@ -1,0 +1,237 @@
+//! Who is in a number's pool, and by which policy it works. Admins only.
+
+use sea_orm::DbErr;
+
+use super::thread_act::unassign_held;
+use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
+use crate::domain::{AgencyId, AssignmentId, PhoneNumberId, PoolId, PoolPolicy, UserId};
+use crate::entity::{assignment, pool};
+use crate::store::Directory;
+use crate::store::directory_writes::{add, save, unset_primary};
+use crate::store::writer::{Tx, Unit};
+
+/// Adds a user to a pool.
+#[derive(Debug, Clone, Copy)]
+pub struct AddPoolMember {
+    /// Whose pool.
+    pub number: PhoneNumberId,
+    /// Whom.
+    pub user: UserId,
+    /// Whether texts reach them.
+    pub sms_enabled: bool,
+    /// Whether calls do.
+    pub voice_enabled: bool,
+    /// Whether they become the primary user.
+    pub is_primary: bool,
+}
+
+/// Changes what is given of a user's place in a pool.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "as in AddPoolMember")]
+pub struct UpdatePoolMember {
+    pub number: PhoneNumberId,
+    pub user: UserId,
+    pub sms_enabled: Option<bool>,
+    pub voice_enabled: Option<bool>,
+    pub is_primary: Option<bool>,
+}
+
+/// A user's place in a pool, and the pool.
+#[derive(Debug, Clone)]
+pub struct PoolMember {
+    /// The place; after a removal, as it was.
+    pub assignment: assignment::Model,
+    /// The pool.
+    pub pool: pool::Model,
+}
+
+/// Adds a user to a pool without removing others.
+///
+/// # Errors
+/// When the database fails.
+pub async fn add_pool_member(services: &Services, viewer: &Viewer, input: AddPoolMember) -> Outcome<PoolMember> {
+    run(services, viewer, Change::Add(input)).await
+}
+
+/// Changes a user's place in a pool. Who loses their eligibility by it gives back what they hold.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_pool_member(services: &Services, viewer: &Viewer, input: UpdatePoolMember) -> Outcome<PoolMember> {
+    run(services, viewer, Change::Update(input)).await
+}
+
+/// Removes a user from a pool; they give back what they hold through it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn remove_pool_member(
+    services: &Services,
+    viewer: &Viewer,
+    number: PhoneNumberId,
+    user: UserId,
+) -> Outcome<PoolMember> {
+    run(services, viewer, Change::Remove { number, user }).await
+}
+
+/// Sets a pool's policy.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_pool(
+    services: &Services,
+    viewer: &Viewer,
+    number: PhoneNumberId,
+    policy: Option<PoolPolicy>,
+) -> Outcome<pool::Model> {
+    let unit = UpdatePool { agency: viewer.agency(), actor: viewer.id(), number, policy };
+    Ok(services.writer.run(viewer.agency(), unit).await?)
+}
+
+async fn run(services: &Services, viewer: &Viewer, change: Change) -> Outcome<PoolMember> {
+    let unit = ChangeMember { agency: viewer.agency(), actor: viewer.id(), change };
+    Ok(services.writer.run(viewer.agency(), unit).await?)
+}
+
+enum Change {
+    Add(AddPoolMember),
+    Update(UpdatePoolMember),
+    Remove { number: PhoneNumberId, user: UserId },
+}
+
+struct ChangeMember {
+    agency: AgencyId,
+    actor: UserId,
+    change: Change,
+}
+
+/// The pool of a number that is live, if the actor may change it.
+fn pool_for(directory: &Directory, actor: UserId, number: PhoneNumberId) -> Result<pool::Model, Refusal> {
+    if !directory.admins().any(|admin| admin.id == actor) {
+        return Err(Refusal::admins_only());
+    }
+    directory.pool(PoolId::from(number)).cloned().ok_or_else(|| Refusal::not_found("phone number", "phoneNumberId"))
+}
+
+impl Unit for ChangeMember {
+    type Output = Result<PoolMember, Refusal>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+        let directory = tx.directory(self.agency).await?;
+        let (number, user) = match &self.change {
+            Change::Add(AddPoolMember { number, user, .. })
+            | Change::Update(UpdatePoolMember { number, user, .. })
+            | Change::Remove { number, user } => (*number, *user),
+        };
+        let pool = match pool_for(&directory, self.actor, number) {
+            Ok(pool) => pool,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let present = directory.pool_members(number).find(|row| row.user_id == user).cloned();
+        let assignment = match (&self.change, present) {
+            (Change::Add(_), Some(_)) => {
+                let message = "The user is in this pool already.";
+                return Ok(Err(Refusal::new(RefusalCode::Conflict, message).at("userId")));
+            }
+            (Change::Add(input), None) => {
+                if directory.active_user(user).is_none() {
+                    return Ok(Err(Refusal::not_found("active user", "userId")));
+                }
+                self.add(tx, input).await?
+            }
+            (_, None) => return Ok(Err(Refusal::not_found("user in this pool", "userId"))),
+            (Change::Update(input), Some(before)) => self.update(tx, input, before).await?,
+            (Change::Remove { .. }, Some(before)) => self.remove(tx, before).await?,
+        };
+        Ok(Ok(PoolMember { assignment, pool }))
+    }
+}
+
+impl ChangeMember {
+    async fn add(&self, tx: &mut Tx<'_>, input: &AddPoolMember) -> Result<assignment::Model, DbErr> {
+        if input.is_primary {
+            unset_primary(tx.conn, self.agency, input.number, tx.now).await?;
+        }
+        let row = assignment::Model {
+            agency_id: self.agency,
+            id: AssignmentId(tx.new_id()),
+            phone_number_id: input.number,
+            user_id: input.user,
+            sms_enabled: input.sms_enabled,
+            voice_enabled: input.voice_enabled,
+            is_primary: input.is_primary,
+            live: Some(true),
+            created_at: tx.now,
+            updated_at: tx.now,
+        };
+        add(tx.conn, row.clone()).await?;
+        tx.directory_updated(self.agency, &row.id.to_string(), "addPoolMember", Some(self.actor))?;
+        Ok(row)
+    }
+
+    async fn update(
+        &self,
+        tx: &mut Tx<'_>,
+        input: &UpdatePoolMember,
+        before: assignment::Model,
+    ) -> Result<assignment::Model, DbErr> {
+        let after = assignment::Model {
+            sms_enabled: input.sms_enabled.unwrap_or(before.sms_enabled),
+            voice_enabled: input.voice_enabled.unwrap_or(before.voice_enabled),
+            is_primary: input.is_primary.unwrap_or(before.is_primary),
+            ..before.clone()
+        };
+        if after == before {
+            return Ok(before);
+        }
+        let after = assignment::Model { updated_at: tx.now, ..after };
+        if after.is_primary && !before.is_primary {
+            unset_primary(tx.conn, self.agency, after.phone_number_id, tx.now).await?;
+        }
+        save(tx.conn, after.clone()).await?;
+        tx.directory_updated(self.agency, &after.id.to_string(), "updatePoolMember", Some(self.actor))?;
+        if before.sms_enabled && !after.sms_enabled {
+            let number = Some(after.phone_number_id);
+            unassign_held(tx, self.agency, after.user_id, number, Some(self.actor)).await?;
+        }
+        Ok(after)
+    }
+
+    async fn remove(&self, tx: &mut Tx<'_>, before: assignment::Model) -> Result<assignment::Model, DbErr> {
+        let after = assignment::Model { live: None, is_primary: false, updated_at: tx.now, ..before.clone() };
+        save(tx.conn, after).await?;
+        tx.directory_updated(self.agency, &before.id.to_string(), "removePoolMember", Some(self.actor))?;
+        if before.sms_enabled {
+            let number = Some(before.phone_number_id);
+            unassign_held(tx, self.agency, before.user_id, number, Some(self.actor)).await?;
+        }
+        Ok(before)
+    }
+}
+
+struct UpdatePool {
+    agency: AgencyId,
+    actor: UserId,
+    number: PhoneNumberId,
+    policy: Option<PoolPolicy>,
+}
+
+impl Unit for UpdatePool {
+    type Output = Result<pool::Model, Refusal>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+        let directory = tx.directory(self.agency).await?;
+        let before = match pool_for(&directory, self.actor, self.number) {
+            Ok(pool) => pool,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let policy = self.policy.unwrap_or(before.policy);
+        if policy == before.policy {
+            return Ok(Ok(before));
+        }
+        let after = pool::Model { policy, updated_at: tx.now, ..before };
+        save(tx.conn, after.clone()).await?;
+        tx.directory_updated(self.agency, &after.id.to_string(), "updatePool", Some(self.actor))?;
+        Ok(Ok(after))
+    }
+}

@@ -1,0 +1,92 @@
+//! Receive a text: store it, route it, tell everyone whom it concerns. Durable when this returns.
+
+use super::{Fault, Services};
+use crate::domain::AccountId;
+use crate::store::writer::{InboundMedia, InboundOutcome, InboundText};
+
+/// More attachments than Twilio sends with one text (its limit is 10).
+const MAX_MEDIA: usize = 10;
+/// The longest name that Twilio could give a message; today's have 34 characters.
+const MAX_SID_BYTES: usize = 64;
+
+/// The form is not one of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the form is not one of an inbound text")]
+pub struct NotAText;
+
+/// Reads the form that Twilio sends for a text.
+/// Source: Twilio, "Twilio's request to your incoming message webhook".
+///
+/// # Errors
+/// When MessageSid, From or To is missing.
+pub fn text_of(account: AccountId, form: Vec<(String, String)>) -> Result<InboundText, NotAText> {
+    let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let message_sid = field("MessageSid").or_else(|| field("SmsMessageSid")).ok_or(NotAText)?;
+    let well_formed = |sid: &str| {
+        (1..=MAX_SID_BYTES).contains(&sid.len()) && sid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
+    let (from, to) = (field("From").ok_or(NotAText)?, field("To").ok_or(NotAText)?);
+    if !well_formed(message_sid) || from.is_empty() || to.is_empty() {
+        return Err(NotAText);
+    }
+    let count = field("NumMedia").and_then(|count| count.parse::<usize>().ok()).unwrap_or(0).min(MAX_MEDIA);
+    let media = (0..count).filter_map(|n| {
+        let url = field(&format!("MediaUrl{n}"))?.to_owned();
+        let content_type = field(&format!("MediaContentType{n}")).unwrap_or("application/octet-stream").to_owned();
+        Some(InboundMedia { url, content_type })
+    });
+    Ok(InboundText {
+        account,
+        message_sid: message_sid.to_owned(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+        body: field("Body").unwrap_or_default().to_owned(),
+        opt_out_type: field("OptOutType").map(str::to_owned),
+        media: media.collect(),
+        form,
+        settles: None,
+    })
+}
+
+/// Stores one authentic inbound text.
+///
+/// # Errors
+/// When it is not stored; whoever sent it must send it again.
+pub async fn receive_sms(services: &Services, text: InboundText) -> Result<InboundOutcome, Fault> {
+    Ok(services.writer.receive(text).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn read(fields: &[(&str, &str)]) -> Result<InboundText, NotAText> {
+        let form = fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        text_of(AccountId(Uuid::nil()), form)
+    }
+
+    const WHOLE: [(&str, &str); 4] = [("MessageSid", "SM1"), ("From", "+13035560001"), ("To", "+13035550100"), ("Body", "hi")];
+
+    #[test]
+    fn a_text_needs_a_sid_a_sender_and_a_number() {
+        assert_eq!(read(&WHOLE).map(|text| text.body), Ok("hi".to_owned()));
+        for left_out in ["MessageSid", "From", "To"] {
+            let fields: Vec<_> = WHOLE.into_iter().filter(|(key, _)| *key != left_out).collect();
+            assert_eq!(read(&fields).map(drop), Err(NotAText), "{left_out}");
+        }
+        for sid in ["", "SM 1", "SM\u{0}", &"S".repeat(65)] {
+            let fields: Vec<_> = std::iter::once(("MessageSid", sid)).chain(WHOLE.into_iter().skip(1)).collect();
+            assert_eq!(read(&fields).map(drop), Err(NotAText), "{sid:?}");
+        }
+    }
+
+    #[test]
+    fn attachments_are_listed_in_order_and_bounded() {
+        let media = [("NumMedia", "999"), ("MediaUrl0", "https://a"), ("MediaUrl1", "https://b"), ("MediaContentType1", "image/png")];
+        let text = read(&[&WHOLE[..], &media[..]].concat()).unwrap();
+        let urls: Vec<_> = text.media.iter().map(|media| (media.url.as_str(), media.content_type.as_str())).collect();
+        assert_eq!(urls, [("https://a", "application/octet-stream"), ("https://b", "image/png")]);
+    }
+}

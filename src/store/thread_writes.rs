@@ -1,0 +1,199 @@
+//! What units of work change about threads. Each conditional change is one conditional statement.
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, IntoActiveModel as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
+
+use super::bulk;
+use crate::domain::access::STAND_IN_RUNGS;
+use crate::domain::{AgencyId, NotificationKind, ThreadId, UserId};
+use crate::entity::{activity, notification, read_mark, thread};
+
+/// Sets who holds a thread, if it still stands as it was read. Says whether it did.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_tenure(
+    conn: &impl ConnectionTrait,
+    before: &thread::Model,
+    after: &thread::Model,
+) -> Result<bool, DbErr> {
+    use thread::Column as T;
+    let held = match before.assignee_id {
+        Some(user) => T::AssigneeId.eq(user),
+        None => T::AssigneeId.is_null(),
+    };
+    let change = thread::ActiveModel {
+        status: Set(after.status),
+        assignee_id: Set(after.assignee_id),
+        claimed_at: Set(after.claimed_at),
+        last_assignee_id: Set(after.last_assignee_id),
+        closed_at: Set(after.closed_at),
+        escalate_at: Set(after.escalate_at),
+        last_activity_at: Set(after.last_activity_at),
+        ..Default::default()
+    };
+    let done = thread::Entity::update_many()
+        .set(change)
+        .filter(T::AgencyId.eq(before.agency_id))
+        .filter(T::Id.eq(before.id))
+        .filter(T::Status.eq(before.status))
+        .filter(held)
+        .exec(conn)
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
+/// Adds a line to a thread's history.
+///
+/// # Errors
+/// When the database fails.
+pub async fn add_activity(conn: &impl ConnectionTrait, row: activity::Model) -> Result<(), DbErr> {
+    bulk::insert(conn, vec![row]).await
+}
+
+/// Everybody whom a stand-in rung ever named for this thread.
+///
+/// # Errors
+/// When the database fails.
+pub async fn stood_in(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    thread: ThreadId,
+) -> Result<Vec<UserId>, DbErr> {
+    notification::Entity::find()
+        .select_only()
+        .column(notification::Column::UserId)
+        .distinct()
+        .filter(notification::Column::AgencyId.eq(agency))
+        .filter(notification::Column::ThreadId.eq(thread))
+        .filter(notification::Column::Kind.eq(NotificationKind::InboundClientMessage))
+        .filter(notification::Column::Rung.is_in(STAND_IN_RUNGS))
+        .into_tuple()
+        .all(conn)
+        .await
+}
+
+/// Somebody took care of the thread: the others' open alerts of it are settled.
+///
+/// # Errors
+/// When the database fails.
+pub async fn resolve_alerts(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    thread: ThreadId,
+    except: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    notification::Entity::update_many()
+        .col_expr(notification::Column::ResolvedAt, Expr::value(now))
+        .filter(notification::Column::AgencyId.eq(agency))
+        .filter(notification::Column::ThreadId.eq(thread))
+        .filter(notification::Column::UserId.ne(except))
+        .filter(notification::Column::Kind.eq(NotificationKind::InboundClientMessage))
+        .filter(notification::Column::ResolvedAt.is_null())
+        .exec(conn)
+        .await
+        .map(drop)
+}
+
+/// The user has read the thread up to now; their alerts of it count as read too.
+///
+/// # Errors
+/// When the database fails.
+pub async fn mark_read(
+    conn: &impl ConnectionTrait,
+    thread: &thread::Model,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    use read_mark::Column as R;
+    let mark = read_mark::Model {
+        agency_id: thread.agency_id,
+        user_id: user,
+        thread_id: thread.id,
+        seen_count: thread.inbound_count,
+        updated_at: now,
+    };
+    let mut on_conflict = OnConflict::columns([R::AgencyId, R::UserId, R::ThreadId]);
+    on_conflict.update_columns([R::SeenCount, R::UpdatedAt]);
+    read_mark::Entity::insert(mark.into_active_model())
+        .on_conflict(on_conflict)
+        .exec_without_returning(conn)
+        .await?;
+    let about = Condition::all()
+        .add(notification::Column::AgencyId.eq(thread.agency_id))
+        .add(notification::Column::ThreadId.eq(thread.id));
+    mark_notifications_read(conn, about, user, now).await
+}
+
+/// Marks those of a user's notifications as read that the condition names.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn mark_notifications_read(
+    conn: &impl ConnectionTrait,
+    which: Condition,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    notification::Entity::update_many()
+        .col_expr(notification::Column::ReadAt, Expr::value(now))
+        .filter(which)
+        .filter(notification::Column::UserId.eq(user))
+        .filter(notification::Column::ReadAt.is_null())
+        .exec(conn)
+        .await
+        .map(drop)
+}
+
+/// The threads of all agencies whose pool is due to be told, the longest waiting first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn due_escalations(
+    conn: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<(AgencyId, ThreadId)>, DbErr> {
+    thread::Entity::find()
+        .select_only()
+        .column(thread::Column::AgencyId)
+        .column(thread::Column::Id)
+        .filter(thread::Column::EscalateAt.lte(now))
+        .order_by_asc(thread::Column::EscalateAt)
+        .limit(limit)
+        .into_tuple()
+        .all(conn)
+        .await
+}
+
+/// One thread whose pool is due to be told.
+///
+/// # Errors
+/// When the database fails.
+pub async fn due_escalation(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    id: ThreadId,
+    now: DateTime<Utc>,
+) -> Result<Option<thread::Model>, DbErr> {
+    thread::Entity::find_by_id((agency, id)).filter(thread::Column::EscalateAt.lte(now)).one(conn).await
+}
+
+/// The pool has been told.
+///
+/// # Errors
+/// When the database fails.
+pub async fn clear_escalation(conn: &impl ConnectionTrait, agency: AgencyId, id: ThreadId) -> Result<(), DbErr> {
+    thread::Entity::update_many()
+        .set(thread::ActiveModel { escalate_at: Set(None), ..Default::default() })
+        .filter(thread::Column::AgencyId.eq(agency))
+        .filter(thread::Column::Id.eq(id))
+        .exec(conn)
+        .await
+        .map(drop)
+}
