@@ -58,3 +58,19 @@ pub async fn holder_of(
 pub async fn agency_by_key(conn: &impl ConnectionTrait, key: &str) -> Result<Option<agency::Model>, DbErr> {
     agency::Entity::find().filter(agency::Column::Key.eq(key)).one(conn).await
 }
+
+/// The live numbers of an account, for `doctor`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn live_numbers(conn: &impl ConnectionTrait, account: AccountId) -> Result<Vec<String>, DbErr> {
+    phone_number::Entity::find()
+        .select_only()
+        .column(phone_number::Column::E164)
+        .filter(phone_number::Column::TwilioAccountId.eq(account))
+        .filter(phone_number::Column::Live.eq(true))
+        .order_by_asc(phone_number::Column::E164)
+        .into_tuple()
+        .all(conn)
+        .await
+}
