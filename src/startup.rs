@@ -94,7 +94,9 @@ fn lock_beside(database: PathBuf) -> anyhow::Result<File> {
     let file = file.with_context(|| format!("cannot open {shown}"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => anyhow::bail!("another partyline is serving this database ({shown} is locked)"),
+        Err(TryLockError::WouldBlock) => {
+            anyhow::bail!("another partyline is serving this database ({shown} is locked)")
+        }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {shown}")),
     }
 }

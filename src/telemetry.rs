@@ -15,9 +15,8 @@ use crate::config::{LogFormat, LogSettings};
 /// # Errors
 /// When somebody logs already.
 pub fn init(settings: &LogSettings) -> Result<(), TryInitError> {
-    let ours = filter_fn(|metadata| {
-        metadata.target().starts_with("partyline") || *metadata.level() <= tracing::Level::WARN
-    });
+    let ours =
+        filter_fn(|metadata| metadata.target().starts_with("partyline") || *metadata.level() <= tracing::Level::WARN);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match settings.format {
         LogFormat::Text => lines.boxed(),

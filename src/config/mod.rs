@@ -31,7 +31,11 @@ pub const SETTINGS: [Setting; 13] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "sqlite:, postgres: or mysql: (MariaDB)"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "where to listen"),
     setting("PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the origin that Twilio and browsers see"),
-    setting("TWILIO_SMS_WEBHOOK_URL", "public URL + /api/twilio/webhook", "the address set at Twilio, where it differs"),
+    setting(
+        "TWILIO_SMS_WEBHOOK_URL",
+        "public URL + /api/twilio/webhook",
+        "the address set at Twilio, where it differs",
+    ),
     setting("TWILIO_API_BASE", "https://api.twilio.com", "where Twilio's REST API is"),
     setting("PARTYLINE_JWT_SECRET", "on SQLite: made, beside the file", "signs bearer tokens; at least 32 bytes"),
     setting("PARTYLINE_SECRET_KEY", "on SQLite: made, beside the file", "seals Twilio tokens; at least 32 bytes"),
@@ -211,7 +215,8 @@ impl Settings {
         }
         let beside = sqlite_file(&database_url);
         let listen = source.get("PARTYLINE_LISTEN").unwrap_or("127.0.0.1:8080");
-        let listen = listen.parse().map_err(|_| invalid("PARTYLINE_LISTEN", "an address and a port, 127.0.0.1:8080"))?;
+        let listen =
+            listen.parse().map_err(|_| invalid("PARTYLINE_LISTEN", "an address and a port, 127.0.0.1:8080"))?;
         let public_url = url(source, "PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080")?;
         let sms_webhook_url = match source.get("TWILIO_SMS_WEBHOOK_URL") {
             Some(_) => url(source, "TWILIO_SMS_WEBHOOK_URL", "")?,
@@ -285,7 +290,8 @@ mod tests {
 
     #[test]
     fn defaults_follow_the_public_url() {
-        let source = Source::default().with("DATABASE_URL", "mysql://h/d").with("PARTYLINE_PUBLIC_URL", "https://p.example/");
+        let source =
+            Source::default().with("DATABASE_URL", "mysql://h/d").with("PARTYLINE_PUBLIC_URL", "https://p.example/");
         let settings = Settings::read(&with_secrets(source)).unwrap();
         assert_eq!(settings.sms_webhook_url, "https://p.example/api/twilio/webhook");
         assert_eq!(settings.allowed_origins, ["https://p.example"]);

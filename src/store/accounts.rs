@@ -35,11 +35,7 @@ pub async fn has_live_number(conn: &impl ConnectionTrait, account: AccountId, e1
 ///
 /// # Errors
 /// When the database fails.
-pub async fn holder_of(
-    conn: &impl ConnectionTrait,
-    account: AccountId,
-    e164: &str,
-) -> Result<Option<AgencyId>, DbErr> {
+pub async fn holder_of(conn: &impl ConnectionTrait, account: AccountId, e164: &str) -> Result<Option<AgencyId>, DbErr> {
     phone_number::Entity::find()
         .select_only()
         .column(phone_number::Column::AgencyId)
