@@ -1,6 +1,40 @@
+//! Partyline turns phone numbers into something a team shares.
+//!
+//! # The house
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`domain`] | what is decided, purely |
+//! | [`entity`] | SeaORM models, one per table |
+//! | [`store`] | every query, and the one way to write |
+//! | [`ports`] | time, names, randomness |
+//! | [`events`] | each agency's log, followed live |
+//! | [`service`] | one use case per file |
+//! | [`graphql`] | the API, and its WebSocket |
+//! | [`twilio`] | the webhooks |
+//! | [`rest`] | health, metrics |
+//! | [`worker`] | what runs by timer |
+//! | [`config`], [`app`], [`startup`], [`server`], [`shutdown`], [`telemetry`] | the wiring |
+//!
+//! # The dependency rule
+//!
+//! `graphql | twilio | rest | worker → service → store, domain, ports, events`;
+//! `events → store`; `store → entity, domain, ports`; `entity → domain`; `domain` knows no framework.
+//! Transports never query; loaders call `store`. `tests/it/house.rs` reads the `use` lines.
+
+pub mod app;
+pub mod config;
 pub mod domain;
 pub mod entity;
-pub mod ports;
-pub mod store;
 pub mod events;
+pub mod graphql;
+pub mod ports;
+pub mod rest;
+pub mod server;
 pub mod service;
+pub mod shutdown;
+pub mod startup;
+pub mod store;
+pub mod telemetry;
+pub mod twilio;
+pub mod worker;

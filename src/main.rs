@@ -1,1 +1,103 @@
-fn main(){}
+//! The command line.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use partyline::app::Ports;
+use partyline::config::{LogSettings, SETTINGS, Source};
+use partyline::ports::{SystemClock, SystemIdGen};
+use partyline::telemetry;
+
+mod commands;
+
+#[derive(Parser)]
+#[command(name = "partyline", version, about, after_help = settings_help())]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM; brings the database's schema up to date first
+    #[command(after_help = settings_help())]
+    Serve {
+        /// Leave the schema as it is
+        #[arg(long)]
+        no_migrate: bool,
+        /// Offer the GraphiQL page at /graphiql
+        #[arg(long)]
+        graphiql: bool,
+    },
+    /// Serve a demo agency on an SQLite file, and print a way in
+    Demo,
+    /// Make the directory as a YAML file says; all or nothing, as often as you like
+    Apply {
+        /// The file; - is standard input
+        file: std::path::PathBuf,
+    },
+    /// Print a bearer token for a user
+    Token {
+        /// The agency's key
+        #[arg(long)]
+        agency: String,
+        /// The user's key
+        #[arg(long)]
+        user: String,
+        /// How long it is good for: 90s, 30m, 12h, 7d
+        #[arg(long, default_value = "12h", value_parser = commands::token::duration)]
+        ttl: std::time::Duration,
+    },
+    /// The database's schema
+    Migrate {
+        /// What to do
+        #[command(subcommand)]
+        what: commands::migrate::What,
+    },
+    /// Print the GraphQL schema
+    Schema,
+    /// Texts that fit no number
+    Quarantine {
+        /// What to do
+        #[command(subcommand)]
+        what: commands::quarantine::What,
+    },
+    /// Check configuration, database, webhook addresses and Twilio credentials
+    Doctor,
+}
+
+fn settings_help() -> String {
+    let line = |setting: &partyline::config::Setting| {
+        format!("  {:<28} {} [{}]\n", setting.name, setting.help, setting.default)
+    };
+    format!("Settings, from the environment:\n{}", SETTINGS.iter().map(line).collect::<String>())
+}
+
+#[tokio::main]
+#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+async fn main() -> ExitCode {
+    match run(Cli::parse().command).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("partyline: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let source = Source::environment()?;
+    telemetry::init(&LogSettings::read(&source)?)?;
+    let ports = Ports { clock: Arc::new(SystemClock::new()), ids: Arc::new(SystemIdGen::new()) };
+    match command {
+        Command::Serve { no_migrate, graphiql } => commands::serve::run(&source, ports, no_migrate, graphiql).await,
+        Command::Demo => commands::demo::run(source, ports).await,
+        Command::Apply { file } => commands::apply::run(&source, ports, &file).await,
+        Command::Token { agency, user, ttl } => commands::token::run(&source, ports, &agency, &user, ttl).await,
+        Command::Migrate { what } => commands::migrate::run(&source, what).await,
+        Command::Schema => Ok(commands::schema::run()),
+        Command::Quarantine { what } => commands::quarantine::run(&source, ports, what).await,
+        Command::Doctor => commands::doctor::run(&source, ports).await,
+    }
+}

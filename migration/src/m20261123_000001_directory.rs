@@ -2,7 +2,9 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::columns::{Shape, count, create, drop, flag, id, index, live, optional_id, primary, to_agency, unique, within_agency, word};
+use crate::columns::{
+    Shape, count, create, drop, flag, id, index, live, optional_id, primary, to_agency, unique, within_agency, word,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -35,9 +37,7 @@ impl MigrationTrait for Migration {
             .col(shape.time("created_at").not_null())
             .col(shape.time("updated_at").not_null())
             .primary_key(&mut primary(&["id"]))
-            .foreign_key(
-                ForeignKey::create().from_col("twilio_account_id").to_tbl("twilio_account").to_col("id"),
-            )
+            .foreign_key(ForeignKey::create().from_col("twilio_account_id").to_tbl("twilio_account").to_col("id"))
             .take();
         let users = shape
             .table("user_account")
@@ -125,8 +125,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let tables =
-            ["extension", "assignment", "pool", "phone_number", "user_account", "agency", "twilio_account"];
+        let tables = ["extension", "assignment", "pool", "phone_number", "user_account", "agency", "twilio_account"];
         drop(manager, &tables).await
     }
 }

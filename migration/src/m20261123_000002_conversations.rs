@@ -2,7 +2,9 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::columns::{Shape, count, create, drop, id, index, optional_id, primary, to_agency, unique, within_agency, word};
+use crate::columns::{
+    Shape, count, create, drop, id, index, optional_id, primary, to_agency, unique, within_agency, word,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

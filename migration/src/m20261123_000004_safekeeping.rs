@@ -24,9 +24,7 @@ impl MigrationTrait for Migration {
             .col(shape.time("created_at").not_null())
             .col(shape.time("settled_at"))
             .primary_key(&mut primary(&["id"]))
-            .foreign_key(
-                ForeignKey::create().from_col("twilio_account_id").to_tbl("twilio_account").to_col("id"),
-            )
+            .foreign_key(ForeignKey::create().from_col("twilio_account_id").to_tbl("twilio_account").to_col("id"))
             .take();
         let audit = shape
             .table("audit")

@@ -56,6 +56,12 @@ mod tests {
         assert!(is_handler(&Standing { assignee: true, ..nobody() }));
         assert!(is_handler(&Standing { stood_in: true, ..nobody() }));
         assert!(!is_handler(&Standing { stood_in: true, status: ThreadStatus::Closed, ..nobody() }));
-        assert!(!is_handler(&Standing { active: false, role: Role::Admin, eligible: true, assignee: true, ..nobody() }));
+        assert!(!is_handler(&Standing {
+            active: false,
+            role: Role::Admin,
+            eligible: true,
+            assignee: true,
+            ..nobody()
+        }));
     }
 }

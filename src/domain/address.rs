@@ -10,9 +10,7 @@ pub const MAX_ADDRESS_CHARS: usize = 64;
 /// Whether `text` is a number in E.164: a plus, a digit that is not 0, and at most 15 digits.
 pub fn is_e164(text: &str) -> bool {
     text.strip_prefix('+').is_some_and(|digits| {
-        (7..=15).contains(&digits.len())
-            && digits.bytes().all(|b| b.is_ascii_digit())
-            && !digits.starts_with('0')
+        (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0')
     })
 }
 

@@ -140,11 +140,7 @@ pub fn settle_reopened(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelt
 }
 
 fn holder_or_admin(tenure: &Tenure, actor: Actor) -> Result<(), Refused> {
-    if tenure.assignee == Some(actor.user) || actor.role == Role::Admin {
-        Ok(())
-    } else {
-        Err(Refused::NotAssignee)
-    }
+    if tenure.assignee == Some(actor.user) || actor.role == Role::Admin { Ok(()) } else { Err(Refused::NotAssignee) }
 }
 
 #[cfg(test)]

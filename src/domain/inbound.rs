@@ -40,7 +40,12 @@ pub fn receive(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelta, now: 
                 recipients.extend(roster.pool.iter().map(|member| member.user));
             }
             let mut seen = Vec::with_capacity(recipients.len());
-            recipients.retain(|user| !seen.contains(user) && { seen.push(*user); true });
+            recipients.retain(|user| {
+                !seen.contains(user) && {
+                    seen.push(*user);
+                    true
+                }
+            });
             (Route { rung: RoutingRung::Assignee, recipients }, None)
         }
         None => {

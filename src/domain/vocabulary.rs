@@ -30,7 +30,6 @@ macro_rules! words {
     };
 }
 
-
 /// Calls a macro with every word type, so that adapters cannot forget one.
 macro_rules! words_list {
     ($with:ident) => {

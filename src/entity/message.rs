@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::domain::{AccountId, AgencyId, Direction, ExtensionId, MessageId, MessageStatus, RoutingRung, ThreadId, UserId};
+use crate::domain::{
+    AccountId, AgencyId, Direction, ExtensionId, MessageId, MessageStatus, RoutingRung, ThreadId, UserId,
+};
 
 /// One text.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

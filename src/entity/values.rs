@@ -113,7 +113,20 @@ macro_rules! word_columns {
 }
 
 id_columns!(
-    AccountId, AgencyId, UserId, PhoneNumberId, PoolId, AssignmentId, ExtensionId, ContactId, ThreadId, ActivityId,
-    MessageId, MediaId, NotificationId, QuarantineId, AuditId,
+    AccountId,
+    AgencyId,
+    UserId,
+    PhoneNumberId,
+    PoolId,
+    AssignmentId,
+    ExtensionId,
+    ContactId,
+    ThreadId,
+    ActivityId,
+    MessageId,
+    MediaId,
+    NotificationId,
+    QuarantineId,
+    AuditId,
 );
 vocabulary::words_list!(word_columns);

@@ -8,4 +8,4 @@ mod feed;
 mod stream;
 
 pub use feed::Feeds;
-pub use stream::{Followed, Subscription, SubscribeError};
+pub use stream::{Followed, SubscribeError, Subscription};

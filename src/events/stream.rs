@@ -7,8 +7,8 @@ use sea_orm::DbErr;
 use tokio::sync::watch;
 
 use super::Feeds;
-use crate::domain::cursor::Cursor;
 use crate::domain::AgencyId;
+use crate::domain::cursor::Cursor;
 use crate::entity::event;
 
 /// Why a log cannot be followed from a cursor.

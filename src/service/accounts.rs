@@ -12,6 +12,7 @@ use super::seal::{Sealer, UnsealError};
 use crate::domain::AccountId;
 use crate::entity::account;
 use crate::ports::Clock;
+use crate::ports::twilio_rest::Credentials;
 use crate::store;
 
 /// How old a cached account may be.
@@ -28,6 +29,17 @@ pub struct Account {
     pub auth_tokens: Vec<SecretString>,
     /// SID and secret of the API key for REST calls, if one is used.
     pub api_key: Option<(String, SecretString)>,
+}
+
+impl Account {
+    /// What to ask Twilio's REST API with: the API key, or else the auth token.
+    pub fn credentials(&self) -> Option<Credentials> {
+        let (username, password) = match &self.api_key {
+            Some((sid, secret)) => (sid.clone(), secret.clone()),
+            None => (self.sid.clone(), self.auth_tokens.first()?.clone()),
+        };
+        Some(Credentials { account_sid: self.sid.clone(), username, password })
+    }
 }
 
 /// Which of an account's secrets a sealed text is.

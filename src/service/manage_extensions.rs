@@ -150,7 +150,7 @@ impl ChangeExtension {
                     digits: input.digits.clone().unwrap_or_else(|| before.digits.clone()),
                     user_id: input.user.unwrap_or(before.user_id),
                     phone_number_id: input.number.map_or(before.phone_number_id, |scope| scope.unwrap_or(AGENCY_WIDE)),
-                    ..before.clone()
+                    ..before
                 };
                 (Some(before), after)
             }

@@ -23,7 +23,8 @@ pub fn text_of(account: AccountId, form: Vec<(String, String)>) -> Result<Inboun
     let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let message_sid = field("MessageSid").or_else(|| field("SmsMessageSid")).ok_or(NotAText)?;
     let well_formed = |sid: &str| {
-        (1..=MAX_SID_BYTES).contains(&sid.len()) && sid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        (1..=MAX_SID_BYTES).contains(&sid.len())
+            && sid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     };
     let (from, to) = (field("From").ok_or(NotAText)?, field("To").ok_or(NotAText)?);
     if !well_formed(message_sid) || from.is_empty() || to.is_empty() {
@@ -67,7 +68,8 @@ mod tests {
         text_of(AccountId(Uuid::nil()), form)
     }
 
-    const WHOLE: [(&str, &str); 4] = [("MessageSid", "SM1"), ("From", "+13035560001"), ("To", "+13035550100"), ("Body", "hi")];
+    const WHOLE: [(&str, &str); 4] =
+        [("MessageSid", "SM1"), ("From", "+13035560001"), ("To", "+13035550100"), ("Body", "hi")];
 
     #[test]
     fn a_text_needs_a_sid_a_sender_and_a_number() {
@@ -84,7 +86,12 @@ mod tests {
 
     #[test]
     fn attachments_are_listed_in_order_and_bounded() {
-        let media = [("NumMedia", "999"), ("MediaUrl0", "https://a"), ("MediaUrl1", "https://b"), ("MediaContentType1", "image/png")];
+        let media = [
+            ("NumMedia", "999"),
+            ("MediaUrl0", "https://a"),
+            ("MediaUrl1", "https://b"),
+            ("MediaContentType1", "image/png"),
+        ];
         let text = read(&[&WHOLE[..], &media[..]].concat()).unwrap();
         let urls: Vec<_> = text.media.iter().map(|media| (media.url.as_str(), media.content_type.as_str())).collect();
         assert_eq!(urls, [("https://a", "application/octet-stream"), ("https://b", "image/png")]);

@@ -8,9 +8,7 @@ use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::access::{Standing, is_handler};
 use crate::domain::claim::{Actor, Decision, Refused, Tenure};
 use crate::domain::routing::{Roster, route};
-use crate::domain::{
-    ActivityId, ActivityKind, AgencyId, NotificationKind, PoolId, ThreadId, ThreadStatus, UserId,
-};
+use crate::domain::{ActivityId, ActivityKind, AgencyId, NotificationKind, PoolId, ThreadId, ThreadStatus, UserId};
 use crate::entity::{activity, thread};
 use crate::store::writer::{Notice, Tx, Unit};
 use crate::store::{Directory, contacts, thread_writes, threads};

@@ -35,11 +35,7 @@ pub async fn has_live_number(conn: &impl ConnectionTrait, account: AccountId, e1
 ///
 /// # Errors
 /// When the database fails.
-pub async fn holder_of(
-    conn: &impl ConnectionTrait,
-    account: AccountId,
-    e164: &str,
-) -> Result<Option<AgencyId>, DbErr> {
+pub async fn holder_of(conn: &impl ConnectionTrait, account: AccountId, e164: &str) -> Result<Option<AgencyId>, DbErr> {
     phone_number::Entity::find()
         .select_only()
         .column(phone_number::Column::AgencyId)
@@ -57,4 +53,20 @@ pub async fn holder_of(
 /// When the database fails.
 pub async fn agency_by_key(conn: &impl ConnectionTrait, key: &str) -> Result<Option<agency::Model>, DbErr> {
     agency::Entity::find().filter(agency::Column::Key.eq(key)).one(conn).await
+}
+
+/// The live numbers of an account, for `doctor`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn live_numbers(conn: &impl ConnectionTrait, account: AccountId) -> Result<Vec<String>, DbErr> {
+    phone_number::Entity::find()
+        .select_only()
+        .column(phone_number::Column::E164)
+        .filter(phone_number::Column::TwilioAccountId.eq(account))
+        .filter(phone_number::Column::Live.eq(true))
+        .order_by_asc(phone_number::Column::E164)
+        .into_tuple()
+        .all(conn)
+        .await
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr};
+use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
 
 /// How long a statement waits for a connection, or on SQLite for another process's write.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -47,6 +47,19 @@ impl Database {
     /// Which kind of database it is.
     pub fn backend(&self) -> DbBackend {
         self.reader.get_database_backend()
+    }
+
+    /// Whether it is MySQL, which is not supported, and not MariaDB.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub async fn is_mysql(&self) -> Result<bool, DbErr> {
+        if self.backend() != DbBackend::MySql {
+            return Ok(false);
+        }
+        let version = self.reader.query_one_raw(Statement::from_string(DbBackend::MySql, "SELECT VERSION()")).await?;
+        let version: String = version.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+        Ok(!version.contains("MariaDB"))
     }
 
     /// Whether it answers.

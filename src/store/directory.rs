@@ -9,9 +9,7 @@ use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryF
 use uuid::Uuid;
 
 use crate::domain::routing::{Member, Roster};
-use crate::domain::{
-    AccountId, AgencyId, AssignmentId, ExtensionId, PhoneNumberId, PoolId, Role, UserId,
-};
+use crate::domain::{AccountId, AgencyId, AssignmentId, ExtensionId, PhoneNumberId, PoolId, Role, UserId};
 use crate::entity::{agency, agency_position, assignment, extension, phone_number, pool, user};
 
 /// One agency's directory at one version.
@@ -115,9 +113,9 @@ impl Directory {
 
     /// The live number at which a text to `e164` of this account arrives.
     pub fn live_number(&self, account: AccountId, e164: &str) -> Option<&phone_number::Model> {
-        self.numbers.iter().find(|number| {
-            number.live == Some(true) && number.twilio_account_id == account && number.e164 == e164
-        })
+        self.numbers
+            .iter()
+            .find(|number| number.live == Some(true) && number.twilio_account_id == account && number.e164 == e164)
     }
 
     /// A number's pool.

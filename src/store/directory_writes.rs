@@ -35,7 +35,11 @@ where
     M: ModelTrait + IntoActiveModel<A>,
     A: ActiveModelTrait<Entity = M::Entity> + Send,
 {
-    <M::Entity as EntityTrait>::update(row.into_active_model().reset_all()).validate()?.exec_without_returning(conn).await.map(drop)
+    <M::Entity as EntityTrait>::update(row.into_active_model().reset_all())
+        .validate()?
+        .exec_without_returning(conn)
+        .await
+        .map(drop)
 }
 
 /// A pool has one primary user at most: unsets whoever it was.

@@ -35,7 +35,11 @@ pub fn reach(error: &DbErr) -> Reach {
     let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
     if state.starts_with("40") || number == Some(1205) {
         Reach::Retry // serialisation failure, deadlock, lock wait timeout
-    } else if state.starts_with("22") || state.starts_with("23") || error.kind() != ErrorKind::Other || number == Some(1366) {
+    } else if state.starts_with("22")
+        || state.starts_with("23")
+        || error.kind() != ErrorKind::Other
+        || number == Some(1366)
+    {
         Reach::Item // data exception, integrity constraint, incorrect string value
     } else {
         Reach::Batch
@@ -58,16 +62,16 @@ pub fn describe(error: &DbErr) -> String {
         return format!("{system} error {code} ({:?}) at {place}", error.kind());
     }
     match error {
-        DbErr::Conn(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            match &**error {
-                SqlxError::Io(error) => format!("I/O error of the database connection: {:?}", error.kind()),
-                SqlxError::PoolTimedOut => "no database connection came free in time".to_owned(),
-                SqlxError::PoolClosed => "the database connections are closed".to_owned(),
-                SqlxError::Tls(_) => "TLS error of the database connection".to_owned(),
-                SqlxError::ColumnDecode { index, .. } => format!("column {index} holds an unknown value"),
-                _ => "error of the database driver".to_owned(),
-            }
-        }
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
+            SqlxError::Io(error) => format!("I/O error of the database connection: {:?}", error.kind()),
+            SqlxError::PoolTimedOut => "no database connection came free in time".to_owned(),
+            SqlxError::PoolClosed => "the database connections are closed".to_owned(),
+            SqlxError::Tls(_) => "TLS error of the database connection".to_owned(),
+            SqlxError::ColumnDecode { index, .. } => format!("column {index} holds an unknown value"),
+            _ => "error of the database driver".to_owned(),
+        },
         DbErr::ConnectionAcquire(_) => "no database connection came free in time".to_owned(),
         DbErr::Type(what) => format!("a stored value is of no known type: {what}"),
         _ => "error of the database layer".to_owned(),

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _, QueryFilter as _, Select,
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
+    QueryFilter as _, Select,
 };
 
 use super::bulk::list;
@@ -50,10 +51,7 @@ pub async fn own_among(
     user: UserId,
     ids: &[NotificationId],
 ) -> Result<Vec<notification::Model>, DbErr> {
-    narrowed(agency, user, false)
-        .filter(notification::Column::Id.is_in(list(ids.iter().copied())))
-        .all(conn)
-        .await
+    narrowed(agency, user, false).filter(notification::Column::Id.is_in(list(ids.iter().copied()))).all(conn).await
 }
 
 /// What an event told this user.

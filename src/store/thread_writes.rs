@@ -59,11 +59,7 @@ pub async fn add_activity(conn: &impl ConnectionTrait, row: activity::Model) -> 
 ///
 /// # Errors
 /// When the database fails.
-pub async fn stood_in(
-    conn: &impl ConnectionTrait,
-    agency: AgencyId,
-    thread: ThreadId,
-) -> Result<Vec<UserId>, DbErr> {
+pub async fn stood_in(conn: &impl ConnectionTrait, agency: AgencyId, thread: ThreadId) -> Result<Vec<UserId>, DbErr> {
     notification::Entity::find()
         .select_only()
         .column(notification::Column::UserId)
@@ -120,10 +116,7 @@ pub async fn mark_read(
     };
     let mut on_conflict = OnConflict::columns([R::AgencyId, R::UserId, R::ThreadId]);
     on_conflict.update_columns([R::SeenCount, R::UpdatedAt]);
-    read_mark::Entity::insert(mark.into_active_model())
-        .on_conflict(on_conflict)
-        .exec_without_returning(conn)
-        .await?;
+    read_mark::Entity::insert(mark.into_active_model()).on_conflict(on_conflict).exec_without_returning(conn).await?;
     let about = Condition::all()
         .add(notification::Column::AgencyId.eq(thread.agency_id))
         .add(notification::Column::ThreadId.eq(thread.id));

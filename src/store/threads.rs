@@ -42,9 +42,9 @@ impl Scope {
             .and_where(notification::Column::Kind.eq(NotificationKind::InboundClientMessage))
             .and_where(notification::Column::Rung.is_in(STAND_IN_RUNGS))
             .take();
-        let mut any = Condition::any().add(T::AssigneeId.eq(self.user)).add(
-            Condition::all().add(T::Status.ne(ThreadStatus::Closed)).add(Expr::exists(stands_in)),
-        );
+        let mut any = Condition::any()
+            .add(T::AssigneeId.eq(self.user))
+            .add(Condition::all().add(T::Status.ne(ThreadStatus::Closed)).add(Expr::exists(stands_in)));
         if !self.numbers.is_empty() {
             any = any.add(T::PhoneNumberId.is_in(list(self.numbers.iter().copied())));
         }
@@ -235,11 +235,7 @@ fn join_last_message(select: &mut SelectStatement) {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn visible(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    id: ThreadId,
-) -> Result<Option<thread::Model>, DbErr> {
+pub async fn visible(conn: &impl ConnectionTrait, scope: &Scope, id: ThreadId) -> Result<Option<thread::Model>, DbErr> {
     scope.select().filter(thread::Column::Id.eq(id)).one(conn).await
 }
 
@@ -347,7 +343,5 @@ pub async fn activity_count(conn: &impl ConnectionTrait, agency: AgencyId, threa
 }
 
 fn activity_of(agency: AgencyId, thread: ThreadId) -> Select<activity::Entity> {
-    activity::Entity::find()
-        .filter(activity::Column::AgencyId.eq(agency))
-        .filter(activity::Column::ThreadId.eq(thread))
+    activity::Entity::find().filter(activity::Column::AgencyId.eq(agency)).filter(activity::Column::ThreadId.eq(thread))
 }

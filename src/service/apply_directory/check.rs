@@ -21,12 +21,12 @@ pub(super) fn check(file: &DirectoryFile) -> Vec<Problem> {
             found.add(format!("{path}.key"), "the same agency stands in the file twice");
         }
         if let Some(twilio) = &agency.twilio {
-            let same = |other: &&mut &TwilioEntry| {
-                other.auth_token.expose_secret() == twilio.auth_token.expose_secret()
-            };
+            let same =
+                |other: &&mut &TwilioEntry| other.auth_token.expose_secret() == twilio.auth_token.expose_secret();
             match accounts.get_mut(twilio.account_sid.as_str()) {
                 Some(other) if !same(&other) => {
-                    found.add(format!("{path}.twilio.authToken"), "another agency names another token for this account");
+                    found
+                        .add(format!("{path}.twilio.authToken"), "another agency names another token for this account");
                 }
                 Some(_) => {}
                 None => drop(accounts.insert(&twilio.account_sid, twilio)),
@@ -110,7 +110,8 @@ impl Findings {
     }
 
     fn name(&mut self, name: Option<&str>, path: &str) {
-        let wrong = |name: &str| name.trim().is_empty() || name.chars().count() > 200 || name.contains(char::is_control);
+        let wrong =
+            |name: &str| name.trim().is_empty() || name.chars().count() > 200 || name.contains(char::is_control);
         if name.is_some_and(wrong) {
             self.add(path, "a name has 1 to 200 characters, none of them control characters");
         }

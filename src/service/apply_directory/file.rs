@@ -20,7 +20,6 @@ pub struct DirectoryFile {
 /// One tenant.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
 pub struct AgencyEntry {
     pub key: String,
     pub name: Option<String>,
@@ -41,7 +40,6 @@ pub struct AgencyEntry {
 /// The Twilio account of a tenant.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
 pub struct TwilioEntry {
     pub account_sid: String,
     pub auth_token: SecretString,
@@ -53,7 +51,6 @@ pub struct TwilioEntry {
 /// A member of the staff, by key.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
 pub struct UserEntry {
     pub key: String,
     pub name: Option<String>,
@@ -66,7 +63,6 @@ pub struct UserEntry {
 /// A number with its pool, by number.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
 pub struct NumberEntry {
     pub number: String,
     pub label: Option<String>,
@@ -82,7 +78,6 @@ pub struct NumberEntry {
 /// A user's place in the pool of the number it stands under.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
 pub struct MemberEntry {
     pub user: String,
     pub primary: Option<bool>,
@@ -93,7 +88,6 @@ pub struct MemberEntry {
 /// An extension, by digits and number.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
 pub struct ExtensionEntry {
     pub digits: String,
     pub user: String,
@@ -103,7 +97,6 @@ pub struct ExtensionEntry {
 /// A person outside, by phone.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[expect(missing_docs, reason = "docs/operations.md describes the file, key by key")]
 pub struct ContactEntry {
     pub phone: String,
     pub name: Option<String>,

@@ -189,12 +189,7 @@ impl Apply {
         Ok(())
     }
 
-    async fn account(
-        &self,
-        tx: &Tx<'_>,
-        entry: &TwilioEntry,
-        summary: &mut Summary,
-    ) -> Result<AccountId, DbErr> {
+    async fn account(&self, tx: &Tx<'_>, entry: &TwilioEntry, summary: &mut Summary) -> Result<AccountId, DbErr> {
         let sid = &entry.account_sid;
         let before = store::accounts::by_sid(tx.conn, sid).await?;
         // What is sealed differs each time, so the open secrets are compared.

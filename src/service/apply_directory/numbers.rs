@@ -77,7 +77,7 @@ async fn apply_pool(
 ) -> Result<(), DbErr> {
     let id = PoolId::from(number);
     let before = directory.pool(id).cloned();
-    let base = before.clone().unwrap_or_else(|| pool::Model {
+    let base = before.clone().unwrap_or(pool::Model {
         agency_id: context.agency,
         id,
         policy: PoolPolicy::FirstClaim,
@@ -170,9 +170,8 @@ pub(super) async fn apply_extensions(
             continue;
         };
         let Some(user) = user else { continue };
-        let same = |row: &&extension::Model| {
-            row.live.is_some() && row.digits == entry.digits && row.phone_number_id == scope
-        };
+        let same =
+            |row: &&extension::Model| row.live.is_some() && row.digits == entry.digits && row.phone_number_id == scope;
         let (id, is_new) = match directory.extensions.iter().find(same) {
             Some(row) if row.user_id == user => continue,
             Some(row) => {

@@ -72,11 +72,7 @@ pub(super) async fn write(
     }
 }
 
-async fn write_in(
-    shared: &Shared,
-    tx: &DatabaseTransaction,
-    batch: &mut Batch,
-) -> Result<(Outcomes, Ledger), Failure> {
+async fn write_in(shared: &Shared, tx: &DatabaseTransaction, batch: &mut Batch) -> Result<(Outcomes, Ledger), Failure> {
     let mut agencies: BTreeSet<AgencyId> = batch.units.iter().flat_map(|job| job.agencies.iter().copied()).collect();
     let numbers = numbers_of(tx, &batch.inbound).await.map_err(Failure::of_inbound)?;
     agencies.extend(numbers.values().copied());

@@ -31,7 +31,8 @@ impl Inbound<'_> {
         jobs: &[InboundJob],
         numbers: &HashMap<(AccountId, String), AgencyId>,
     ) -> Result<Outcomes, DbErr> {
-        let mut known = Known { last_holders: HashMap::new(), directories: HashMap::new(), ..self.known(jobs, numbers).await? };
+        let mut known =
+            Known { last_holders: HashMap::new(), directories: HashMap::new(), ..self.known(jobs, numbers).await? };
         for agency in numbers.values().copied().collect::<BTreeSet<_>>() {
             if self.ledger.is_locked(agency) {
                 let directory = directory_under_lock(self.shared, self.conn, self.ledger, agency).await?;
@@ -111,7 +112,8 @@ impl Inbound<'_> {
                     .filter(thread::Column::ContactId.is_in(ids))
                     .all(self.conn)
                     .await?;
-                threads = rows.into_iter().map(|row| ((row.agency_id, row.phone_number_id, row.contact_id), row)).collect();
+                threads =
+                    rows.into_iter().map(|row| ((row.agency_id, row.phone_number_id, row.contact_id), row)).collect();
             }
             contacts = rows.into_iter().map(|row| ((row.agency_id, row.phone.clone()), row)).collect();
         }
@@ -136,9 +138,8 @@ impl Inbound<'_> {
         let accounts = list(unmatched.iter().map(|(account, _)| *account));
         let mut condition = Condition::any();
         for (account, to) in &unmatched {
-            condition = condition.add(
-                phone_number::Column::TwilioAccountId.eq(*account).and(phone_number::Column::E164.eq(*to)),
-            );
+            condition = condition
+                .add(phone_number::Column::TwilioAccountId.eq(*account).and(phone_number::Column::E164.eq(*to)));
         }
         let mut released = phone_number::Entity::find().filter(condition).all(self.conn).await?;
         released.sort_by_key(|row| row.updated_at);

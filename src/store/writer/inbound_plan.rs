@@ -123,18 +123,18 @@ impl<'a> Planner<'a> {
         let number = directory.as_ref().and_then(|directory| directory.live_number(text.account, &text.to));
         match (&directory, number) {
             (Some(directory), Some(number)) if !refused => {
-                let message = self.into_thread(text, directory, number.id, ledger)?;
+                let message = self.add_to_thread(text, directory, number.id, ledger)?;
                 Ok(InboundOutcome::Stored(directory.agency_id(), message))
             }
             _ => {
                 let agency = agency.or_else(|| self.known.last_holders.get(&(text.account, text.to.clone()))).copied();
-                self.into_quarantine(text, agency, if refused { "REFUSED" } else { "UNMATCHED" })?;
+                self.add_to_quarantine(text, agency, if refused { "REFUSED" } else { "UNMATCHED" })?;
                 Ok(InboundOutcome::Quarantined)
             }
         }
     }
 
-    fn into_thread(
+    fn add_to_thread(
         &mut self,
         text: &InboundText,
         directory: &Directory,
@@ -322,7 +322,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Keeps the whole form, as JSON: a NUL or an over-long field is harmless there.
-    fn into_quarantine(&mut self, text: &InboundText, agency: Option<AgencyId>, reason: &str) -> Result<(), DbErr> {
+    fn add_to_quarantine(&mut self, text: &InboundText, agency: Option<AgencyId>, reason: &str) -> Result<(), DbErr> {
         let form = serde_json::to_string(&text.form).map_err(|error| DbErr::Json(error.to_string()))?;
         let to_address = text.to.chars().filter(|c| !c.is_control()).take(MAX_ADDRESS_CHARS).collect();
         let row = quarantine::Model {

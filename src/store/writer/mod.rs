@@ -134,12 +134,7 @@ impl Writer {
     /// # Errors
     /// When it is not stored.
     pub async fn receive(&self, text: InboundText) -> Result<InboundOutcome, WriteError> {
-        let hints = self.shared.agency_hints.read().unwrap_or_else(PoisonError::into_inner);
-        let lane = match hints.get(&(text.account, text.to.clone())) {
-            Some(agency) => self.lane_of(*agency),
-            None => self.lane_of(text.account),
-        };
-        drop(hints);
+        let lane = self.lane_of_text(&text);
         let (reply, answer) = oneshot::channel();
         self.submit(lane, Job::Inbound(Box::new(InboundJob { text, refused: false, reply })), answer).await
     }
@@ -186,6 +181,14 @@ impl Writer {
         }
         // The lane answers everything that it took, unless it died.
         answer.await.unwrap_or(Err(WriteError::Failed))
+    }
+
+    fn lane_of_text(&self, text: &InboundText) -> usize {
+        let hints = self.shared.agency_hints.read().unwrap_or_else(PoisonError::into_inner);
+        match hints.get(&(text.account, text.to.clone())) {
+            Some(agency) => self.lane_of(*agency),
+            None => self.lane_of(text.account),
+        }
     }
 
     fn lane_of(&self, key: impl std::hash::Hash) -> usize {

@@ -1,0 +1,140 @@
+//! The wiring: settings and ports in, services and routes out. Nothing here is global.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use migration::{Migrator, MigratorTrait as _};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::config::Settings;
+use crate::events::Feeds;
+use crate::graphql::{self, GraphqlState};
+use crate::ports::{Clock, IdGen};
+use crate::rest::metrics::Metrics;
+use crate::rest::{self, RestState};
+use crate::service::Services;
+use crate::service::accounts::Accounts;
+use crate::service::authenticate::Authenticator;
+use crate::service::seal::Sealer;
+use crate::store::writer::{Writer, WriterParts};
+use crate::store::{Database, DirectoryCache};
+use crate::twilio::{self, WebhookState};
+
+/// What comes from the world.
+#[derive(Clone)]
+pub struct Ports {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Names and randomness.
+    pub ids: Arc<dyn IdGen>,
+}
+
+/// The application, ready to serve.
+pub struct App {
+    /// The use cases.
+    pub services: Arc<Services>,
+    /// Checks and makes bearer tokens.
+    pub authenticator: Arc<Authenticator>,
+    /// Opens and seals stored secrets.
+    pub sealer: Arc<Sealer>,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    lanes: Vec<JoinHandle<()>>,
+}
+
+/// Which extras the routes have.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Extras {
+    /// Whether the schema may be asked for, unless the settings say otherwise.
+    pub introspection: bool,
+    /// Whether the GraphiQL page is there.
+    pub graphiql: bool,
+}
+
+impl App {
+    /// Opens the database and starts the writer.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn open(settings: Settings, ports: Ports) -> anyhow::Result<Self> {
+        let Ports { clock, ids } = ports;
+        let database = Database::open(&settings.database_url).await?;
+        let directories = Arc::new(DirectoryCache::new(database.reader.clone(), clock.clone()));
+        let feeds = Arc::new(Feeds::new(database.reader.clone()));
+        let sealer = Arc::new(Sealer::new(&settings.secret_key, ids.clone()));
+        let parts = WriterParts {
+            database: database.clone(),
+            directories: directories.clone(),
+            clock: clock.clone(),
+            ids,
+            on_commit: {
+                let feeds = feeds.clone();
+                Box::new(move |committed| feeds.publish(committed))
+            },
+        };
+        let (writer, lanes) = Writer::open(parts).await.context("the writer cannot be opened")?;
+        let accounts = Accounts::new(database.reader.clone(), sealer.clone(), clock.clone());
+        let services = Arc::new(Services { database, writer, directories, feeds, accounts, clock });
+        let authenticator = Arc::new(Authenticator::new(&settings.jwt_secret));
+        Ok(Self { services, authenticator, sealer, settings, metrics: Arc::default(), lanes })
+    }
+
+    /// All routes. `drain` turns true when the server is to take no more work.
+    pub fn router(&self, extras: Extras, drain: watch::Receiver<bool>) -> Router {
+        let introspection = self.settings.introspection.unwrap_or(extras.introspection);
+        let graphql = GraphqlState {
+            services: self.services.clone(),
+            authenticator: self.authenticator.clone(),
+            schema: graphql::schema(introspection),
+            allowed_origins: self.settings.allowed_origins.clone(),
+            graphiql: extras.graphiql,
+            drain: drain.clone(),
+        };
+        let webhooks = WebhookState {
+            services: self.services.clone(),
+            metrics: self.metrics.clone(),
+            sms_url: self.settings.sms_webhook_url.clone(),
+        };
+        let rest = RestState { services: self.services.clone(), metrics: self.metrics.clone(), drain };
+        Router::new()
+            .merge(graphql::router(graphql))
+            .merge(twilio::router(webhooks))
+            .merge(rest::router(rest))
+            // A panic is a bug of ours, and must not take more than its own request with it.
+            .layer(CatchPanicLayer::new())
+    }
+
+    /// Lets everything that was taken be written, then ends. Waits at most `patience`: whatever has
+    /// been answered is durable already.
+    pub async fn close(self, patience: std::time::Duration) {
+        let clock = self.services.clock.clone();
+        drop(self.services);
+        let written = async {
+            for lane in self.lanes {
+                if lane.await.is_err() {
+                    tracing::error!("a writing lane ended before its time");
+                }
+            }
+        };
+        tokio::select! {
+            () = written => {}
+            () = clock.sleep(patience) => tracing::warn!("connections were still open at the end"),
+        }
+    }
+}
+
+/// Brings the database's schema up to this program.
+///
+/// # Errors
+/// When the database cannot be reached or refuses a change.
+pub async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
+    let database = Database::open(&settings.database_url).await?;
+    let conn = database.connect_to_write().await.context("the database cannot be reached")?;
+    Migrator::up(&conn, None).await.context("the schema could not be brought up to date")?;
+    conn.close().await?;
+    database.reader.close().await?;
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! `partyline schema`
+
+use std::process::ExitCode;
+
+pub(crate) fn run() -> ExitCode {
+    print!("{}", partyline::graphql::sdl());
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,317 @@
+//! Settings: from the environment, and from an optional TOML file with the same names nested.
+//!
+//! `listen = "…"` in the table `[partyline]` is `PARTYLINE_LISTEN`; the environment goes first.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use url::Url;
+
+mod secrets;
+
+/// One setting, as `--help` lists it.
+pub struct Setting {
+    /// Its name in the environment.
+    pub name: &'static str,
+    /// What it is without one, in words.
+    pub default: &'static str,
+    /// What it does.
+    pub help: &'static str,
+}
+
+const fn setting(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, default, help }
+}
+
+/// All settings there are.
+pub const SETTINGS: [Setting; 13] = [
+    setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "sqlite:, postgres: or mysql: (MariaDB)"),
+    setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "where to listen"),
+    setting("PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the origin that Twilio and browsers see"),
+    setting(
+        "TWILIO_SMS_WEBHOOK_URL",
+        "public URL + /api/twilio/webhook",
+        "the address set at Twilio, where it differs",
+    ),
+    setting("TWILIO_API_BASE", "https://api.twilio.com", "where Twilio's REST API is"),
+    setting("PARTYLINE_JWT_SECRET", "on SQLite: made, beside the file", "signs bearer tokens; at least 32 bytes"),
+    setting("PARTYLINE_SECRET_KEY", "on SQLite: made, beside the file", "seals Twilio tokens; at least 32 bytes"),
+    setting("PARTYLINE_INTROSPECTION", "on in demo, else off", "whether the schema may be asked for: on, off"),
+    setting("PARTYLINE_ALLOWED_ORIGINS", "the public URL", "origins of browsers, separated by commas"),
+    setting("PARTYLINE_EVENTS", "auto", "how instances wake each other: auto, local"),
+    setting("PARTYLINE_LOG", "info", "a tracing filter"),
+    setting("PARTYLINE_LOG_FORMAT", "text", "text or json"),
+    setting("PARTYLINE_CONFIG", "none", "a TOML file with these names nested"),
+];
+
+/// A setting is wrong. The value is not repeated: it may be a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Its value cannot be used.
+    #[error("{0}: {1}")]
+    Invalid(String, String),
+    /// A file cannot be read or written.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+fn invalid(name: &str, why: impl fmt::Display) -> ConfigError {
+    ConfigError::Invalid(name.to_owned(), why.to_string())
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For a person.
+    Text,
+    /// For a machine.
+    Json,
+}
+
+/// Everything that can be set, read and checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the data are.
+    pub database_url: String,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The origin that Twilio and browsers see, without a trailing slash.
+    pub public_url: String,
+    /// The address of the text webhook as it is set at Twilio.
+    pub sms_webhook_url: String,
+    /// Where Twilio's REST API is, without a trailing slash.
+    pub twilio_api_base: String,
+    /// Signs bearer tokens.
+    pub jwt_secret: SecretString,
+    /// Seals Twilio tokens.
+    pub secret_key: SecretString,
+    /// Whether the schema may be asked for; `None` leaves it to the command.
+    pub introspection: Option<bool>,
+    /// Origins of browsers.
+    pub allowed_origins: Vec<String>,
+}
+
+/// What logging needs, read before anything else.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// A tracing filter.
+    pub filter: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// Where settings are looked up.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    values: BTreeMap<String, String>,
+}
+
+impl Source {
+    /// The process's environment, and the file that it names.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds a setting that there is not.
+    pub fn environment() -> Result<Self, ConfigError> {
+        let mut environment = Self::default();
+        for Setting { name, .. } in &SETTINGS {
+            // What is no UTF-8 is treated as unset, and so falls back to the default.
+            if let Some(value) = std::env::var_os(name).and_then(|value| value.into_string().ok()) {
+                environment = environment.with(name, &value);
+            }
+        }
+        let Some(path) = environment.get("PARTYLINE_CONFIG").map(PathBuf::from) else { return Ok(environment) };
+        let text = std::fs::read_to_string(&path).map_err(|error| ConfigError::File { path: path.clone(), error })?;
+        let mut merged = Self::from_toml(&text)?;
+        merged.values.extend(environment.values);
+        Ok(merged)
+    }
+
+    /// A file's settings.
+    ///
+    /// # Errors
+    /// When it is no TOML, or holds a setting that there is not.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let table: toml::Table = text.parse().map_err(|_| invalid("PARTYLINE_CONFIG", "this is no TOML"))?;
+        let mut source = Self::default();
+        flatten(&toml::Value::Table(table), "", &mut source.values)?;
+        let unknown = source.values.keys().find(|name| !SETTINGS.iter().any(|setting| setting.name == *name));
+        match unknown {
+            Some(name) => Err(invalid(name, "there is no such setting")),
+            None => Ok(source),
+        }
+    }
+
+    /// The same with one value more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.values.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The same, where a value is not set already.
+    #[must_use]
+    pub fn with_default(mut self, name: &str, value: &str) -> Self {
+        self.values.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        self
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+fn flatten(value: &toml::Value, prefix: &str, into: &mut BTreeMap<String, String>) -> Result<(), ConfigError> {
+    let text = match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let name = key.to_uppercase().replace('-', "_");
+                let name = if prefix.is_empty() { name } else { format!("{prefix}_{name}") };
+                flatten(value, &name, into)?;
+            }
+            return Ok(());
+        }
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Boolean(flag) => if *flag { "on" } else { "off" }.to_owned(),
+        toml::Value::Array(list) => list.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(","),
+        toml::Value::Float(_) | toml::Value::Datetime(_) => return Err(invalid(prefix, "this is no such value")),
+    };
+    into.insert(prefix.to_owned(), text);
+    Ok(())
+}
+
+impl LogSettings {
+    /// Reads what logging needs.
+    ///
+    /// # Errors
+    /// When the format is none.
+    pub fn read(source: &Source) -> Result<Self, ConfigError> {
+        let format = match source.get("PARTYLINE_LOG_FORMAT").unwrap_or("text") {
+            "text" => LogFormat::Text,
+            "json" => LogFormat::Json,
+            _ => return Err(invalid("PARTYLINE_LOG_FORMAT", "text or json")),
+        };
+        Ok(Self { filter: source.get("PARTYLINE_LOG").unwrap_or("info").to_owned(), format })
+    }
+}
+
+impl Settings {
+    /// Reads and checks all settings. On SQLite secrets that are not set are made.
+    ///
+    /// # Errors
+    /// When one is wrong, or a secret is missing.
+    pub fn read(source: &Source) -> Result<Self, ConfigError> {
+        let database_url = source.get("DATABASE_URL").unwrap_or("sqlite://partyline.db?mode=rwc").to_owned();
+        if !["sqlite:", "postgres:", "postgresql:", "mysql:"].iter().any(|scheme| database_url.starts_with(scheme)) {
+            return Err(invalid("DATABASE_URL", "begins with sqlite:, postgres: or mysql:"));
+        }
+        let beside = sqlite_file(&database_url);
+        let listen = source.get("PARTYLINE_LISTEN").unwrap_or("127.0.0.1:8080");
+        let listen =
+            listen.parse().map_err(|_| invalid("PARTYLINE_LISTEN", "an address and a port, 127.0.0.1:8080"))?;
+        let public_url = url(source, "PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080")?;
+        let sms_webhook_url = match source.get("TWILIO_SMS_WEBHOOK_URL") {
+            Some(_) => url(source, "TWILIO_SMS_WEBHOOK_URL", "")?,
+            None => format!("{public_url}{}", crate::twilio::SMS_PATH),
+        };
+        let introspection = match source.get("PARTYLINE_INTROSPECTION") {
+            None => None,
+            Some("on") => Some(true),
+            Some("off") => Some(false),
+            Some(_) => return Err(invalid("PARTYLINE_INTROSPECTION", "on or off")),
+        };
+        if !matches!(source.get("PARTYLINE_EVENTS"), None | Some("auto" | "local")) {
+            return Err(invalid("PARTYLINE_EVENTS", "auto or local"));
+        }
+        let origins = source.get("PARTYLINE_ALLOWED_ORIGINS").unwrap_or(&public_url);
+        let origins = origins.split(',').map(|origin| origin.trim().trim_end_matches('/').to_owned());
+        let allowed_origins = origins.filter(|origin| !origin.is_empty()).collect();
+        Ok(Self {
+            listen,
+            sms_webhook_url,
+            twilio_api_base: url(source, "TWILIO_API_BASE", "https://api.twilio.com")?,
+            jwt_secret: secrets::read(source.get("PARTYLINE_JWT_SECRET"), "PARTYLINE_JWT_SECRET", beside.as_deref())?,
+            secret_key: secrets::read(source.get("PARTYLINE_SECRET_KEY"), "PARTYLINE_SECRET_KEY", beside.as_deref())?,
+            introspection,
+            allowed_origins,
+            public_url,
+            database_url,
+        })
+    }
+
+    /// The file of an SQLite database.
+    pub fn sqlite_file(&self) -> Option<PathBuf> {
+        sqlite_file(&self.database_url)
+    }
+}
+
+fn sqlite_file(database_url: &str) -> Option<PathBuf> {
+    let rest = database_url.strip_prefix("sqlite:")?;
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let path = rest.split('?').next().unwrap_or_default();
+    Some(Path::new(path).to_owned())
+}
+
+fn url(source: &Source, name: &str, default: &str) -> Result<String, ConfigError> {
+    let text = source.get(name).unwrap_or(default);
+    let parsed = Url::parse(text).map_err(|_| invalid(name, "this is no URL"))?;
+    if !matches!(parsed.scheme(), "http" | "https") || parsed.host().is_none() {
+        return Err(invalid(name, "a URL of http or https"));
+    }
+    // As it was written: a port that is the scheme's own would be dropped by the parser.
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_secrets(source: Source) -> Source {
+        source.with("PARTYLINE_JWT_SECRET", &"j".repeat(32)).with("PARTYLINE_SECRET_KEY", &"k".repeat(32))
+    }
+
+    #[test]
+    fn a_file_has_the_same_names_nested() {
+        let file = "[partyline]\nlisten = \"127.0.0.1:9\"\nallowed_origins = [\"https://a.example\", \"https://b.example/\"]\n[database]\nurl = \"postgres://h/d\"";
+        let settings = Settings::read(&with_secrets(Source::from_toml(file).unwrap())).unwrap();
+        assert_eq!(settings.listen.port(), 9);
+        assert_eq!(settings.database_url, "postgres://h/d");
+        assert_eq!(settings.allowed_origins, ["https://a.example", "https://b.example"]);
+        assert!(Source::from_toml("[partyline]\nlissten = \"x\"").is_err());
+    }
+
+    #[test]
+    fn defaults_follow_the_public_url() {
+        let source =
+            Source::default().with("DATABASE_URL", "mysql://h/d").with("PARTYLINE_PUBLIC_URL", "https://p.example/");
+        let settings = Settings::read(&with_secrets(source)).unwrap();
+        assert_eq!(settings.sms_webhook_url, "https://p.example/api/twilio/webhook");
+        assert_eq!(settings.allowed_origins, ["https://p.example"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_never_repeated() {
+        let base = || with_secrets(Source::default().with("DATABASE_URL", "postgres://h/d"));
+        for (name, value) in [
+            ("DATABASE_URL", "oracle://canary"),
+            ("PARTYLINE_LISTEN", "canary"),
+            ("PARTYLINE_PUBLIC_URL", "canary"),
+            ("PARTYLINE_INTROSPECTION", "canary"),
+            ("PARTYLINE_EVENTS", "canary"),
+            ("PARTYLINE_JWT_SECRET", "canary"),
+        ] {
+            let error = Settings::read(&base().with(name, value)).unwrap_err().to_string();
+            assert!(error.starts_with(name) && !error.contains("canary"), "{error}");
+        }
+        let missing = Source::default().with("DATABASE_URL", "postgres://h/d");
+        assert!(Settings::read(&missing).unwrap_err().to_string().starts_with("PARTYLINE_JWT_SECRET"));
+    }
+}

@@ -1,0 +1,79 @@
+//! `/metrics`, in OpenMetrics text. Nothing here ever holds a client's data.
+
+use std::fmt;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text::encode};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::service::{Fault, Services};
+use crate::store;
+
+/// What became of a request to the text webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum TextOutcome {
+    /// It stands in a thread.
+    Stored,
+    /// It was there already.
+    Duplicate,
+    /// It fitted no number.
+    Quarantined,
+    /// It was no authentic text.
+    Refused,
+    /// It could not be stored; Twilio was told to send it again.
+    Failed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TextLabels {
+    outcome: TextOutcome,
+}
+
+/// What this process counts beside the writer.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    texts: Family<TextLabels, Counter>,
+}
+
+impl Metrics {
+    /// Counts a request to the text webhook.
+    pub fn text(&self, outcome: TextOutcome) {
+        self.texts.get_or_create(&TextLabels { outcome }).inc();
+    }
+
+    /// Everything, as text.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn render(&self, services: &Services) -> Result<String, Fault> {
+        let quarantined = store::quarantine::count_held(services.reader()).await?;
+        let mut registry = Registry::with_prefix("partyline");
+        registry.register("inbound_texts", "Requests to the text webhook, by outcome", self.texts.clone());
+        registry.register(
+            "quarantined",
+            "Texts held in quarantine",
+            ConstGauge::new(i64::try_from(quarantined).unwrap_or(i64::MAX)),
+        );
+        let waiting = i64::try_from(services.writer.waiting()).unwrap_or(i64::MAX);
+        registry.register("writer_waiting", "Pieces of work in the writer's queues", ConstGauge::new(waiting));
+        let counts = services.writer.figures().counts();
+        for (name, help, value) in [
+            ("writer_batches", "Transactions committed", counts.batches),
+            ("writer_items", "Pieces of work committed", counts.items),
+            ("writer_failed_batches", "Batches that the database failed to commit", counts.failed_batches),
+            ("writer_refused_items", "Pieces of work that the database refused", counts.refused_items),
+            ("writer_overloaded", "Pieces of work turned away because a queue was full", counts.overloaded),
+        ] {
+            registry.register(name, help, ConstCounter::new(value));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a counter of seconds for a graph")]
+        let busy = counts.busy_microseconds as f64 / 1e6;
+        registry.register_with_unit("writer_busy", "Time spent committing", Unit::Seconds, ConstCounter::new(busy));
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        encode(&mut text, &registry).unwrap_or_else(|fmt::Error| text.clear());
+        Ok(text)
+    }
+}

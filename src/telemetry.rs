@@ -1,0 +1,26 @@
+//! Log lines. They never hold a text, a name, a number or a token: a test plants canaries.
+
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{Layer as _, fmt};
+
+use crate::config::{LogFormat, LogSettings};
+
+/// Begins to log to standard error, so that standard output is the command's own.
+///
+/// Below warnings only our own lines are shown, whatever the filter asks for: those of libraries
+/// may quote statements and requests.
+///
+/// # Errors
+/// When somebody logs already.
+pub fn init(settings: &LogSettings) -> Result<(), TryInitError> {
+    let ours =
+        filter_fn(|metadata| metadata.target().starts_with("partyline") || *metadata.level() <= tracing::Level::WARN);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match settings.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(ours)).with(EnvFilter::new(&settings.filter)).try_init()
+}

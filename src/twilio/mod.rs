@@ -1,0 +1,38 @@
+//! The side door: Twilio's form-encoded webhooks, each verified before anything else is done with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::post;
+
+use crate::rest::metrics::Metrics;
+use crate::service::Services;
+
+pub mod form;
+pub mod signature;
+mod sms;
+pub mod twiml;
+mod verified;
+
+/// Twilio gives up on an answer after 15 s; before that we say 503 ourselves, so that it comes back.
+const ANSWER_WITHIN: Duration = Duration::from_secs(9);
+
+/// What the webhooks work with.
+#[derive(Clone)]
+pub struct WebhookState {
+    /// The use cases.
+    pub services: Arc<Services>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The address of the text webhook as it is set at Twilio: signatures are computed over it.
+    pub sms_url: String,
+}
+
+/// The path of the text webhook.
+pub const SMS_PATH: &str = "/api/twilio/webhook";
+
+/// The routes that Twilio calls.
+pub fn router(state: WebhookState) -> Router {
+    Router::new().route(SMS_PATH, post(sms::receive)).with_state(state)
+}

@@ -1,0 +1,39 @@
+//! What runs by itself, by timer: each round is idempotent, and a failed one is made up for by the
+//! next.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::service::escalate::escalate;
+use crate::service::{Fault, Services};
+
+/// Starts all workers. They run until they are aborted.
+pub fn start(services: &Arc<Services>) -> Vec<JoinHandle<()>> {
+    vec![
+        every(services, Duration::from_secs(1), "looking for other instances' events", |services| async move {
+            Ok(services.feeds.poll().await?)
+        }),
+        every(services, Duration::from_secs(5), "telling pools of waiting texts", |services| async move {
+            escalate(&services).await
+        }),
+    ]
+}
+
+fn every<W, F>(services: &Arc<Services>, period: Duration, what: &'static str, work: W) -> JoinHandle<()>
+where
+    W: Fn(Arc<Services>) -> F + Send + 'static,
+    F: Future<Output = Result<(), Fault>> + Send,
+{
+    let services = services.clone();
+    tokio::spawn(async move {
+        loop {
+            services.clock.sleep(period).await;
+            if let Err(fault) = work(services.clone()).await {
+                tracing::warn!(error = %fault, "{what} failed; it is tried again");
+            }
+        }
+    })
+}
