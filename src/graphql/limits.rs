@@ -20,8 +20,9 @@ pub const BODY_WITHIN: Duration = Duration::from_secs(10);
 pub const MAX_DEPTH: usize = 15;
 /// How deep selection sets may nest, fragments counted.
 pub const MAX_NESTING: usize = 32;
-/// The most fields that an operation may come to once its fragments are put in.
-pub const MAX_FIELDS: usize = 2_000;
+/// The most selections (fields, fragments and spreads of fragments) that an operation may come to
+/// once its fragments are put in.
+pub const MAX_SELECTIONS: usize = 2_000;
 /// The most aliases among them.
 pub const MAX_ALIASES: usize = 100;
 /// The most directives in a document.
@@ -72,7 +73,7 @@ pub fn check(document: &ExecutableDocument) -> Result<(), Failure> {
     let mut directives = 0;
     for (_, operation) in document.operations.iter() {
         let size = measured.selection(&operation.node.selection_set.node, 1)?;
-        within("fields", size.fields, MAX_FIELDS)?;
+        within("selections", size.selections, MAX_SELECTIONS)?;
         within("aliases", size.aliases, MAX_ALIASES)?;
         directives += size.directives + operation.node.directives.len();
     }
@@ -89,7 +90,7 @@ fn within(what: &str, count: usize, most: usize) -> Result<(), Failure> {
 /// What a selection comes to with its fragments put in.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
-    fields: usize,
+    selections: usize,
     aliases: usize,
     directives: usize,
     nesting: usize,
@@ -97,7 +98,7 @@ struct Size {
 
 impl Size {
     fn add(&mut self, other: Self) {
-        self.fields = self.fields.saturating_add(other.fields);
+        self.selections = self.selections.saturating_add(other.selections);
         self.aliases = self.aliases.saturating_add(other.aliases);
         self.directives = self.directives.saturating_add(other.directives);
         self.nesting = self.nesting.max(other.nesting);
@@ -115,10 +116,10 @@ impl<'a> Measured<'a> {
         let mut size = Size { nesting: 1, ..Size::default() };
         within("levels", depth, MAX_NESTING)?;
         for item in &set.items {
+            size.selections = size.selections.saturating_add(1);
             size.directives = size.directives.saturating_add(item.node.directives().len());
             let inner = match &item.node {
                 Selection::Field(field) => {
-                    size.fields = size.fields.saturating_add(1);
                     size.aliases = size.aliases.saturating_add(usize::from(field.node.alias.is_some()));
                     self.selection(&field.node.selection_set.node, depth + 1)?
                 }
@@ -173,6 +174,15 @@ mod tests {
     }
 
     #[test]
+    fn spreads_of_nothing_count_too() {
+        let mut text = "{ ...F0 }".to_owned();
+        for n in 0..24 {
+            text += &format!(" fragment F{n} on Query {{ ...F{m} ...F{m} }}", m = n + 1);
+        }
+        assert_eq!(verdict(&text), Err(Code::QueryTooComplex));
+    }
+
+    #[test]
     fn each_bound_is_kept() {
         assert_eq!(verdict("{ ...F } fragment F on Query { a { ...F } }"), Err(Code::ValidationFailed));
         let nested = format!("{}a{}", "{a".repeat(MAX_NESTING), "}".repeat(MAX_NESTING));
@@ -180,7 +190,7 @@ mod tests {
         assert_eq!(verdict(&format!("{{a{nested}}}")), Err(Code::QueryTooComplex));
         let aliases: String = (0..=MAX_ALIASES).map(|n| format!("a{n}: a ")).collect();
         assert_eq!(verdict(&format!("{{ {aliases} }}")), Err(Code::QueryTooComplex));
-        let fields = "a ".repeat(MAX_FIELDS + 1);
+        let fields = "a ".repeat(MAX_SELECTIONS + 1);
         assert_eq!(verdict(&format!("{{ {fields} }}")), Err(Code::QueryTooComplex));
         let directives = "@skip(if: true) ".repeat(MAX_DIRECTIVES + 1);
         assert_eq!(verdict(&format!("{{ a {directives} }}")), Err(Code::QueryTooComplex));

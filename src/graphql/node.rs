@@ -3,10 +3,12 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Interface};
+use async_graphql::{ID, Interface};
+use sea_orm::{DatabaseConnection, DbErr};
 
-use super::context::{caller, loaders};
+use super::context::Caller;
 use super::errors::Result;
+use super::loaders::Loaders;
 use super::types::{
     Agency, Assignment, Contact, Extension, Media, Message, Notification, PhoneNumber, Pool, QuarantinedMessage,
     Thread, ThreadActivity, User,
@@ -52,24 +54,26 @@ pub enum Node {
 
 /// The thing with this id, if the viewer may see it. To them, what they may not see, what is another
 /// agency's and what never was are all the same.
-pub async fn find(ctx: &Context<'_>, viewer: &Arc<Viewer>, id: &str) -> Result<Option<Node>> {
+pub async fn find(caller: &Caller, loaders: &Loaders, viewer: &Arc<Viewer>, id: &str) -> Result<Option<Node>> {
     let prefix = id.split_once('_').map_or(id, |(prefix, _)| prefix);
+    let search = Search { caller, loaders, viewer };
     Ok(match prefix {
         AgencyId::PREFIX => {
-            id_of::<AgencyId>(id).filter(|id| *id == viewer.agency()).map(|_| Node::Agency(Agency::of(Arc::clone(viewer))))
+            let own = id_of(id) == Some(viewer.agency());
+            own.then(|| Node::Agency(Agency::of(Arc::clone(viewer))))
         }
         UserId::PREFIX => id_of(id).and_then(|id| User::find(viewer, id)).map(Node::User),
         PhoneNumberId::PREFIX => id_of(id).and_then(|id| PhoneNumber::find(viewer, id)).map(Node::PhoneNumber),
         PoolId::PREFIX => id_of(id).and_then(|id| Pool::find(viewer, id)).map(Node::Pool),
         AssignmentId::PREFIX => id_of(id).and_then(|id| Assignment::find(viewer, id)).map(Node::Assignment),
         ExtensionId::PREFIX => id_of(id).and_then(|id| Extension::find(viewer, id)).map(Node::Extension),
-        ContactId::PREFIX => contact(ctx, viewer, id).await?.map(Node::Contact),
-        ThreadId::PREFIX => thread(ctx, viewer, id_of(id)).await?.map(Node::Thread),
-        ActivityId::PREFIX => activity(ctx, viewer, id).await?.map(Node::ThreadActivity),
-        MessageId::PREFIX => message(ctx, viewer, id_of(id)).await?.map(Node::Message),
-        MediaId::PREFIX => media(ctx, viewer, id).await?.map(Node::Media),
-        NotificationId::PREFIX => notification(ctx, viewer, id).await?.map(Node::Notification),
-        QuarantineId::PREFIX => quarantined(ctx, viewer, id).await?.map(Node::QuarantinedMessage),
+        ContactId::PREFIX => search.contact(id).await?.map(Node::Contact),
+        ThreadId::PREFIX => search.thread(id_of(id)).await?.map(Node::Thread),
+        ActivityId::PREFIX => search.activity(id).await?.map(Node::ThreadActivity),
+        MessageId::PREFIX => search.message(id_of(id)).await?.map(Node::Message),
+        MediaId::PREFIX => search.media(id).await?.map(Node::Media),
+        NotificationId::PREFIX => search.notification(id).await?.map(Node::Notification),
+        QuarantineId::PREFIX => search.quarantined(id).await?.map(Node::QuarantinedMessage),
         _ => None,
     })
 }
@@ -78,48 +82,62 @@ fn id_of<T: FromStr>(id: &str) -> Option<T> {
     id.parse().ok()
 }
 
-/// A thread that the viewer may see.
-pub(super) async fn thread(ctx: &Context<'_>, viewer: &Arc<Viewer>, id: Option<ThreadId>) -> Result<Option<Thread>> {
-    let Some(id) = id else { return Ok(None) };
-    Ok(loaders(ctx)?.thread(id).await?.map(|row| Thread::new(viewer, row)))
+/// The search for what is not in the directory.
+struct Search<'a> {
+    caller: &'a Caller,
+    loaders: &'a Loaders,
+    viewer: &'a Arc<Viewer>,
 }
 
-async fn message(ctx: &Context<'_>, viewer: &Arc<Viewer>, id: Option<MessageId>) -> Result<Option<Message>> {
-    let Some(id) = id else { return Ok(None) };
-    let Some(row) = loaders(ctx)?.message(id).await? else { return Ok(None) };
-    Ok(thread(ctx, viewer, Some(row.thread_id)).await?.map(|thread| Message::within(&thread, row)))
-}
+impl Search<'_> {
+    fn conn(&self) -> &DatabaseConnection {
+        self.caller.services.reader()
+    }
 
-async fn media(ctx: &Context<'_>, viewer: &Arc<Viewer>, id: &str) -> Result<Option<Media>> {
-    let (caller, Some(id)) = (caller(ctx)?, id_of(id)) else { return Ok(None) };
-    let row = store::messages::media_by_id(caller.services.reader(), viewer.agency(), id).await;
-    let Some(row) = row.map_err(|error| caller.fault(error))? else { return Ok(None) };
-    Ok(message(ctx, viewer, Some(row.message_id)).await?.map(|_| Media::new(Arc::new(row))))
-}
+    fn read<T>(&self, read: std::result::Result<T, DbErr>) -> Result<T> {
+        read.map_err(|error| self.caller.fault(error))
+    }
 
-async fn activity(ctx: &Context<'_>, viewer: &Arc<Viewer>, id: &str) -> Result<Option<ThreadActivity>> {
-    let (caller, Some(id)) = (caller(ctx)?, id_of(id)) else { return Ok(None) };
-    let row = store::threads::activity_by_id(caller.services.reader(), viewer.agency(), id).await;
-    let Some(row) = row.map_err(|error| caller.fault(error))? else { return Ok(None) };
-    Ok(thread(ctx, viewer, Some(row.thread_id)).await?.map(|_| ThreadActivity::new(viewer, row)))
-}
+    async fn thread(&self, id: Option<ThreadId>) -> Result<Option<Thread>> {
+        let Some(id) = id else { return Ok(None) };
+        Ok(self.loaders.thread(id).await?.map(|row| Thread::new(self.viewer, row)))
+    }
 
-async fn contact(ctx: &Context<'_>, viewer: &Arc<Viewer>, id: &str) -> Result<Option<Contact>> {
-    let (caller, Some(id)) = (caller(ctx)?, id_of(id)) else { return Ok(None) };
-    let row = store::contacts::visible(caller.services.reader(), &viewer.scope(), id).await;
-    let row = row.map_err(|error| caller.fault(error))?;
-    Ok(row.map(|row| Contact::new(viewer, Arc::new(row))))
-}
+    async fn message(&self, id: Option<MessageId>) -> Result<Option<Message>> {
+        let Some(id) = id else { return Ok(None) };
+        let Some(row) = self.loaders.message(id).await? else { return Ok(None) };
+        Ok(self.thread(Some(row.thread_id)).await?.map(|thread| Message::within(&thread, row)))
+    }
 
-async fn notification(ctx: &Context<'_>, viewer: &Arc<Viewer>, id: &str) -> Result<Option<Notification>> {
-    let (caller, Some(id)) = (caller(ctx)?, id_of(id)) else { return Ok(None) };
-    let rows = store::notifications::own_among(caller.services.reader(), viewer.agency(), viewer.id(), &[id]).await;
-    let rows = rows.map_err(|error| caller.fault(error))?;
-    Ok(rows.into_iter().next().map(|row| Notification::new(viewer, row)))
-}
+    async fn media(&self, id: &str) -> Result<Option<Media>> {
+        let Some(id) = id_of(id) else { return Ok(None) };
+        let row = store::messages::media_by_id(self.conn(), self.viewer.agency(), id).await;
+        let Some(row) = self.read(row)? else { return Ok(None) };
+        Ok(self.message(Some(row.message_id)).await?.map(|_| Media::new(Arc::new(row))))
+    }
 
-async fn quarantined(ctx: &Context<'_>, viewer: &Arc<Viewer>, id: &str) -> Result<Option<QuarantinedMessage>> {
-    let (caller, Some(id)) = (caller(ctx)?, id_of(id).filter(|_| viewer.is_admin())) else { return Ok(None) };
-    let row = store::quarantine::by_id(caller.services.reader(), Some(viewer.agency()), id).await;
-    Ok(row.map_err(|error| caller.fault(error))?.map(QuarantinedMessage::new))
+    async fn activity(&self, id: &str) -> Result<Option<ThreadActivity>> {
+        let Some(id) = id_of(id) else { return Ok(None) };
+        let row = store::threads::activity_by_id(self.conn(), self.viewer.agency(), id).await;
+        let Some(row) = self.read(row)? else { return Ok(None) };
+        Ok(self.thread(Some(row.thread_id)).await?.map(|_| ThreadActivity::new(self.viewer, row)))
+    }
+
+    async fn contact(&self, id: &str) -> Result<Option<Contact>> {
+        let Some(id) = id_of(id) else { return Ok(None) };
+        let row = store::contacts::visible(self.conn(), &self.viewer.scope(), id).await;
+        Ok(self.read(row)?.map(|row| Contact::new(self.viewer, Arc::new(row))))
+    }
+
+    async fn notification(&self, id: &str) -> Result<Option<Notification>> {
+        let Some(id) = id_of(id) else { return Ok(None) };
+        let rows = store::notifications::own_among(self.conn(), self.viewer.agency(), self.viewer.id(), &[id]).await;
+        Ok(self.read(rows)?.into_iter().next().map(|row| Notification::new(self.viewer, row)))
+    }
+
+    async fn quarantined(&self, id: &str) -> Result<Option<QuarantinedMessage>> {
+        let Some(id) = id_of(id).filter(|_| self.viewer.is_admin()) else { return Ok(None) };
+        let row = store::quarantine::by_id(self.conn(), Some(self.viewer.agency()), id).await;
+        Ok(self.read(row)?.map(QuarantinedMessage::new))
+    }
 }

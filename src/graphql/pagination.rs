@@ -211,7 +211,9 @@ mod tests {
 
     #[test]
     fn sizes_out_of_range_are_refused() {
-        for (first, last) in [(Some(-1), None), (Some(101), None), (None, Some(-1)), (None, Some(101)), (Some(1), Some(1))] {
+        for (first, last) in
+            [(Some(-1), None), (Some(101), None), (None, Some(-1)), (None, Some(101)), (Some(1), Some(1))]
+        {
             let refused = args(first, None, last, None).window().map_err(|failure| failure.code());
             assert_eq!(refused, Err(Code::BadUserInput), "{first:?} {last:?}");
         }

@@ -21,7 +21,9 @@ impl ExtensionsQuery {
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Also those that are deactivated.", default_with = "Some(false)")] include_inactive: Option<bool>,
+        #[graphql(desc = "Also those that are deactivated.", default_with = "Some(false)")] include_inactive: Option<
+            bool,
+        >,
     ) -> Result<Connection<Extension>> {
         let viewer = viewer(ctx).await?;
         let rows = &viewer.directory.extensions;

@@ -15,6 +15,8 @@ mod threads;
 mod users;
 mod viewer;
 
+pub(super) use event_cursor::SnapshotCursor;
+
 /// What can be asked. Everything is of the token's agency: no argument ever names one.
 #[derive(MergedObject, Default)]
 pub struct Query(

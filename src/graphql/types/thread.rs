@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 
 use super::{Contact, Extension, Message, PhoneNumber, ThreadActivity, User};
-use crate::domain::{self, ThreadId};
+use crate::domain::{self, PhoneNumberId, ThreadId};
 use crate::entity::{contact, message, thread};
 use crate::graphql::context::{caller, loaders};
 use crate::graphql::errors::Result;
@@ -12,9 +12,9 @@ use crate::graphql::pagination::{Connection, Listed, PageArgs, Total};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::words::ThreadStatus;
 use crate::service::Viewer;
+use crate::store;
 use crate::store::page::Key;
 use crate::store::threads::InboxRow;
-use crate::store;
 
 /// All messages between one phone number and one contact, for ever.
 #[derive(Clone)]
@@ -51,6 +51,11 @@ impl Thread {
     /// Its id.
     pub fn thread_id(&self) -> ThreadId {
         self.model.id
+    }
+
+    /// The number it is on.
+    pub fn number(&self) -> PhoneNumberId {
+        self.model.phone_number_id
     }
 
     /// Who looks at it.
