@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
+use crate::support::directory::DESK;
 
-const FRONT: &str = "+13035550100";
 const CLAIM: &str = "mutation($thread: ID!) { claimThread(input: {threadId: $thread}) {
     thread { status assignee { key } }
     userErrors { __typename code message path ... on ThreadAlreadyClaimedError { claimedBy { key } claimedAt } } } }";
@@ -18,10 +18,10 @@ async fn of_fifty_claimers_one_wins_each_of_two_hundred_threads() {
     app.apply(&crowd(USERS)).await;
     let mut tokens = Vec::new();
     for n in 0..USERS {
-        tokens.push(app.token("acme", &format!("user{n}")).await);
+        tokens.push(app.token("acme", &format!("user{n}")));
     }
-    join_all((0..THREADS).map(|n| app.text(format!("+1303557{n:04}"), FRONT, "hello"))).await;
-    let admin = app.token("acme", "ana").await;
+    join_all((0..THREADS).map(|n| app.text(format!("+1303557{n:04}"), DESK, "hello"))).await;
+    let admin = app.token("acme", "ana");
     let mut threads = Vec::new();
     for half in ["first: 100", "last: 100"] {
         let listed = app.graphql(&admin, &format!("{{ threads({half}) {{ nodes {{ id }} }} }}"), json!({})).await;
@@ -47,14 +47,14 @@ async fn of_fifty_claimers_one_wins_each_of_two_hundred_threads() {
 fn crowd(users: usize) -> String {
     let people: String = (0..users).map(|n| format!("      - {{key: user{n}, name: User {n}}}\n")).collect();
     let pool: String = (0..users).map(|n| format!("          - {{user: user{n}}}\n")).collect();
-    format!("agencies:\n  - key: acme\n    users:\n{people}    phoneNumbers:\n      - number: \"{FRONT}\"\n        pool:\n{pool}")
+    format!("agencies:\n  - key: acme\n    users:\n{people}    phoneNumbers:\n      - number: \"{DESK}\"\n        pool:\n{pool}")
 }
 
 #[tokio::test]
 async fn the_inbox_is_at_most_two_statements() {
     let app = TestApp::start().await;
     app.populate().await;
-    let ana = app.token("acme", "ana").await;
+    let ana = app.token("acme", "ana");
     let inbox = "{ threads(first: 50) { nodes { id status unreadCount viewerCanClaim lastActivityAt
         contact { name phone } lastMessage { body createdAt } assignee { name } phoneNumber { label } } } }";
     let warm = app.graphql(&ana, inbox, json!({})).await;
@@ -67,9 +67,9 @@ async fn the_inbox_is_at_most_two_statements() {
 async fn pages_in_both_directions_are_the_whole_list() {
     let app = TestApp::start().await;
     for n in 0..25 {
-        app.text(format!("+1303558{n:04}"), FRONT, "hello").await;
+        app.text(format!("+1303558{n:04}"), DESK, "hello").await;
     }
-    let ana = app.token("acme", "ana").await;
+    let ana = app.token("acme", "ana");
     let whole = app.graphql(&ana, "{ threads(first: 100) { totalCount nodes { id } } }", json!({})).await;
     assert_eq!(whole["data"]["threads"]["totalCount"], 25);
     let whole = whole["data"]["threads"]["nodes"].as_array().unwrap().clone();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
@@ -32,7 +33,7 @@ const OPERATIONS: [(&str, &str); 19] = [
 ];
 
 /// All ids that an admin can find, by the name of their variable above.
-async fn ids_of(app: &TestApp, token: &str) -> Vec<(String, String)> {
+async fn ids_of(app: &TestApp, token: &SecretString) -> Vec<(String, String)> {
     let everything = "{
         agency { id }
         users(first: 100) { nodes { id } }
@@ -105,8 +106,8 @@ fn every_mutation_is_in_the_list() {
 async fn another_agencys_ids_are_nobodys() {
     let app = TestApp::start().await;
     app.populate().await;
-    let ours = ids_of(&app, &app.token("acme", "ana").await).await;
-    let intruder = app.token("other", "olga").await;
+    let ours = ids_of(&app, &app.token("acme", "ana")).await;
+    let intruder = app.token("other", "olga");
     let own = ids_of(&app, &intruder).await;
     for (_, id) in &ours {
         let ask = |id: String| {
@@ -118,14 +119,14 @@ async fn another_agencys_ids_are_nobodys() {
         assert_eq!(theirs, ask(nobodys(id)).await, "{id}");
         assert_eq!(theirs, json!({"data": {"node": null}}), "{id}");
     }
-    let before = app.graphql(&app.token("acme", "ana").await, SNAPSHOT, json!({})).await;
+    let before = app.graphql(&app.token("acme", "ana"), SNAPSHOT, json!({})).await;
     let nobody: Vec<_> = ours.iter().map(|(kind, id)| (kind.clone(), nobodys(id))).collect();
     for (name, document) in OPERATIONS {
         let theirs = app.graphql(&intruder, &filled(document, &ours, &own), json!({})).await;
         let missing = app.graphql(&intruder, &filled(document, &nobody, &own), json!({})).await;
         assert_eq!(theirs, missing, "{name}");
     }
-    let after = app.graphql(&app.token("acme", "ana").await, SNAPSHOT, json!({})).await;
+    let after = app.graphql(&app.token("acme", "ana"), SNAPSHOT, json!({})).await;
     assert_eq!(before, after, "an intruder changed something");
 }
 
@@ -141,9 +142,9 @@ const SNAPSHOT: &str = "{
 #[tokio::test]
 async fn a_cursor_of_another_agency_is_refused() {
     let app = TestApp::start().await;
-    let ours = app.graphql(&app.token("acme", "ana").await, "{ eventCursor }", json!({})).await;
+    let ours = app.graphql(&app.token("acme", "ana"), "{ eventCursor }", json!({})).await;
     let cursor = ours["data"]["eventCursor"].as_str().unwrap().to_owned();
-    let mut socket = app.socket(&app.token("other", "olga").await).await;
+    let mut socket = app.socket(&app.token("other", "olga")).await;
     let query = "subscription($after: EventCursor) { threadUpdated(after: $after) { cursor } }";
     socket.subscribe("1", query, json!({"after": cursor})).await;
     let answer = socket.next().await.unwrap();
@@ -155,9 +156,9 @@ async fn a_cursor_of_another_agency_is_refused() {
 async fn a_thread_does_not_exist_for_a_member_outside_its_pool() {
     let app = TestApp::start().await;
     app.populate().await;
-    let ids = ids_of(&app, &app.token("acme", "ana").await).await;
-    let outsider = app.token("acme", "dev").await;
-    let own = ids_of(&app, &app.token("acme", "ana").await).await;
+    let ids = ids_of(&app, &app.token("acme", "ana")).await;
+    let outsider = app.token("acme", "dev");
+    let own = ids_of(&app, &app.token("acme", "ana")).await;
     for kind in ["thr", "msg", "act", "con", "ntf", "qtn", "med"] {
         for (_, id) in ids.iter().filter(|(found, _)| found == kind) {
             let answer = app.graphql(&outsider, "query($id: ID!) { node(id: $id) { id } }", json!({"id": id})).await;
@@ -184,8 +185,8 @@ async fn a_thread_does_not_exist_for_a_member_outside_its_pool() {
 async fn members_see_names_but_no_phones_and_change_nothing_of_the_directory() {
     let app = TestApp::start().await;
     app.populate().await;
-    let ids = ids_of(&app, &app.token("acme", "ana").await).await;
-    let ben = app.token("acme", "ben").await;
+    let ids = ids_of(&app, &app.token("acme", "ana")).await;
+    let ben = app.token("acme", "ben");
     let users = app.graphql(&ben, "{ viewer { key } users { nodes { key name phone } } quarantinedMessages { totalCount } }", json!({})).await;
     for user in users["data"]["users"]["nodes"].as_array().unwrap() {
         assert!(user["name"].is_string());
