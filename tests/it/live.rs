@@ -1,0 +1,181 @@
+//! Subscriptions: nothing is skipped, nothing is shown to the wrong user.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+use crate::support::random::Random;
+use crate::support::socket::{Closed, Socket};
+
+const FRONT: &str = "+13035550100";
+const INBOUND: &str =
+    "subscription($after: EventCursor) { inboundMessage(after: $after) { cursor replayed message { body } thread { id } } }";
+const THREADS: &str = "subscription($after: EventCursor) { threadUpdated(after: $after) { cursor threadId thread { id status assignee { key } } } }";
+
+#[tokio::test]
+async fn a_subscriber_that_is_cut_off_sees_the_whole_log_in_order() {
+    const MESSAGES: usize = 1_000;
+    let mut app = TestApp::start().await;
+    let ana = app.token("acme", "ana").await;
+    let start = app.graphql(&ana, "{ eventCursor }", json!({})).await;
+    let mut after = start["data"]["eventCursor"].clone();
+    let mut random = Random::seeded(1);
+    let mut bodies: Vec<String> = Vec::new();
+    let mut sent = 0;
+    let mut socket = subscribed(&app, &ana, INBOUND, &after).await;
+    while bodies.len() < MESSAGES {
+        // Texts come in bursts; the subscriber reads some of them, then its line is cut or not.
+        let burst = random.below(40) + 1;
+        let texts = (sent..(sent + burst).min(MESSAGES)).map(|n| app.text(format!("+1303556{:04}", n % 50), FRONT, format!("text {n}")));
+        futures_util::future::join_all(texts).await;
+        sent = (sent + burst).min(MESSAGES);
+        if bodies.len() < MESSAGES / 2 && sent >= MESSAGES / 2 {
+            app.restart().await;
+            socket = subscribed(&app, &ana, INBOUND, &after).await;
+        }
+        for _ in 0..random.below(sent - bodies.len() + 1) {
+            let event = socket.event().await;
+            after = event["inboundMessage"]["cursor"].clone();
+            bodies.push(event["inboundMessage"]["message"]["body"].as_str().unwrap().to_owned());
+        }
+        if random.below(3) == 0 {
+            socket = subscribed(&app, &ana, INBOUND, &after).await;
+        }
+    }
+    // The log is what the database says, thread by thread and message by message.
+    assert_eq!(bodies, app.bodies_in_log_order("acme").await);
+    let mut all = bodies;
+    all.sort();
+    let mut expected: Vec<_> = (0..MESSAGES).map(|n| format!("text {n}")).collect();
+    expected.sort();
+    assert_eq!(all, expected);
+}
+
+async fn subscribed(app: &TestApp, token: &str, query: &str, after: &Value) -> Socket {
+    let mut socket = app.socket(token).await;
+    socket.subscribe("1", query, json!({"after": after})).await;
+    socket
+}
+
+#[tokio::test]
+async fn a_member_who_is_switched_off_loses_the_stream_at_once() {
+    let app = TestApp::start().await;
+    let (ana, ben) = (app.token("acme", "ana").await, app.token("acme", "ben").await);
+    let mut bens = subscribed(&app, &ben, INBOUND, &Value::Null).await;
+    let mut anas = subscribed(&app, &ana, INBOUND, &Value::Null).await;
+    app.text("+13035560001", FRONT, "first").await;
+    assert_eq!(bens.event().await["inboundMessage"]["message"]["body"], "first");
+    let thread = anas.event().await["inboundMessage"]["thread"]["id"].clone();
+    set_sms(&app, &ana, "ben", false).await;
+    app.text("+13035560001", FRONT, "second").await;
+    set_sms(&app, &ana, "ben", true).await;
+    app.text("+13035560001", FRONT, "third").await;
+    // What came in between was never sent to him: present permission decides at each event.
+    assert_eq!(anas.event().await["inboundMessage"]["message"]["body"], "second");
+    let next = bens.event().await["inboundMessage"]["message"]["body"].clone();
+    assert!(next == "third" || next == "second", "{next}");
+    set_sms(&app, &ana, "ben", false).await;
+    let gone = app.graphql(&ben, "query($id: ID!) { node(id: $id) { id } threads { totalCount } }", json!({"id": thread})).await;
+    assert_eq!(gone, json!({"data": {"node": null, "threads": {"totalCount": 0}}}));
+}
+
+#[tokio::test]
+async fn while_switched_off_nothing_arrives() {
+    let app = TestApp::start().await;
+    let (ana, ben) = (app.token("acme", "ana").await, app.token("acme", "ben").await);
+    let mut anas = subscribed(&app, &ana, INBOUND, &Value::Null).await;
+    let mut bens = app.socket(&ben).await;
+    bens.subscribe("1", INBOUND, json!({})).await;
+    bens.subscribe("2", "subscription { directoryUpdated { nodeId } }", json!({})).await;
+    set_sms(&app, &ana, "ben", false).await;
+    assert_eq!(bens.next().await.unwrap()["id"], "2");
+    app.text("+13035560001", FRONT, "hidden").await;
+    assert_eq!(anas.event().await["inboundMessage"]["message"]["body"], "hidden");
+    // A later event of the directory shows that the stream had passed the text.
+    app.graphql(&ana, "mutation { setAvailability(input: {availability: AWAY}) { userErrors { code } } }", json!({})).await;
+    let next = bens.next().await.unwrap();
+    assert_eq!(next["id"], "2", "{next}");
+}
+
+#[tokio::test]
+async fn who_loses_a_thread_is_told_to_remove_it() {
+    let app = TestApp::start().await;
+    let (ana, dev) = (app.token("acme", "ana").await, app.token("acme", "dev").await);
+    app.text("+13035560001", FRONT, "hello").await;
+    let thread = app.only_thread(&ana).await;
+    let devs_id = app.user_id(&ana, "dev").await;
+    let mut devs = subscribed(&app, &dev, THREADS, &Value::Null).await;
+    let transfer = "mutation($thread: ID!, $to: ID!) { transferThread(input: {threadId: $thread, toUserId: $to, note: \"yours\"}) { userErrors { code } } }";
+    app.graphql(&ana, transfer, json!({"thread": thread, "to": devs_id})).await;
+    let got = devs.event().await;
+    assert_eq!(got["threadUpdated"]["thread"]["assignee"]["key"], "dev", "{got}");
+    let release = "mutation($thread: ID!) { releaseThread(input: {threadId: $thread}) { userErrors { code } } }";
+    app.graphql(&ana, release, json!({"thread": thread})).await;
+    let lost = devs.event().await;
+    assert_eq!(lost["threadUpdated"]["threadId"], thread);
+    assert_eq!(lost["threadUpdated"]["thread"], Value::Null);
+}
+
+#[tokio::test]
+async fn each_routed_user_is_notified_live() {
+    let app = TestApp::start().await;
+    let query = "subscription { notificationAdded { notification { kind user { key } message { body } resolvedAt } } }";
+    let mut sockets = Vec::new();
+    for user in ["ana", "ben"] {
+        let mut socket = app.socket(&app.token("acme", user).await).await;
+        socket.subscribe("1", query, json!({})).await;
+        sockets.push((user, socket));
+    }
+    app.settled().await;
+    app.text("+13035560001", FRONT, "hello").await;
+    for (user, socket) in &mut sockets {
+        let event = socket.event().await;
+        let expected = json!({"kind": "INBOUND_CLIENT_MESSAGE", "user": {"key": user}, "message": {"body": "hello"}, "resolvedAt": null});
+        assert_eq!(event["notificationAdded"]["notification"], expected);
+    }
+}
+
+#[tokio::test]
+async fn a_socket_ends_with_its_token_its_user_and_its_server() {
+    let mut app = TestApp::start().await;
+    let (ana, ben) = (app.token("acme", "ana").await, app.token("acme", "ben").await);
+    let mut bens = subscribed(&app, &ben, INBOUND, &Value::Null).await;
+    app.text("+13035560001", FRONT, "hello").await;
+    bens.event().await;
+    app.apply("agencies: [{key: acme, users: [{key: ben, active: false}]}]").await;
+    app.text("+13035560001", FRONT, "not for Ben").await;
+    assert_eq!(bens.next().await, Err(Closed(Some(4403))));
+
+    let mut anas = app.socket(&ana).await;
+    app.clock.advance(Duration::from_secs(13 * 60 * 60));
+    assert_eq!(anas.next().await, Err(Closed(Some(4403))));
+
+    let mut others = app.socket(&app.token("other", "olga").await).await;
+    app.restart().await;
+    assert_eq!(others.next().await, Err(Closed(Some(1012))));
+}
+
+#[tokio::test]
+async fn a_cursor_ahead_of_the_log_has_expired() {
+    let app = TestApp::start().await;
+    let ana = app.token("acme", "ana").await;
+    let cursor = app.graphql(&ana, "{ eventCursor }", json!({})).await["data"]["eventCursor"].as_str().unwrap().to_owned();
+    let (log, _) = cursor.split_at(cursor.len() - 16);
+    let mut socket = subscribed(&app, &ana, INBOUND, &json!(format!("{log}{:016x}", 1_000_000))).await;
+    let answer = socket.next().await.unwrap();
+    assert_eq!(answer["type"], "error", "{answer}");
+    assert_eq!(answer["payload"][0]["extensions"]["code"], "CURSOR_EXPIRED", "{answer}");
+    // The socket itself goes on.
+    socket.subscribe("2", "query { viewer { key } }", json!({})).await;
+    assert_eq!(socket.event().await["viewer"]["key"], "ana");
+}
+
+async fn set_sms(app: &TestApp, admin: &str, user: &str, on: bool) {
+    let user = app.user_id(admin, user).await;
+    let number = app.number_id(admin, FRONT).await;
+    let query = "mutation($number: ID!, $user: ID!, $on: Boolean!) {
+        updatePoolMember(input: {phoneNumberId: $number, userId: $user, smsEnabled: $on}) { userErrors { code } } }";
+    let answer = app.graphql(admin, query, json!({"number": number, "user": user, "on": on})).await;
+    assert_eq!(answer["data"]["updatePoolMember"]["userErrors"], json!([]), "{answer}");
+}
