@@ -112,8 +112,12 @@ struct Measured<'a> {
 }
 
 impl<'a> Measured<'a> {
+    /// What a selection at this depth comes to.
     fn selection(&mut self, set: &'a SelectionSet, depth: usize) -> Result<Size, Failure> {
-        let mut size = Size { nesting: 1, ..Size::default() };
+        let mut size = Size::default();
+        if set.items.is_empty() {
+            return Ok(size);
+        }
         within("levels", depth, MAX_NESTING)?;
         for item in &set.items {
             size.selections = size.selections.saturating_add(1);
@@ -126,9 +130,11 @@ impl<'a> Measured<'a> {
                 Selection::InlineFragment(fragment) => self.selection(&fragment.node.selection_set.node, depth + 1)?,
                 Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, depth + 1)?,
             };
-            size.add(Size { nesting: inner.nesting + 1, ..inner });
+            size.add(inner);
         }
-        within("levels", depth + size.nesting - 1, MAX_NESTING + 1)?;
+        size.nesting += 1;
+        // A fragment that was measured before may be spread deeper now.
+        within("levels", depth + size.nesting - 1, MAX_NESTING)?;
         Ok(size)
     }
 

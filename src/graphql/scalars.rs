@@ -16,7 +16,7 @@ impl From<chrono::DateTime<Utc>> for DateTime {
 }
 
 /// A moment, in RFC 3339 and UTC: `2026-03-01T17:04:05.123456Z`.
-#[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
+#[Scalar]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = value else { return Err(InputValueError::custom("a text is needed")) };
