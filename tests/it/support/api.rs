@@ -40,7 +40,12 @@ impl TestApp {
         }
     }
 
-    /// Subscribes as this user.
+    /// The place of the log's end.
+    pub(crate) async fn cursor(&self, token: &SecretString) -> Value {
+        self.graphql(token, "{ eventCursor }", json!({})).await["data"]["eventCursor"].take()
+    }
+
+    /// Connects as this user.
     pub(crate) async fn socket(&self, token: &SecretString) -> Socket {
         Socket::connect(self.address, token).await
     }
