@@ -1,0 +1,7 @@
+//! THE integration tests: one program, a server and a database of its own for each test.
+//!
+//! They run on SQLite, or on the server that PARTYLINE_TEST_DATABASE_URL names.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot go on has failed")]
+
+mod races;
+mod support;

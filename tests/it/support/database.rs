@@ -1,0 +1,82 @@
+//! A database of its own for each test, gone when the test ends.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sea_orm::ConnectionTrait as _;
+use tempfile::TempDir;
+use url::Url;
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// Where a test's data are.
+pub(crate) struct TestDatabase {
+    pub(crate) url: String,
+    kind: Kind,
+}
+
+enum Kind {
+    File(TempDir),
+    /// On a server, together with the address of an account that may drop it.
+    Server { admin: String, name: String },
+}
+
+/// Whether the tests run on SQLite. Some are about its files and its one writer and say nothing
+/// about a server, which has its own run of everything else.
+pub(crate) fn is_sqlite() -> bool {
+    server().is_none()
+}
+
+fn server() -> Option<String> {
+    std::env::var_os("PARTYLINE_TEST_DATABASE_URL").and_then(|url| url.into_string().ok()).filter(|url| !url.is_empty())
+}
+
+impl TestDatabase {
+    /// A new one, on the server that the environment names or else in a file.
+    pub(crate) async fn create() -> Self {
+        let Some(admin) = server() else { return Self::file() };
+        let name = format!("partyline_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        statement(&admin, &format!("CREATE DATABASE {name}")).await;
+        let mut url = Url::parse(&admin).expect("PARTYLINE_TEST_DATABASE_URL is a URL");
+        url.set_path(&name);
+        Self { url: url.into(), kind: Kind::Server { admin, name } }
+    }
+
+    /// A new SQLite file, whatever the environment says.
+    pub(crate) fn file() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("p.db").display());
+        Self { url, kind: Kind::File(folder) }
+    }
+
+    /// The folder of an SQLite file.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        match &self.kind {
+            Kind::File(folder) => folder.path(),
+            Kind::Server { .. } => panic!("this database is no file"),
+        }
+    }
+}
+
+async fn statement(url: &str, sql: &str) {
+    let conn = sea_orm::Database::connect(url).await.expect("the test server answers");
+    conn.execute_unprepared(sql).await.expect("the account may make and drop databases");
+    conn.close().await.expect("the connection closes");
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Kind::Server { admin, name } = &self.kind else { return };
+        // The server may still hold connections of this test's pools.
+        let force = if admin.starts_with("postgres") { " WITH (FORCE)" } else { "" };
+        let (admin, sql) = (admin.clone(), format!("DROP DATABASE {name}{force}"));
+        // A test's own runtime cannot be waited for from within itself.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(statement(&admin, &sql));
+        });
+        // While a test fails, a second failure would hide the first.
+        if dropping.join().is_err() && !std::thread::panicking() {
+            panic!("the test's database could not be dropped");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What stands in the database.
+
+use partyline::domain::{AgencyId, ThreadId, UserId};
+use partyline::entity::{agency_position, contact, event, message, notification, quarantine, thread};
+use sea_orm::{
+    ColumnTrait as _, DatabaseConnection, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
+};
+
+use super::app::TestApp;
+
+impl TestApp {
+    /// The pool that reads.
+    pub(crate) fn db(&self) -> &DatabaseConnection {
+        self.services().reader()
+    }
+
+    pub(crate) async fn agency(&self, key: &str) -> AgencyId {
+        self.directory(key).await.agency_id()
+    }
+
+    pub(crate) async fn user(&self, agency: &str, key: &str) -> UserId {
+        self.directory(agency).await.user_by_key(key).expect("a user with this key").id
+    }
+
+    /// The keys of users, in their order.
+    pub(crate) async fn keys(&self, agency: &str, users: impl IntoIterator<Item = UserId>) -> Vec<String> {
+        let directory = self.directory(agency).await;
+        users.into_iter().map(|id| directory.user(id).expect("a user of the agency").key.clone()).collect()
+    }
+
+    /// All messages of all agencies with this SID.
+    pub(crate) async fn messages_with(&self, sid: &str) -> Vec<message::Model> {
+        message::Entity::find().filter(message::Column::ProviderSid.eq(sid)).all(self.db()).await.unwrap()
+    }
+
+    /// The one message with this SID.
+    pub(crate) async fn message(&self, sid: &str) -> message::Model {
+        let mut found = self.messages_with(sid).await;
+        assert_eq!(found.len(), 1, "messages with the SID {sid}");
+        found.remove(0)
+    }
+
+    pub(crate) async fn thread(&self, agency: AgencyId, id: ThreadId) -> thread::Model {
+        thread::Entity::find_by_id((agency, id)).one(self.db()).await.unwrap().expect("a thread with this id")
+    }
+
+    /// The thread of the one message with this SID.
+    pub(crate) async fn thread_of(&self, sid: &str) -> thread::Model {
+        let message = self.message(sid).await;
+        self.thread(message.agency_id, message.thread_id).await
+    }
+
+    pub(crate) async fn threads(&self, agency: AgencyId) -> Vec<thread::Model> {
+        let query = thread::Entity::find().filter(thread::Column::AgencyId.eq(agency));
+        query.order_by_asc(thread::Column::Id).all(self.db()).await.unwrap()
+    }
+
+    pub(crate) async fn contacts_at(&self, agency: AgencyId, phone: &str) -> Vec<contact::Model> {
+        let query = contact::Entity::find().filter(contact::Column::AgencyId.eq(agency));
+        query.filter(contact::Column::Phone.eq(phone)).all(self.db()).await.unwrap()
+    }
+
+    /// What a message told whom, in the order in which they were named.
+    pub(crate) async fn notifications_of(&self, message: &message::Model) -> Vec<notification::Model> {
+        notification::Entity::find()
+            .filter(notification::Column::AgencyId.eq(message.agency_id))
+            .filter(notification::Column::MessageId.eq(message.id))
+            .order_by_asc(notification::Column::Id)
+            .all(self.db())
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn events(&self, agency: AgencyId) -> Vec<event::Model> {
+        let query = event::Entity::find().filter(event::Column::AgencyId.eq(agency));
+        query.order_by_asc(event::Column::Position).all(self.db()).await.unwrap()
+    }
+
+    pub(crate) async fn quarantined(&self) -> Vec<quarantine::Model> {
+        quarantine::Entity::find().order_by_asc(quarantine::Column::Id).all(self.db()).await.unwrap()
+    }
+
+    pub(crate) async fn message_count(&self) -> u64 {
+        message::Entity::find().count(self.db()).await.unwrap()
+    }
+
+    /// The log of every agency is 1, 2, 3 …, and its head is the last of them.
+    pub(crate) async fn assert_logs_are_whole(&self) {
+        for head in agency_position::Entity::find().all(self.db()).await.unwrap() {
+            let positions: Vec<i64> = self.events(head.agency_id).await.iter().map(|event| event.position).collect();
+            assert_eq!(positions, (1..=head.position).collect::<Vec<_>>(), "the log of {}", head.agency_id);
+        }
+    }
+}
