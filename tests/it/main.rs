@@ -3,5 +3,12 @@
 //! They run on SQLite, or on the server that PARTYLINE_TEST_DATABASE_URL names.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot go on has failed")]
 
+mod disk_full;
+mod kill;
+mod opt_out;
+mod poison;
+mod quarantine;
 mod races;
+mod reopening;
+mod routing;
 mod support;

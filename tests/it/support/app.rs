@@ -50,6 +50,13 @@ pub(crate) fn settings(database_url: &str) -> Settings {
     Settings::read(&source).expect("settings that are right")
 }
 
+/// An HTTP client that gives up in time.
+pub(crate) fn client() -> Client {
+    // The only provider that is built in; another test may have installed it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().timeout(wait::LIMIT).build().expect("an HTTP client")
+}
+
 impl TestApp {
     /// A server with the agencies of [`super::directory`].
     pub(crate) async fn start() -> Self {
@@ -66,8 +73,6 @@ impl TestApp {
     /// A server without any agency, on this database.
     pub(crate) async fn start_on(database: TestDatabase) -> Self {
         log::listen();
-        // The only provider that is built in; another test may have installed it already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::new(MockClock::new());
         let ids = Arc::new(SeededIds::new(1));
         let settings = settings(&database.url);
@@ -89,7 +94,7 @@ impl TestApp {
             },
             Duration::from_secs(10),
         ));
-        let http = Client::builder().no_proxy().timeout(wait::LIMIT).build().expect("an HTTP client");
+        let http = client();
         Self { clock, ids, http, address, drain, app, stop: Some(stop), serving, database }
     }
 
