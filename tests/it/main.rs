@@ -4,7 +4,14 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot go on has failed")]
 
 mod claims;
+mod disk_full;
 mod isolation;
+mod kill;
 mod live;
+mod opt_out;
+mod poison;
+mod quarantine;
 mod races;
+mod reopening;
+mod routing;
 mod support;

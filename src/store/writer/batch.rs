@@ -124,9 +124,9 @@ async fn numbers_of(
     tx: &DatabaseTransaction,
     jobs: &[InboundJob],
 ) -> Result<HashMap<(AccountId, String), AgencyId>, DbErr> {
-    let readable = || jobs.iter().filter(|job| !job.refused);
-    let to: BTreeSet<&str> = readable().map(|job| job.text.to.as_str()).collect();
-    let accounts: BTreeSet<AccountId> = readable().map(|job| job.text.account).collect();
+    let named = || jobs.iter().filter(|job| job.names_number());
+    let to: BTreeSet<&str> = named().map(|job| job.text.to.as_str()).collect();
+    let accounts: BTreeSet<AccountId> = named().map(|job| job.text.account).collect();
     if to.is_empty() {
         return Ok(HashMap::new());
     }

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{ExprTrait as _, Query};
 use sea_orm::{
-    ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+    ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 use super::batch::{Outcomes, directory_under_lock};
@@ -83,17 +84,21 @@ impl Inbound<'_> {
             seen.extend(stored);
         }
         let settling: HashSet<QuarantineId> = jobs.iter().filter_map(|job| job.text.settles).collect();
-        let held: Vec<(QuarantineId, AccountId, String)> = quarantine::Entity::find()
+        let mut held = quarantine::Entity::find()
             .select_only()
             .column(quarantine::Column::Id)
             .column(quarantine::Column::TwilioAccountId)
             .column(quarantine::Column::ProviderSid)
+            .column(quarantine::Column::State)
             .filter(quarantine::Column::TwilioAccountId.is_in(accounts()))
-            .filter(quarantine::Column::ProviderSid.is_in(sids()))
-            .into_tuple()
-            .all(self.conn)
-            .await?;
-        seen.extend(held.into_iter().filter(|(id, ..)| !settling.contains(id)).map(|(_, account, sid)| (account, sid)));
+            .filter(quarantine::Column::ProviderSid.is_in(sids()));
+        if !settling.is_empty() && self.conn.get_database_backend() != DbBackend::Sqlite {
+            // Two operators may give one text to two agencies, whose writers are not serial.
+            held = held.order_by_asc(quarantine::Column::Id).lock_exclusive();
+        }
+        let held: Vec<(QuarantineId, AccountId, String, QuarantineState)> = held.into_tuple().all(self.conn).await?;
+        let taken = held.into_iter().filter(|(id, .., state)| !settling.contains(id) || *state != QuarantineState::Held);
+        seen.extend(taken.map(|(_, account, sid, _)| (account, sid)));
 
         let agencies = list(numbers.values().copied().collect::<BTreeSet<_>>());
         let from = list(readable(jobs).map(|job| job.text.from.as_str()).collect::<BTreeSet<_>>());
@@ -128,7 +133,9 @@ impl Inbound<'_> {
         numbers: &HashMap<(AccountId, String), AgencyId>,
     ) -> Result<HashMap<(AccountId, String), AgencyId>, DbErr> {
         use crate::entity::agency;
-        let unmatched: BTreeSet<(AccountId, &str)> = readable(jobs)
+        let unmatched: BTreeSet<(AccountId, &str)> = jobs
+            .iter()
+            .filter(|job| job.names_number())
             .filter(|job| !numbers.contains_key(&(job.text.account, job.text.to.clone())))
             .map(|job| (job.text.account, job.text.to.as_str()))
             .collect();

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::{Database, DirectoryCache};
+use crate::domain::address::is_e164;
 use crate::domain::{AccountId, AgencyId};
 use crate::entity::event;
 use crate::ports::{Clock, IdGen};
@@ -208,6 +209,14 @@ struct InboundJob {
     /// The database refused this text when it was alone: it goes to quarantine as it came.
     refused: bool,
     reply: oneshot::Sender<Result<InboundOutcome, WriteError>>,
+}
+
+impl InboundJob {
+    /// Whether its number may be put in a statement: a refused text is still one of the agency that
+    /// has the number, unless the number itself is what the database may have refused.
+    fn names_number(&self) -> bool {
+        !self.refused || is_e164(&self.text.to)
+    }
 }
 
 struct UnitJob {

@@ -50,6 +50,13 @@ pub(crate) fn settings(database_url: &str) -> Settings {
     Settings::read(&source).expect("settings that are right")
 }
 
+/// An HTTP client that gives up in time.
+pub(crate) fn client() -> Client {
+    // The only provider that is built in; another test may have installed it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().timeout(wait::LIMIT).build().expect("an HTTP client")
+}
+
 impl TestApp {
     /// A server with the agencies of [`super::directory`].
     pub(crate) async fn start() -> Self {
@@ -76,8 +83,6 @@ impl TestApp {
 
     async fn serve(database: TestDatabase, clock: Arc<MockClock>, ids: Arc<SeededIds>) -> Self {
         log::listen();
-        // The only provider that is built in; another test may have installed it already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let settings = settings(&database.url);
         migrate_up(&settings).await.expect("the schema comes up");
         let ports = Ports { clock: clock.clone(), ids: ids.clone() };
@@ -97,7 +102,7 @@ impl TestApp {
             },
             Duration::from_secs(10),
         ));
-        let http = Client::builder().no_proxy().timeout(wait::LIMIT).build().expect("an HTTP client");
+        let http = client();
         Self { clock, ids, http, address, drain, app, stop: Some(stop), serving, database }
     }
 

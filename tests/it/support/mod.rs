@@ -2,15 +2,18 @@
 
 mod api;
 mod app;
+mod batch;
 mod clock;
 pub(crate) mod database;
 pub(crate) mod directory;
 mod ids;
 pub(crate) mod log;
+pub(crate) mod process;
+pub(crate) mod random;
 mod rows;
 pub(crate) mod socket;
 mod text;
 pub(crate) mod wait;
 
-pub(crate) use app::{EMPTY_RESPONSE, TestApp, settings};
+pub(crate) use app::{EMPTY_RESPONSE, TestApp, client, settings};
 pub(crate) use text::{SMS_PATH, Text};

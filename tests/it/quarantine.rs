@@ -1,0 +1,131 @@
+//! An authentic text that fits no number is kept, shown to the right agency, and settled by hand.
+
+use partyline::domain::{QuarantineState, RoutingRung};
+use partyline::entity::quarantine;
+use partyline::service::RefusalCode;
+use partyline::service::quarantine::{assign, discard, list};
+use partyline::store::writer::InboundOutcome;
+
+use crate::support::directory::{DESK, OTHER, OTHER_ACCOUNT, OTHER_TOKEN, SISTER};
+use crate::support::{TestApp, Text};
+
+const UNKNOWN: &str = "+13035550199";
+
+/// The one text in quarantine.
+async fn held(app: &TestApp) -> quarantine::Model {
+    let mut all = app.quarantined().await;
+    assert_eq!(all.len(), 1);
+    all.remove(0)
+}
+
+async fn release(app: &TestApp, agency: &str, number: &str) {
+    app.apply(&format!("agencies: [{{key: {agency}, phoneNumbers: [{{number: '{number}', active: false}}]}}]")).await;
+}
+
+#[tokio::test]
+async fn a_number_that_two_agencies_could_have_had_is_for_operators_alone() {
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM1").to(UNKNOWN)).await;
+    let row = held(&app).await;
+    assert_eq!((row.agency_id, row.reason.as_str(), row.state), (None, "UNMATCHED", QuarantineState::Held));
+    assert_eq!((row.provider_sid.as_str(), row.to_address.as_str()), ("SM1", UNKNOWN));
+    assert_eq!(app.message_count().await, 0);
+}
+
+#[tokio::test]
+async fn an_unknown_number_is_shown_to_the_only_agency_of_its_account() {
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM1").to(UNKNOWN).account(OTHER_ACCOUNT, OTHER_TOKEN)).await;
+    assert_eq!(held(&app).await.agency_id, Some(app.agency("other").await));
+}
+
+#[tokio::test]
+async fn a_released_number_is_shown_to_the_agency_that_last_held_it() {
+    let app = TestApp::start().await;
+    release(&app, "acme", DESK).await;
+    app.receive(Text::new("SM1")).await;
+    assert_eq!(held(&app).await.agency_id, Some(app.agency("acme").await));
+    app.clock.advance_days(1);
+    app.apply(&format!("agencies: [{{key: sister, phoneNumbers: [{{number: '{DESK}'}}]}}]")).await;
+    app.clock.advance_days(1);
+    release(&app, "sister", DESK).await;
+    app.receive(Text::new("SM2")).await;
+    let latest = app.quarantined().await.pop().unwrap();
+    assert_eq!((latest.provider_sid.as_str(), latest.agency_id), ("SM2", Some(app.agency("sister").await)));
+}
+
+#[tokio::test]
+async fn the_number_of_another_account_is_unknown() {
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM1").to(OTHER)).await;
+    assert_eq!(held(&app).await.agency_id, None);
+    assert_eq!(app.message_count().await, 0);
+}
+
+#[tokio::test]
+async fn the_same_text_again_is_held_once() {
+    let app = TestApp::start().await;
+    let text = Text::new("SM1").to(UNKNOWN);
+    let answers = app.post_all(&vec![text.clone(); 20]).await;
+    assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
+    app.receive(text).await;
+    held(&app).await;
+}
+
+#[tokio::test]
+async fn an_assigned_text_is_received_as_if_it_had_been_sent_to_that_number() {
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM1").to(UNKNOWN).body("hello?")).await;
+    let row = held(&app).await;
+    assert_eq!(list(app.services(), 10).await.unwrap(), [row.clone()]);
+
+    let outcome = assign(app.services(), row.id, DESK).await.unwrap().expect("a number of the account");
+    let message = app.message("SM1").await;
+    assert_eq!(outcome, InboundOutcome::Stored(app.agency("acme").await, message.id));
+    assert_eq!((message.body.as_str(), message.routed_by), ("hello?", Some(RoutingRung::Pool)));
+    assert_eq!(app.notifications_of(&message).await.len(), 2);
+    assert_eq!(held(&app).await.state, QuarantineState::Assigned);
+    assert!(list(app.services(), 10).await.unwrap().is_empty());
+
+    // Neither a second assignment nor Twilio's repetition makes it twice.
+    let again = assign(app.services(), row.id, DESK).await.unwrap();
+    assert_eq!(again.unwrap_err().code, RefusalCode::NotFound);
+    app.receive(Text::new("SM1").to(UNKNOWN).body("hello?")).await;
+    app.message("SM1").await;
+}
+
+#[tokio::test]
+async fn two_operators_who_assign_at_once_store_it_once() {
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM1").to(UNKNOWN)).await;
+    let id = held(&app).await.id;
+    let (one, two) = tokio::join!(assign(app.services(), id, DESK), assign(app.services(), id, SISTER));
+    let stored = [one.unwrap(), two.unwrap()];
+    assert!(stored.iter().any(|outcome| matches!(outcome, Ok(InboundOutcome::Stored(..)))), "{stored:?}");
+    app.message("SM1").await;
+}
+
+#[tokio::test]
+async fn a_text_is_never_assigned_to_another_account() {
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM1").to(UNKNOWN)).await;
+    let row = held(&app).await;
+    for number in [OTHER, UNKNOWN] {
+        let refused = assign(app.services(), row.id, number).await.unwrap().unwrap_err();
+        assert_eq!(refused.code, RefusalCode::NotFound);
+    }
+    assert_eq!(held(&app).await, row);
+}
+
+#[tokio::test]
+async fn a_discarded_text_stays_put_aside() {
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM1").to(UNKNOWN)).await;
+    let id = held(&app).await.id;
+    discard(app.services(), id).await.unwrap().unwrap();
+    let row = held(&app).await;
+    assert_eq!((row.state, row.settled_at.is_some()), (QuarantineState::Discarded, true));
+    app.receive(Text::new("SM1").to(UNKNOWN)).await;
+    assert_eq!(held(&app).await, row);
+    assert_eq!(discard(app.services(), id).await.unwrap().unwrap_err().code, RefusalCode::NotFound);
+}
