@@ -25,13 +25,15 @@ async fn of_fifty_claimers_one_wins_each_of_two_hundred_threads() {
     let mut threads = Vec::new();
     for half in ["first: 100", "last: 100"] {
         let listed = app.graphql(&admin, &format!("{{ threads({half}) {{ nodes {{ id }} }} }}"), json!({})).await;
-        threads.extend(listed["data"]["threads"]["nodes"].as_array().unwrap().iter().map(|thread| thread["id"].clone()));
+        threads
+            .extend(listed["data"]["threads"]["nodes"].as_array().unwrap().iter().map(|thread| thread["id"].clone()));
     }
     assert_eq!(threads.len(), THREADS);
     for thread in threads {
         let answers = join_all(tokens.iter().map(|token| app.graphql(token, CLAIM, json!({"thread": thread})))).await;
         let payloads: Vec<&Value> = answers.iter().map(|answer| &answer["data"]["claimThread"]).collect();
-        let (won, lost): (Vec<_>, Vec<_>) = payloads.into_iter().partition(|payload| payload["userErrors"] == json!([]));
+        let (won, lost): (Vec<_>, Vec<_>) =
+            payloads.into_iter().partition(|payload| payload["userErrors"] == json!([]));
         assert_eq!((won.len(), lost.len()), (1, USERS - 1));
         assert_eq!(won[0]["thread"]["status"], "CLAIMED");
         let winner = &won[0]["thread"]["assignee"]["key"];
@@ -47,7 +49,9 @@ async fn of_fifty_claimers_one_wins_each_of_two_hundred_threads() {
 fn crowd(users: usize) -> String {
     let people: String = (0..users).map(|n| format!("      - {{key: user{n}, name: User {n}}}\n")).collect();
     let pool: String = (0..users).map(|n| format!("          - {{user: user{n}}}\n")).collect();
-    format!("agencies:\n  - key: acme\n    users:\n{people}    phoneNumbers:\n      - number: \"{DESK}\"\n        pool:\n{pool}")
+    format!(
+        "agencies:\n  - key: acme\n    users:\n{people}    phoneNumbers:\n      - number: \"{DESK}\"\n        pool:\n{pool}"
+    )
 }
 
 #[tokio::test]
@@ -73,8 +77,12 @@ async fn pages_in_both_directions_are_the_whole_list() {
     let whole = app.graphql(&ana, "{ threads(first: 100) { totalCount nodes { id } } }", json!({})).await;
     assert_eq!(whole["data"]["threads"]["totalCount"], 25);
     let whole = whole["data"]["threads"]["nodes"].as_array().unwrap().clone();
-    for (count, cursor, more, end) in [("first", "after", "hasNextPage", "endCursor"), ("last", "before", "hasPreviousPage", "startCursor")] {
-        let query = format!("query($at: String) {{ threads({count}: 7, {cursor}: $at) {{ nodes {{ id }} pageInfo {{ {more} {end} }} }} }}");
+    for (count, cursor, more, end) in
+        [("first", "after", "hasNextPage", "endCursor"), ("last", "before", "hasPreviousPage", "startCursor")]
+    {
+        let query = format!(
+            "query($at: String) {{ threads({count}: 7, {cursor}: $at) {{ nodes {{ id }} pageInfo {{ {more} {end} }} }} }}"
+        );
         let (mut pages, mut at) = (Vec::new(), Value::Null);
         loop {
             let page = app.graphql(&ana, &query, json!({"at": at})).await["data"]["threads"].clone();

@@ -13,23 +13,74 @@ use crate::support::TestApp;
 const OPERATIONS: [(&str, &str); 19] = [
     ("threads", "query($i: Ids) { threads(filter: {phoneNumberId: $number}) { totalCount nodes { id } } }"),
     ("threads by contact", "query { threads(filter: {contactId: $contact}) { totalCount nodes { id } } }"),
-    ("addPoolMember", "mutation { addPoolMember(input: {phoneNumberId: $number, userId: $user}) { assignment { id } userErrors { code message path } } }"),
-    ("addPoolMember, own number", "mutation { addPoolMember(input: {phoneNumberId: $ownNumber, userId: $user}) { assignment { id } userErrors { code message path } } }"),
-    ("updatePoolMember", "mutation { updatePoolMember(input: {phoneNumberId: $number, userId: $user, smsEnabled: false}) { assignment { id } userErrors { code message path } } }"),
-    ("removePoolMember", "mutation { removePoolMember(input: {phoneNumberId: $number, userId: $user}) { assignment { id } userErrors { code message path } } }"),
-    ("updatePool", "mutation { updatePool(input: {phoneNumberId: $number, policy: SHARED}) { pool { id } userErrors { code message path } } }"),
-    ("createExtension", "mutation { createExtension(input: {digits: \"777\", userId: $user}) { extension { id } userErrors { code message path } } }"),
-    ("createExtension, number", "mutation { createExtension(input: {digits: \"777\", userId: $ownUser, phoneNumberId: $number}) { extension { id } userErrors { code message path } } }"),
-    ("updateExtension", "mutation { updateExtension(input: {extensionId: $extension, digits: \"778\"}) { extension { id } userErrors { code message path } } }"),
-    ("deactivateExtension", "mutation { deactivateExtension(input: {extensionId: $extension}) { extension { id } userErrors { code message path } } }"),
-    ("claimThread", "mutation { claimThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }"),
-    ("releaseThread", "mutation { releaseThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }"),
-    ("transferThread", "mutation { transferThread(input: {threadId: $thread, toUserId: $ownUser}) { thread { id } userErrors { code message path } } }"),
-    ("closeThread", "mutation { closeThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }"),
-    ("reopenThread", "mutation { reopenThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }"),
-    ("markThreadRead", "mutation { markThreadRead(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }"),
-    ("markNotificationsRead", "mutation { markNotificationsRead(input: {ids: [$notification]}) { notifications { id } userErrors { code message path } } }"),
-    ("setAvailability", "mutation { setAvailability(input: {availability: AVAILABLE}) { user { id } userErrors { code message path } } }"),
+    (
+        "addPoolMember",
+        "mutation { addPoolMember(input: {phoneNumberId: $number, userId: $user}) { assignment { id } userErrors { code message path } } }",
+    ),
+    (
+        "addPoolMember, own number",
+        "mutation { addPoolMember(input: {phoneNumberId: $ownNumber, userId: $user}) { assignment { id } userErrors { code message path } } }",
+    ),
+    (
+        "updatePoolMember",
+        "mutation { updatePoolMember(input: {phoneNumberId: $number, userId: $user, smsEnabled: false}) { assignment { id } userErrors { code message path } } }",
+    ),
+    (
+        "removePoolMember",
+        "mutation { removePoolMember(input: {phoneNumberId: $number, userId: $user}) { assignment { id } userErrors { code message path } } }",
+    ),
+    (
+        "updatePool",
+        "mutation { updatePool(input: {phoneNumberId: $number, policy: SHARED}) { pool { id } userErrors { code message path } } }",
+    ),
+    (
+        "createExtension",
+        "mutation { createExtension(input: {digits: \"777\", userId: $user}) { extension { id } userErrors { code message path } } }",
+    ),
+    (
+        "createExtension, number",
+        "mutation { createExtension(input: {digits: \"777\", userId: $ownUser, phoneNumberId: $number}) { extension { id } userErrors { code message path } } }",
+    ),
+    (
+        "updateExtension",
+        "mutation { updateExtension(input: {extensionId: $extension, digits: \"778\"}) { extension { id } userErrors { code message path } } }",
+    ),
+    (
+        "deactivateExtension",
+        "mutation { deactivateExtension(input: {extensionId: $extension}) { extension { id } userErrors { code message path } } }",
+    ),
+    (
+        "claimThread",
+        "mutation { claimThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
+    ),
+    (
+        "releaseThread",
+        "mutation { releaseThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
+    ),
+    (
+        "transferThread",
+        "mutation { transferThread(input: {threadId: $thread, toUserId: $ownUser}) { thread { id } userErrors { code message path } } }",
+    ),
+    (
+        "closeThread",
+        "mutation { closeThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
+    ),
+    (
+        "reopenThread",
+        "mutation { reopenThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
+    ),
+    (
+        "markThreadRead",
+        "mutation { markThreadRead(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
+    ),
+    (
+        "markNotificationsRead",
+        "mutation { markNotificationsRead(input: {ids: [$notification]}) { notifications { id } userErrors { code message path } } }",
+    ),
+    (
+        "setAvailability",
+        "mutation { setAvailability(input: {availability: AVAILABLE}) { user { id } userErrors { code message path } } }",
+    ),
 ];
 
 /// All ids that an admin can find, by the name of their variable above.
@@ -113,7 +164,9 @@ async fn another_agencys_ids_are_nobodys() {
         let ask = |id: String| {
             let intruder = intruder.clone();
             let app = &app;
-            async move { app.graphql(&intruder, "query($id: ID!) { node(id: $id) { __typename id } }", json!({"id": id})).await }
+            async move {
+                app.graphql(&intruder, "query($id: ID!) { node(id: $id) { __typename id } }", json!({"id": id})).await
+            }
         };
         let theirs = ask(id.clone()).await;
         assert_eq!(theirs, ask(nobodys(id)).await, "{id}");

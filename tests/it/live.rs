@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
 use proptest::test_runner::{RngAlgorithm, TestRng};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
 use crate::support::directory::DESK;
 use crate::support::socket::{Closed, Socket};
 
-const INBOUND: &str =
-    "subscription($after: EventCursor) { inboundMessage(after: $after) { cursor replayed message { body } thread { id } } }";
+const INBOUND: &str = "subscription($after: EventCursor) { inboundMessage(after: $after) { cursor replayed message { body } thread { id } } }";
 const THREADS: &str = "subscription($after: EventCursor) { threadUpdated(after: $after) { cursor threadId thread { id status assignee { key } } } }";
 
 #[tokio::test]
@@ -27,7 +26,8 @@ async fn a_subscriber_that_is_cut_off_sees_the_whole_log_in_order() {
     while bodies.len() < MESSAGES {
         // Texts come in bursts; the subscriber reads some of them, then its line is cut or not.
         let burst = below(&mut random, 40) + 1;
-        let texts = (sent..(sent + burst).min(MESSAGES)).map(|n| app.text(format!("+1303556{:04}", n % 50), DESK, format!("text {n}")));
+        let texts = (sent..(sent + burst).min(MESSAGES))
+            .map(|n| app.text(format!("+1303556{:04}", n % 50), DESK, format!("text {n}")));
         futures_util::future::join_all(texts).await;
         sent = (sent + burst).min(MESSAGES);
         if bodies.len() < MESSAGES / 2 && sent >= MESSAGES / 2 {
@@ -68,7 +68,9 @@ async fn a_member_who_is_switched_off_loses_the_stream_at_once() {
     assert_eq!(bens.event().await["inboundMessage"]["message"]["body"], "first");
     let thread = anas.event().await["inboundMessage"]["thread"]["id"].clone();
     set_sms(&app, &ana, "ben", false).await;
-    let gone = app.graphql(&ben, "query($id: ID!) { node(id: $id) { id } threads { totalCount } }", json!({"id": thread})).await;
+    let gone = app
+        .graphql(&ben, "query($id: ID!) { node(id: $id) { id } threads { totalCount } }", json!({"id": thread}))
+        .await;
     assert_eq!(gone, json!({"data": {"node": null, "threads": {"totalCount": 0}}}));
 }
 
@@ -87,7 +89,8 @@ async fn while_switched_off_nothing_arrives() {
     app.text("+13035560001", DESK, "hidden").await;
     assert_eq!(anas.event().await["inboundMessage"]["message"]["body"], "hidden");
     // A later event of the directory shows that the stream had passed the text.
-    app.graphql(&ana, "mutation { setAvailability(input: {availability: AWAY}) { userErrors { code } } }", json!({})).await;
+    app.graphql(&ana, "mutation { setAvailability(input: {availability: AWAY}) { userErrors { code } } }", json!({}))
+        .await;
     let next = bens.next().await.unwrap();
     assert_eq!(next["id"], "2", "{next}");
 }
@@ -153,7 +156,8 @@ async fn a_socket_ends_with_its_token_its_user_and_its_server() {
 async fn a_cursor_ahead_of_the_log_has_expired() {
     let app = TestApp::start().await;
     let ana = app.token("acme", "ana");
-    let cursor = app.graphql(&ana, "{ eventCursor }", json!({})).await["data"]["eventCursor"].as_str().unwrap().to_owned();
+    let cursor =
+        app.graphql(&ana, "{ eventCursor }", json!({})).await["data"]["eventCursor"].as_str().unwrap().to_owned();
     let (log, _) = cursor.split_at(cursor.len() - 16);
     let mut socket = subscribed(&app, &ana, INBOUND, &json!(format!("{log}{:016x}", 1_000_000))).await;
     let answer = socket.next().await.unwrap();
