@@ -1,5 +1,7 @@
 //! Log lines. They never hold a text, a name, a number or a token: a test plants canaries.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
@@ -17,7 +19,8 @@ use crate::config::{LogFormat, LogSettings};
 pub fn init(settings: &LogSettings) -> Result<(), TryInitError> {
     let ours =
         filter_fn(|metadata| metadata.target().starts_with("partyline") || *metadata.level() <= tracing::Level::WARN);
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    // Colours are for a terminal; in a file they would stand between a name and its value.
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match settings.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),

@@ -3,8 +3,13 @@
 //! They run on SQLite, or on the server that PARTYLINE_TEST_DATABASE_URL names.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot go on has failed")]
 
+mod bad_input;
+mod canary;
 mod disk_full;
+mod house;
 mod kill;
+mod migrations;
+mod no_database;
 mod opt_out;
 mod poison;
 mod quarantine;
