@@ -132,7 +132,7 @@ impl App {
 /// When the database cannot be reached or refuses a change.
 pub async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
     let database = Database::open(&settings.database_url).await?;
-    let conn = database.connect_to_write().await.context("the database cannot be reached")?;
+    let conn = database.connect_to_migrate().await.context("the database cannot be reached")?;
     Migrator::up(&conn, None).await.context("the schema could not be brought up to date")?;
     conn.close().await?;
     database.reader.close().await?;

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use partyline::app::migrate_up;
 use partyline::config::{Settings, Source};
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions as _, SqliteConnection, query};
+use sea_orm::sqlx::query::{Query, query};
+use sea_orm::sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions as _, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use super::{Measured, cpu_time, measured};
@@ -205,9 +206,9 @@ impl Raw {
     }
 }
 
-type Query = sea_orm::sqlx::query::Query<'static, sea_orm::sqlx::Sqlite, sea_orm::sqlx::sqlite::SqliteArguments>;
+type Bound = Query<'static, Sqlite, SqliteArguments>;
 
-fn bound(sql: &str, values: Vec<Value>) -> Query {
+fn bound(sql: &str, values: Vec<Value>) -> Bound {
     values.into_iter().fold(query(AssertSqlSafe(sql.to_owned())), |query, value| match value {
         Id(id) => query.bind(id),
         Text(text) => query.bind(text),

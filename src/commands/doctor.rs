@@ -94,7 +94,7 @@ async fn check(settings: &Settings, ports: Ports, findings: &mut Findings) {
 }
 
 async fn check_database(database: &Database, findings: &mut Findings) {
-    let Ok(conn) = database.connect_to_write().await else { return findings.wrong("the database takes no writes") };
+    let Ok(conn) = database.connect_to_migrate().await else { return findings.wrong("the database takes no writes") };
     match database.is_mysql().await {
         Ok(true) => findings.wrong("this is MySQL: MariaDB 10.6 or later is supported, MySQL is not"),
         Ok(false) => findings.good("the database is of a supported kind"),

@@ -28,7 +28,7 @@ pub(crate) async fn run(source: &Source, what: What) -> anyhow::Result<ExitCode>
         return Ok(ExitCode::SUCCESS);
     }
     let database = Database::open(&settings.database_url).await?;
-    let conn = database.connect_to_write().await.context("the database cannot be reached")?;
+    let conn = database.connect_to_migrate().await.context("the database cannot be reached")?;
     if let What::Down = what {
         Migrator::down(&conn, Some(1)).await.context("the change could not be taken back")?;
         println!("the last change was taken back");

@@ -89,4 +89,9 @@ impl Subscription {
             }
         }
     }
+
+    /// How many events are known here that were not handed out yet.
+    pub fn behind(&self) -> i64 {
+        (*self.signal.borrow() - self.place.position).max(0)
+    }
 }

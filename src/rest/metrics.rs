@@ -60,6 +60,7 @@ impl Metrics {
         registry.register("writer_waiting", "Pieces of work in the writer's queues", ConstGauge::new(waiting));
         let counts = services.writer.figures().counts();
         for (name, help, value) in [
+            ("read_statements", "SQL statements that read", services.database.statements()),
             ("writer_batches", "Transactions committed", counts.batches),
             ("writer_items", "Pieces of work committed", counts.items),
             ("writer_failed_batches", "Batches that the database failed to commit", counts.failed_batches),

@@ -80,11 +80,11 @@ impl Accounts {
         Self { conn, sealer, clock, cache: RwLock::default() }
     }
 
-    /// The account with this SID; `None` if there is none, or if its tokens do not open, which is
-    /// logged: an account that cannot be verified takes nothing.
+    /// The account with this SID; `None` if there is none.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the database fails, or the account's tokens do not open. That is no `None`: what it is
+    /// sent may be authentic, and must be asked for again.
     pub async fn by_sid(&self, sid: &str) -> Result<Option<Arc<Account>>, Fault> {
         let now = self.clock.monotonic();
         {
@@ -96,13 +96,7 @@ impl Accounts {
             }
         }
         let row = store::accounts::by_sid(&self.conn, sid).await?;
-        let account = match row.map(|row| self.open(&row)).transpose() {
-            Ok(account) => account.map(Arc::new),
-            Err(error) => {
-                tracing::error!(%error, "a Twilio account cannot be used");
-                None
-            }
-        };
+        let account = row.map(|row| self.open(&row)).transpose()?.map(Arc::new);
         // Only accounts that are there are kept, so nobody outside can fill this.
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         match &account {

@@ -189,6 +189,9 @@ pub enum Fault {
     /// A commit failed; the writer has logged why.
     #[error("writing failed: {0}")]
     Write(#[from] WriteError),
+    /// A stored secret cannot be opened.
+    #[error(transparent)]
+    Sealed(#[from] seal::UnsealError),
 }
 
 impl From<DbErr> for Fault {

@@ -1,5 +1,7 @@
 //! Connections, and how each kind of database is set up.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
@@ -9,6 +11,8 @@ use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBacken
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Enough for every statement of the writer in each of its sizes.
 const PREPARED_STATEMENTS: usize = 512;
+/// No statement holds up its lane for longer; webhooks answer 503 after 9 s.
+const STATEMENT_MILLIS: &str = "8000";
 const READERS: u32 = 8;
 
 /// Where the data are, and how to reach them.
@@ -17,6 +21,7 @@ pub struct Database {
     url: String,
     /// The pool that reads. On SQLite it refuses to write.
     pub reader: DatabaseConnection,
+    statements: Arc<AtomicU64>,
 }
 
 /// The database cannot be reached. The address is left out on purpose: it holds a password.
@@ -31,17 +36,35 @@ impl Database {
     /// When it cannot be reached.
     pub async fn open(url: &str) -> Result<Self, ConnectError> {
         // SQLite makes a file only for a connection that may write, so the writer's comes first.
-        connect(url, Use::Write).await?.close().await?;
-        let reader = connect(url, Use::Read).await?;
-        Ok(Self { url: url.to_owned(), reader })
+        connect(url, Use::Migrate).await?.close().await?;
+        let mut reader = connect(url, Use::Read).await?;
+        let statements = Arc::new(AtomicU64::new(0));
+        let counter = statements.clone();
+        reader.set_metric_callback(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        Ok(Self { url: url.to_owned(), reader, statements })
     }
 
-    /// One connection of its own that may write: for the writer and for migrations.
+    /// How many statements have read since the start.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// One connection of its own that may write: a lane's.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn connect_to_write(&self) -> Result<DatabaseConnection, DbErr> {
+    pub(super) async fn connect_to_write(&self) -> Result<DatabaseConnection, DbErr> {
         connect(&self.url, Use::Write).await
+    }
+
+    /// One connection on which a statement may take as long as it needs: for migrations.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn connect_to_migrate(&self) -> Result<DatabaseConnection, DbErr> {
+        connect(&self.url, Use::Migrate).await
     }
 
     /// Which kind of database it is.
@@ -75,12 +98,13 @@ impl Database {
 enum Use {
     Read,
     Write,
+    Migrate,
 }
 
 async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options
-        .max_connections(if purpose == Use::Write { 1 } else { READERS })
+        .max_connections(if purpose == Use::Read { READERS } else { 1 })
         .min_connections(1)
         .acquire_timeout(PATIENCE)
         .connect_timeout(PATIENCE)
@@ -95,14 +119,24 @@ async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, DbErr> {
                 .statement_cache_capacity(PREPARED_STATEMENTS);
             if purpose == Use::Read { sqlite.pragma("query_only", "ON") } else { sqlite }
         })
-        .map_sqlx_postgres_opts(|postgres| postgres.statement_cache_capacity(PREPARED_STATEMENTS))
+        .map_sqlx_postgres_opts(move |postgres| {
+            let postgres = postgres.statement_cache_capacity(PREPARED_STATEMENTS);
+            if purpose == Use::Migrate { postgres } else { postgres.options([("statement_timeout", STATEMENT_MILLIS)]) }
+        })
         .map_sqlx_mysql_opts(|mysql| mysql.statement_cache_capacity(PREPARED_STATEMENTS))
-        .map_sqlx_mysql_pool_opts(|pool| {
-            // PostgreSQL's default; MariaDB's would read one old snapshot through a whole batch.
-            pool.after_connect(|connection, _| {
+        .map_sqlx_mysql_pool_opts(move |pool| {
+            // The isolation is PostgreSQL's default; MariaDB's would read one old snapshot through a
+            // whole batch.
+            pool.after_connect(move |connection, _| {
                 Box::pin(async move {
                     use sea_orm::sqlx::Executor as _;
-                    connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await.map(drop)
+                    let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+                    connection.execute(isolation).await?;
+                    if purpose == Use::Migrate {
+                        return Ok(());
+                    }
+                    let bounds = "SET SESSION max_statement_time = 8, SESSION innodb_lock_wait_timeout = 5";
+                    connection.execute(bounds).await.map(drop)
                 })
             })
         });

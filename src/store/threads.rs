@@ -9,7 +9,7 @@ use sea_orm::{
 use super::bulk::list;
 use super::page::{Page, Window};
 use crate::domain::access::STAND_IN_RUNGS;
-use crate::domain::{AgencyId, ContactId, NotificationKind, PhoneNumberId, ThreadId, ThreadStatus, UserId};
+use crate::domain::{ActivityId, AgencyId, ContactId, NotificationKind, PhoneNumberId, ThreadId, ThreadStatus, UserId};
 use crate::entity::{activity, contact, message, notification, read_mark, thread};
 
 /// What an active user may see of their agency's threads.
@@ -320,6 +320,18 @@ pub async fn activity(
     let query = activity_of(agency, thread);
     let query = window.apply(query, &Order::Asc, activity::Column::CreatedAt, activity::Column::Id);
     Ok(window.cut(query.all(conn).await?))
+}
+
+/// One line of a thread's history. The thread's visibility is the caller's to check.
+///
+/// # Errors
+/// When the database fails.
+pub async fn activity_by_id(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    id: ActivityId,
+) -> Result<Option<activity::Model>, DbErr> {
+    activity::Entity::find_by_id((agency, id)).one(conn).await
 }
 
 /// How long that history is.

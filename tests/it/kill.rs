@@ -93,11 +93,8 @@ async fn killed_at_random_moments_it_keeps_all_that_it_answered() {
         let mut posts = JoinSet::new();
         let mut ticks = tokio::time::interval(BETWEEN_TEXTS);
         // Either just as a text is sent, or just after one is answered.
-        let (mut sends, mut answers) = if random.chance(2) {
-            (random.below(80), usize::MAX)
-        } else {
-            (usize::MAX, random.below(80))
-        };
+        let (mut sends, mut answers) =
+            if random.chance(2) { (random.below(80), usize::MAX) } else { (usize::MAX, random.below(80)) };
         let mut sent = HashSet::new();
         while sends > 0 && answers > 0 {
             tokio::select! {

@@ -5,9 +5,12 @@
 
 mod bad_input;
 mod canary;
+mod claims;
 mod disk_full;
 mod house;
+mod isolation;
 mod kill;
+mod live;
 mod migrations;
 mod no_database;
 mod opt_out;

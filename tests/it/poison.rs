@@ -106,7 +106,8 @@ async fn an_id_that_clashes_costs_nobody_their_text() {
     // A text of a stranger takes ids for its contact, its thread, itself and its two notifications, in some
     // order: wherever the clash falls, nothing is lost. This one is the 21st text's own or near it.
     for (round, after) in [100, 101, 102, 103, 104].into_iter().enumerate() {
-        let texts: Vec<Text> = texts.iter().map(|text| Text::new(format!("{}r{round}", text.sid)).from("+13035578888")).collect();
+        let texts: Vec<Text> =
+            texts.iter().map(|text| Text::new(format!("{}r{round}", text.sid)).from("+13035578888")).collect();
         app.ids.repeat(taken.0, after);
         assert_eq!(app.post_as_one_batch(acme, &texts).await, vec![StatusCode::OK; BATCH]);
         assert!(!app.ids.is_repeat_due());

@@ -80,8 +80,7 @@ async fn fifty_claim_a_thread_at_once_and_one_has_it() {
     const USERS: usize = 50;
     const THREADS: usize = 200;
     let app = TestApp::start_with(&crowd(USERS)).await;
-    let texts: Vec<Text> =
-        (0..THREADS).map(|n| Text::new(format!("SM{n}")).from(&format!("+1303557{n:04}"))).collect();
+    let texts: Vec<Text> = (0..THREADS).map(|n| Text::new(format!("SM{n}")).from(&format!("+1303557{n:04}"))).collect();
     assert_eq!(app.post_all(&texts).await, vec![StatusCode::OK; THREADS]);
     let mut viewers = Vec::new();
     for n in 0..USERS {

@@ -71,8 +71,10 @@ async fn whoever_is_away_does_not_get_it_back() {
 async fn whoever_is_no_longer_eligible_does_not_get_it_back() {
     let app = TestApp::start().await;
     let closed = closed_by_ben(&app).await;
-    app.apply("agencies: [{key: acme, phoneNumbers: [{number: '+13035550100', pool: [{user: ben, smsEnabled: false}]}]}]")
-        .await;
+    app.apply(
+        "agencies: [{key: acme, phoneNumbers: [{number: '+13035550100', pool: [{user: ben, smsEnabled: false}]}]}]",
+    )
+    .await;
     assert_eq!(text_again(&app, &closed).await, (None, Some(RoutingRung::Pool)));
     let told = app.notifications_of(&app.message("SMagain").await).await;
     assert_eq!(app.keys("acme", told.iter().map(|row| row.user_id)).await, ["chloe"]);

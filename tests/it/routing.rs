@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use partyline::domain::Availability;
 use partyline::domain::{NotificationKind, PhoneNumberId, RoutingRung, ThreadStatus};
 use partyline::service::claim_thread::claim_thread;
 use partyline::service::escalate::escalate;
 use partyline::service::manage_pool::{AddPoolMember, UpdatePoolMember, add_pool_member, update_pool_member};
 use partyline::service::set_availability::set_availability;
-use partyline::domain::Availability;
 
 use crate::support::directory::{DESK, EMPTY, NURSES, OTHER, OTHER_ACCOUNT, OTHER_TOKEN, SISTER};
 use crate::support::{TestApp, Text};
@@ -78,8 +78,10 @@ async fn a_muted_pool_falls_through_to_provider_default_user_and_admins() {
 #[tokio::test]
 async fn users_who_are_not_active_stand_on_no_rung() {
     let app = TestApp::start().await;
-    app.apply("agencies: [{key: acme, defaultUser: chloe, users: [{key: ben, active: false}, {key: dev, active: false}]}]")
-        .await;
+    app.apply(
+        "agencies: [{key: acme, defaultUser: chloe, users: [{key: ben, active: false}, {key: dev, active: false}]}]",
+    )
+    .await;
     assert_routed(&app, Text::new("SM1"), RoutingRung::Pool, &["chloe"]).await;
     assert_routed(&app, Text::new("SM2").from("+13035560002").to(EMPTY), RoutingRung::DefaultUser, &["chloe"]).await;
     assert_routed(&app, Text::new("SM3").body("#101 hello"), RoutingRung::Pool, &["chloe"]).await;
@@ -95,7 +97,10 @@ async fn a_text_that_names_an_extension_reaches_its_user_alone_and_the_pool_late
     assert_eq!(message.body, "#101 hello");
     assert!(message.extension_id.is_some());
     let thread = app.thread_of("SM1").await;
-    assert_eq!((thread.status, thread.escalate_at), (ThreadStatus::Unclaimed, Some(thread.created_at + TimeDelta::minutes(5))));
+    assert_eq!(
+        (thread.status, thread.escalate_at),
+        (ThreadStatus::Unclaimed, Some(thread.created_at + TimeDelta::minutes(5)))
+    );
     // From now on the thread is the extension's, whatever a text says.
     assert_routed(&app, Text::new("SM2"), RoutingRung::Extension, &["dev"]).await;
 
@@ -105,7 +110,10 @@ async fn a_text_that_names_an_extension_reaches_its_user_alone_and_the_pool_late
     app.clock.advance(Duration::from_secs(1));
     for _ in 0..2 {
         escalate(app.services()).await.unwrap();
-        assert_eq!(routed(&app, "SM2").await, (RoutingRung::Extension, ["dev", "ben", "chloe"].map(str::to_owned).to_vec()));
+        assert_eq!(
+            routed(&app, "SM2").await,
+            (RoutingRung::Extension, ["dev", "ben", "chloe"].map(str::to_owned).to_vec())
+        );
     }
     let rungs: Vec<_> = app.notifications_of(&app.message("SM2").await).await.iter().map(|row| row.rung).collect();
     assert_eq!(rungs, [Some(RoutingRung::Extension), Some(RoutingRung::Pool), Some(RoutingRung::Pool)]);
@@ -135,7 +143,8 @@ async fn a_number_s_own_extension_counts_on_that_number_alone() {
         assert_routed(&app, text, RoutingRung::Pool, &["chloe", "dev"]).await;
         assert_eq!(app.message(sid).await.extension_id, None);
     }
-    app.apply(&format!("agencies: [{{key: acme, extensions: [{{digits: '101', user: chloe, number: '{NURSES}'}}]}}]")).await;
+    app.apply(&format!("agencies: [{{key: acme, extensions: [{{digits: '101', user: chloe, number: '{NURSES}'}}]}}]"))
+        .await;
     assert_routed(&app, Text::new("SM7").to(NURSES).body("#101"), RoutingRung::Extension, &["chloe"]).await;
 }
 

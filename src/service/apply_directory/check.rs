@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Problem;
 use super::file::{AgencyEntry, DirectoryFile, TwilioEntry};
@@ -21,15 +21,14 @@ pub(super) fn check(file: &DirectoryFile) -> Vec<Problem> {
             found.add(format!("{path}.key"), "the same agency stands in the file twice");
         }
         if let Some(twilio) = &agency.twilio {
-            let same =
-                |other: &&mut &TwilioEntry| other.auth_token.expose_secret() == twilio.auth_token.expose_secret();
-            match accounts.get_mut(twilio.account_sid.as_str()) {
-                Some(other) if !same(&other) => {
-                    found
-                        .add(format!("{path}.twilio.authToken"), "another agency names another token for this account");
+            match accounts.get(twilio.account_sid.as_str()) {
+                Some(other) if !same_credentials(other, twilio) => {
+                    found.add(format!("{path}.twilio"), "another agency names other credentials for this account");
                 }
                 Some(_) => {}
-                None => drop(accounts.insert(&twilio.account_sid, twilio)),
+                None => {
+                    accounts.insert(&twilio.account_sid, twilio);
+                }
             }
             if twilio.account_sid.is_empty() || twilio.account_sid.len() > 64 {
                 found.add(format!("{path}.twilio.accountSid"), "this is no account SID");
@@ -41,6 +40,15 @@ pub(super) fn check(file: &DirectoryFile) -> Vec<Problem> {
         check_agency(&mut found, agency, &path);
     }
     found.problems
+}
+
+/// Agencies that share an account must agree on all of it, or the last one would win.
+fn same_credentials(one: &TwilioEntry, other: &TwilioEntry) -> bool {
+    let open = |secret: &Option<SecretString>| secret.as_ref().map(|secret| secret.expose_secret().to_owned());
+    one.auth_token.expose_secret() == other.auth_token.expose_secret()
+        && open(&one.secondary_auth_token) == open(&other.secondary_auth_token)
+        && one.api_key_sid == other.api_key_sid
+        && open(&one.api_key_secret) == open(&other.api_key_secret)
 }
 
 fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {

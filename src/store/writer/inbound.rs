@@ -97,7 +97,8 @@ impl Inbound<'_> {
             held = held.order_by_asc(quarantine::Column::Id).lock_exclusive();
         }
         let held: Vec<(QuarantineId, AccountId, String, QuarantineState)> = held.into_tuple().all(self.conn).await?;
-        let taken = held.into_iter().filter(|(id, .., state)| !settling.contains(id) || *state != QuarantineState::Held);
+        let taken =
+            held.into_iter().filter(|(id, .., state)| !settling.contains(id) || *state != QuarantineState::Held);
         seen.extend(taken.map(|(_, account, sid, _)| (account, sid)));
 
         let agencies = list(numbers.values().copied().collect::<BTreeSet<_>>());

@@ -114,7 +114,9 @@ impl<'a> Planner<'a> {
         refused: bool,
         ledger: &mut Ledger,
     ) -> Result<InboundOutcome, DbErr> {
-        self.plan.settled.extend(text.settles);
+        if !refused {
+            self.plan.settled.extend(text.settles);
+        }
         if !self.known.seen.insert((text.account, text.message_sid.clone())) {
             return Ok(InboundOutcome::Duplicate);
         }
@@ -126,6 +128,8 @@ impl<'a> Planner<'a> {
                 let message = self.add_to_thread(text, directory, number.id, ledger)?;
                 Ok(InboundOutcome::Stored(directory.agency_id(), message))
             }
+            // An operator tried to give it to a number; it is in quarantine already, and stays there.
+            _ if text.settles.is_some() => Ok(InboundOutcome::Quarantined),
             _ => {
                 let agency = agency.or_else(|| self.known.last_holders.get(&(text.account, text.to.clone()))).copied();
                 self.add_to_quarantine(text, agency, if refused { "REFUSED" } else { "UNMATCHED" })?;

@@ -72,9 +72,17 @@ impl TestApp {
 
     /// A server without any agency, on this database.
     pub(crate) async fn start_on(database: TestDatabase) -> Self {
+        Self::serve(database, Arc::new(MockClock::new()), Arc::new(SeededIds::new(1))).await
+    }
+
+    /// The same server again, on the same database.
+    pub(crate) async fn restart(self) -> Self {
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        Self::serve(self.stop().await, clock, ids).await
+    }
+
+    async fn serve(database: TestDatabase, clock: Arc<MockClock>, ids: Arc<SeededIds>) -> Self {
         log::listen();
-        let clock = Arc::new(MockClock::new());
-        let ids = Arc::new(SeededIds::new(1));
         let settings = settings(&database.url);
         migrate_up(&settings).await.expect("the schema comes up");
         let ports = Ports { clock: clock.clone(), ids: ids.clone() };

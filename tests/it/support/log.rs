@@ -31,9 +31,7 @@ impl Write for Buffer {
 /// the server's own at all levels.
 pub(crate) fn listen() {
     BEGIN.call_once(|| {
-        let ours = filter_fn(|metadata| {
-            metadata.target().starts_with("partyline") || *metadata.level() <= Level::WARN
-        });
+        let ours = filter_fn(|metadata| metadata.target().starts_with("partyline") || *metadata.level() <= Level::WARN);
         let layer = fmt::layer().with_ansi(false).with_span_events(FmtSpan::FULL).with_writer(|| Buffer);
         let subscriber = tracing_subscriber::registry().with(layer.with_filter(ours));
         tracing::subscriber::set_global_default(subscriber).expect("nobody else logs");

@@ -1,5 +1,6 @@
 //! What every test stands on: a server of its own, a clock, names, a database, a carrier's hand.
 
+mod api;
 mod app;
 mod batch;
 mod clock;
@@ -10,6 +11,7 @@ pub(crate) mod log;
 pub(crate) mod process;
 pub(crate) mod random;
 mod rows;
+pub(crate) mod socket;
 mod text;
 pub(crate) mod wait;
 

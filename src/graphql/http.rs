@@ -1,0 +1,223 @@
+//! GraphQL over HTTP (graphql.github.io/graphql-over-http): `POST /graphql`, JSON in and out.
+//!
+//! Nothing but `application/json` is read, so that no page of another origin can make a browser send
+//! a mutation without asking first (CORS); no batches, no uploads, no GET. Who does not authenticate
+//! is turned away before the body is read.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+
+use async_graphql::http::GraphiQLSource;
+use async_graphql::parser::types::OperationType;
+
+use super::GraphqlState;
+use super::context::{Caller, make_request_id};
+use super::errors::{Code, Failure, finish};
+use super::limits::BODY_WITHIN;
+use super::operation::{Answer, Asked, Prepared, Refused, prepare};
+use crate::service::authenticate::{AuthError, Identity};
+
+/// The two media types of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Media {
+    /// `application/json`: 200 for every well-formed request, whatever became of it.
+    Json,
+    /// `application/graphql-response+json`: 400 for what does not parse or validate.
+    GraphqlResponse,
+}
+
+/// Answers `POST /graphql`.
+pub(super) async fn post(State(state): State<GraphqlState>, request: Request) -> Response {
+    let media = Media::wanted(request.headers());
+    match answer(&state, media, request).await {
+        Ok(response) => response,
+        Err((status, failure)) => media.response(status, &Refused::from(failure)),
+    }
+}
+
+type Turned = (StatusCode, Failure);
+
+async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<Response, Turned> {
+    let request_id = make_request_id(&state.services);
+    let identity = authenticate(state, request.headers(), &request_id).await?;
+    if !is_json(request.headers()) {
+        let failure = Failure::bad_input("The body must be application/json in UTF-8.");
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, failure));
+    }
+    let asked = read(state, request).await?;
+    let caller = Caller { services: Arc::clone(&state.services), identity, request_id };
+    let refused = |failure: Failure| {
+        let internal = failure.code() == Code::Internal;
+        let bad = if internal { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
+        (if media == Media::Json { StatusCode::OK } else { bad }, failure)
+    };
+    let Prepared { request, kind, executed } = prepare(&caller, asked).await.map_err(refused)?;
+    if kind == OperationType::Subscription {
+        return Err(refused(Failure::bad_input("Subscriptions are served at /graphql/ws.")));
+    }
+    let response = finish(state.schema.execute(request).await);
+    let answer = Answer::new(response, &executed);
+    let status = match answer {
+        Answer::Refused(_) if media == Media::GraphqlResponse => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    };
+    Ok(media.response(status, &answer))
+}
+
+async fn authenticate(state: &GraphqlState, headers: &HeaderMap, request_id: &Arc<str>) -> Result<Identity, Turned> {
+    let unauthenticated = || (StatusCode::UNAUTHORIZED, Failure::unauthenticated());
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header.and_then(bearer).ok_or_else(unauthenticated)?;
+    match state.authenticator.authenticate(&state.services, token).await {
+        Ok(identity) => Ok(identity),
+        Err(AuthError::Invalid) => Err(unauthenticated()),
+        Err(AuthError::Fault(fault)) => {
+            tracing::error!(%request_id, error = %fault, "a token could not be checked");
+            Err((StatusCode::SERVICE_UNAVAILABLE, Failure::internal(request_id)))
+        }
+    }
+}
+
+/// The token of `Bearer …` (RFC 6750).
+pub(super) fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+async fn read(state: &GraphqlState, request: Request) -> Result<Asked, Turned> {
+    let body = tokio::select! {
+        body = Bytes::from_request(request, &()) => body.map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, Failure::bad_input("The body is too long."))
+            }
+            _ => (StatusCode::BAD_REQUEST, Failure::bad_input("The body did not arrive.")),
+        })?,
+        () = state.services.clock.sleep(BODY_WITHIN) => {
+            return Err((StatusCode::REQUEST_TIMEOUT, Failure::bad_input("The body took too long to arrive.")));
+        }
+    };
+    let malformed = |message: &'static str| (StatusCode::BAD_REQUEST, Failure::bad_input(message));
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => serde_json::from_slice(&body).map_err(|_| malformed("The body is no GraphQL request.")),
+        Some(b'[') => Err(malformed("One request at a time: batches are not taken.")),
+        _ => Err(malformed("The body is no JSON object.")),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let mut parts = value.split(';').map(str::trim);
+    parts.next().is_some_and(|media| media.eq_ignore_ascii_case("application/json"))
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => true,
+        })
+}
+
+impl Media {
+    /// What the `Accept` header prefers (RFC 9110, section 12.5.1); of two alike, the first named.
+    fn wanted(headers: &HeaderMap) -> Self {
+        let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let mut best = (Self::Json, 0.0);
+        for range in ranges.flat_map(|value| value.split(',')) {
+            let mut parts = range.split(';').map(str::trim);
+            let media = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+                "application/graphql-response+json" => Self::GraphqlResponse,
+                "application/json" | "application/*" | "*/*" => Self::Json,
+                _ => continue,
+            };
+            let quality = parts.find_map(|part| part.strip_prefix("q=")?.trim().parse::<f32>().ok()).unwrap_or(1.0);
+            if quality > best.1 {
+                best = (media, quality);
+            }
+        }
+        best.0
+    }
+
+    fn response(self, status: StatusCode, body: &impl serde::Serialize) -> Response {
+        let mut response = (status, Json(body)).into_response();
+        let media = match self {
+            Self::Json => "application/json; charset=utf-8",
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+        };
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// Answers `GET /graphiql` with a page to try the API on. It loads its scripts from a CDN, so it needs
+/// the internet; a bundled one comes with the console.
+pub(super) async fn graphiql() -> Html<String> {
+    let page = GraphiQLSource::build().title("Partyline").endpoint("/graphql").subscription_endpoint("/graphql/ws");
+    Html(page.finish())
+}
+
+/// Which origins' pages may call the API from a browser.
+pub(super) fn is_allowed(origins: &[String], origin: &HeaderValue) -> bool {
+    origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: axum::http::HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn the_accept_header_chooses_the_media_type() {
+        for (accept, wanted) in [
+            ("application/graphql-response+json", Media::GraphqlResponse),
+            ("application/graphql-response+json; charset=utf-8, application/json", Media::GraphqlResponse),
+            ("application/json, application/graphql-response+json", Media::Json),
+            ("application/json;q=0.5, application/graphql-response+json", Media::GraphqlResponse),
+            ("application/graphql-response+json;q=0.5, */*", Media::Json),
+            ("*/*", Media::Json),
+            ("text/html", Media::Json),
+            ("", Media::Json),
+        ] {
+            assert_eq!(Media::wanted(&headers(ACCEPT, accept)), wanted, "{accept}");
+        }
+        assert_eq!(Media::wanted(&HeaderMap::new()), Media::Json);
+    }
+
+    #[test]
+    fn only_json_in_utf_8_is_read() {
+        for (value, expected) in [
+            ("application/json", true),
+            ("application/json; charset=utf-8", true),
+            ("Application/JSON;charset=\"UTF-8\"", true),
+            ("application/json; charset=utf-16", false),
+            ("text/plain", false),
+            ("application/x-www-form-urlencoded", false),
+            ("multipart/form-data; boundary=x", false),
+            ("", false),
+        ] {
+            assert_eq!(is_json(&headers(CONTENT_TYPE, value)), expected, "{value}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_bearer_token_is_read_from_its_header() {
+        assert_eq!(bearer("Bearer abc"), Some("abc"));
+        assert_eq!(bearer("bearer  abc "), Some("abc"));
+        for none in ["", "abc", "Basic abc", "Bearer", "Bearer "] {
+            assert_eq!(bearer(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! How much one request may ask for: every bound of the API in one place.
+//!
+//! All of them are checked before anything is executed. [`check`] comes first of all, on the parsed
+//! document alone: the library's own rules walk a fragment as often as it is spread, so that a few
+//! lines of nested fragments would keep them busy for ever. It looks at each fragment once.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_graphql::Name;
+use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+
+use super::errors::{Code, Failure};
+
+/// The longest request body, and the longest message on a socket.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+/// How long a request body may take to arrive.
+pub const BODY_WITHIN: Duration = Duration::from_secs(10);
+/// How deep fields may nest. The usual introspection query needs 15.
+pub const MAX_DEPTH: usize = 15;
+/// How deep selection sets may nest, fragments counted.
+pub const MAX_NESTING: usize = 32;
+/// The most selections (fields, fragments and spreads of fragments) that an operation may come to
+/// once its fragments are put in.
+pub const MAX_SELECTIONS: usize = 2_000;
+/// The most aliases among them.
+pub const MAX_ALIASES: usize = 100;
+/// The most directives in a document.
+pub const MAX_DIRECTIVES: usize = 100;
+/// The most an operation may cost. A field costs one; a connection multiplies by its page, a plain
+/// list by [`LIST_COST`].
+pub const MAX_COMPLEXITY: usize = 20_000;
+/// What a list without pages counts for: about as long as such lists are.
+pub const LIST_COST: usize = 20;
+/// How many rows a page has unless asked otherwise.
+pub const DEFAULT_PAGE: i32 = 25;
+/// How many rows a page has at most.
+pub const MAX_PAGE: i32 = 100;
+/// How long a search text may be.
+pub const MAX_SEARCH_CHARS: usize = 200;
+/// To how much threads are counted.
+pub const MAX_COUNT: u64 = 1_000;
+
+/// How long a new socket may take to introduce itself.
+pub const INIT_WITHIN: Duration = Duration::from_secs(3);
+/// How long one message may take to go out before its socket is dropped.
+pub const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// How long a closing socket waits for the other side's farewell.
+pub const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// How often a socket makes sure that its user is still active.
+pub const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How many operations may be under way on one socket.
+pub const MAX_OPERATIONS: usize = 32;
+/// The longest id of an operation on a socket.
+pub const MAX_ID_BYTES: usize = 256;
+/// How far a live subscription may fall behind before it is told to resume: what a feed holds in
+/// memory. Further back, every step would read the log.
+pub const MAX_LAG: i64 = 1_024;
+
+/// What a page of this size multiplies the cost of its rows by. Nonsensical sizes are refused when
+/// the page is read.
+pub(super) fn page_cost(first: Option<i32>, last: Option<i32>) -> usize {
+    let rows = first.or(last).unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
+    usize::try_from(rows).unwrap_or(1)
+}
+
+/// Checks a parsed document against the bounds that need no schema.
+///
+/// # Errors
+/// What it exceeds.
+pub fn check(document: &ExecutableDocument) -> Result<(), Failure> {
+    let mut measured = Measured { document, fragments: HashMap::new() };
+    let mut directives = 0;
+    for (_, operation) in document.operations.iter() {
+        let size = measured.selection(&operation.node.selection_set.node, 1)?;
+        within("selections", size.selections, MAX_SELECTIONS)?;
+        within("aliases", size.aliases, MAX_ALIASES)?;
+        directives += size.directives + operation.node.directives.len();
+    }
+    within("directives", directives, MAX_DIRECTIVES)
+}
+
+fn within(what: &str, count: usize, most: usize) -> Result<(), Failure> {
+    if count > most {
+        return Err(Failure::new(Code::QueryTooComplex, format!("The document has more than {most} {what}.")));
+    }
+    Ok(())
+}
+
+/// What a selection comes to with its fragments put in.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    selections: usize,
+    aliases: usize,
+    directives: usize,
+    nesting: usize,
+}
+
+impl Size {
+    fn add(&mut self, other: Self) {
+        self.selections = self.selections.saturating_add(other.selections);
+        self.aliases = self.aliases.saturating_add(other.aliases);
+        self.directives = self.directives.saturating_add(other.directives);
+        self.nesting = self.nesting.max(other.nesting);
+    }
+}
+
+struct Measured<'a> {
+    document: &'a ExecutableDocument,
+    /// `None` while a fragment is being measured: to come upon it then is a cycle.
+    fragments: HashMap<&'a Name, Option<Size>>,
+}
+
+impl<'a> Measured<'a> {
+    /// What a selection at this depth comes to.
+    fn selection(&mut self, set: &'a SelectionSet, depth: usize) -> Result<Size, Failure> {
+        let mut size = Size::default();
+        if set.items.is_empty() {
+            return Ok(size);
+        }
+        within("levels", depth, MAX_NESTING)?;
+        for item in &set.items {
+            size.selections = size.selections.saturating_add(1);
+            size.directives = size.directives.saturating_add(item.node.directives().len());
+            let inner = match &item.node {
+                Selection::Field(field) => {
+                    size.aliases = size.aliases.saturating_add(usize::from(field.node.alias.is_some()));
+                    self.selection(&field.node.selection_set.node, depth + 1)?
+                }
+                Selection::InlineFragment(fragment) => self.selection(&fragment.node.selection_set.node, depth + 1)?,
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, depth + 1)?,
+            };
+            size.add(inner);
+        }
+        size.nesting += 1;
+        // A fragment that was measured before may be spread deeper now.
+        within("levels", depth + size.nesting - 1, MAX_NESTING)?;
+        Ok(size)
+    }
+
+    fn fragment(&mut self, name: &'a Name, depth: usize) -> Result<Size, Failure> {
+        match self.fragments.get(name) {
+            Some(Some(size)) => Ok(*size),
+            Some(None) => Err(Failure::new(Code::ValidationFailed, "A fragment contains itself.")),
+            None => {
+                // An unknown name is the validation's to refuse.
+                let Some(fragment) = self.document.fragments.get(name) else { return Ok(Size::default()) };
+                self.fragments.insert(name, None);
+                let size = self.selection(&fragment.node.selection_set.node, depth)?;
+                self.fragments.insert(name, Some(size));
+                Ok(size)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    fn verdict(text: &str) -> Result<(), Code> {
+        check(&parse_query(text).unwrap()).map_err(|failure| failure.code())
+    }
+
+    #[test]
+    fn an_ordinary_document_passes() {
+        assert_eq!(verdict("query A { a ...F } fragment F on Query { b { c d: c } }"), Ok(()));
+    }
+
+    #[test]
+    fn fragments_that_multiply_are_refused_at_once() {
+        let mut text = "{ ...F0 }".to_owned();
+        for n in 0..24 {
+            text += &format!(" fragment F{n} on Query {{ ...F{m} ...F{m} }}", m = n + 1);
+        }
+        text += " fragment F24 on Query { a }";
+        assert_eq!(verdict(&text), Err(Code::QueryTooComplex));
+    }
+
+    #[test]
+    fn spreads_of_nothing_count_too() {
+        let mut text = "{ ...F0 }".to_owned();
+        for n in 0..24 {
+            text += &format!(" fragment F{n} on Query {{ ...F{m} ...F{m} }}", m = n + 1);
+        }
+        assert_eq!(verdict(&text), Err(Code::QueryTooComplex));
+    }
+
+    #[test]
+    fn each_bound_is_kept() {
+        assert_eq!(verdict("{ ...F } fragment F on Query { a { ...F } }"), Err(Code::ValidationFailed));
+        let nested = format!("{}a{}", "{a".repeat(MAX_NESTING), "}".repeat(MAX_NESTING));
+        assert_eq!(verdict(&nested), Ok(()));
+        assert_eq!(verdict(&format!("{{a{nested}}}")), Err(Code::QueryTooComplex));
+        let aliases: String = (0..=MAX_ALIASES).map(|n| format!("a{n}: a ")).collect();
+        assert_eq!(verdict(&format!("{{ {aliases} }}")), Err(Code::QueryTooComplex));
+        let fields = "a ".repeat(MAX_SELECTIONS + 1);
+        assert_eq!(verdict(&format!("{{ {fields} }}")), Err(Code::QueryTooComplex));
+        let directives = "@skip(if: true) ".repeat(MAX_DIRECTIVES + 1);
+        assert_eq!(verdict(&format!("{{ a {directives} }}")), Err(Code::QueryTooComplex));
+    }
+}

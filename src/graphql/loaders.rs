@@ -1,0 +1,225 @@
+//! Rows that nested fields need, read in batches.
+//!
+//! A set of loaders lives for one execution: one request, or one event of a subscription. So it never
+//! shows one user what another asked for, nor what has changed since. The library's own data loader
+//! stays off; of the `dataloader` crate only `cached` and only `try_load` are used, for the others
+//! panic their waiters when a request is given up.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use dataloader::BatchFn;
+use dataloader::cached::Loader;
+
+use super::context::Caller;
+use super::errors::{Failure, Result};
+use crate::domain::{ContactId, MessageId, ThreadId};
+use crate::entity::{contact, media, message, thread};
+use crate::service::{Fault, Viewer};
+use crate::store;
+
+/// Something that is read for many keys at once. A key that is not in the answer has the default
+/// value: nothing.
+trait Source: Send + Sync + 'static {
+    type Key: Copy + Eq + Hash + std::fmt::Debug + Send + Sync + 'static;
+    type Value: Clone + Default + Send + Sync + 'static;
+
+    fn read(
+        caller: &Caller,
+        viewer: &Viewer,
+        keys: &[Self::Key],
+    ) -> impl Future<Output = std::result::Result<HashMap<Self::Key, Self::Value>, Fault>> + Send;
+}
+
+struct Batch<S> {
+    caller: Caller,
+    source: PhantomData<S>,
+}
+
+impl<S: Source> BatchFn<S::Key, Result<S::Value>> for Batch<S> {
+    async fn load(&mut self, keys: &[S::Key]) -> HashMap<S::Key, Result<S::Value>> {
+        let read = async {
+            let viewer = self.caller.viewer().await?;
+            S::read(&self.caller, &viewer, keys).await.map_err(|fault| self.caller.fault(fault))
+        };
+        match read.await {
+            Ok(mut found) => keys.iter().map(|key| (*key, Ok(found.remove(key).unwrap_or_default()))).collect(),
+            Err(failure) => keys.iter().map(|key| (*key, Err(failure.clone()))).collect(),
+        }
+    }
+}
+
+type LoaderOf<S> = Loader<<S as Source>::Key, Result<<S as Source>::Value>, Batch<S>>;
+
+async fn load<S: Source>(caller: &Caller, loader: &LoaderOf<S>, key: S::Key) -> Result<S::Value> {
+    // A load is lost when the field that ran it is given up, because another failed: once more then.
+    for _ in 0..2 {
+        if let Ok(loaded) = loader.try_load(key).await {
+            return loaded;
+        }
+    }
+    Err(Failure::internal(&caller.request_id))
+}
+
+struct Set {
+    threads: LoaderOf<Threads>,
+    contacts: LoaderOf<Contacts>,
+    messages: LoaderOf<Messages>,
+    media: LoaderOf<MediaOfMessages>,
+    threads_of_contacts: LoaderOf<ThreadsOfContacts>,
+    seen: LoaderOf<SeenCounts>,
+}
+
+impl Set {
+    fn new(caller: &Caller) -> Arc<Self> {
+        fn loader<S: Source>(caller: &Caller) -> LoaderOf<S> {
+            Loader::new(Batch { caller: caller.clone(), source: PhantomData })
+        }
+        Arc::new(Self {
+            threads: loader(caller),
+            contacts: loader(caller),
+            messages: loader(caller),
+            media: loader(caller),
+            threads_of_contacts: loader(caller),
+            seen: loader(caller),
+        })
+    }
+}
+
+/// The loaders of one execution.
+pub struct Loaders {
+    caller: Caller,
+    set: RwLock<Arc<Set>>,
+}
+
+impl Loaders {
+    /// Loaders that have read nothing yet.
+    pub fn new(caller: &Caller) -> Self {
+        Self { caller: caller.clone(), set: RwLock::new(Set::new(caller)) }
+    }
+
+    /// Forgets what was read, for a mutation has changed it.
+    pub fn forget(&self) {
+        *self.set.write().unwrap_or_else(PoisonError::into_inner) = Set::new(&self.caller);
+    }
+
+    fn set(&self) -> Arc<Set> {
+        Arc::clone(&self.set.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A thread, if the viewer may see it.
+    pub async fn thread(&self, id: ThreadId) -> Result<Option<Arc<thread::Model>>> {
+        load(&self.caller, &self.set().threads, id).await
+    }
+
+    /// The contact of a visible thread.
+    pub async fn contact(&self, id: ContactId) -> Result<Option<Arc<contact::Model>>> {
+        load(&self.caller, &self.set().contacts, id).await
+    }
+
+    /// A message. Its thread's visibility is the caller's to check.
+    pub async fn message(&self, id: MessageId) -> Result<Option<Arc<message::Model>>> {
+        load(&self.caller, &self.set().messages, id).await
+    }
+
+    /// The attachments of a message of a visible thread, in order.
+    pub async fn media(&self, message: MessageId) -> Result<Vec<Arc<media::Model>>> {
+        load(&self.caller, &self.set().media, message).await
+    }
+
+    /// The visible threads of a contact, newest activity first.
+    pub async fn threads_of(&self, contact: ContactId) -> Result<Vec<Arc<thread::Model>>> {
+        load(&self.caller, &self.set().threads_of_contacts, contact).await
+    }
+
+    /// How many of a thread's inbound messages the viewer has seen; `None` if they never read it.
+    pub async fn seen(&self, thread: ThreadId) -> Result<Option<i32>> {
+        load(&self.caller, &self.set().seen, thread).await
+    }
+}
+
+type Found<S> = std::result::Result<HashMap<<S as Source>::Key, <S as Source>::Value>, Fault>;
+
+struct Threads;
+
+impl Source for Threads {
+    type Key = ThreadId;
+    type Value = Option<Arc<thread::Model>>;
+
+    async fn read(caller: &Caller, viewer: &Viewer, keys: &[ThreadId]) -> Found<Self> {
+        let rows = store::threads::visible_among(caller.services.reader(), &viewer.scope(), keys).await?;
+        Ok(rows.into_iter().map(|row| (row.id, Some(Arc::new(row)))).collect())
+    }
+}
+
+struct Contacts;
+
+impl Source for Contacts {
+    type Key = ContactId;
+    type Value = Option<Arc<contact::Model>>;
+
+    async fn read(caller: &Caller, viewer: &Viewer, keys: &[ContactId]) -> Found<Self> {
+        let rows = store::contacts::by_ids(caller.services.reader(), viewer.agency(), keys).await?;
+        Ok(rows.into_iter().map(|row| (row.id, Some(Arc::new(row)))).collect())
+    }
+}
+
+struct Messages;
+
+impl Source for Messages {
+    type Key = MessageId;
+    type Value = Option<Arc<message::Model>>;
+
+    async fn read(caller: &Caller, viewer: &Viewer, keys: &[MessageId]) -> Found<Self> {
+        let rows = store::messages::by_ids(caller.services.reader(), viewer.agency(), keys).await?;
+        Ok(rows.into_iter().map(|row| (row.id, Some(Arc::new(row)))).collect())
+    }
+}
+
+struct MediaOfMessages;
+
+impl Source for MediaOfMessages {
+    type Key = MessageId;
+    type Value = Vec<Arc<media::Model>>;
+
+    async fn read(caller: &Caller, viewer: &Viewer, keys: &[MessageId]) -> Found<Self> {
+        let rows = store::messages::media_of(caller.services.reader(), viewer.agency(), keys).await?;
+        let mut found = HashMap::<_, Vec<_>>::new();
+        for row in rows {
+            found.entry(row.message_id).or_default().push(Arc::new(row));
+        }
+        Ok(found)
+    }
+}
+
+struct ThreadsOfContacts;
+
+impl Source for ThreadsOfContacts {
+    type Key = ContactId;
+    type Value = Vec<Arc<thread::Model>>;
+
+    async fn read(caller: &Caller, viewer: &Viewer, keys: &[ContactId]) -> Found<Self> {
+        let rows = store::threads::of_contacts(caller.services.reader(), &viewer.scope(), keys).await?;
+        let mut found = HashMap::<_, Vec<_>>::new();
+        for row in rows {
+            found.entry(row.contact_id).or_default().push(Arc::new(row));
+        }
+        Ok(found)
+    }
+}
+
+struct SeenCounts;
+
+impl Source for SeenCounts {
+    type Key = ThreadId;
+    type Value = Option<i32>;
+
+    async fn read(caller: &Caller, viewer: &Viewer, keys: &[ThreadId]) -> Found<Self> {
+        let conn = caller.services.reader();
+        let rows = store::threads::read_marks(conn, viewer.agency(), viewer.id(), keys).await?;
+        Ok(rows.into_iter().map(|row| (row.thread_id, Some(row.seen_count))).collect())
+    }
+}

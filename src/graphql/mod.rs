@@ -1,0 +1,130 @@
+//! The GraphQL API, over HTTP and WebSocket.
+//!
+//! A request's way: [`http`] or [`ws`] finds out who asks, [`operation`] parses it and checks it against
+//! [`limits`], the schema validates and resolves it. Root fields are one per file in [`queries`],
+//! [`mutations`] and [`subscriptions`]; what they answer with is in [`types`].
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use async_graphql::SDLExportOptions;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method};
+use axum::routing::{get, post};
+use tokio::sync::watch;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::service::Services;
+use crate::service::authenticate::Authenticator;
+
+pub mod context;
+pub mod errors;
+mod extension;
+mod http;
+mod ids;
+pub mod limits;
+pub mod loaders;
+pub mod mutations;
+pub mod node;
+mod operation;
+pub mod pagination;
+pub mod queries;
+pub mod scalars;
+pub mod subscriptions;
+pub mod types;
+pub mod words;
+mod ws;
+
+/// The schema with its resolvers.
+pub type Schema = async_graphql::Schema<queries::Query, mutations::Mutation, subscriptions::Subscription>;
+
+/// What the routes work with.
+#[derive(Clone)]
+pub struct GraphqlState {
+    /// The use cases.
+    pub services: Arc<Services>,
+    /// Who checks tokens.
+    pub authenticator: Arc<Authenticator>,
+    /// The schema.
+    pub schema: Schema,
+    /// The origins whose pages may call the API from a browser, `https://example.org`.
+    pub allowed_origins: Vec<String>,
+    /// Whether there is a page to try the API on.
+    pub graphiql: bool,
+    /// Turns true when the server is to take no more work.
+    pub drain: watch::Receiver<bool>,
+}
+
+/// The schema; with or without introspection. Without it nothing suggests names either.
+pub fn schema(introspection: bool) -> Schema {
+    let builder = Schema::build(
+        queries::Query::default(),
+        mutations::Mutation::default(),
+        subscriptions::Subscription::default(),
+    );
+    let builder = builder
+        .extension(extension::HooksFactory)
+        .limit_depth(limits::MAX_DEPTH)
+        .limit_complexity(limits::MAX_COMPLEXITY)
+        .limit_recursive_depth(limits::MAX_NESTING + 1);
+    let builder = if introspection { builder } else { builder.disable_introspection() };
+    builder.disable_suggestions().finish()
+}
+
+/// The schema in its own language, always in the same order: `schema.graphql`.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    schema(true).sdl_with_options(options.prefer_single_line_descriptions().use_space_ident())
+}
+
+/// The routes: `POST /graphql`, `GET /graphql/ws` and, if it is switched on, `GET /graphiql`.
+pub fn router(state: GraphqlState) -> Router {
+    let origins: Vec<HeaderValue> = state.allowed_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    let cors = CorsLayer::new().allow_origin(AllowOrigin::list(origins)).allow_methods([Method::POST]).allow_headers([
+        ACCEPT,
+        AUTHORIZATION,
+        CONTENT_TYPE,
+    ]);
+    let limit = DefaultBodyLimit::max(limits::MAX_BODY_BYTES);
+    let graphql = post(http::post).layer::<_, Infallible>(limit).layer(cors);
+    let mut router = Router::new().route("/graphql", graphql).route("/graphql/ws", get(ws::upgrade));
+    if state.graphiql {
+        router = router.route("/graphiql", get(http::graphiql));
+    }
+    router.with_state(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every type, field, argument and enum value has a description: it ends on the line above.
+    #[test]
+    fn everything_in_the_schema_is_described() {
+        let sdl = sdl();
+        let types = sdl.split("\nschema {").next().unwrap();
+        let (mut described, mut within) = (false, false);
+        let mut missing = Vec::new();
+        for line in types.lines().map(str::trim) {
+            let block = line.starts_with("\"\"\"");
+            let closes = line.starts_with(['}', ')']) || line.is_empty();
+            if block || within || line.starts_with('"') {
+                within ^= block;
+                described = true;
+            } else if !closes {
+                if !described && !line.starts_with("directive") {
+                    missing.push(line);
+                }
+                described = false;
+            }
+        }
+        assert_eq!(missing, Vec::<&str>::new());
+    }
+
+    #[test]
+    fn the_schema_is_printed_alike_each_time() {
+        assert_eq!(sdl(), sdl());
+    }
+}

@@ -1,0 +1,94 @@
+//! What all mutations share: who acts, and how an outcome becomes a payload.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject};
+
+use crate::domain::ThreadId;
+use crate::entity::{extension, thread};
+use crate::graphql::context::{Caller, caller, loaders};
+use crate::graphql::errors::Result;
+use crate::graphql::ids;
+use crate::graphql::loaders::Loaders;
+use crate::graphql::types::user_error::UserError;
+use crate::graphql::types::{Assignment, Extension, ExtensionPayload, Pool, PoolMemberPayload, Thread, ThreadPayload};
+use crate::service::manage_pool::PoolMember;
+use crate::service::{Outcome, Refusal, Services, Viewer};
+
+/// Which thread.
+#[derive(InputObject)]
+pub(super) struct ThreadInput {
+    /// The thread.
+    thread_id: ID,
+}
+
+impl ThreadInput {
+    pub(super) fn thread(&self) -> std::result::Result<ThreadId, Refusal> {
+        ids::named(&self.thread_id, "thread", "threadId")
+    }
+}
+
+/// A mutation under way.
+pub(super) struct Act<'a> {
+    caller: &'a Caller,
+    loaders: &'a Loaders,
+    viewer: Arc<Viewer>,
+}
+
+impl<'a> Act<'a> {
+    /// The viewer begins to act.
+    pub(super) async fn begin(ctx: &Context<'a>) -> Result<Self> {
+        let caller = caller(ctx)?;
+        Ok(Self { caller, loaders: loaders(ctx)?, viewer: caller.viewer().await? })
+    }
+
+    /// The use cases.
+    pub(super) fn services(&self) -> &Services {
+        &self.caller.services
+    }
+
+    /// Who acts.
+    pub(super) fn viewer(&self) -> &Viewer {
+        &self.viewer
+    }
+
+    /// What came of it, and the viewer after the commit: their directory shows what it changed.
+    pub(super) async fn settle<T>(
+        &self,
+        outcome: Outcome<T>,
+    ) -> Result<(Arc<Viewer>, std::result::Result<T, Vec<UserError>>)> {
+        let outcome = outcome.map_err(|fault| self.caller.fault(fault))?;
+        self.loaders.forget();
+        let viewer = self.caller.viewer().await?;
+        let settled = outcome.map_err(|refusal| vec![UserError::new(&viewer, refusal)]);
+        Ok((viewer, settled))
+    }
+
+    pub(super) async fn thread(&self, outcome: Outcome<thread::Model>) -> Result<ThreadPayload> {
+        let (viewer, settled) = self.settle(outcome).await?;
+        Ok(match settled {
+            Ok(row) => ThreadPayload { thread: Some(Thread::new(&viewer, Arc::new(row))), user_errors: vec![] },
+            Err(user_errors) => ThreadPayload { thread: None, user_errors },
+        })
+    }
+
+    pub(super) async fn pool_member(&self, outcome: Outcome<PoolMember>) -> Result<PoolMemberPayload> {
+        let (viewer, settled) = self.settle(outcome).await?;
+        Ok(match settled {
+            Ok(PoolMember { assignment, pool }) => PoolMemberPayload {
+                assignment: Some(Assignment::new(&viewer, assignment)),
+                pool: Some(Pool::new(&viewer, pool)),
+                user_errors: vec![],
+            },
+            Err(user_errors) => PoolMemberPayload { assignment: None, pool: None, user_errors },
+        })
+    }
+
+    pub(super) async fn extension(&self, outcome: Outcome<extension::Model>) -> Result<ExtensionPayload> {
+        let (viewer, settled) = self.settle(outcome).await?;
+        Ok(match settled {
+            Ok(row) => ExtensionPayload { extension: Some(Extension::new(&viewer, row)), user_errors: vec![] },
+            Err(user_errors) => ExtensionPayload { extension: None, user_errors },
+        })
+    }
+}

@@ -1,0 +1,41 @@
+//! One mutation per file, named as the schema names it. What each does is a service of the same name;
+//! here ids are read and the outcome is put into a payload.
+
+use async_graphql::MergedObject;
+
+mod act;
+mod add_pool_member;
+mod claim_thread;
+mod close_thread;
+mod create_extension;
+mod deactivate_extension;
+mod mark_notifications_read;
+mod mark_thread_read;
+mod release_thread;
+mod remove_pool_member;
+mod reopen_thread;
+mod set_availability;
+mod transfer_thread;
+mod update_extension;
+mod update_pool;
+mod update_pool_member;
+
+/// What can be done. An expected refusal is data, `userErrors`, and changes nothing.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    add_pool_member::AddPoolMemberMutation,
+    update_pool_member::UpdatePoolMemberMutation,
+    remove_pool_member::RemovePoolMemberMutation,
+    update_pool::UpdatePoolMutation,
+    create_extension::CreateExtensionMutation,
+    update_extension::UpdateExtensionMutation,
+    deactivate_extension::DeactivateExtensionMutation,
+    claim_thread::ClaimThreadMutation,
+    release_thread::ReleaseThreadMutation,
+    transfer_thread::TransferThreadMutation,
+    close_thread::CloseThreadMutation,
+    reopen_thread::ReopenThreadMutation,
+    mark_thread_read::MarkThreadReadMutation,
+    set_availability::SetAvailabilityMutation,
+    mark_notifications_read::MarkNotificationsReadMutation,
+);

@@ -1,0 +1,169 @@
+//! A request from the outside, made ready to execute: what both transports share.
+
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
+};
+use async_graphql::{Request, Response, ServerError, Variables};
+use serde::{Deserialize, Serialize};
+
+use super::context::Caller;
+use super::errors::{Code, Failure, Result};
+use super::extension::Executed;
+use super::limits;
+use super::queries::SnapshotCursor;
+
+type Object = serde_json::Map<String, serde_json::Value>;
+
+/// What a client asks, as GraphQL over HTTP and graphql-transport-ws both write it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Asked {
+    query: String,
+    operation_name: Option<String>,
+    variables: Option<Object>,
+    /// None are known; that they are an object is checked.
+    #[serde(rename = "extensions")]
+    _extensions: Option<Object>,
+}
+
+/// An operation that is within all bounds that need no schema.
+pub(super) struct Prepared {
+    pub(super) request: Request,
+    pub(super) kind: OperationType,
+    pub(super) executed: Executed,
+}
+
+/// Parses and checks what is asked.
+pub(super) async fn prepare(caller: &Caller, asked: Asked) -> Result<Prepared> {
+    let document = parse_query(&asked.query).map_err(|error| Failure::parse(&error))?;
+    limits::check(&document)?;
+    let operation = choose(&document, asked.operation_name.as_deref())?;
+    let kind = operation.ty;
+    if kind == OperationType::Subscription && root_fields(&document, &operation.selection_set.node) != 1 {
+        let message = "A subscription has exactly one root field.";
+        return Err(Failure::new(Code::ValidationFailed, message));
+    }
+    let executed = Executed::default();
+    let variables = asked.variables.map(|object| Variables::from_json(object.into())).unwrap_or_default();
+    let mut request = Request::new(asked.query).variables(variables).data(caller.clone()).data(executed.clone());
+    if kind == OperationType::Query && selects(&document, "eventCursor") {
+        // Before anything else is read: what happens in between is then told twice, never missed.
+        request = request.data(SnapshotCursor::take(caller).await?);
+    }
+    request.operation_name = asked.operation_name;
+    request.set_parsed_query(document);
+    Ok(Prepared { request, kind, executed })
+}
+
+fn choose<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Result<&'a OperationDefinition> {
+    let wrong = |message: &'static str| Failure::new(Code::ValidationFailed, message);
+    match (&document.operations, name) {
+        (DocumentOperations::Single(operation), None) => Ok(&operation.node),
+        (DocumentOperations::Multiple(operations), None) => {
+            let mut all = operations.values();
+            match (all.next(), all.next()) {
+                (Some(only), None) => Ok(&only.node),
+                _ => Err(wrong("The document has several operations: `operationName` must say which.")),
+            }
+        }
+        (DocumentOperations::Multiple(operations), Some(name)) => match operations.get(name) {
+            Some(operation) => Ok(&operation.node),
+            None => Err(wrong("The document has no operation of this name.")),
+        },
+        (DocumentOperations::Single(_), Some(_)) => Err(wrong("The document has no operation of this name.")),
+    }
+}
+
+/// How many fields a selection has at its top. [`limits::check`] has seen to it that this ends.
+fn root_fields(document: &ExecutableDocument, set: &SelectionSet) -> usize {
+    let count = |item: &Selection| match item {
+        Selection::Field(_) => 1,
+        Selection::InlineFragment(fragment) => root_fields(document, &fragment.node.selection_set.node),
+        Selection::FragmentSpread(spread) => document
+            .fragments
+            .get(&spread.node.fragment_name.node)
+            .map_or(0, |fragment| root_fields(document, &fragment.node.selection_set.node)),
+    };
+    set.items.iter().map(|item| count(&item.node)).sum()
+}
+
+/// Whether a field of this name stands at the top of an operation, or of a fragment.
+fn selects(document: &ExecutableDocument, name: &str) -> bool {
+    fn within(set: &SelectionSet, name: &str) -> bool {
+        set.items.iter().any(|item| match &item.node {
+            Selection::Field(field) => field.node.name.node == name,
+            Selection::InlineFragment(fragment) => within(&fragment.node.selection_set.node, name),
+            Selection::FragmentSpread(_) => false,
+        })
+    }
+    document.operations.iter().any(|(_, operation)| within(&operation.node.selection_set.node, name))
+        || document.fragments.values().any(|fragment| within(&fragment.node.selection_set.node, name))
+}
+
+/// A response without data: nothing was executed.
+#[derive(Serialize)]
+pub(super) struct Refused {
+    errors: Vec<ServerError>,
+}
+
+impl Refused {
+    pub(super) fn errors(&self) -> &[ServerError] {
+        &self.errors
+    }
+}
+
+impl From<Vec<ServerError>> for Refused {
+    fn from(errors: Vec<ServerError>) -> Self {
+        Self { errors }
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { errors: vec![failure.into_server_error()] }
+    }
+}
+
+/// A response as it is written: `data` is there exactly if the operation was executed.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Answer {
+    Executed(Response),
+    Refused(Refused),
+}
+
+impl Answer {
+    pub(super) fn new(response: Response, executed: &Executed) -> Self {
+        if executed.get() { Self::Executed(response) } else { Self::Refused(Refused { errors: response.errors }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operation_is_chosen_by_its_name() {
+        let kind = |text: &str, name: Option<&str>| {
+            choose(&parse_query(text).unwrap(), name).map(|operation| operation.ty).map_err(|failure| failure.code())
+        };
+        assert_eq!(kind("{ a }", None), Ok(OperationType::Query));
+        assert_eq!(kind("mutation M { a }", None), Ok(OperationType::Mutation));
+        assert_eq!(kind("query A { a } mutation M { a }", Some("M")), Ok(OperationType::Mutation));
+        for (text, name) in [("{ a }", Some("A")), ("query A { a } query B { a }", None), ("query A { a }", Some("B"))]
+        {
+            assert_eq!(kind(text, name), Err(Code::ValidationFailed), "{text}");
+        }
+    }
+
+    #[test]
+    fn root_fields_are_counted_through_fragments() {
+        let count = |text: &str| {
+            let document = parse_query(text).unwrap();
+            root_fields(&document, &choose(&document, None).ok().unwrap().selection_set.node)
+        };
+        assert_eq!(count("subscription { a { b c } }"), 1);
+        assert_eq!(count("subscription { a ... { b ...F } } fragment F on Subscription { c }"), 3);
+    }
+}

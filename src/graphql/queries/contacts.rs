@@ -1,0 +1,41 @@
+use std::sync::Arc;
+
+use async_graphql::{Context, Object};
+
+use super::threads::search_text;
+use crate::graphql::context::caller;
+use crate::graphql::errors::Result;
+use crate::graphql::limits::page_cost;
+use crate::graphql::pagination::{Connection, PageArgs, Total};
+use crate::graphql::types::Contact;
+use crate::store::contacts;
+
+#[derive(Default)]
+pub(super) struct ContactsQuery;
+
+#[Object]
+impl ContactsQuery {
+    /// The people outside with whom the viewer may see a thread, newest first; to ADMINs everybody.
+    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
+    async fn contacts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "In the name or phone, without regard to case.")] search: Option<String>,
+        #[graphql(desc = "How many, from the start: 25 unless given, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Contact>> {
+        let caller = caller(ctx)?;
+        let viewer = caller.viewer().await?;
+        let window = PageArgs { first, after, last, before }.window()?;
+        let (scope, search) = (viewer.scope(), search_text(search)?);
+        let page = contacts::page(caller.services.reader(), &scope, search.as_deref(), &window).await;
+        let page = page.map_err(|error| caller.fault(error))?;
+        let total = Total::later(move |caller| {
+            let (scope, search) = (scope.clone(), search.clone());
+            async move { Ok(contacts::count(caller.services.reader(), &scope, search.as_deref()).await?) }
+        });
+        Ok(Connection::new(page.map(|row| Contact::new(&viewer, Arc::new(row))), total))
+    }
+}

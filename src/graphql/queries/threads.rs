@@ -1,0 +1,94 @@
+use async_graphql::{Context, ID, InputObject, Object};
+
+use crate::graphql::context::caller;
+use crate::graphql::errors::{Failure, Result};
+use crate::graphql::ids;
+use crate::graphql::limits::{MAX_SEARCH_CHARS, page_cost};
+use crate::graphql::pagination::{Connection, PageArgs, Total};
+use crate::graphql::types::Thread;
+use crate::graphql::words::ThreadStatus;
+use crate::store::page::Page;
+use crate::store::threads::{self, ThreadFilter};
+
+/// Which threads. What is given must all hold.
+#[derive(InputObject, Default)]
+#[graphql(name = "ThreadFilter")]
+pub(super) struct ThreadFilterInput {
+    /// In any of these states; empty is any state.
+    status: Option<Vec<ThreadStatus>>,
+    /// Held by the viewer; false: not held by the viewer.
+    assigned_to_me: Option<bool>,
+    /// On this number.
+    phone_number_id: Option<ID>,
+    /// With this contact.
+    contact_id: Option<ID>,
+    /// With messages that the viewer has not read; false: without.
+    unread: Option<bool>,
+    /// Not closed, and the contact had the last word; false: closed, or answered.
+    needs_reply: Option<bool>,
+    /// In the contact's name or phone, without regard to case.
+    search: Option<String>,
+}
+
+impl ThreadFilterInput {
+    /// `None` if an id names nothing: then nothing is found.
+    fn read(self) -> Result<Option<ThreadFilter>> {
+        let number = self.phone_number_id.as_ref().map(ids::parse);
+        let contact = self.contact_id.as_ref().map(ids::parse);
+        if number == Some(None) || contact == Some(None) {
+            return Ok(None);
+        }
+        Ok(Some(ThreadFilter {
+            status: self.status.unwrap_or_default().into_iter().map(Into::into).collect(),
+            assigned_to_me: self.assigned_to_me,
+            number: number.flatten(),
+            contact: contact.flatten(),
+            unread: self.unread,
+            needs_reply: self.needs_reply,
+            search: search_text(self.search)?,
+        }))
+    }
+}
+
+/// A search text that says something, if one was given.
+pub(super) fn search_text(text: Option<String>) -> Result<Option<String>> {
+    let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if text.as_ref().is_some_and(|text| text.chars().count() > MAX_SEARCH_CHARS || text.contains('\0')) {
+        let message = format!("A search text has at most {MAX_SEARCH_CHARS} characters, none of them NUL.");
+        return Err(Failure::bad_input(message));
+    }
+    Ok(text)
+}
+
+#[derive(Default)]
+pub(super) struct ThreadsQuery;
+
+#[Object]
+impl ThreadsQuery {
+    /// The inbox: the threads that the viewer may see, newest activity first.
+    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
+    async fn threads(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which threads; all of them unless given.")] filter: Option<ThreadFilterInput>,
+        #[graphql(desc = "How many, from the start: 25 unless given, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Thread>> {
+        let caller = caller(ctx)?;
+        let viewer = caller.viewer().await?;
+        let window = PageArgs { first, after, last, before }.window()?;
+        let Some(filter) = filter.unwrap_or_default().read()? else {
+            return Ok(Connection::new(Page { rows: vec![], has_next: false, has_previous: false }, Total::Known(0)));
+        };
+        let scope = viewer.scope();
+        let page = threads::inbox(caller.services.reader(), &scope, &filter, &window).await;
+        let page = page.map_err(|error| caller.fault(error))?;
+        let total = Total::later(move |caller| {
+            let (scope, filter) = (scope.clone(), filter.clone());
+            async move { Ok(threads::count(caller.services.reader(), &scope, &filter).await?) }
+        });
+        Ok(Connection::new(page.map(|row| Thread::of_inbox(&viewer, row)), total))
+    }
+}

@@ -1,0 +1,99 @@
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+
+use super::{Extension, Media, Thread, User};
+use crate::entity::message;
+use crate::graphql::context::loaders;
+use crate::graphql::errors::Result;
+use crate::graphql::limits::LIST_COST;
+use crate::graphql::pagination::Listed;
+use crate::graphql::scalars::DateTime;
+use crate::graphql::words::{Direction, MessageStatus, RoutingRung};
+use crate::service::Viewer;
+use crate::store::page::Key;
+
+/// One text.
+pub struct Message {
+    viewer: Arc<Viewer>,
+    model: Arc<message::Model>,
+    thread: Thread,
+}
+
+impl Message {
+    /// A message of a thread that the viewer may see: there is no other way to one.
+    pub fn within(thread: &Thread, model: Arc<message::Model>) -> Self {
+        Self { viewer: Arc::clone(thread.viewer()), model, thread: thread.clone() }
+    }
+}
+
+impl Listed for Message {
+    fn cursor(&self) -> String {
+        Key { at: self.model.created_at, id: self.model.id.0 }.to_string()
+    }
+}
+
+/// One text. A thread's messages are ordered by `createdAt`, then by `id`.
+#[Object]
+impl Message {
+    /// Opaque, `msg_…`.
+    pub async fn id(&self) -> ID {
+        self.model.id.into()
+    }
+
+    /// Where it was said.
+    async fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    /// Which way it went.
+    async fn direction(&self) -> Direction {
+        self.model.direction.into()
+    }
+
+    /// What it says, as it came.
+    async fn body(&self) -> &str {
+        &self.model.body
+    }
+
+    /// How far it got.
+    async fn status(&self) -> MessageStatus {
+        self.model.status.into()
+    }
+
+    /// Who wrote it, of outbound ones.
+    async fn sender(&self) -> Option<User> {
+        self.model.sender_id.and_then(|id| User::find(&self.viewer, id))
+    }
+
+    /// The extension that it named, or was written as.
+    async fn extension(&self) -> Option<Extension> {
+        self.model.extension_id.and_then(|id| Extension::find(&self.viewer, id))
+    }
+
+    /// Its attachments, in order.
+    #[graphql(complexity = "LIST_COST * child_complexity")]
+    async fn media(&self, ctx: &Context<'_>) -> Result<Vec<Media>> {
+        Ok(loaders(ctx)?.media(self.model.id).await?.into_iter().map(Media::new).collect())
+    }
+
+    /// The carrier's error, of one that could not be delivered (twilio.com/docs/api/errors).
+    async fn error_code(&self) -> Option<&str> {
+        self.model.error_code.as_deref()
+    }
+
+    /// Twilio's MessageSid, once it has one.
+    async fn provider_sid(&self) -> Option<&str> {
+        self.model.provider_sid.as_deref()
+    }
+
+    /// When it was stored.
+    async fn created_at(&self) -> DateTime {
+        self.model.created_at.into()
+    }
+
+    /// The rung that named whom it reached, of inbound ones.
+    async fn routed_by(&self) -> Option<RoutingRung> {
+        self.model.routed_by.map(Into::into)
+    }
+}

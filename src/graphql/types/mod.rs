@@ -1,0 +1,37 @@
+//! Objects of the API. Each wraps an entity's model and the viewer who looks at it, whose directory
+//! answers for users, numbers, pools and extensions without a query.
+
+mod activity;
+mod agency;
+mod assignment;
+mod contact;
+mod event;
+mod extension;
+mod media;
+mod message;
+mod notification;
+mod payload;
+mod phone_number;
+mod pool;
+mod quarantined_message;
+mod thread;
+mod user;
+pub(super) mod user_error;
+
+pub use activity::ThreadActivity;
+pub use agency::Agency;
+pub use assignment::Assignment;
+pub use contact::Contact;
+pub use event::{DirectoryUpdatedEvent, InboundMessageEvent, NotificationAddedEvent, ThreadUpdatedEvent};
+pub use extension::Extension;
+pub use media::Media;
+pub use message::Message;
+pub use notification::Notification;
+pub use payload::{
+    ExtensionPayload, NotificationsPayload, PoolMemberPayload, ThreadPayload, UpdatePoolPayload, UserPayload,
+};
+pub use phone_number::PhoneNumber;
+pub use pool::Pool;
+pub use quarantined_message::QuarantinedMessage;
+pub use thread::Thread;
+pub use user::User;

@@ -1,0 +1,71 @@
+use async_graphql::{ID, Object};
+
+use crate::entity::quarantine;
+use crate::graphql::pagination::Listed;
+use crate::graphql::scalars::DateTime;
+use crate::store::page::Key;
+
+/// A text that is authentic but fitted no number of the agency.
+pub struct QuarantinedMessage {
+    model: quarantine::Model,
+    form: Vec<(String, String)>,
+}
+
+impl QuarantinedMessage {
+    /// A text held for the agency of an ADMIN.
+    pub fn new(model: quarantine::Model) -> Self {
+        // The form was put into JSON by us; one that does not read back shows as empty.
+        let form = serde_json::from_str(&model.form).unwrap_or_default();
+        Self { model, form }
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Listed for QuarantinedMessage {
+    fn cursor(&self) -> String {
+        Key { at: self.model.created_at, id: self.model.id.0 }.to_string()
+    }
+}
+
+/// A text that is authentic but fitted no number of the agency: one that was released, or is unknown
+/// to the account. ADMINs see it.
+#[Object]
+impl QuarantinedMessage {
+    /// Opaque, `qtn_…`.
+    pub async fn id(&self) -> ID {
+        self.model.id.into()
+    }
+
+    /// Twilio's MessageSid.
+    async fn message_sid(&self) -> &str {
+        &self.model.provider_sid
+    }
+
+    /// Who sent it, as it came.
+    async fn from(&self) -> Option<&str> {
+        self.value("From")
+    }
+
+    /// To which number.
+    async fn to(&self) -> &str {
+        &self.model.to_address
+    }
+
+    /// What it says.
+    async fn body(&self) -> Option<&str> {
+        self.value("Body")
+    }
+
+    /// Why it is here: UNMATCHED, its number is none of ours, or REFUSED, it could not be stored.
+    async fn reason(&self) -> &str {
+        &self.model.reason
+    }
+
+    /// When it came.
+    async fn received_at(&self) -> DateTime {
+        self.model.created_at.into()
+    }
+}

@@ -1,0 +1,206 @@
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+
+use super::{Contact, Extension, Message, PhoneNumber, ThreadActivity, User};
+use crate::domain::{self, PhoneNumberId, ThreadId};
+use crate::entity::{contact, message, thread};
+use crate::graphql::context::{caller, loaders};
+use crate::graphql::errors::Result;
+use crate::graphql::limits::page_cost;
+use crate::graphql::pagination::{Connection, Listed, PageArgs, Total};
+use crate::graphql::scalars::DateTime;
+use crate::graphql::words::ThreadStatus;
+use crate::service::Viewer;
+use crate::store;
+use crate::store::page::Key;
+use crate::store::threads::InboxRow;
+
+/// All messages between one phone number and one contact, for ever.
+#[derive(Clone)]
+pub struct Thread {
+    viewer: Arc<Viewer>,
+    model: Arc<thread::Model>,
+    shown: Option<Shown>,
+}
+
+/// What came with the thread in the inbox's one statement.
+#[derive(Clone)]
+struct Shown {
+    contact: Option<Arc<contact::Model>>,
+    last_message: Option<Arc<message::Model>>,
+    seen_count: Option<i32>,
+}
+
+impl Thread {
+    /// A thread that the viewer may see.
+    pub fn new(viewer: &Arc<Viewer>, model: Arc<thread::Model>) -> Self {
+        Self { viewer: Arc::clone(viewer), model, shown: None }
+    }
+
+    /// A line of the viewer's inbox.
+    pub fn of_inbox(viewer: &Arc<Viewer>, row: InboxRow) -> Self {
+        let shown = Shown {
+            contact: row.contact.map(Arc::new),
+            last_message: row.last_message.map(Arc::new),
+            seen_count: row.seen.map(|mark| mark.seen_count),
+        };
+        Self { viewer: Arc::clone(viewer), model: Arc::new(row.thread), shown: Some(shown) }
+    }
+
+    /// Its id.
+    pub fn thread_id(&self) -> ThreadId {
+        self.model.id
+    }
+
+    /// The number it is on.
+    pub fn number(&self) -> PhoneNumberId {
+        self.model.phone_number_id
+    }
+
+    /// Who looks at it.
+    pub(super) fn viewer(&self) -> &Arc<Viewer> {
+        &self.viewer
+    }
+
+    async fn seen_count(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+        match &self.shown {
+            Some(shown) => Ok(shown.seen_count),
+            None => loaders(ctx)?.seen(self.model.id).await,
+        }
+    }
+
+    async fn find_contact(&self, ctx: &Context<'_>) -> Result<Contact> {
+        let found = match &self.shown {
+            Some(shown) => shown.contact.clone(),
+            None => loaders(ctx)?.contact(self.model.contact_id).await?,
+        };
+        match found {
+            Some(contact) => Ok(Contact::new(&self.viewer, contact)),
+            None => Err(caller(ctx)?.absent("contact")),
+        }
+    }
+
+    async fn find_last_message(&self, ctx: &Context<'_>) -> Result<Option<Message>> {
+        let Some(id) = self.model.last_message_id else { return Ok(None) };
+        let found = match &self.shown {
+            Some(shown) => shown.last_message.clone(),
+            None => loaders(ctx)?.message(id).await?,
+        };
+        Ok(found.map(|message| Message::within(self, message)))
+    }
+
+    async fn page_of_messages(&self, ctx: &Context<'_>, args: &PageArgs) -> Result<Connection<Message>> {
+        let (caller, agency, id) = (caller(ctx)?, self.model.agency_id, self.model.id);
+        let page = store::messages::of_thread(caller.services.reader(), agency, id, &args.window()?).await;
+        let page = page.map_err(|error| caller.fault(error))?;
+        let total = Total::later(move |caller| async move {
+            Ok(store::messages::count(caller.services.reader(), agency, id).await?)
+        });
+        Ok(Connection::new(page.map(|row| Message::within(self, Arc::new(row))), total))
+    }
+
+    async fn page_of_activity(&self, ctx: &Context<'_>, args: &PageArgs) -> Result<Connection<ThreadActivity>> {
+        let (caller, agency, id) = (caller(ctx)?, self.model.agency_id, self.model.id);
+        let page = store::threads::activity(caller.services.reader(), agency, id, &args.window()?).await;
+        let page = page.map_err(|error| caller.fault(error))?;
+        let total = Total::later(move |caller| async move {
+            Ok(store::threads::activity_count(caller.services.reader(), agency, id).await?)
+        });
+        Ok(Connection::new(page.map(|row| ThreadActivity::new(&self.viewer, row)), total))
+    }
+}
+
+impl Listed for Thread {
+    fn cursor(&self) -> String {
+        Key { at: self.model.last_activity_at, id: self.model.id.0 }.to_string()
+    }
+}
+
+/// All messages between one phone number and one contact, for ever.
+#[Object]
+impl Thread {
+    /// Opaque, `thr_…`.
+    pub async fn id(&self) -> ID {
+        self.model.id.into()
+    }
+
+    /// Our side of it.
+    async fn phone_number(&self, ctx: &Context<'_>) -> Result<PhoneNumber> {
+        PhoneNumber::named(ctx, &self.viewer, self.model.phone_number_id)
+    }
+
+    /// The other side.
+    async fn contact(&self, ctx: &Context<'_>) -> Result<Contact> {
+        self.find_contact(ctx).await
+    }
+
+    /// Where it stands.
+    async fn status(&self) -> ThreadStatus {
+        self.model.status.into()
+    }
+
+    /// Who holds it, while it is CLAIMED.
+    async fn assignee(&self) -> Option<User> {
+        self.model.assignee_id.and_then(|id| User::find(&self.viewer, id))
+    }
+
+    /// Since when.
+    async fn claimed_at(&self) -> Option<DateTime> {
+        self.model.claimed_at.map(DateTime)
+    }
+
+    /// Who did what with it, when, to whom, with which note; oldest first.
+    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
+    async fn activity(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, from the start: 25 unless given, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<ThreadActivity>> {
+        self.page_of_activity(ctx, &PageArgs { first, after, last, before }).await
+    }
+
+    /// The extension that it is spoken as, if it is.
+    async fn extension(&self) -> Option<Extension> {
+        self.model.extension_id.and_then(|id| Extension::find(&self.viewer, id))
+    }
+
+    /// What was said last.
+    async fn last_message(&self, ctx: &Context<'_>) -> Option<Result<Message>> {
+        self.find_last_message(ctx).await.transpose()
+    }
+
+    /// When something last happened in it. The inbox is ordered by it.
+    async fn last_activity_at(&self) -> DateTime {
+        self.model.last_activity_at.into()
+    }
+
+    /// How many inbound messages the viewer has not read. For one who never read the thread: those
+    /// since the last outbound one.
+    async fn unread_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let seen = self.seen_count(ctx).await?.unwrap_or(self.model.answered_count);
+        Ok((self.model.inbound_count - seen).max(0))
+    }
+
+    /// Whether `claimThread` by the viewer would win now. Who may see a thread may claim it, unless
+    /// somebody holds it.
+    async fn viewer_can_claim(&self) -> bool {
+        self.model.status != domain::ThreadStatus::Claimed
+    }
+
+    /// What was said, oldest first. `last: 25` is the newest page.
+    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
+    async fn messages(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, from the start: 25 unless given, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Message>> {
+        self.page_of_messages(ctx, &PageArgs { first, after, last, before }).await
+    }
+}

@@ -1,0 +1,96 @@
+//! Expected refusals, as data of a mutation's payload.
+
+use std::sync::Arc;
+
+use async_graphql::{Enum, Interface, SimpleObject};
+
+use super::User;
+use crate::graphql::scalars::DateTime;
+use crate::service::{Refusal, RefusalCode, Viewer};
+
+/// The kinds of refusal.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+pub enum UserErrorCode {
+    /// The input is wrong.
+    Invalid,
+    /// There is no such thing, or not for the viewer: which of the two is not told.
+    NotFound,
+    /// It clashes with what is there.
+    Conflict,
+    /// The viewer may not.
+    Forbidden,
+    /// Somebody else holds the thread.
+    AlreadyClaimed,
+    /// The viewer does not hold the thread.
+    NotAssignee,
+    /// The contact does not want texts.
+    OptedOut,
+    /// Too much at a time.
+    LimitExceeded,
+}
+
+/// Why a mutation was refused. Then it changed nothing.
+#[derive(Interface)]
+#[graphql(
+    field(name = "code", ty = "&UserErrorCode", desc = "Its kind."),
+    field(name = "message", ty = "&String", desc = "In words, for a person."),
+    field(name = "path", ty = "&Option<Vec<String>>", desc = "Where in the arguments, outermost first.")
+)]
+pub enum UserError {
+    /// The input does not fit.
+    InvalidInput(InvalidInputError),
+    /// Somebody else was first.
+    ThreadAlreadyClaimed(ThreadAlreadyClaimedError),
+}
+
+/// The mutation was refused; `code` says why.
+#[derive(SimpleObject)]
+pub struct InvalidInputError {
+    /// Its kind.
+    code: UserErrorCode,
+    /// In words, for a person.
+    message: String,
+    /// Where in the arguments, outermost first.
+    path: Option<Vec<String>>,
+}
+
+/// Somebody else holds the thread.
+#[derive(SimpleObject)]
+pub struct ThreadAlreadyClaimedError {
+    /// ALREADY_CLAIMED.
+    code: UserErrorCode,
+    /// In words, for a person.
+    message: String,
+    /// Where in the arguments, outermost first.
+    path: Option<Vec<String>>,
+    /// Who.
+    claimed_by: User,
+    /// Since when.
+    claimed_at: DateTime,
+}
+
+impl UserError {
+    /// A service's refusal as the viewer reads it.
+    pub fn new(viewer: &Arc<Viewer>, refusal: Refusal) -> Self {
+        let Refusal { code, message, path } = refusal;
+        let path = (!path.is_empty()).then_some(path);
+        let code = match code {
+            RefusalCode::Invalid => UserErrorCode::Invalid,
+            RefusalCode::NotFound => UserErrorCode::NotFound,
+            RefusalCode::Conflict => UserErrorCode::Conflict,
+            RefusalCode::Forbidden => UserErrorCode::Forbidden,
+            RefusalCode::NotAssignee => UserErrorCode::NotAssignee,
+            RefusalCode::AlreadyClaimed { by, at } => {
+                let code = UserErrorCode::AlreadyClaimed;
+                // A winner who is not in the directory cannot be named; that there is one still can.
+                if let Some(claimed_by) = User::find(viewer, by) {
+                    let claimed_at = at.into();
+                    let error = ThreadAlreadyClaimedError { code, message, path, claimed_by, claimed_at };
+                    return Self::ThreadAlreadyClaimed(error);
+                }
+                code
+            }
+        };
+        Self::InvalidInput(InvalidInputError { code, message, path })
+    }
+}

@@ -1,0 +1,142 @@
+//! The domain's words as GraphQL enums. The domain knows no framework, so each is named again here;
+//! the conversions are exhaustive and do not compile if one is forgotten.
+
+use async_graphql::Enum;
+
+use crate::domain;
+
+/// What a user may do in the agency.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::Role")]
+pub enum Role {
+    /// Runs the agency: pools, extensions, users; sees every thread.
+    Admin,
+    /// Sees and handles what their pools and threads bring.
+    Member,
+}
+
+/// Whether a user takes work now. It matters for assignment and ringing, not for eligibility.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::Availability")]
+pub enum Availability {
+    /// Takes work.
+    Available,
+    /// Does not.
+    Away,
+}
+
+/// How the threads of a pool find an assignee.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::PoolPolicy")]
+pub enum PoolPolicy {
+    /// The first to claim or to reply is the assignee.
+    FirstClaim,
+    /// Threads stay unclaimed and any handler replies, until someone claims one.
+    Shared,
+}
+
+/// Where a thread stands.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::ThreadStatus")]
+pub enum ThreadStatus {
+    /// Nobody holds it.
+    Unclaimed,
+    /// Its assignee holds it.
+    Claimed,
+    /// Done, until the contact writes again.
+    Closed,
+}
+
+/// Which way a message went.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::Direction")]
+pub enum Direction {
+    /// From the contact.
+    Inbound,
+    /// To the contact.
+    Outbound,
+}
+
+/// How far a message got.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::MessageStatus")]
+pub enum MessageStatus {
+    /// An inbound one, stored.
+    Received,
+    /// Stored, not yet sent.
+    Queued,
+    /// On its way to the carrier.
+    Sending,
+    /// The carrier has it.
+    Sent,
+    /// The phone has it.
+    Delivered,
+    /// The carrier could not deliver it.
+    Undelivered,
+    /// It was not sent.
+    Failed,
+    /// It may or may not have reached the carrier.
+    Unknown,
+}
+
+/// Why a user was told of a message: the step of the routing that named them.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::RoutingRung")]
+pub enum RoutingRung {
+    /// The text named an extension.
+    Extension,
+    /// The number's eligible users.
+    Pool,
+    /// The contact's provider.
+    Provider,
+    /// The agency's default user.
+    DefaultUser,
+    /// Every admin: the last rung, which is never empty.
+    Admins,
+    /// The thread's assignee.
+    Assignee,
+}
+
+/// Whether an attachment can be shown.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::MediaState")]
+pub enum MediaState {
+    /// Not fetched yet.
+    Pending,
+    /// Kept here.
+    Ready,
+    /// It could not be fetched.
+    Failed,
+}
+
+/// What a notification tells.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::NotificationKind")]
+pub enum NotificationKind {
+    /// A client wrote.
+    InboundClientMessage,
+    /// A colleague gave the user a thread.
+    ThreadAssigned,
+    /// A colleague took the user's thread over.
+    ThreadTakenOver,
+    /// A thread lost its assignee and waits for someone of the pool.
+    ThreadUnclaimed,
+}
+
+/// What happened to a thread.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::ActivityKind")]
+pub enum ThreadActivityKind {
+    /// Someone claimed it.
+    Claimed,
+    /// Its assignee let it go.
+    Released,
+    /// It went to another user, perhaps to the one who took it over.
+    Transferred,
+    /// It was closed.
+    Closed,
+    /// It was reopened, by hand or by an inbound text.
+    Reopened,
+    /// Its assignee lost their place in the pool.
+    Unassigned,
+}

@@ -1,0 +1,50 @@
+//! What ends a socket from our side, whatever is going on on it.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::protocol::Close;
+use crate::graphql::limits::CHECK_EVERY;
+use crate::service::Services;
+use crate::service::authenticate::Identity;
+
+/// Waits until the token expires, the user is not active any more, or the server goes away.
+pub(super) async fn ending(services: Arc<Services>, identity: Identity, drain: watch::Receiver<bool>) -> Close {
+    tokio::select! {
+        () = expiry(&services, identity) => Close::Forbidden,
+        () = deactivation(&services, identity) => Close::Forbidden,
+        () = drained(drain) => Close::Restart,
+    }
+}
+
+/// Waits until the server goes away.
+pub(super) async fn drained(mut drain: watch::Receiver<bool>) {
+    if drain.wait_for(|draining| *draining).await.is_err() {
+        // Nobody is left to say so: then nobody says so.
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn expiry(services: &Services, identity: Identity) {
+    loop {
+        // The clock may be set in between: it is asked again after each wait.
+        let left = identity.expires_at - services.clock.now();
+        match left.to_std() {
+            Ok(left) if !left.is_zero() => services.clock.sleep(left).await,
+            _ => return,
+        }
+    }
+}
+
+async fn deactivation(services: &Services, identity: Identity) {
+    loop {
+        services.clock.sleep(CHECK_EVERY).await;
+        match services.directories.get(identity.agency).await {
+            Ok(Some(directory)) if directory.active_user(identity.user).is_some() => {}
+            Ok(_) => return,
+            // The database is away: whatever needs it fails and says so; this asks again.
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Live subscriptions: `graphql-transport-ws` over a WebSocket, as its PROTOCOL.md says
+//! (github.com/enisdenjo/graphql-ws).
+//!
+//! [`protocol`] reads and writes the messages, [`socket`] is the conversation, [`operation`] one
+//! operation of it, [`ending`] what ends it from our side. One task serves one socket: its operations
+//! are asked for their next message only when the last one has gone out, so a socket that does not
+//! read holds nothing but its place in the log.
+
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::http::header::ORIGIN;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+
+use super::GraphqlState;
+use super::http::is_allowed;
+use super::limits::MAX_BODY_BYTES;
+
+mod ending;
+mod operation;
+mod protocol;
+mod socket;
+
+/// Answers `GET /graphql/ws`. Browsers name the page's origin, and one that is not allowed is turned
+/// away; other programs name none.
+pub(super) async fn upgrade(
+    State(state): State<GraphqlState>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if headers.get_all(ORIGIN).iter().any(|origin| !is_allowed(&state.allowed_origins, origin)) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    upgrade
+        .protocols([protocol::NAME])
+        // The library would keep 128 KiB for each socket, most of which are idle most of the time.
+        .read_buffer_size(2048)
+        .write_buffer_size(0)
+        .max_message_size(MAX_BODY_BYTES)
+        .max_frame_size(MAX_BODY_BYTES)
+        .on_upgrade(move |ws| socket::serve(ws, state))
+}

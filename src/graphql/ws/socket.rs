@@ -1,0 +1,216 @@
+//! One socket's conversation, from the introduction to the farewell.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use futures_util::StreamExt as _;
+use futures_util::stream::{AbortHandle, Abortable, BoxStream, SelectAll};
+
+use super::ending::{drained, ending};
+use super::operation::{self, Step};
+use super::protocol::{self, Close, Incoming};
+use crate::graphql::GraphqlState;
+use crate::graphql::context::{Caller, make_request_id};
+use crate::graphql::errors::{Code, Failure};
+use crate::graphql::http::bearer;
+use crate::graphql::limits::{CLOSE_WITHIN, INIT_WITHIN, MAX_OPERATIONS, SEND_WITHIN};
+use crate::graphql::operation::{Asked, Refused};
+use crate::ports::Clock;
+use crate::service::authenticate::{AuthError, Identity};
+
+/// How a conversation ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// We close it.
+    Close(Close),
+    /// The other side is gone, or does not read what we send.
+    Gone,
+}
+
+impl From<Close> for End {
+    fn from(close: Close) -> Self {
+        Self::Close(close)
+    }
+}
+
+/// Serves a socket to its end.
+pub(super) async fn serve(mut ws: WebSocket, state: GraphqlState) {
+    let clock = Arc::clone(&state.services.clock);
+    let end = match ws.protocol() {
+        Some(_) => converse(&mut ws, state).await,
+        None => Close::Subprotocol.into(),
+    };
+    if let End::Close(close) = end {
+        farewell(ws, close, &*clock).await;
+    }
+}
+
+/// Closes the socket and waits a little for the other side to do the same: a connection that is cut
+/// with something unread in it may take the farewell with it.
+async fn farewell(mut ws: WebSocket, close: Close, clock: &dyn Clock) {
+    let closed = async {
+        let sent = ws.send(Message::Close(Some(close.frame()))).await;
+        while sent.is_ok() {
+            match ws.recv().await {
+                Some(Ok(_)) => {}
+                // What is too long is never read, so there is no end to wait for.
+                Some(Err(_)) if close == Close::TooLong => std::future::pending::<()>().await,
+                Some(Err(_)) | None => return,
+            }
+        }
+    };
+    tokio::select! {
+        () = closed => {}
+        () = clock.sleep(CLOSE_WITHIN) => {}
+    }
+}
+
+async fn converse(ws: &mut WebSocket, state: GraphqlState) -> End {
+    let introduced = tokio::select! {
+        introduced = introduction(ws, &state) => introduced,
+        () = state.services.clock.sleep(INIT_WITHIN) => Err(Close::InitTimeout.into()),
+        () = drained(state.drain.clone()) => Err(Close::Restart.into()),
+    };
+    match introduced {
+        Ok(identity) => Conversation::new(ws, state, identity).run().await,
+        Err(end) => end,
+    }
+}
+
+/// Waits for the introduction and finds out who it is.
+async fn introduction(ws: &mut WebSocket, state: &GraphqlState) -> Result<Identity, End> {
+    loop {
+        let authorization = match receive(ws).await? {
+            Incoming::Init(authorization) => authorization,
+            Incoming::Ping(payload) => {
+                ws.send(Message::Text(protocol::pong(payload))).await.map_err(|_| End::Gone)?;
+                continue;
+            }
+            Incoming::Pong | Incoming::Complete(_) => continue,
+            Incoming::Subscribe(..) => return Err(Close::Unauthorized.into()),
+        };
+        let token = authorization.as_deref().and_then(bearer).ok_or(Close::Forbidden)?;
+        return match state.authenticator.authenticate(&state.services, token).await {
+            Ok(identity) => Ok(identity),
+            Err(AuthError::Invalid) => Err(Close::Forbidden.into()),
+            Err(AuthError::Fault(fault)) => {
+                let request_id = make_request_id(&state.services);
+                tracing::error!(%request_id, error = %fault, "a token could not be checked");
+                Err(Close::TryAgain.into())
+            }
+        };
+    }
+}
+
+/// The next message of the protocol. Safe to give up: nothing is lost.
+async fn receive(ws: &mut WebSocket) -> Result<Incoming, End> {
+    loop {
+        match ws.recv().await {
+            Some(Ok(Message::Text(text))) => return Incoming::read(text.as_str()).ok_or(Close::Invalid.into()),
+            Some(Ok(Message::Binary(_))) => return Err(Close::Invalid.into()),
+            // Pings of the WebSocket itself are answered by the library.
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+            // The library's error type is not ours to name; this is how it says "over the limit".
+            Some(Err(error)) if error.to_string().starts_with("Space limit exceeded") => {
+                return Err(Close::TooLong.into());
+            }
+            Some(Err(error)) if error.to_string().starts_with("UTF-8 encoding error") => {
+                return Err(Close::Invalid.into());
+            }
+            Some(Err(_)) => return Err(End::Gone),
+        }
+    }
+}
+
+struct Conversation<'a> {
+    ws: &'a mut WebSocket,
+    state: GraphqlState,
+    identity: Identity,
+    ending: Pin<Box<dyn Future<Output = Close> + Send>>,
+    operations: SelectAll<Abortable<BoxStream<'static, Step>>>,
+    handles: HashMap<Arc<str>, AbortHandle>,
+}
+
+impl<'a> Conversation<'a> {
+    fn new(ws: &'a mut WebSocket, state: GraphqlState, identity: Identity) -> Self {
+        let ending = Box::pin(ending(Arc::clone(&state.services), identity, state.drain.clone()));
+        Self { ws, state, identity, ending, operations: SelectAll::new(), handles: HashMap::new() }
+    }
+
+    async fn run(mut self) -> End {
+        let mut turn = self.send(protocol::ack()).await;
+        loop {
+            turn = match turn {
+                Ok(()) => self.turn().await,
+                Err(end) => return end,
+            };
+        }
+    }
+
+    /// Takes one message in, or sends one out.
+    async fn turn(&mut self) -> Result<(), End> {
+        tokio::select! {
+            close = &mut self.ending => Err(close.into()),
+            incoming = receive(self.ws) => self.take(incoming?).await,
+            Some(step) = self.operations.next(), if !self.operations.is_empty() => self.give(step).await,
+        }
+    }
+
+    async fn take(&mut self, incoming: Incoming) -> Result<(), End> {
+        match incoming {
+            Incoming::Init(_) => Err(Close::TooManyInits.into()),
+            Incoming::Ping(payload) => self.send(protocol::pong(payload)).await,
+            Incoming::Pong => Ok(()),
+            Incoming::Complete(id) => {
+                // Of an operation that is not, or no longer, under way: that is no error.
+                if let Some(handle) = self.handles.remove(&id) {
+                    handle.abort();
+                }
+                Ok(())
+            }
+            Incoming::Subscribe(id, asked) => self.subscribe(id, *asked).await,
+        }
+    }
+
+    async fn subscribe(&mut self, id: Arc<str>, asked: Asked) -> Result<(), End> {
+        if self.handles.contains_key(&id) {
+            return Err(Close::Duplicate.into());
+        }
+        if self.handles.len() >= MAX_OPERATIONS {
+            let message = format!("At most {MAX_OPERATIONS} operations at a time on one socket.");
+            let refused = Refused::from(Failure::new(Code::RateLimited, message));
+            return self.send(protocol::error(&id, &refused)).await;
+        }
+        let services = Arc::clone(&self.state.services);
+        let request_id = make_request_id(&services);
+        let caller = Caller { services, identity: self.identity, request_id };
+        let steps = operation::run(self.state.schema.clone(), caller, Arc::clone(&id), asked);
+        let (handle, registration) = AbortHandle::new_pair();
+        self.operations.push(Abortable::new(steps, registration));
+        self.handles.insert(id, handle);
+        Ok(())
+    }
+
+    async fn give(&mut self, step: Step) -> Result<(), End> {
+        if step.deactivated {
+            return Err(Close::Forbidden.into());
+        }
+        if step.last {
+            self.handles.remove(&step.id);
+        }
+        self.send(step.frame).await
+    }
+
+    /// Sends one message; a socket that does not take it in time is dropped.
+    async fn send(&mut self, frame: Utf8Bytes) -> Result<(), End> {
+        tokio::select! {
+            close = &mut self.ending => Err(close.into()),
+            sent = self.ws.send(Message::Text(frame)) => sent.map_err(|_| End::Gone),
+            () = self.state.services.clock.sleep(SEND_WITHIN) => Err(End::Gone),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Another agency's id behaves as one that does not exist, and so does a thread to those who may not
+//! see it.
+
+use std::collections::BTreeSet;
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+
+/// Every operation that takes an id, asked with the ids under `ids`; `cursor` is one of the log.
+/// What they answer may not depend on whether the ids are another agency's or nobody's.
+const OPERATIONS: [(&str, &str); 19] = [
+    ("threads", "query($i: Ids) { threads(filter: {phoneNumberId: $number}) { totalCount nodes { id } } }"),
+    ("threads by contact", "query { threads(filter: {contactId: $contact}) { totalCount nodes { id } } }"),
+    (
+        "addPoolMember",
+        "mutation { addPoolMember(input: {phoneNumberId: $number, userId: $user}) { assignment { id } userErrors { code message path } } }",
+    ),
+    (
+        "addPoolMember, own number",
+        "mutation { addPoolMember(input: {phoneNumberId: $ownNumber, userId: $user}) { assignment { id } userErrors { code message path } } }",
+    ),
+    (
+        "updatePoolMember",
+        "mutation { updatePoolMember(input: {phoneNumberId: $number, userId: $user, smsEnabled: false}) { assignment { id } userErrors { code message path } } }",
+    ),
+    (
+        "removePoolMember",
+        "mutation { removePoolMember(input: {phoneNumberId: $number, userId: $user}) { assignment { id } userErrors { code message path } } }",
+    ),
+    (
+        "updatePool",
+        "mutation { updatePool(input: {phoneNumberId: $number, policy: SHARED}) { pool { id } userErrors { code message path } } }",
+    ),
+    (
+        "createExtension",
+        "mutation { createExtension(input: {digits: \"777\", userId: $user}) { extension { id } userErrors { code message path } } }",
+    ),
+    (
+        "createExtension, number",
+        "mutation { createExtension(input: {digits: \"777\", userId: $ownUser, phoneNumberId: $number}) { extension { id } userErrors { code message path } } }",
+    ),
+    (
+        "updateExtension",
+        "mutation { updateExtension(input: {extensionId: $extension, digits: \"778\"}) { extension { id } userErrors { code message path } } }",
+    ),
+    (
+        "deactivateExtension",
+        "mutation { deactivateExtension(input: {extensionId: $extension}) { extension { id } userErrors { code message path } } }",
+    ),
+    (
+        "claimThread",
+        "mutation { claimThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
+    ),
+    (
+        "releaseThread",
+        "mutation { releaseThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
+    ),
+    (
+        "transferThread",
+        "mutation { transferThread(input: {threadId: $thread, toUserId: $ownUser}) { thread { id } userErrors { code message path } } }",
+    ),
+    (
+        "closeThread",
+        "mutation { closeThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
+    ),
+    (
+        "reopenThread",
+        "mutation { reopenThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
+    ),
+    (
+        "markThreadRead",
+        "mutation { markThreadRead(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
+    ),
+    (
+        "markNotificationsRead",
+        "mutation { markNotificationsRead(input: {ids: [$notification]}) { notifications { id } userErrors { code message path } } }",
+    ),
+    (
+        "setAvailability",
+        "mutation { setAvailability(input: {availability: AVAILABLE}) { user { id } userErrors { code message path } } }",
+    ),
+];
+
+/// All ids that an admin can find, by the name of their variable above.
+async fn ids_of(app: &TestApp, token: &SecretString) -> Vec<(String, String)> {
+    let everything = "{
+        agency { id }
+        users(first: 100) { nodes { id } }
+        phoneNumbers { nodes { id pool { id assignments { id } } } }
+        extensions { nodes { id } }
+        contacts { nodes { id } }
+        threads { nodes { id messages { nodes { id media { id } } } activity { nodes { id } } } }
+        notifications { nodes { id } }
+        quarantinedMessages { nodes { id } }
+    }";
+    let answer = app.graphql(token, everything, json!({})).await;
+    assert!(answer.get("errors").is_none(), "{answer}");
+    let mut ids = BTreeSet::new();
+    collect(&answer["data"], &mut ids);
+    ids.into_iter().map(|id| (id.split('_').next().unwrap().to_owned(), id)).collect()
+}
+
+fn collect(value: &Value, ids: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            ids.extend(map.get("id").and_then(Value::as_str).map(str::to_owned));
+            map.values().for_each(|value| collect(value, ids));
+        }
+        Value::Array(list) => list.iter().for_each(|value| collect(value, ids)),
+        _ => {}
+    }
+}
+
+/// An id of the same kind that nobody has.
+fn nobodys(id: &str) -> String {
+    let (prefix, _) = id.split_once('_').unwrap();
+    format!("{prefix}_0192f000700080008000000000000000")
+}
+
+/// The document with its `$names` replaced by the ids themselves.
+fn filled(document: &str, ids: &[(String, String)], own: &[(String, String)]) -> String {
+    let of = |ids: &[(String, String)], prefix: &str| {
+        let found = ids.iter().find(|(kind, _)| kind == prefix);
+        format!("\"{}\"", found.map(|(_, id)| id.as_str()).unwrap_or_else(|| panic!("no {prefix} to ask with")))
+    };
+    let mut document = document.replace("query($i: Ids)", "query");
+    for (name, prefix) in [("ownNumber", "num"), ("ownUser", "usr")] {
+        document = document.replace(&format!("${name}"), &of(own, prefix));
+    }
+    for (name, prefix) in [
+        ("number", "num"),
+        ("user", "usr"),
+        ("extension", "ext"),
+        ("thread", "thr"),
+        ("contact", "con"),
+        ("notification", "ntf"),
+    ] {
+        document = document.replace(&format!("${name}"), &of(ids, prefix));
+    }
+    document
+}
+
+#[test]
+fn every_mutation_is_in_the_list() {
+    let sdl = partyline::graphql::sdl();
+    let (_, mutations) = sdl.split_once("type Mutation {").unwrap();
+    let (mutations, _) = mutations.split_once("\n}").unwrap();
+    for line in mutations.lines().filter(|line| line.contains("(input:")) {
+        let name = line.trim().split('(').next().unwrap();
+        assert!(OPERATIONS.iter().any(|(operation, _)| *operation == name), "{name} is not tested for isolation");
+    }
+}
+
+#[tokio::test]
+async fn another_agencys_ids_are_nobodys() {
+    let app = TestApp::start().await;
+    app.populate().await;
+    let ours = ids_of(&app, &app.token("acme", "ana")).await;
+    let intruder = app.token("other", "olga");
+    let own = ids_of(&app, &intruder).await;
+    for (_, id) in &ours {
+        let ask = |id: String| {
+            let intruder = intruder.clone();
+            let app = &app;
+            async move {
+                app.graphql(&intruder, "query($id: ID!) { node(id: $id) { __typename id } }", json!({"id": id})).await
+            }
+        };
+        let theirs = ask(id.clone()).await;
+        assert_eq!(theirs, ask(nobodys(id)).await, "{id}");
+        assert_eq!(theirs, json!({"data": {"node": null}}), "{id}");
+    }
+    let before = app.graphql(&app.token("acme", "ana"), SNAPSHOT, json!({})).await;
+    let nobody: Vec<_> = ours.iter().map(|(kind, id)| (kind.clone(), nobodys(id))).collect();
+    for (name, document) in OPERATIONS {
+        let theirs = app.graphql(&intruder, &filled(document, &ours, &own), json!({})).await;
+        let missing = app.graphql(&intruder, &filled(document, &nobody, &own), json!({})).await;
+        assert_eq!(theirs, missing, "{name}");
+    }
+    let after = app.graphql(&app.token("acme", "ana"), SNAPSHOT, json!({})).await;
+    assert_eq!(before, after, "an intruder changed something");
+}
+
+const SNAPSHOT: &str = "{
+    users { nodes { id name active availability accessingNumbersCount } }
+    phoneNumbers { nodes { id pool { policy assignments { id smsEnabled } } } }
+    extensions { nodes { id digits active } }
+    threads { nodes { id status assignee { id } unreadCount } }
+    notifications { nodes { id readAt resolvedAt } }
+    eventCursor
+}";
+
+#[tokio::test]
+async fn a_cursor_of_another_agency_is_refused() {
+    let app = TestApp::start().await;
+    let ours = app.graphql(&app.token("acme", "ana"), "{ eventCursor }", json!({})).await;
+    let cursor = ours["data"]["eventCursor"].as_str().unwrap().to_owned();
+    let mut socket = app.socket(&app.token("other", "olga")).await;
+    let query = "subscription($after: EventCursor) { threadUpdated(after: $after) { cursor } }";
+    socket.subscribe("1", query, json!({"after": cursor})).await;
+    let answer = socket.next().await.unwrap();
+    assert_eq!(answer["type"], "error", "{answer}");
+    assert_eq!(answer["payload"][0]["extensions"]["code"], "BAD_USER_INPUT", "{answer}");
+}
+
+#[tokio::test]
+async fn a_thread_does_not_exist_for_a_member_outside_its_pool() {
+    let app = TestApp::start().await;
+    app.populate().await;
+    let ids = ids_of(&app, &app.token("acme", "ana")).await;
+    let outsider = app.token("acme", "dev");
+    let own = ids_of(&app, &app.token("acme", "ana")).await;
+    for kind in ["thr", "msg", "act", "con", "ntf", "qtn", "med"] {
+        for (_, id) in ids.iter().filter(|(found, _)| found == kind) {
+            let answer = app.graphql(&outsider, "query($id: ID!) { node(id: $id) { id } }", json!({"id": id})).await;
+            assert_eq!(answer, json!({"data": {"node": null}}), "{id}");
+        }
+    }
+    let nobody: Vec<_> = ids.iter().map(|(kind, id)| (kind.clone(), nobodys(id))).collect();
+    for (name, document) in OPERATIONS.iter().filter(|(_, document)| document.contains("$thread")) {
+        let hidden = app.graphql(&outsider, &filled(document, &ids, &own), json!({})).await;
+        let missing = app.graphql(&outsider, &filled(document, &nobody, &own), json!({})).await;
+        assert_eq!(hidden, missing, "{name}");
+    }
+    let lists = "{ threads { totalCount } contacts { totalCount } notifications { totalCount }
+        threadCounts { mine unclaimed open closed } }";
+    let seen = app.graphql(&outsider, lists, json!({})).await;
+    let none = json!({"data": {
+        "threads": {"totalCount": 0}, "contacts": {"totalCount": 0}, "notifications": {"totalCount": 0},
+        "threadCounts": {"mine": 0, "unclaimed": 0, "open": 0, "closed": 0},
+    }});
+    assert_eq!(seen, none);
+}
+
+#[tokio::test]
+async fn members_see_names_but_no_phones_and_change_nothing_of_the_directory() {
+    let app = TestApp::start().await;
+    app.populate().await;
+    let ids = ids_of(&app, &app.token("acme", "ana")).await;
+    let ben = app.token("acme", "ben");
+    let users = app.graphql(&ben, "{ viewer { key } users { nodes { key name phone } }}", json!({})).await;
+    for user in users["data"]["users"]["nodes"].as_array().unwrap() {
+        assert!(user["name"].is_string());
+        assert!(user["phone"].is_null() || user["key"] == "ben", "{user}");
+    }
+    for (name, document) in OPERATIONS.iter().filter(|(_, document)| !document.contains("$thread")) {
+        if !document.starts_with("mutation") || name.starts_with("markNot") || name.starts_with("setAv") {
+            continue;
+        }
+        let answer = app.graphql(&ben, &filled(document, &ids, &ids), json!({})).await;
+        assert!(answer.to_string().contains("\"FORBIDDEN\""), "{name}: {answer}");
+    }
+}

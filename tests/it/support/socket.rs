@@ -1,0 +1,70 @@
+//! A subscriber: `graphql-transport-ws` as its PROTOCOL.md says, no more than tests need.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// What should come comes within this time, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+/// The other end has closed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Closed(pub(crate) Option<u16>);
+
+impl Socket {
+    /// Connects without introducing itself.
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        let mut request = format!("ws://{address}/graphql/ws").into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+        Self(connect_async(request).await.unwrap().0)
+    }
+
+    /// Connects and introduces itself.
+    pub(crate) async fn connect(address: SocketAddr, token: &SecretString) -> Self {
+        let mut socket = Self::open(address).await;
+        let payload = json!({"authorization": format!("Bearer {}", token.expose_secret())});
+        socket.send(json!({"type": "connection_init", "payload": payload})).await;
+        assert_eq!(socket.next().await.unwrap()["type"], "connection_ack");
+        socket
+    }
+
+    pub(crate) async fn send(&mut self, message: Value) {
+        self.0.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    pub(crate) async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
+        let payload = json!({"query": query, "variables": variables});
+        self.send(json!({"id": id, "type": "subscribe", "payload": payload})).await;
+    }
+
+    /// The next message, or the code with which the other end closed.
+    pub(crate) async fn next(&mut self) -> Result<Value, Closed> {
+        loop {
+            let message = timeout(PATIENCE, self.0.next()).await.expect("nothing came in time");
+            match message {
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(frame))) => return Err(Closed(frame.map(|frame| frame.code.into()))),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(Closed(None)),
+            }
+        }
+    }
+
+    /// The data of the next event.
+    pub(crate) async fn event(&mut self) -> Value {
+        let mut message = self.next().await.unwrap();
+        assert_eq!(message["type"], "next", "{message}");
+        assert!(message["payload"].get("errors").is_none(), "{message}");
+        message["payload"]["data"].take()
+    }
+}
