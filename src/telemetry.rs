@@ -19,6 +19,7 @@ use crate::config::{LogFormat, LogSettings};
 pub fn init(settings: &LogSettings) -> Result<(), TryInitError> {
     let ours =
         filter_fn(|metadata| metadata.target().starts_with("partyline") || *metadata.level() <= tracing::Level::WARN);
+    // Colours are for a terminal; in a file they would stand between a name and its value.
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match settings.format {
         LogFormat::Text => lines.boxed(),

@@ -3,11 +3,16 @@
 //! They run on SQLite, or on the server that PARTYLINE_TEST_DATABASE_URL names.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot go on has failed")]
 
+mod bad_input;
+mod canary;
 mod claims;
 mod disk_full;
+mod house;
 mod isolation;
 mod kill;
 mod live;
+mod migrations;
+mod no_database;
 mod opt_out;
 mod poison;
 mod quarantine;

@@ -15,7 +15,8 @@ pub(crate) struct TestDatabase {
 }
 
 enum Kind {
-    File(TempDir),
+    /// Removed with its folder.
+    File { _folder: TempDir },
     /// On a server, together with the address of an account that may drop it.
     Server {
         admin: String,
@@ -48,16 +49,21 @@ impl TestDatabase {
     pub(crate) fn file() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("p.db").display());
-        Self { url, kind: Kind::File(folder) }
+        Self { url, kind: Kind::File { _folder: folder } }
     }
 
-    /// The folder of an SQLite file.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        match &self.kind {
-            Kind::File(folder) => folder.path(),
-            Kind::Server { .. } => panic!("this database is no file"),
+    /// Drops a server's database while it is in use.
+    pub(crate) async fn take_away(&self) {
+        if let Kind::Server { admin, name } = &self.kind {
+            statement(admin, &drop_statement(admin, name)).await;
         }
     }
+}
+
+/// The server may still hold connections of a test's pools.
+fn drop_statement(admin: &str, name: &str) -> String {
+    let force = if admin.starts_with("postgres") { " WITH (FORCE)" } else { "" };
+    format!("DROP DATABASE IF EXISTS {name}{force}")
 }
 
 async fn statement(url: &str, sql: &str) {
@@ -69,9 +75,7 @@ async fn statement(url: &str, sql: &str) {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let Kind::Server { admin, name } = &self.kind else { return };
-        // The server may still hold connections of this test's pools.
-        let force = if admin.starts_with("postgres") { " WITH (FORCE)" } else { "" };
-        let (admin, sql) = (admin.clone(), format!("DROP DATABASE {name}{force}"));
+        let (admin, sql) = (admin.clone(), drop_statement(admin, name));
         // A test's own runtime cannot be waited for from within itself.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -1,0 +1,133 @@
+//! Nothing of a text, a person, a number or a token is in a log line, a figure or an answer.
+
+use reqwest::StatusCode;
+use tempfile::TempDir;
+
+use crate::support::process::{Server, apply};
+use crate::support::{SMS_PATH, TestApp, Text, client, database, log};
+
+/// Values that occur nowhere else. Each kind is one that a client would not want to be read.
+const BODY: &str = "canary-body-7f3a";
+const SENDER: &str = "+13039170001";
+const NAMED_SENDER: &str = "canary-sender-7f3a";
+const NAME: &str = "canary-name-7f3a";
+const STAFF: &str = "canary-staff-7f3a";
+const STAFF_PHONE: &str = "+13039170002";
+const AUTH_TOKEN: &str = "canary-token-7f3a";
+const OTHER_AUTH_TOKEN: &str = "canary-rotated-7f3a";
+const NUMBER: &str = "+13039170003";
+const UNKNOWN_NUMBER: &str = "+13039170004";
+const MEDIA: &str = "https://media.test/canary-media-7f3a";
+const ACCOUNT: &str = "AC000000000000000000000000000000ca";
+
+const CANARIES: [&str; 9] = [
+    "canary-",
+    "13039170001",
+    "13039170002",
+    "13039170003",
+    "13039170004",
+    // As they stand in a form.
+    "%2B1303917",
+    "the tests' secret",
+    "7f3a",
+    "303917",
+];
+
+fn directory() -> String {
+    format!(
+        "agencies:\n  - key: acme\n    name: Acme\n    timeZone: Etc/UTC\n    twilio: {{accountSid: {ACCOUNT}, \
+         authToken: {AUTH_TOKEN}, secondaryAuthToken: {OTHER_AUTH_TOKEN}}}\n    users:\n      \
+         - {{key: ana, name: {STAFF}, role: ADMIN, phone: '{STAFF_PHONE}'}}\n    phoneNumbers:\n      \
+         - {{number: '{NUMBER}', label: {NAME}, pool: [{{user: ana}}]}}\n    contacts:\n      \
+         - {{phone: '{SENDER}', name: {NAME}, provider: ana}}\n"
+    )
+}
+
+fn text(sid: &str) -> Text {
+    let text = Text::new(sid).account(ACCOUNT, AUTH_TOKEN).from(SENDER).to(NUMBER).body(BODY);
+    text.field("NumMedia", "1").field("MediaUrl0", MEDIA).field("ProfileName", NAME)
+}
+
+/// Good, bad, poisoned, repeated, unmatched and forged texts, with the answers they get.
+fn texts() -> Vec<(Text, StatusCode)> {
+    vec![
+        (text("SM1"), StatusCode::OK),
+        (text("SM1"), StatusCode::OK),
+        (text("SM2").from(NAMED_SENDER), StatusCode::OK),
+        (text("SM3").account(ACCOUNT, OTHER_AUTH_TOKEN), StatusCode::OK),
+        (text("SM4").to(UNKNOWN_NUMBER), StatusCode::OK),
+        (text("SM5").from(&NAMED_SENDER.repeat(10)), StatusCode::OK),
+        (text("SM6").body(&format!("{BODY}\u{0}")), StatusCode::OK),
+        (text("SM7").field("MediaContentType0", &BODY.repeat(30)), StatusCode::OK),
+        (text("SM8").account(ACCOUNT, "forged"), StatusCode::FORBIDDEN),
+        (text("SM9").account("AC0000000000000000000000000000canary-7f3a", AUTH_TOKEN), StatusCode::FORBIDDEN),
+        (text("SM10").without("To"), StatusCode::BAD_REQUEST),
+        (text("canary-sid with blanks 7f3a"), StatusCode::BAD_REQUEST),
+        (text("SM11").body("STOP"), StatusCode::OK),
+    ]
+}
+
+fn assert_silent(what: &str, said: &str) {
+    for canary in CANARIES {
+        let found = said.lines().find(|line| line.contains(canary));
+        assert_eq!(found, None, "{canary} in {what}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_told_in_this_process() {
+    let app = TestApp::start_with(&directory()).await;
+    for (text, expected) in texts() {
+        let (status, body) = app.post_text(&text).await;
+        assert_eq!(status, expected, "{}", text.sid);
+        assert_silent("an answer", &body);
+    }
+    for (content_type, body) in [("application/json", BODY.to_owned()), ("application/x-www-form-urlencoded", format!("Body={BODY}%FF"))] {
+        let request = app.http.post(app.url(SMS_PATH)).header("content-type", content_type).body(body);
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_client_error());
+        assert_silent("an answer", &answer.text().await.unwrap());
+    }
+    // A token that is none, and one of a user who is none.
+    let token = app.token("acme", BODY);
+    app.http.post(app.url("/graphql")).bearer_auth(secrecy::ExposeSecret::expose_secret(&token)).send().await.unwrap();
+    app.http.post(app.url("/graphql")).bearer_auth(AUTH_TOKEN).body(BODY).send().await.unwrap();
+    let wrong = format!("agencies: [{{key: acme, twilio: {{accountSid: x, authToken: {AUTH_TOKEN}, authTokn: {AUTH_TOKEN}}}}}]");
+    app.try_apply(&wrong).await.unwrap_err();
+
+    let metrics = app.http.get(app.url("/metrics")).send().await.unwrap();
+    assert_eq!(metrics.status(), StatusCode::OK);
+    let metrics = metrics.text().await.unwrap();
+    assert!(metrics.contains("partyline_inbound_texts_total{outcome=\"Stored\"}"), "{metrics}");
+    assert_silent("/metrics", &metrics);
+    let logged = log::lines();
+    assert!(logged.contains("the database refused a text"), "the log is listened to");
+    assert_silent("the log", &logged);
+}
+
+/// The binary itself with every library at its most talkative, from its start to its end.
+#[tokio::test]
+async fn nothing_is_told_by_the_binary_at_any_level() {
+    if !database::is_sqlite() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    apply(folder.path(), &directory());
+    let server = Server::start_logging(folder.path(), "trace").await;
+    let http = client();
+    for (text, expected) in texts() {
+        let request = http.post(format!("http://{}{SMS_PATH}", server.address)).body(text.form());
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.header("x-twilio-signature", text.signature()).send().await.unwrap();
+        assert_eq!(answer.status(), expected, "{}", text.sid);
+    }
+    server.terminate();
+    let (code, said) = server.until_ended().await;
+    assert_eq!(code, Some(0));
+    assert!(said.contains("the database refused a text"), "{said}");
+    assert_silent("standard error", &said);
+    for made in ["p.db.jwt-secret", "p.db.secret-key"] {
+        let secret = std::fs::read_to_string(folder.path().join(made)).unwrap();
+        assert!(!said.contains(secret.trim()), "{made}");
+    }
+}

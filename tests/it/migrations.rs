@@ -1,0 +1,94 @@
+//! The schema goes up, down and up again, and is what the entities say.
+
+use migration::{Migrator, MigratorTrait as _, SchemaManager};
+use partyline::entity::{
+    account, activity, agency, agency_position, assignment, audit, contact, event, extension, idempotency_key, media,
+    message, notification, phone_number, pool, quarantine, read_mark, thread, user,
+};
+use partyline::store::Database;
+use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait as _};
+
+use crate::support::database::TestDatabase;
+use crate::support::{TestApp, Text};
+
+/// Calls a function with every entity and this argument.
+macro_rules! for_every_entity {
+    ($do:ident($argument:expr)) => {
+        for_every_entity!($do, $argument; account, activity, agency, agency_position, assignment, audit, contact, event,
+            extension, idempotency_key, media, message, notification, phone_number, pool, quarantine, read_mark, thread, user)
+    };
+    ($do:ident, $argument:expr; $($entity:ident),*) => {
+        [$((stringify!($entity), $do($entity::Entity, $argument).await)),*]
+    };
+}
+
+/// How many rows there are, and each of them can be read.
+async fn read_all<E>(_: E, db: &DatabaseConnection) -> usize
+where
+    E: EntityTrait,
+    E::Model: Sync,
+{
+    let rows = E::find().all(db).await.unwrap_or_else(|error| panic!("{}: {error}", E::default().table_name()));
+    assert_eq!(E::find().count(db).await.unwrap(), rows.len() as u64);
+    rows.len()
+}
+
+async fn has_table<E: EntityTrait>(_: E, db: &DatabaseConnection) -> bool {
+    SchemaManager::new(db).has_table(E::default().table_name()).await.unwrap()
+}
+
+async fn nothing<E>(_: E, (): ()) {}
+
+#[tokio::test]
+async fn every_entity_is_looked_at() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/entity");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut files: Vec<String> = files.filter(|name| name != "mod.rs" && name != "values.rs").collect();
+    files.sort();
+    let looked_at = for_every_entity!(nothing(())).map(|(name, ())| format!("{name}.rs"));
+    assert_eq!(files, looked_at);
+}
+
+#[tokio::test]
+async fn up_down_and_up_again() {
+    let database = TestDatabase::create().await;
+    let conn = Database::open(&database.url).await.unwrap().connect_to_write().await.unwrap();
+    for _ in 0..2 {
+        Migrator::up(&conn, None).await.unwrap();
+        let counts = for_every_entity!(read_all(&conn));
+        assert!(counts.iter().all(|(_, count)| *count == 0), "{counts:?}");
+        Migrator::up(&conn, None).await.expect("a second time changes nothing");
+        Migrator::down(&conn, None).await.unwrap();
+        let left = for_every_entity!(has_table(&conn));
+        assert!(left.iter().all(|(_, there)| !there), "{left:?}");
+    }
+    conn.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_step_down_and_up_at_a_time() {
+    let database = TestDatabase::create().await;
+    let conn = Database::open(&database.url).await.unwrap().connect_to_write().await.unwrap();
+    for _ in Migrator::migrations() {
+        Migrator::up(&conn, Some(1)).await.unwrap();
+        Migrator::down(&conn, Some(1)).await.unwrap();
+        Migrator::up(&conn, Some(1)).await.unwrap();
+    }
+    assert!(Migrator::get_pending_migrations(&conn).await.unwrap().is_empty());
+    conn.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_server_writes_reads_back_as_its_entities() {
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM1").field("NumMedia", "1").field("MediaUrl0", "https://media.test/0")).await;
+    app.receive(Text::new("SM2").to("+13035550199")).await;
+    let ben = app.viewer("acme", "ben").await;
+    let thread = app.thread_of("SM1").await.id;
+    partyline::service::claim_thread::claim_thread(app.services(), &ben, thread).await.unwrap().unwrap();
+    partyline::service::mark_thread_read::mark_thread_read(app.services(), &ben, thread).await.unwrap().unwrap();
+    let counts = for_every_entity!(read_all(app.db()));
+    let empty: Vec<_> = counts.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect();
+    // Nothing writes these yet.
+    assert_eq!(empty, ["idempotency_key"]);
+}
