@@ -57,7 +57,8 @@ async fn fifty_megabytes_are_refused_before_they_have_come() {
     const LENGTH: usize = 50 << 20;
     let app = TestApp::start().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
-    let head = format!("POST {SMS_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: {LENGTH}\r\n\r\n");
+    let head =
+        format!("POST {SMS_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: {LENGTH}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&vec![b'a'; 100 << 10]).await.unwrap();
     let mut answer = vec![0; 12];
@@ -66,7 +67,8 @@ async fn fifty_megabytes_are_refused_before_they_have_come() {
 
     // The same without a length that gives it away.
     let mut stream = TcpStream::connect(app.address).await.unwrap();
-    let head = format!("POST {SMS_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let head =
+        format!("POST {SMS_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nTransfer-Encoding: chunked\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let chunk = [format!("{:x}\r\n", 100 << 10).into_bytes(), vec![b'a'; 100 << 10], b"\r\n".to_vec()].concat();
     stream.write_all(&chunk).await.unwrap();

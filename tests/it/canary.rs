@@ -82,7 +82,9 @@ async fn nothing_is_told_in_this_process() {
         assert_eq!(status, expected, "{}", text.sid);
         assert_silent("an answer", &body);
     }
-    for (content_type, body) in [("application/json", BODY.to_owned()), ("application/x-www-form-urlencoded", format!("Body={BODY}%FF"))] {
+    for (content_type, body) in
+        [("application/json", BODY.to_owned()), ("application/x-www-form-urlencoded", format!("Body={BODY}%FF"))]
+    {
         let request = app.http.post(app.url(SMS_PATH)).header("content-type", content_type).body(body);
         let answer = request.send().await.unwrap();
         assert!(answer.status().is_client_error());
@@ -92,7 +94,9 @@ async fn nothing_is_told_in_this_process() {
     let token = app.token("acme", BODY);
     app.http.post(app.url("/graphql")).bearer_auth(secrecy::ExposeSecret::expose_secret(&token)).send().await.unwrap();
     app.http.post(app.url("/graphql")).bearer_auth(AUTH_TOKEN).body(BODY).send().await.unwrap();
-    let wrong = format!("agencies: [{{key: acme, twilio: {{accountSid: x, authToken: {AUTH_TOKEN}, authTokn: {AUTH_TOKEN}}}}}]");
+    let wrong = format!(
+        "agencies: [{{key: acme, twilio: {{accountSid: x, authToken: {AUTH_TOKEN}, authTokn: {AUTH_TOKEN}}}}}]"
+    );
     app.try_apply(&wrong).await.unwrap_err();
 
     let metrics = app.http.get(app.url("/metrics")).send().await.unwrap();

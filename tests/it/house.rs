@@ -58,7 +58,9 @@ fn named_parts(code: &str) -> BTreeSet<String> {
     let mut parts = BTreeSet::new();
     for (at, _) in code.match_indices("crate::") {
         // `$crate::` and `other_crate::` are not ours.
-        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$' || c == '(') && !code[..at].ends_with('(') {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$' || c == '(')
+            && !code[..at].ends_with('(')
+        {
             continue;
         }
         let rest = &code[at + "crate::".len()..];
@@ -132,9 +134,14 @@ fn transports_never_query() {
     let mut broken = Vec::new();
     for path in files() {
         let name = shown(&path);
-        let is_transport = ["graphql", "twilio", "rest", "worker", "simulator"].iter().any(|part| name.starts_with(part));
+        let is_transport =
+            ["graphql", "twilio", "rest", "worker", "simulator"].iter().any(|part| name.starts_with(part));
         let code = code(&path);
-        if is_transport && ["sea_orm::EntityTrait", "QueryFilter", "Entity::find", "Statement::"].iter().any(|word| code.contains(word)) {
+        if is_transport
+            && ["sea_orm::EntityTrait", "QueryFilter", "Entity::find", "Statement::"]
+                .iter()
+                .any(|word| code.contains(word))
+        {
             broken.push(name);
         }
     }
@@ -143,7 +150,8 @@ fn transports_never_query() {
 
 #[test]
 fn no_file_is_longer_than_one_can_read() {
-    let lengths = files().into_iter().map(|path| (std::fs::read_to_string(&path).unwrap().lines().count(), shown(&path)));
+    let lengths =
+        files().into_iter().map(|path| (std::fs::read_to_string(&path).unwrap().lines().count(), shown(&path)));
     let long: Vec<_> = lengths.filter(|(length, _)| *length > LONGEST).collect();
     assert!(long.is_empty(), "{long:?}");
 }

@@ -52,7 +52,7 @@ async fn every_entity_is_looked_at() {
 #[tokio::test]
 async fn up_down_and_up_again() {
     let database = TestDatabase::create().await;
-    let conn = Database::open(&database.url).await.unwrap().connect_to_write().await.unwrap();
+    let conn = Database::open(&database.url).await.unwrap().connect_to_migrate().await.unwrap();
     for _ in 0..2 {
         Migrator::up(&conn, None).await.unwrap();
         let counts = for_every_entity!(read_all(&conn));
@@ -68,7 +68,7 @@ async fn up_down_and_up_again() {
 #[tokio::test]
 async fn one_step_down_and_up_at_a_time() {
     let database = TestDatabase::create().await;
-    let conn = Database::open(&database.url).await.unwrap().connect_to_write().await.unwrap();
+    let conn = Database::open(&database.url).await.unwrap().connect_to_migrate().await.unwrap();
     for _ in Migrator::migrations() {
         Migrator::up(&conn, Some(1)).await.unwrap();
         Migrator::down(&conn, Some(1)).await.unwrap();

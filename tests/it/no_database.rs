@@ -82,7 +82,8 @@ async fn a_server_does_not_start_without_its_database_and_does_not_tell_its_addr
     ] {
         let settings = settings(url);
         let migrated = wait::within("an error", migrate_up(&settings)).await;
-        let ports = Ports { clock: std::sync::Arc::new(SystemClock::new()), ids: std::sync::Arc::new(SystemIdGen::new()) };
+        let ports =
+            Ports { clock: std::sync::Arc::new(SystemClock::new()), ids: std::sync::Arc::new(SystemIdGen::new()) };
         let opened = wait::within("an error", App::open(settings, ports)).await.map(drop);
         for error in [migrated.unwrap_err(), opened.unwrap_err()] {
             let said = format!("{error:#} {error:?}");

@@ -78,7 +78,7 @@ fn crowd(users: usize) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_claim_a_thread_at_once_and_one_has_it() {
     const USERS: usize = 50;
-    const THREADS: usize = 200;
+    const THREADS: usize = 20;
     let app = TestApp::start_with(&crowd(USERS)).await;
     let texts: Vec<Text> = (0..THREADS).map(|n| Text::new(format!("SM{n}")).from(&format!("+1303557{n:04}"))).collect();
     assert_eq!(app.post_all(&texts).await, vec![StatusCode::OK; THREADS]);

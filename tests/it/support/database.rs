@@ -18,10 +18,7 @@ enum Kind {
     /// Removed with its folder.
     File { _folder: TempDir },
     /// On a server, together with the address of an account that may drop it.
-    Server {
-        admin: String,
-        name: String,
-    },
+    Server { admin: String, name: String },
 }
 
 /// Whether the tests run on SQLite. Some are about its files and its one writer and say nothing
