@@ -110,6 +110,10 @@ mod tests {
         assert_eq!(there.route, Route { rung: RoutingRung::Assignee, recipients: vec![user(1)] });
         let away = receive(&held, &roster(Availability::Away), WEEK, now());
         assert_eq!(away.route.recipients, vec![user(1), user(2)]);
+        // Somebody from outside the pool, to whom the thread was transferred.
+        let outside = Roster { assignee: Some(member(8, Availability::Away)), ..roster(Availability::Available) };
+        let away = receive(&Tenure::claimed(user(8), now()), &outside, WEEK, now());
+        assert_eq!(away.route.recipients, vec![user(8), user(1), user(2)]);
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub struct Roster {
     pub default_user: Option<Member>,
     /// Every admin of the agency.
     pub admins: Vec<Member>,
+    /// Who holds the thread, on whichever rung they stand or on none: threads are transferred to
+    /// any user of the agency.
+    pub assignee: Option<Member>,
 }
 
 impl Roster {
@@ -32,21 +35,10 @@ impl Roster {
         self.pool.iter().find(|member| member.user == user)
     }
 
-    /// Anyone on the roster with this id.
-    fn anyone(&self, user: UserId) -> Option<&Member> {
-        self.pool
-            .iter()
-            .chain(&self.extension)
-            .chain(&self.provider)
-            .chain(&self.default_user)
-            .chain(&self.admins)
-            .find(|member| member.user == user)
-    }
-
-    /// Whether this assignee is known to take work now. Somebody from outside the roster is told
-    /// all the same, so an unknown availability counts as being there.
+    /// Whether this assignee takes no work now.
     pub fn is_away(&self, user: UserId) -> bool {
-        self.anyone(user).is_some_and(|member| member.availability == Availability::Away)
+        let known = self.assignee.iter().chain(&self.pool).find(|member| member.user == user);
+        known.is_some_and(|member| member.availability == Availability::Away)
     }
 }
 
@@ -102,6 +94,7 @@ mod tests {
             provider: Some(member(3)),
             default_user: Some(member(4)),
             admins: vec![member(5), member(6)],
+            assignee: None,
         }
     }
 

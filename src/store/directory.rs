@@ -173,25 +173,34 @@ impl Directory {
         with_scope(number).or_else(|| with_scope(AGENCY_WIDE))
     }
 
-    /// Who could hear of a text to `number`.
+    /// An active user, as far as routing needs to know them.
+    pub fn member(&self, id: UserId) -> Option<Member> {
+        self.active_user(id).map(member_of)
+    }
+
+    /// Who could hear of a text to `number`, on a thread that nobody holds.
     pub fn roster(&self, number: PhoneNumberId, provider: Option<UserId>, extension: Option<ExtensionId>) -> Roster {
-        let member = |user: &user::Model| Member { user: user.id, availability: user.availability };
-        let active = |id: UserId| self.active_user(id).map(member);
+        let active = |id: UserId| self.member(id);
         Roster {
             extension: extension
                 .and_then(|id| self.extension(id))
                 .filter(|row| row.live == Some(true))
                 .and_then(|row| active(row.user_id)),
-            pool: self.eligible_users(number).map(member).collect(),
+            pool: self.eligible_users(number).map(member_of).collect(),
             provider: provider.and_then(active),
             default_user: self.agency.default_user_id.and_then(active),
-            admins: self.admins().map(member).collect(),
+            admins: self.admins().map(member_of).collect(),
+            assignee: None,
         }
     }
 
     fn is_live(&self, number: PhoneNumberId) -> bool {
         self.number(number).is_some_and(|number| number.live == Some(true))
     }
+}
+
+fn member_of(user: &user::Model) -> Member {
+    Member { user: user.id, availability: user.availability }
 }
 
 /// The scope of an extension that is valid on every number of the agency.

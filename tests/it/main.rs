@@ -12,6 +12,7 @@ mod isolation;
 mod kill;
 mod live;
 mod migrations;
+mod model;
 mod no_database;
 mod opt_out;
 mod poison;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use partyline::domain::Availability;
-use partyline::domain::{NotificationKind, PhoneNumberId, RoutingRung, ThreadStatus};
+use partyline::domain::{Availability, NotificationKind, PhoneNumberId, RoutingRung, ThreadStatus};
 use partyline::service::claim_thread::claim_thread;
 use partyline::service::escalate::escalate;
 use partyline::service::manage_pool::{AddPoolMember, UpdatePoolMember, add_pool_member, update_pool_member};
 use partyline::service::set_availability::set_availability;
+use partyline::service::transfer_thread::transfer_thread;
 
 use crate::support::directory::{DESK, EMPTY, NURSES, OTHER, OTHER_ACCOUNT, OTHER_TOKEN, SISTER};
 use crate::support::{TestApp, Text};
@@ -165,6 +165,18 @@ async fn a_claimed_thread_alerts_its_assignee_and_the_pool_while_they_are_away()
     assert_routed(&app, Text::new("SM4").body("#101 hello"), RoutingRung::Assignee, &["chloe", "dev"]).await;
     let thread = app.thread_of("SM4").await;
     assert_eq!((thread.assignee_id, thread.escalate_at), (Some(chloe.id()), None));
+}
+
+#[tokio::test]
+async fn the_pool_hears_for_an_assignee_from_outside_it_who_is_away() {
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM1")).await;
+    let (ben, dev) = (app.viewer("acme", "ben").await, app.viewer("acme", "dev").await);
+    let thread = app.thread_of("SM1").await.id;
+    transfer_thread(app.services(), &ben, thread, dev.id(), None).await.unwrap().expect("ben may assign");
+    assert_routed(&app, Text::new("SM2"), RoutingRung::Assignee, &["dev"]).await;
+    set(&app, "dev", Availability::Away).await;
+    assert_routed(&app, Text::new("SM3"), RoutingRung::Assignee, &["dev", "ben", "chloe"]).await;
 }
 
 #[tokio::test]

@@ -154,7 +154,8 @@ impl<'a> Planner<'a> {
         let thread = self.thread(agency, number, contact);
         // From the first text that names an extension on, the thread is that extension's.
         thread.extension_id = named.or(thread.extension_id);
-        let roster = directory.roster(number, provider, thread.extension_id);
+        let mut roster = directory.roster(number, provider, thread.extension_id);
+        roster.assignee = thread.assignee_id.and_then(|id| directory.member(id));
         let days = directory.pool(PoolId::from(number)).map_or(7, |pool| pool.reopen_within_days);
         let before = thread.tenure();
         let reception = receive(&before, &roster, TimeDelta::days(days.into()), now);
