@@ -8,6 +8,8 @@ SHELL := bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PARTYLINE := $(TARGET)/debug/partyline
 VENV := $(TARGET)/ci-venv
+# Some tests wait for a database that does not answer: more of them than cores run at a time.
+export RUST_TEST_THREADS ?= 6
 
 .PHONY: help run test test-all lint check-format clippy schema check-schema licences bench signatures durability \
         check-readme binary

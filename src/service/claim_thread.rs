@@ -17,6 +17,8 @@ pub async fn claim_thread(services: &Services, viewer: &Viewer, thread: ThreadId
 struct Claim;
 
 impl Act for Claim {
+    const ASKS_ROSTER: bool = false;
+
     fn decide(&self, facts: &Facts<'_>) -> Result<Decision, Refusal> {
         Ok(claim(&facts.tenure, facts.actor, facts.now))
     }

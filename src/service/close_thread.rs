@@ -17,6 +17,8 @@ pub async fn close_thread(services: &Services, viewer: &Viewer, thread: ThreadId
 struct Close;
 
 impl Act for Close {
+    const ASKS_ROSTER: bool = false;
+
     fn decide(&self, facts: &Facts<'_>) -> Result<Decision, Refusal> {
         Ok(close(&facts.tenure, facts.actor, facts.now))
     }

@@ -17,6 +17,8 @@ pub async fn release_thread(services: &Services, viewer: &Viewer, thread: Thread
 struct Release;
 
 impl Act for Release {
+    const ASKS_ROSTER: bool = true;
+
     fn decide(&self, facts: &Facts<'_>) -> Result<Decision, Refusal> {
         Ok(release(&facts.tenure, facts.actor))
     }

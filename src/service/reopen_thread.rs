@@ -17,6 +17,8 @@ pub async fn reopen_thread(services: &Services, viewer: &Viewer, thread: ThreadI
 struct Reopen;
 
 impl Act for Reopen {
+    const ASKS_ROSTER: bool = true;
+
     fn decide(&self, facts: &Facts<'_>) -> Result<Decision, Refusal> {
         Ok(reopen(&facts.tenure, &facts.roster, facts.reopen_within, facts.now))
     }

@@ -34,6 +34,9 @@ pub(super) struct Record {
 
 /// One of the five acts.
 pub(super) trait Act: Send + Sync + 'static {
+    /// Whether it looks at the roster, which costs a statement.
+    const ASKS_ROSTER: bool;
+
     /// What becomes of the thread. A refusal of the input itself comes first.
     fn decide(&self, facts: &Facts<'_>) -> Result<Decision, Refusal>;
 
@@ -70,13 +73,12 @@ impl<A: Act> Unit for ThreadUnit<A> {
         let Some(before) = threads::visible(tx.conn, &viewer.scope(), self.thread).await? else {
             return Ok(Err(not_found()));
         };
-        let contact = contacts::by_ids(tx.conn, self.agency, &[before.contact_id]).await?;
-        let provider = contact.first().and_then(|contact| contact.provider_user_id);
+        let roster = if A::ASKS_ROSTER { roster_of(tx, &directory, &before).await? } else { Roster::default() };
         let pool = directory.pool(PoolId::from(before.phone_number_id));
         let facts = Facts {
             actor: viewer.actor(),
             tenure: before.tenure(),
-            roster: directory.roster(before.phone_number_id, provider, None),
+            roster,
             directory: &directory,
             reopen_within: chrono::TimeDelta::days(pool.map_or(7, |pool| pool.reopen_within_days.into())),
             now: tx.now,
@@ -168,6 +170,13 @@ async fn lost_by(
     Ok(users)
 }
 
+/// Who could hear of a text to a thread.
+async fn roster_of(tx: &Tx<'_>, directory: &Directory, thread: &thread::Model) -> Result<Roster, DbErr> {
+    let contact = contacts::by_ids(tx.conn, thread.agency_id, &[thread.contact_id]).await?;
+    let provider = contact.first().and_then(|contact| contact.provider_user_id);
+    Ok(directory.roster(thread.phone_number_id, provider, None))
+}
+
 /// Who is told that a thread waits for somebody: the ladder of an inbound text, without the actor.
 pub(super) fn waiting_for(roster: &Roster, actor: Option<UserId>) -> Vec<UserId> {
     route(roster).recipients.into_iter().filter(|user| Some(*user) != actor).collect()
@@ -195,9 +204,7 @@ pub(super) async fn unassign_held(
 ) -> Result<(), DbErr> {
     let directory = tx.directory(agency).await?;
     for before in threads::held_by(tx.conn, agency, user, number).await? {
-        let contact = contacts::by_ids(tx.conn, agency, &[before.contact_id]).await?;
-        let provider = contact.first().and_then(|contact| contact.provider_user_id);
-        let roster = directory.roster(before.phone_number_id, provider, None);
+        let roster = roster_of(tx, &directory, &before).await?;
         let told = waiting_for(&roster, None).into_iter().filter(|told| *told != user).collect();
         let record = Record {
             kind: ActivityKind::Unassigned,

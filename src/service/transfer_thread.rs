@@ -34,6 +34,8 @@ struct Transfer {
 }
 
 impl Act for Transfer {
+    const ASKS_ROSTER: bool = false;
+
     fn decide(&self, facts: &Facts<'_>) -> Result<Decision, Refusal> {
         if facts.directory.active_user(self.to).is_none() {
             return Err(Refusal::not_found("active user", "toUserId"));
