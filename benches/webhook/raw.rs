@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use partyline::app::migrate_up;
 use partyline::config::{Settings, Source};
-use sea_orm::sqlx::query::{Query, query};
+use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions as _, Sqlite, SqliteConnection};
+use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions as _, Sqlite, SqliteConnection, query};
 use uuid::Uuid;
 
 use super::{Measured, cpu_time, measured};

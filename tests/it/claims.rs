@@ -10,7 +10,7 @@ const CLAIM: &str = "mutation($thread: ID!) { claimThread(input: {threadId: $thr
     thread { status assignee { key } }
     userErrors { __typename code message path ... on ThreadAlreadyClaimedError { claimedBy { key } claimedAt } } } }";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_fifty_claimers_one_wins_each_of_two_hundred_threads() {
     const USERS: usize = 50;
     const THREADS: usize = 200;
@@ -44,6 +44,7 @@ async fn of_fifty_claimers_one_wins_each_of_two_hundred_threads() {
             assert!(error["claimedAt"].is_string() && payload["thread"].is_null());
         }
     }
+    app.assert_logs_are_whole().await;
 }
 
 fn crowd(users: usize) -> String {

@@ -3,15 +3,19 @@
 
 use std::collections::BTreeSet;
 
+use partyline::domain::access::{Standing, is_handler};
+use partyline::service::Viewer;
+use partyline::store::{thread_writes, threads};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
+use crate::support::directory::{DESK, EMPTY};
 
-/// Every operation that takes an id, asked with the ids under `ids`; `cursor` is one of the log.
-/// What they answer may not depend on whether the ids are another agency's or nobody's.
+/// Every operation that takes an id; `$names` stand for ids. What they answer may not depend on
+/// whether the ids are another agency's or nobody's.
 const OPERATIONS: [(&str, &str); 19] = [
-    ("threads", "query($i: Ids) { threads(filter: {phoneNumberId: $number}) { totalCount nodes { id } } }"),
+    ("threads", "query { threads(filter: {phoneNumberId: $number}) { totalCount nodes { id } } }"),
     ("threads by contact", "query { threads(filter: {contactId: $contact}) { totalCount nodes { id } } }"),
     (
         "addPoolMember",
@@ -125,7 +129,7 @@ fn filled(document: &str, ids: &[(String, String)], own: &[(String, String)]) ->
         let found = ids.iter().find(|(kind, _)| kind == prefix);
         format!("\"{}\"", found.map(|(_, id)| id.as_str()).unwrap_or_else(|| panic!("no {prefix} to ask with")))
     };
-    let mut document = document.replace("query($i: Ids)", "query");
+    let mut document = document.to_owned();
     for (name, prefix) in [("ownNumber", "num"), ("ownUser", "usr")] {
         document = document.replace(&format!("${name}"), &of(own, prefix));
     }
@@ -252,4 +256,41 @@ async fn members_see_names_but_no_phones_and_change_nothing_of_the_directory() {
         let answer = app.graphql(&ben, &filled(document, &ids, &ids), json!({})).await;
         assert!(answer.to_string().contains("\"FORBIDDEN\""), "{name}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn the_rule_in_sql_is_the_rule_of_the_domain() {
+    let app = TestApp::start().await;
+    app.populate().await;
+    // Tom's provider is Dev, and a text to an empty pool reaches him; ben closes one of his own.
+    app.text("+13035560002", EMPTY, "for Dev").await;
+    app.text("+13035560009", DESK, "#101 for Dev too").await;
+    let close = "mutation($thread: ID!) { closeThread(input: {threadId: $thread}) { userErrors { code } } }";
+    let bens = app.token("acme", "ben");
+    app.graphql(&bens, close, json!({"thread": app.all_threads(&bens).await[1]})).await;
+    app.apply("agencies: [{key: acme, users: [{key: chloe, active: false}]}]").await;
+
+    let directory = app.directory("acme").await;
+    let agency = directory.agency_id();
+    let (mut seen, mut hidden) = (0, 0);
+    for user in &directory.users {
+        for thread in app.threads(agency).await {
+            let stood_in = thread_writes::stood_in(app.db(), agency, thread.id).await.unwrap();
+            let standing = Standing {
+                active: user.active,
+                role: user.role,
+                eligible: directory.is_eligible(thread.phone_number_id, user.id),
+                assignee: thread.assignee_id == Some(user.id),
+                stood_in: stood_in.contains(&user.id),
+                status: thread.status,
+            };
+            let in_sql = match Viewer::of(directory.clone(), user.id) {
+                Some(viewer) => threads::visible(app.db(), &viewer.scope(), thread.id).await.unwrap().is_some(),
+                None => false,
+            };
+            assert_eq!(in_sql, is_handler(&standing), "{} and {standing:?}", user.key);
+            *if in_sql { &mut seen } else { &mut hidden } += 1;
+        }
+    }
+    assert!(seen > 5 && hidden > 5, "{seen} seen, {hidden} hidden");
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use proptest::test_runner::{RngAlgorithm, TestRng};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
 use crate::support::directory::DESK;
+use crate::support::random::Random;
 use crate::support::socket::{Closed, Socket};
 
 const INBOUND: &str = "subscription($after: EventCursor) { inboundMessage(after: $after) { cursor replayed message { body } thread { id } } }";
@@ -19,13 +19,13 @@ async fn a_subscriber_that_is_cut_off_sees_the_whole_log_in_order() {
     let mut app = TestApp::start().await;
     let ana = app.token("acme", "ana");
     let mut after = app.cursor(&ana).await;
-    let mut random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut random = Random::new(1);
     let mut bodies: Vec<String> = Vec::new();
     let mut sent = 0;
     let mut socket = subscribed(&app, &ana, INBOUND, &after).await;
     while bodies.len() < MESSAGES {
         // Texts come in bursts; the subscriber reads some of them, then its line is cut or not.
-        let burst = below(&mut random, 40) + 1;
+        let burst = random.below(40) + 1;
         let texts = (sent..(sent + burst).min(MESSAGES))
             .map(|n| app.text(format!("+1303556{:04}", n % 50), DESK, format!("text {n}")));
         futures_util::future::join_all(texts).await;
@@ -34,12 +34,12 @@ async fn a_subscriber_that_is_cut_off_sees_the_whole_log_in_order() {
             app = app.restart().await;
             socket = subscribed(&app, &ana, INBOUND, &after).await;
         }
-        for _ in 0..below(&mut random, sent - bodies.len() + 1) {
+        for _ in 0..random.below(sent - bodies.len() + 1) {
             let event = socket.event().await;
             after = event["inboundMessage"]["cursor"].clone();
             bodies.push(event["inboundMessage"]["message"]["body"].as_str().unwrap().to_owned());
         }
-        if below(&mut random, 3) == 0 {
+        if random.below(3) == 0 {
             socket = subscribed(&app, &ana, INBOUND, &after).await;
         }
     }
@@ -166,11 +166,6 @@ async fn a_cursor_ahead_of_the_log_has_expired() {
     // The socket itself goes on.
     socket.subscribe("2", "query { viewer { key } }", json!({})).await;
     assert_eq!(socket.event().await["viewer"]["key"], "ana");
-}
-
-fn below(random: &mut TestRng, most: usize) -> usize {
-    use proptest::prelude::Rng as _;
-    usize::try_from(random.next_u32()).unwrap() % most
 }
 
 async fn set_sms(app: &TestApp, admin: &SecretString, user: &str, on: bool) {

@@ -77,7 +77,7 @@ async fn an_assigned_text_is_received_as_if_it_had_been_sent_to_that_number() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1").to(UNKNOWN).body("hello?")).await;
     let row = held(&app).await;
-    assert_eq!(list(app.services(), 10).await.unwrap(), [row.clone()]);
+    assert_eq!(list(app.services(), 10).await.unwrap(), std::slice::from_ref(&row));
 
     let outcome = assign(app.services(), row.id, DESK).await.unwrap().expect("a number of the account");
     let message = app.message("SM1").await;

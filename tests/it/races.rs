@@ -1,12 +1,7 @@
 //! What happens at once happens once.
 
-use std::collections::HashSet;
-use std::fmt::Write as _;
-
 use futures_util::future::join_all;
-use partyline::domain::{EventKind, RoutingRung, ThreadStatus};
-use partyline::service::RefusalCode;
-use partyline::service::claim_thread::claim_thread;
+use partyline::domain::{EventKind, RoutingRung};
 use reqwest::StatusCode;
 
 use crate::support::directory::{DESK, NURSES};
@@ -58,54 +53,6 @@ async fn the_first_texts_of_one_stranger_to_two_numbers_make_one_contact() {
     assert_eq!(app.contacts_at(acme, "+13035569999").await.len(), 1);
     let counts: Vec<i32> = app.threads(acme).await.iter().map(|thread| thread.inbound_count).collect();
     assert_eq!(counts, [10, 10]);
-}
-
-/// An agency in which `users` members share one number.
-fn crowd(users: usize) -> String {
-    let mut yaml = "agencies:\n  - key: acme\n    name: Acme\n    timeZone: Etc/UTC\n    twilio: {accountSid: \
-                    AC00000000000000000000000000000001, authToken: 0123456789abcdef0123456789abcdef}\n    users:\n      \
-                    - {key: ana, name: Ana, role: ADMIN}\n"
-        .to_owned();
-    let mut pool = String::new();
-    for n in 0..users {
-        writeln!(yaml, "      - {{key: u{n}, name: User {n}, role: MEMBER}}").unwrap();
-        writeln!(pool, "          - {{user: u{n}}}").unwrap();
-    }
-    write!(yaml, "    phoneNumbers:\n      - number: \"{DESK}\"\n        pool:\n{pool}").unwrap();
-    yaml
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_claim_a_thread_at_once_and_one_has_it() {
-    const USERS: usize = 50;
-    const THREADS: usize = 20;
-    let app = TestApp::start_with(&crowd(USERS)).await;
-    let texts: Vec<Text> = (0..THREADS).map(|n| Text::new(format!("SM{n}")).from(&format!("+1303557{n:04}"))).collect();
-    assert_eq!(app.post_all(&texts).await, vec![StatusCode::OK; THREADS]);
-    let mut viewers = Vec::new();
-    for n in 0..USERS {
-        viewers.push(app.viewer("acme", &format!("u{n}")).await);
-    }
-
-    let acme = app.agency("acme").await;
-    let mut winners = HashSet::new();
-    for thread in app.threads(acme).await {
-        let tries = viewers.iter().map(|viewer| claim_thread(app.services(), viewer, thread.id));
-        let outcomes = join_all(tries).await.into_iter().map(|outcome| outcome.expect("the database works"));
-        let (won, lost): (Vec<_>, Vec<_>) = outcomes.partition(Result::is_ok);
-        let [Ok(winner)] = won.as_slice() else { panic!("{} winners", won.len()) };
-        let by = winner.assignee_id.expect("a claimed thread has an assignee");
-        let at = winner.claimed_at.expect("a claimed thread was claimed at some time");
-        assert_eq!(lost.len(), USERS - 1);
-        for refusal in lost {
-            assert_eq!(refusal.unwrap_err().code, RefusalCode::AlreadyClaimed { by, at });
-        }
-        let stored = app.thread(acme, thread.id).await;
-        assert_eq!((stored.status, stored.assignee_id), (ThreadStatus::Claimed, Some(by)));
-        winners.insert(by);
-    }
-    assert!(!winners.is_empty());
-    app.assert_logs_are_whole().await;
 }
 
 #[tokio::test]
