@@ -49,7 +49,9 @@ impl From<Span> for String {
 
 fn minute(text: &str) -> Option<u16> {
     let (hour, minute) = text.split_once(':')?;
-    let two_digits = |part: &str| (part.len() == 2).then(|| part.parse::<u16>().ok()).flatten();
+    // Digits alone: a number's parser would take a sign.
+    let digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+    let two_digits = |part: &str| digits(part).then(|| part.parse::<u16>().ok()).flatten();
     let (hour, minute) = (two_digits(hour)?, two_digits(minute)?);
     let total = hour * 60 + minute;
     (minute < 60 && total <= 24 * 60).then_some(total)

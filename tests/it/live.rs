@@ -103,12 +103,14 @@ async fn who_loses_a_thread_is_told_to_remove_it() {
     let thread = app.all_threads(&ana).await.remove(0);
     let devs_id = app.user_id("acme", "dev").await;
     let mut devs = subscribed(&app, &dev, THREADS, &app.cursor(&dev).await).await;
-    let transfer = "mutation($thread: ID!, $to: ID!) { transferThread(input: {threadId: $thread, toUserId: $to, note: \"yours\"}) { userErrors { code } } }";
+    let transfer = "mutation($thread: ID!, $to: ID!) { transferThread(input: {threadId: $thread, toUserId: $to, note: \"yours\"}) {
+        thread { id } userErrors { code } } }";
     app.graphql(&ana, transfer, json!({"thread": thread, "to": devs_id})).await;
     let got = devs.event().await;
     assert_eq!(got["threadUpdated"]["thread"]["assignee"]["key"], "dev", "{got}");
-    let release = "mutation($thread: ID!) { releaseThread(input: {threadId: $thread}) { userErrors { code } } }";
-    app.graphql(&ana, release, json!({"thread": thread})).await;
+    let bens_id = app.user_id("acme", "ben").await;
+    let given = app.graphql(&dev, transfer, json!({"thread": thread, "to": bens_id})).await;
+    assert_eq!(given["data"]["transferThread"], json!({"thread": null, "userErrors": []}));
     let lost = devs.event().await;
     assert_eq!(lost["threadUpdated"]["threadId"], thread);
     assert_eq!(lost["threadUpdated"]["thread"], Value::Null);

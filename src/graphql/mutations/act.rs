@@ -67,9 +67,19 @@ impl<'a> Act<'a> {
     pub(super) async fn thread(&self, outcome: Outcome<thread::Model>) -> Result<ThreadPayload> {
         let (viewer, settled) = self.settle(outcome).await?;
         Ok(match settled {
-            Ok(row) => ThreadPayload { thread: Some(Thread::new(&viewer, Arc::new(row))), user_errors: vec![] },
+            Ok(row) => ThreadPayload { thread: self.still_visible(&viewer, row).await?, user_errors: vec![] },
             Err(user_errors) => ThreadPayload { thread: None, user_errors },
         })
+    }
+
+    /// The thread, unless the act was what took it out of the viewer's sight: given away by somebody
+    /// from outside its pool, say.
+    async fn still_visible(&self, viewer: &Arc<Viewer>, row: thread::Model) -> Result<Option<Thread>> {
+        let sure = viewer.is_admin()
+            || row.assignee_id == Some(viewer.id())
+            || viewer.directory.is_eligible(row.phone_number_id, viewer.id());
+        let row = if sure { Some(Arc::new(row)) } else { self.loaders.thread(row.id).await? };
+        Ok(row.map(|row| Thread::new(viewer, row)))
     }
 
     pub(super) async fn pool_member(&self, outcome: Outcome<PoolMember>) -> Result<PoolMemberPayload> {

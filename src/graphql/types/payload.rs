@@ -8,7 +8,7 @@ use super::{Assignment, Extension, Notification, Pool, Thread, User};
 /// A thread after an act on it.
 #[derive(SimpleObject)]
 pub struct ThreadPayload {
-    /// The thread; null if the act was refused.
+    /// The thread; null if the act was refused, or took it out of the viewer's sight.
     pub thread: Option<Thread>,
     /// Why it was refused; empty if it was not.
     pub user_errors: Vec<UserError>,
