@@ -19,7 +19,7 @@ pub struct Model {
     pub kind: NotificationKind,
     pub thread_id: Option<ThreadId>,
     pub message_id: Option<MessageId>,
-    /// Of an inbound message: the rung that named this user.
+    /// The rung that named this user, if one did.
     pub rung: Option<RoutingRung>,
     pub read_at: Option<DateTime<Utc>>,
     /// When somebody else took care of it.

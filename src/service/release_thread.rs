@@ -1,9 +1,9 @@
 //! Release a thread: it waits for somebody again, and they are told.
 
-use super::thread_act::{Act, Facts, Record, perform, waiting_for};
+use super::thread_act::{Act, Facts, Record, Told, perform};
 use super::{Outcome, Refusal, Services, Viewer};
 use crate::domain::claim::{Decision, Tenure, release};
-use crate::domain::{ActivityKind, NotificationKind, ThreadId};
+use crate::domain::{ActivityKind, ThreadId};
 use crate::entity::thread;
 
 /// Gives a thread back. The assignee may, and an admin.
@@ -24,12 +24,11 @@ impl Act for Release {
     }
 
     fn record(&self, facts: &Facts<'_>, _: &Tenure) -> Record {
-        let told = waiting_for(&facts.roster, Some(facts.actor.user));
         Record {
             kind: ActivityKind::Released,
             to_user: None,
             note: None,
-            told: vec![(NotificationKind::ThreadUnclaimed, told)],
+            told: vec![Told::waiting(&facts.roster, facts.actor.user)],
         }
     }
 }

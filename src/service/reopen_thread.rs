@@ -1,6 +1,6 @@
 //! Reopen a thread by hand, as an inbound text would.
 
-use super::thread_act::{Act, Facts, Record, perform, waiting_for};
+use super::thread_act::{Act, Facts, Record, Told, perform};
 use super::{Outcome, Refusal, Services, Viewer};
 use crate::domain::claim::{Decision, Tenure, reopen};
 use crate::domain::{ActivityKind, NotificationKind, ThreadId};
@@ -27,8 +27,8 @@ impl Act for Reopen {
         let actor = facts.actor.user;
         let told = match after.assignee {
             Some(assignee) if assignee == actor => Vec::new(),
-            Some(assignee) => vec![(NotificationKind::ThreadAssigned, vec![assignee])],
-            None => vec![(NotificationKind::ThreadUnclaimed, waiting_for(&facts.roster, Some(actor)))],
+            Some(assignee) => vec![Told::one(NotificationKind::ThreadAssigned, assignee)],
+            None => vec![Told::waiting(&facts.roster, actor)],
         };
         Record { kind: ActivityKind::Reopened, to_user: after.assignee, note: None, told }
     }

@@ -7,8 +7,10 @@ use sea_orm::DbErr;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::access::{Standing, is_handler};
 use crate::domain::claim::{Actor, Decision, Refused, Tenure};
-use crate::domain::routing::{Roster, route};
-use crate::domain::{ActivityId, ActivityKind, AgencyId, NotificationKind, PoolId, ThreadId, ThreadStatus, UserId};
+use crate::domain::routing::{Roster, Route, route};
+use crate::domain::{
+    ActivityId, ActivityKind, AgencyId, NotificationKind, PoolId, RoutingRung, ThreadId, ThreadStatus, UserId,
+};
 use crate::entity::{activity, thread};
 use crate::store::writer::{Notice, Tx, Unit};
 use crate::store::{Directory, contacts, thread_writes, threads};
@@ -29,7 +31,29 @@ pub(super) struct Record {
     pub(super) to_user: Option<UserId>,
     pub(super) note: Option<String>,
     /// Who is told what, besides the event.
-    pub(super) told: Vec<(NotificationKind, Vec<UserId>)>,
+    pub(super) told: Vec<Told>,
+}
+
+/// Users who are told of an act.
+pub(super) struct Told {
+    pub(super) kind: NotificationKind,
+    pub(super) users: Vec<UserId>,
+    /// The rung that named them; one that stands in for the pool lets them see the thread.
+    pub(super) rung: Option<RoutingRung>,
+}
+
+impl Told {
+    /// One user, for who they are.
+    pub(super) fn one(kind: NotificationKind, user: UserId) -> Self {
+        Self { kind, users: vec![user], rung: None }
+    }
+
+    /// That a thread waits for somebody: the ladder of an inbound text, without `except`.
+    pub(super) fn waiting(roster: &Roster, except: UserId) -> Self {
+        let Route { rung, recipients } = route(roster);
+        let users = recipients.into_iter().filter(|user| *user != except).collect();
+        Self { kind: NotificationKind::ThreadUnclaimed, users, rung: Some(rung) }
+    }
 }
 
 /// One of the five acts.
@@ -130,13 +154,9 @@ pub(super) async fn settle(
         thread_writes::resolve_alerts(tx.conn, agency, before.id, assignee, tx.now).await?;
     }
     let lost_by = lost_by(tx, directory, before, &after).await?;
-    let notices = record.told.into_iter().filter(|(_, users)| !users.is_empty()).map(|(kind, users)| Notice {
-        kind,
-        users,
-        thread: Some(before.id),
-        message: None,
-        rung: None,
-    });
+    let told = record.told.into_iter().filter(|told| !told.users.is_empty());
+    let notices =
+        told.map(|Told { kind, users, rung }| Notice { kind, users, thread: Some(before.id), message: None, rung });
     tx.thread_updated(agency, before.id, &lost_by, notices.collect())?;
     Ok(after)
 }
@@ -177,11 +197,6 @@ async fn roster_of(tx: &Tx<'_>, directory: &Directory, thread: &thread::Model) -
     Ok(directory.roster(thread.phone_number_id, provider, None))
 }
 
-/// Who is told that a thread waits for somebody: the ladder of an inbound text, without the actor.
-pub(super) fn waiting_for(roster: &Roster, actor: Option<UserId>) -> Vec<UserId> {
-    route(roster).recipients.into_iter().filter(|user| Some(*user) != actor).collect()
-}
-
 fn refusal_of(refused: Refused) -> Refusal {
     match refused {
         Refused::AlreadyClaimed { by, at } => {
@@ -205,12 +220,11 @@ pub(super) async fn unassign_held(
     let directory = tx.directory(agency).await?;
     for before in threads::held_by(tx.conn, agency, user, number).await? {
         let roster = roster_of(tx, &directory, &before).await?;
-        let told = waiting_for(&roster, None).into_iter().filter(|told| *told != user).collect();
         let record = Record {
             kind: ActivityKind::Unassigned,
             to_user: None,
             note: None,
-            told: vec![(NotificationKind::ThreadUnclaimed, told)],
+            told: vec![Told::waiting(&roster, user)],
         };
         let tenure = before.tenure().released();
         settle(tx, &directory, &before, &tenure, actor, record).await?;

@@ -1,6 +1,6 @@
 //! Transfer a thread: hand it to a colleague, assign one that nobody holds, or take one over.
 
-use super::thread_act::{Act, Facts, Record, perform};
+use super::thread_act::{Act, Facts, Record, Told, perform};
 use super::{Outcome, Refusal, Services, Viewer};
 use crate::domain::claim::{Decision, Tenure, transfer};
 use crate::domain::{ActivityKind, NotificationKind, ThreadId, UserId};
@@ -47,10 +47,10 @@ impl Act for Transfer {
         let actor = facts.actor.user;
         let mut told = Vec::new();
         if self.to != actor {
-            told.push((NotificationKind::ThreadAssigned, vec![self.to]));
+            told.push(Told::one(NotificationKind::ThreadAssigned, self.to));
         }
         if let Some(former) = facts.tenure.assignee.filter(|former| *former != actor) {
-            told.push((NotificationKind::ThreadTakenOver, vec![former]));
+            told.push(Told::one(NotificationKind::ThreadTakenOver, former));
         }
         Record { kind: ActivityKind::Transferred, to_user: Some(self.to), note: self.note.clone(), told }
     }

@@ -66,7 +66,6 @@ pub async fn stood_in(conn: &impl ConnectionTrait, agency: AgencyId, thread: Thr
         .distinct()
         .filter(notification::Column::AgencyId.eq(agency))
         .filter(notification::Column::ThreadId.eq(thread))
-        .filter(notification::Column::Kind.eq(NotificationKind::InboundClientMessage))
         .filter(notification::Column::Rung.is_in(STAND_IN_RUNGS))
         .into_tuple()
         .all(conn)

@@ -9,7 +9,7 @@ use sea_orm::{
 use super::bulk::list;
 use super::page::{Page, Window};
 use crate::domain::access::STAND_IN_RUNGS;
-use crate::domain::{ActivityId, AgencyId, ContactId, NotificationKind, PhoneNumberId, ThreadId, ThreadStatus, UserId};
+use crate::domain::{ActivityId, AgencyId, ContactId, PhoneNumberId, ThreadId, ThreadStatus, UserId};
 use crate::entity::{activity, contact, message, notification, read_mark, thread};
 
 /// What an active user may see of their agency's threads.
@@ -39,7 +39,6 @@ impl Scope {
             .and_where(notification::Column::AgencyId.eq(self.agency))
             .and_where(notification::Column::ThreadId.into_expr().equals((thread::Entity, T::Id)))
             .and_where(notification::Column::UserId.eq(self.user))
-            .and_where(notification::Column::Kind.eq(NotificationKind::InboundClientMessage))
             .and_where(notification::Column::Rung.is_in(STAND_IN_RUNGS))
             .take();
         let mut any = Condition::any()

@@ -99,3 +99,19 @@ async fn pages_in_both_directions_are_the_whole_list() {
         assert_eq!(pages.concat(), whole, "{count}");
     }
 }
+
+#[tokio::test]
+async fn whoever_is_told_that_a_thread_waits_may_see_it() {
+    let app = TestApp::start().await;
+    // Tom's provider is Dev, who is not in the front desk's pool.
+    app.text("+13035560002", DESK, "hello").await;
+    let (ben, dev) = (app.token("acme", "ben"), app.token("acme", "dev"));
+    app.graphql(&ben, CLAIM, json!({"thread": app.all_threads(&ben).await[0]})).await;
+    assert_eq!(app.all_threads(&dev).await, Vec::<Value>::new());
+    let muted = "{user: chloe, smsEnabled: false}, {user: ben, smsEnabled: false}";
+    app.apply(&format!("agencies: [{{key: acme, phoneNumbers: [{{number: \"{DESK}\", pool: [{muted}]}}]}}]")).await;
+    let told = app.graphql(&dev, "{ notifications { nodes { kind thread { status } } } }", json!({})).await;
+    let expected = json!([{"kind": "THREAD_UNCLAIMED", "thread": {"status": "UNCLAIMED"}}]);
+    assert_eq!(told["data"]["notifications"]["nodes"], expected);
+    assert_eq!(app.all_threads(&dev).await.len(), 1);
+}

@@ -37,7 +37,7 @@ pub struct Notice {
     pub thread: Option<ThreadId>,
     /// The message it is about.
     pub message: Option<MessageId>,
-    /// Of an inbound message: the rung that named the users.
+    /// The rung that named the users, if one did.
     pub rung: Option<RoutingRung>,
 }
 

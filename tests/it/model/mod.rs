@@ -272,7 +272,7 @@ impl<'a> Case<'a> {
                 }),
                 (NotificationKind::ThreadAssigned, None) => Kind::Assigned,
                 (NotificationKind::ThreadTakenOver, None) => Kind::TakenOver,
-                (NotificationKind::ThreadUnclaimed, None) => Kind::Unclaimed,
+                (NotificationKind::ThreadUnclaimed, Some(_)) => Kind::Unclaimed,
                 other => panic!("a notification of {other:?}"),
             };
             let (pair, _) = self.thread_ids.iter().find(|(_, id)| Some(**id) == row.thread_id).unwrap();

@@ -237,8 +237,18 @@ impl State {
         thread.status = Status::Unclaimed;
         thread.assignee = None;
         self.changed(pair, thread);
-        let told = self.ladder(pair).1.into_iter().filter(|user| *user != except);
-        self.tell(told.collect::<Vec<_>>(), pair, Kind::Unclaimed);
+        self.tell_waiting(pair, except);
+    }
+
+    /// That a thread waits; whom a lower rung names sees it from then on.
+    fn tell_waiting(&mut self, pair: Pair, except: User) {
+        let (rung, told) = self.ladder(pair);
+        let told: Vec<_> = told.into_iter().filter(|user| *user != except).collect();
+        if rung != Rung::Pool {
+            let thread = self.threads.get_mut(&pair).expect("a thread that waits is there");
+            thread.stood_in.extend(&told);
+        }
+        self.tell(told, pair, Kind::Unclaimed);
     }
 
     pub(super) fn claim(&mut self, user: User, pair: Pair) -> Answer {
@@ -301,10 +311,7 @@ impl State {
             self.changed(pair, thread);
             match back {
                 Some(back) => self.tell(Some(back).filter(|back| *back != user), pair, Kind::Assigned),
-                None => {
-                    let told = self.ladder(pair).1.into_iter().filter(|told| *told != user);
-                    self.tell(told.collect::<Vec<_>>(), pair, Kind::Unclaimed);
-                }
+                None => self.tell_waiting(pair, user),
             }
         }
         Ok(())
