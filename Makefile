@@ -61,7 +61,7 @@ check-readme: binary ## run the README's commands against a fresh demo (python3,
 	scripts/readme-commands --binary $(PARTYLINE)
 
 # The binary for the checks above. Built by way of the tests, because they turn on more features of shared dependencies
-# (tokio's test-util) and `cargo build` after `make test` would compile everything above tokio a second time.
+# and `cargo build` after `make test` would compile what stands above those a second time.
 binary:
 	cargo test --workspace --no-run --test it
 
