@@ -9,15 +9,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::config::Settings;
-use crate::events::Feeds;
-use crate::graphql::{self, GraphqlState};
+use crate::config::{Authentication, EventBus, Settings};
+use crate::events::{Bus, Feeds};
+use crate::graphql::{self, GraphqlState, Live};
+use crate::ports::jwks::Jwks;
 use crate::ports::{Clock, IdGen};
 use crate::rest::metrics::Metrics;
 use crate::rest::{self, RestState};
 use crate::service::Services;
 use crate::service::accounts::Accounts;
-use crate::service::authenticate::Authenticator;
+use crate::service::authenticate::{Authenticator, Trust};
 use crate::service::seal::Sealer;
 use crate::store::writer::{Writer, WriterParts};
 use crate::store::{Database, DirectoryCache};
@@ -43,6 +44,7 @@ pub struct App {
     settings: Settings,
     metrics: Arc<Metrics>,
     lanes: Vec<JoinHandle<()>>,
+    bus: Option<Arc<Bus>>,
 }
 
 /// Which extras the routes have.
@@ -63,7 +65,11 @@ impl App {
         let Ports { clock, ids } = ports;
         let database = Database::open(&settings.database_url).await?;
         let directories = Arc::new(DirectoryCache::new(database.reader.clone(), clock.clone()));
-        let feeds = Arc::new(Feeds::new(database.reader.clone()));
+        let feeds = Arc::new(Feeds::new(database.reader.clone(), directories.clone()));
+        let bus = match settings.events {
+            EventBus::Local => None,
+            EventBus::Postgres => Some(Arc::new(Bus::new(database.clone(), feeds.clone(), clock.clone()))),
+        };
         let sealer = Arc::new(Sealer::new(&settings.secret_key, ids.clone()));
         let parts = WriterParts {
             database: database.clone(),
@@ -71,24 +77,42 @@ impl App {
             clock: clock.clone(),
             ids,
             on_commit: {
-                let feeds = feeds.clone();
-                Box::new(move |committed| feeds.publish(committed))
+                let (feeds, bus) = (feeds.clone(), bus.clone());
+                Box::new(move |committed| {
+                    feeds.publish(&committed);
+                    if let Some(bus) = &bus {
+                        bus.announce(&committed);
+                    }
+                })
             },
         };
         let (writer, lanes) = Writer::open(parts).await.context("the writer cannot be opened")?;
         let accounts = Accounts::new(database.reader.clone(), sealer.clone(), clock.clone());
         let services = Arc::new(Services { database, writer, directories, feeds, accounts, clock });
-        let authenticator = Arc::new(Authenticator::new(&settings.jwt_secret));
-        Ok(Self { services, authenticator, sealer, settings, metrics: Arc::default(), lanes })
+        let Authentication { secret, jwks_url, issuer, audience } = &settings.authentication;
+        let issuer_keys = jwks_url.clone().map(Jwks::new).transpose().context("TLS cannot be set up")?;
+        let (issuer, audience) = (issuer.as_deref(), audience.as_deref());
+        let trust = Trust { secret: secret.as_ref(), issuer_keys, issuer, audience };
+        let authenticator = Arc::new(Authenticator::new(trust));
+        Ok(Self { services, authenticator, sealer, settings, metrics: Arc::default(), lanes, bus })
+    }
+
+    /// Begins to wake other instances and to be woken by them, until the tasks are aborted.
+    pub fn join_bus(&self) -> Vec<JoinHandle<()>> {
+        let Some(bus) = &self.bus else { return Vec::new() };
+        let (telling, hearing) = (bus.clone(), bus.clone());
+        vec![tokio::spawn(async move { telling.tell().await }), tokio::spawn(async move { hearing.hear().await })]
     }
 
     /// All routes. `drain` turns true when the server is to take no more work.
     pub fn router(&self, extras: Extras, drain: watch::Receiver<bool>) -> Router {
         let introspection = self.settings.introspection.unwrap_or(extras.introspection);
+        let schema = graphql::schema(introspection);
         let graphql = GraphqlState {
             services: self.services.clone(),
             authenticator: self.authenticator.clone(),
-            schema: graphql::schema(introspection),
+            live: Live::new(schema.clone()),
+            schema,
             allowed_origins: self.settings.allowed_origins.clone(),
             graphiql: extras.graphiql,
             drain: drain.clone(),

@@ -60,7 +60,8 @@ impl Ready {
     /// When the operating system does not let us.
     pub async fn serve(self) -> anyhow::Result<()> {
         let clock = self.app.services.clock.clone();
-        let workers = worker::start(&self.app.services);
+        let mut workers = worker::start(&self.app.services);
+        workers.extend(self.app.join_bus());
         let (drain, draining) = watch::channel(false);
         let router = self.app.router(self.extras, draining);
         tracing::info!(address = %self.address, "serving");

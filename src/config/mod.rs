@@ -10,7 +10,12 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use url::Url;
 
+mod authentication;
+mod events;
 mod secrets;
+
+pub use authentication::Authentication;
+pub use events::EventBus;
 
 /// One setting, as `--help` lists it.
 pub struct Setting {
@@ -27,7 +32,7 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
 }
 
 /// All settings there are.
-pub const SETTINGS: [Setting; 13] = [
+pub const SETTINGS: [Setting; 16] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "sqlite:, postgres: or mysql: (MariaDB)"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "where to listen"),
     setting("PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the origin that Twilio and browsers see"),
@@ -38,10 +43,13 @@ pub const SETTINGS: [Setting; 13] = [
     ),
     setting("TWILIO_API_BASE", "https://api.twilio.com", "where Twilio's REST API is"),
     setting("PARTYLINE_JWT_SECRET", "on SQLite: made, beside the file", "signs bearer tokens; at least 32 bytes"),
+    setting("PARTYLINE_JWKS_URL", "none", "the issuer's keys (RS256, ES256), instead of the secret"),
+    setting("PARTYLINE_JWT_ISSUER", "none; needed with JWKS", "what tokens must say in iss"),
+    setting("PARTYLINE_JWT_AUDIENCE", "none; needed with JWKS", "what tokens must say in aud"),
     setting("PARTYLINE_SECRET_KEY", "on SQLite: made, beside the file", "seals Twilio tokens; at least 32 bytes"),
     setting("PARTYLINE_INTROSPECTION", "on in demo, else off", "whether the schema may be asked for: on, off"),
     setting("PARTYLINE_ALLOWED_ORIGINS", "the public URL", "origins of browsers, separated by commas"),
-    setting("PARTYLINE_EVENTS", "auto", "how instances wake each other: auto, local"),
+    setting("PARTYLINE_EVENTS", "auto", "how instances wake each other: auto, local, postgres"),
     setting("PARTYLINE_LOG", "info", "a tracing filter"),
     setting("PARTYLINE_LOG_FORMAT", "text", "text or json"),
     setting("PARTYLINE_CONFIG", "none", "a TOML file with these names nested"),
@@ -89,14 +97,16 @@ pub struct Settings {
     pub sms_webhook_url: String,
     /// Where Twilio's REST API is, without a trailing slash.
     pub twilio_api_base: String,
-    /// Signs bearer tokens.
-    pub jwt_secret: SecretString,
+    /// Whose tokens are taken.
+    pub authentication: Authentication,
     /// Seals Twilio tokens.
     pub secret_key: SecretString,
     /// Whether the schema may be asked for; `None` leaves it to the command.
     pub introspection: Option<bool>,
     /// Origins of browsers.
     pub allowed_origins: Vec<String>,
+    /// How instances wake each other.
+    pub events: EventBus,
 }
 
 /// What logging needs, read before anything else.
@@ -228,9 +238,6 @@ impl Settings {
             Some("off") => Some(false),
             Some(_) => return Err(invalid("PARTYLINE_INTROSPECTION", "on or off")),
         };
-        if !matches!(source.get("PARTYLINE_EVENTS"), None | Some("auto" | "local")) {
-            return Err(invalid("PARTYLINE_EVENTS", "auto or local"));
-        }
         let origins = source.get("PARTYLINE_ALLOWED_ORIGINS").unwrap_or(&public_url);
         let origins = origins.split(',').map(|origin| origin.trim().trim_end_matches('/').to_owned());
         let allowed_origins = origins.filter(|origin| !origin.is_empty()).collect();
@@ -238,10 +245,11 @@ impl Settings {
             listen,
             sms_webhook_url,
             twilio_api_base: url(source, "TWILIO_API_BASE", "https://api.twilio.com")?,
-            jwt_secret: secrets::read(source.get("PARTYLINE_JWT_SECRET"), "PARTYLINE_JWT_SECRET", beside.as_deref())?,
+            authentication: Authentication::read(source, beside.as_deref())?,
             secret_key: secrets::read(source.get("PARTYLINE_SECRET_KEY"), "PARTYLINE_SECRET_KEY", beside.as_deref())?,
             introspection,
             allowed_origins,
+            events: EventBus::read(source, &database_url)?,
             public_url,
             database_url,
         })

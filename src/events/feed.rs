@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::sync::watch;
 
-use crate::domain::AgencyId;
+use crate::domain::{AgencyId, EventKind};
 use crate::entity::{agency_position, event};
-use crate::store::event_log;
 use crate::store::writer::Committed;
+use crate::store::{DirectoryCache, event_log};
 
 /// How many events a feed holds. A subscriber further behind reads from the log.
 const TAIL: usize = 1024;
@@ -20,37 +20,37 @@ const PAGE: u64 = 256;
 #[derive(Debug)]
 pub struct Feeds {
     conn: DatabaseConnection,
+    directories: Arc<DirectoryCache>,
     feeds: Mutex<HashMap<AgencyId, Feed>>,
 }
 
 #[derive(Debug)]
 struct Feed {
     head: watch::Sender<i64>,
+    /// Raised when the directory has changed, or may have.
+    directory: watch::Sender<()>,
     /// Consecutive events, the newest last.
     tail: VecDeque<Arc<event::Model>>,
+    /// One at a time reads what others wrote: the others find it in the tail.
+    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Feeds {
     /// No feeds yet, over the pool that reads.
-    pub fn new(conn: DatabaseConnection) -> Self {
-        Self { conn, feeds: Mutex::default() }
+    pub fn new(conn: DatabaseConnection, directories: Arc<DirectoryCache>) -> Self {
+        Self { conn, directories, feeds: Mutex::default() }
     }
 
-    /// Takes what a commit appended.
-    pub fn publish(&self, committed: Vec<Committed>) {
+    /// Takes what a commit of this process appended.
+    pub fn publish(&self, committed: &[Committed]) {
         let mut feeds = self.lock();
         for Committed { agency, events } in committed {
-            let Some(feed) = feeds.get_mut(&agency) else { continue };
-            for event in events {
-                // Another instance wrote in between: what is held would have a hole.
-                if feed.tail.back().is_some_and(|last| last.position + 1 != event.position) {
-                    feed.tail.clear();
-                }
-                feed.raise(event.position);
-                feed.tail.push_back(event);
-                if feed.tail.len() > TAIL {
-                    feed.tail.pop_front();
-                }
+            let Some(feed) = feeds.get_mut(agency) else { continue };
+            if feed.append(events) {
+                feed.directory.send_replace(());
+            }
+            if let Some(newest) = events.last() {
+                feed.raise(newest.position);
             }
         }
     }
@@ -63,25 +63,63 @@ impl Feeds {
     pub async fn poll(&self) -> Result<(), DbErr> {
         let followed: Vec<AgencyId> = {
             let mut feeds = self.lock();
-            feeds.retain(|_, feed| feed.head.receiver_count() > 0);
+            feeds.retain(|_, feed| feed.head.receiver_count() + feed.directory.receiver_count() > 0);
             feeds.keys().copied().collect()
         };
         if followed.is_empty() {
             return Ok(());
         }
         for (agency, position) in event_log::positions(&self.conn, &followed).await? {
-            if let Some(feed) = self.lock().get(&agency) {
-                feed.raise(position);
-            }
+            self.notice(agency, position).await?;
         }
+        Ok(())
+    }
+
+    /// Another process is said to have written up to this position: reads what it wrote, once for
+    /// all subscribers, then wakes them.
+    ///
+    /// # Errors
+    /// When the database fails; a later notice or poll makes up for it.
+    pub async fn notice(&self, agency: AgencyId, position: i64) -> Result<(), DbErr> {
+        let Some(reading) = self.reading(agency) else { return Ok(()) };
+        let _reading = reading.lock().await;
+        let (head, last) = match self.lock().get(&agency) {
+            Some(feed) => (*feed.head.borrow(), feed.last()),
+            None => return Ok(()),
+        };
+        if position <= head && last.is_none_or(|last| position <= last) {
+            return Ok(());
+        }
+        let from = last.unwrap_or(head);
+        let within_reach = from > 0 && position - from <= TAIL as i64;
+        let missed =
+            if within_reach { event_log::after(&self.conn, agency, from, TAIL as u64).await? } else { Vec::new() };
+        let directory_changed = !within_reach || missed.iter().any(|event| event.kind == EventKind::DirectoryUpdated);
+        if directory_changed {
+            self.directories.expire(agency);
+        }
+        let mut feeds = self.lock();
+        let Some(feed) = feeds.get_mut(&agency) else { return Ok(()) };
+        if !within_reach {
+            feed.tail.clear();
+        }
+        feed.append(&missed);
+        if directory_changed {
+            feed.directory.send_replace(());
+        }
+        feed.raise(position.max(feed.last().unwrap_or(position)));
         Ok(())
     }
 
     /// The signal of an agency's feed: the newest position that is known here.
     pub(super) fn follow(&self, agency: AgencyId) -> watch::Receiver<i64> {
-        let mut feeds = self.lock();
-        let feed = feeds.entry(agency).or_insert_with(|| Feed { head: watch::Sender::new(0), tail: VecDeque::new() });
-        feed.head.subscribe()
+        self.lock().entry(agency).or_insert_with(Feed::new).head.subscribe()
+    }
+
+    /// Tells when the agency's directory has changed, or may have: at once for changes of this
+    /// process, with the next notice or poll for those of others.
+    pub fn directory_changes(&self, agency: AgencyId) -> watch::Receiver<()> {
+        self.lock().entry(agency).or_insert_with(Feed::new).directory.subscribe()
     }
 
     /// Where the log begins and ends.
@@ -94,17 +132,36 @@ impl Feeds {
         if let Some(held) = self.held_after(agency, position) {
             return Ok(held);
         }
-        event_log::after(&self.conn, agency, position, PAGE).await
+        let follows_the_tail = self.lock().get(&agency).is_some_and(|feed| feed.last() == Some(position));
+        match self.reading(agency).filter(|_| follows_the_tail) {
+            // Another process wrote in between. Everybody at the tail's end needs the same events.
+            Some(reading) => {
+                let _reading = reading.lock().await;
+                if let Some(held) = self.held_after(agency, position) {
+                    return Ok(held);
+                }
+                let events = event_log::after(&self.conn, agency, position, PAGE).await?;
+                if let Some(feed) = self.lock().get_mut(&agency) {
+                    feed.append(&events);
+                }
+                Ok(events)
+            }
+            None => event_log::after(&self.conn, agency, position, PAGE).await,
+        }
     }
 
-    /// The same from memory alone; `None` if it does not reach back that far.
+    /// The same from memory alone; `None` if it does not reach from there to the newest.
     fn held_after(&self, agency: AgencyId, position: i64) -> Option<Vec<Arc<event::Model>>> {
         let feeds = self.lock();
-        let Feed { head, tail } = feeds.get(&agency)?;
+        let Feed { head, tail, .. } = feeds.get(&agency)?;
         let first = tail.front()?.position;
         let skip = usize::try_from(position.checked_add(1)?.checked_sub(first)?).ok()?;
         let caught_up = skip == tail.len() && *head.borrow() <= position;
         (skip < tail.len() || caught_up).then(|| tail.iter().skip(skip).cloned().collect())
+    }
+
+    fn reading(&self, agency: AgencyId) -> Option<Arc<tokio::sync::Mutex<()>>> {
+        self.lock().get(&agency).map(|feed| Arc::clone(&feed.reading))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<AgencyId, Feed>> {
@@ -113,6 +170,35 @@ impl Feeds {
 }
 
 impl Feed {
+    fn new() -> Self {
+        Self {
+            head: watch::Sender::new(0),
+            directory: watch::Sender::new(()),
+            tail: VecDeque::new(),
+            reading: Arc::default(),
+        }
+    }
+
+    fn last(&self) -> Option<i64> {
+        self.tail.back().map(|event| event.position)
+    }
+
+    /// Takes what continues the tail. What begins further on is left to be read from the log, for
+    /// another process wrote in between. Tells whether a change of the directory was among it.
+    fn append(&mut self, events: &[Arc<event::Model>]) -> bool {
+        let mut directory = false;
+        for event in events {
+            directory |= event.kind == EventKind::DirectoryUpdated;
+            if self.last().is_none_or(|last| last + 1 == event.position) {
+                self.tail.push_back(Arc::clone(event));
+            }
+            if self.tail.len() > TAIL {
+                self.tail.pop_front();
+            }
+        }
+        directory
+    }
+
     fn raise(&self, position: i64) {
         self.head.send_if_modified(|head| {
             let newer = position > *head;

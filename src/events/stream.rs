@@ -32,8 +32,8 @@ pub struct Followed {
     pub event: Arc<event::Model>,
     /// The place after it.
     pub cursor: Cursor,
-    /// Whether it had been committed before the subscription began.
-    pub replayed: bool,
+    /// Where the log ended when the subscription began, if the event had been committed by then.
+    pub replayed_from: Option<i64>,
 }
 
 /// A subscriber's place in a log.
@@ -77,8 +77,8 @@ impl Subscription {
                     return Err(SubscribeError::Expired);
                 }
                 self.place.position = event.position;
-                let replayed = event.position <= self.live_from;
-                return Ok(Followed { event, cursor: self.place, replayed });
+                let replayed_from = (event.position <= self.live_from).then_some(self.live_from);
+                return Ok(Followed { event, cursor: self.place, replayed_from });
             }
             self.signal.mark_unchanged();
             self.ready = self.feeds.after(self.place.agency, self.place.position).await?.into();

@@ -8,28 +8,49 @@ use async_graphql::Context;
 
 use super::errors::{Code, Failure, Result};
 use super::loaders::Loaders;
+use crate::domain::UserId;
 use crate::service::authenticate::Identity;
-use crate::service::{Fault, Services, Viewer};
+use crate::service::{Fault, Services, Viewer, WhoAsked};
 
 /// Who asks, and what there is to answer with.
 #[derive(Clone)]
 pub struct Caller {
     /// The use cases and where to read.
     pub services: Arc<Services>,
-    /// Whom the token speaks for.
-    pub identity: Identity,
+    /// Whom the token speaks for. Resolvers ask their viewer, who is watched.
+    identity: Identity,
     /// Names the request in the log.
     pub request_id: Arc<str>,
+    watched: Option<WhoAsked>,
 }
 
 impl Caller {
+    /// Whom a token speaks for, with a request.
+    pub(super) fn new(services: Arc<Services>, identity: Identity, request_id: Arc<str>) -> Self {
+        Self { services, identity, request_id, watched: None }
+    }
+
+    /// The user who asks. For the transport: what is shown never looks here.
+    pub(super) fn user(&self) -> UserId {
+        self.identity.user
+    }
+
+    /// The same, whom an answer cannot come to depend on unnoticed.
+    pub(super) fn watched_by(&self, who_asked: &WhoAsked) -> Self {
+        Self { watched: Some(who_asked.clone()), ..self.clone() }
+    }
+
     /// The user who asks and their agency's directory, both as they stand now: a role or an activity
     /// is never the token's, and what a mutation answers is what it committed. It is read from
     /// memory.
     pub async fn viewer(&self) -> Result<Arc<Viewer>> {
         let Identity { agency, user, .. } = self.identity;
         let viewer = self.services.viewer(agency, user).await.map_err(|fault| self.fault(fault))?;
-        viewer.map(Arc::new).ok_or_else(Failure::unauthenticated)
+        let viewer = viewer.ok_or_else(Failure::unauthenticated)?;
+        Ok(Arc::new(match &self.watched {
+            Some(who_asked) => viewer.watched_by(who_asked),
+            None => viewer,
+        }))
     }
 
     /// Logs what failed, once, and makes the error that is shown.

@@ -19,9 +19,9 @@ use async_graphql::parser::types::OperationType;
 
 use super::GraphqlState;
 use super::context::{Caller, make_request_id};
-use super::errors::{Code, Failure, finish};
+use super::errors::{Code, Failure};
 use super::limits::BODY_WITHIN;
-use super::operation::{Answer, Asked, Prepared, Refused, prepare};
+use super::operation::{Answer, Asked, Refused, execute, prepare};
 use crate::service::authenticate::{AuthError, Identity};
 
 /// The two media types of an answer.
@@ -52,18 +52,17 @@ async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, failure));
     }
     let asked = read(state, request).await?;
-    let caller = Caller { services: Arc::clone(&state.services), identity, request_id };
+    let caller = Caller::new(Arc::clone(&state.services), identity, request_id);
     let refused = |failure: Failure| {
         let internal = failure.code() == Code::Internal;
         let bad = if internal { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
         (if media == Media::Json { StatusCode::OK } else { bad }, failure)
     };
-    let Prepared { request, kind, executed } = prepare(&caller, asked).await.map_err(refused)?;
-    if kind == OperationType::Subscription {
+    let prepared = prepare(asked).map_err(refused)?;
+    if prepared.kind == OperationType::Subscription {
         return Err(refused(Failure::bad_input("Subscriptions are served at /graphql/ws.")));
     }
-    let response = finish(state.schema.execute(request).await);
-    let answer = Answer::new(response, &executed);
+    let answer = execute(&state.schema, &caller, prepared).await.map_err(refused)?;
     let status = match answer {
         Answer::Refused(_) if media == Media::GraphqlResponse => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,

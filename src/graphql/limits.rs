@@ -47,8 +47,9 @@ pub const INIT_WITHIN: Duration = Duration::from_secs(3);
 pub const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// How long a closing socket waits for the other side's farewell.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-/// How often a socket makes sure that its user is still active.
-pub const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How long after a change of the directory a socket makes sure once more that its user is active: a
+/// directory in memory may be a second old.
+pub const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How many operations may be under way on one socket.
 pub const MAX_OPERATIONS: usize = 32;
 /// The longest id of an operation on a socket.

@@ -25,6 +25,7 @@ mod extension;
 mod http;
 mod ids;
 pub mod limits;
+mod live;
 pub mod loaders;
 pub mod mutations;
 pub mod node;
@@ -36,6 +37,8 @@ pub mod subscriptions;
 pub mod types;
 pub mod words;
 mod ws;
+
+pub use live::Live;
 
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<queries::Query, mutations::Mutation, subscriptions::Subscription>;
@@ -49,6 +52,8 @@ pub struct GraphqlState {
     pub authenticator: Arc<Authenticator>,
     /// The schema.
     pub schema: Schema,
+    /// What subscribers share.
+    pub live: Live,
     /// The origins whose pages may call the API from a browser, `https://example.org`.
     pub allowed_origins: Vec<String>,
     /// Whether there is a page to try the API on.

@@ -8,10 +8,10 @@ use async_graphql::{Request, Response, ServerError, Variables};
 use serde::{Deserialize, Serialize};
 
 use super::context::Caller;
-use super::errors::{Code, Failure, Result};
+use super::errors::{Code, Failure, Result, code_of, finish};
 use super::extension::Executed;
-use super::limits;
 use super::queries::SnapshotCursor;
+use super::{Schema, limits};
 
 type Object = serde_json::Map<String, serde_json::Value>;
 
@@ -29,13 +29,15 @@ pub(super) struct Asked {
 
 /// An operation that is within all bounds that need no schema.
 pub(super) struct Prepared {
-    pub(super) request: Request,
     pub(super) kind: OperationType,
-    pub(super) executed: Executed,
+    pub(super) query: String,
+    pub(super) name: Option<String>,
+    pub(super) variables: Variables,
+    pub(super) document: ExecutableDocument,
 }
 
 /// Parses and checks what is asked.
-pub(super) async fn prepare(caller: &Caller, asked: Asked) -> Result<Prepared> {
+pub(super) fn prepare(asked: Asked) -> Result<Prepared> {
     let document = parse_query(&asked.query).map_err(|error| Failure::parse(&error))?;
     limits::check(&document)?;
     let operation = choose(&document, asked.operation_name.as_deref())?;
@@ -44,16 +46,22 @@ pub(super) async fn prepare(caller: &Caller, asked: Asked) -> Result<Prepared> {
         let message = "A subscription has exactly one root field.";
         return Err(Failure::new(Code::ValidationFailed, message));
     }
-    let executed = Executed::default();
     let variables = asked.variables.map(|object| Variables::from_json(object.into())).unwrap_or_default();
-    let mut request = Request::new(asked.query).variables(variables).data(caller.clone()).data(executed.clone());
+    Ok(Prepared { kind, query: asked.query, name: asked.operation_name, variables, document })
+}
+
+/// Executes a query or a mutation.
+pub(super) async fn execute(schema: &Schema, caller: &Caller, prepared: Prepared) -> Result<Answer> {
+    let Prepared { kind, query, name, variables, document } = prepared;
+    let executed = Executed::default();
+    let mut request = Request::new(query).variables(variables).data(caller.clone()).data(executed.clone());
     if kind == OperationType::Query && selects(&document, "eventCursor") {
         // Before anything else is read: what happens in between is then told twice, never missed.
         request = request.data(SnapshotCursor::take(caller).await?);
     }
-    request.operation_name = asked.operation_name;
+    request.operation_name = name;
     request.set_parsed_query(document);
-    Ok(Prepared { request, kind, executed })
+    Ok(Answer::new(finish(schema.execute(request).await), &executed))
 }
 
 fn choose<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Result<&'a OperationDefinition> {
@@ -111,6 +119,11 @@ impl Refused {
     pub(super) fn errors(&self) -> &[ServerError] {
         &self.errors
     }
+
+    /// Whether it says that who asks is not one of ours any more.
+    pub(super) fn is_unauthenticated(&self) -> bool {
+        is_unauthenticated(&self.errors)
+    }
 }
 
 impl From<Vec<ServerError>> for Refused {
@@ -134,9 +147,21 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    pub(super) fn new(response: Response, executed: &Executed) -> Self {
+    fn new(response: Response, executed: &Executed) -> Self {
         if executed.get() { Self::Executed(response) } else { Self::Refused(Refused { errors: response.errors }) }
     }
+
+    /// Whether it says that who asks is not one of ours any more.
+    pub(super) fn is_unauthenticated(&self) -> bool {
+        match self {
+            Self::Executed(response) => is_unauthenticated(&response.errors),
+            Self::Refused(refused) => refused.is_unauthenticated(),
+        }
+    }
+}
+
+fn is_unauthenticated(errors: &[ServerError]) -> bool {
+    errors.iter().any(|error| code_of(error) == Some(Code::Unauthenticated.as_str()))
 }
 
 #[cfg(test)]

@@ -1,22 +1,28 @@
 //! Who a bearer token speaks for.
 //!
-//! Tokens are JWTs (RFC 7519), HS256 under the configured secret, with `sub` (the user's key),
-//! `agency` (the agency's key) and `exp`. They say who one is, never what one may: role and activity
-//! are read from the directory each time.
+//! Tokens are JWTs (RFC 7519) with `sub` (the user's key), `agency` (the agency's key) and `exp`; with
+//! `iss` and `aud`, if the settings name them. Ours are signed with the configured secret (HS256), an
+//! issuer's with one of its published keys (RS256, ES256). They say who one is, never what one may:
+//! role and activity are read from the directory each time.
 
 use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode_header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::issuer_keys::{IssuerKeys, PinnedKey};
 use super::{Fault, Services};
 use crate::domain::{AgencyId, UserId};
+use crate::ports::Clock;
+use crate::ports::jwks::Jwks;
 
 /// The longest token that is looked at.
-const MAX_TOKEN_BYTES: usize = 4096;
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// How far an issuer's clock may be ahead of ours. For `exp` there is no leeway.
+const LEEWAY_SECONDS: i64 = 5;
 
 /// Whom a token speaks for, and until when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,31 +47,70 @@ pub enum AuthError {
     Fault(#[from] Fault),
 }
 
+/// Why there is no new token.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// Tokens are the issuer's to make.
+    #[error("tokens come from the issuer of PARTYLINE_JWKS_URL: PARTYLINE_JWT_SECRET is not set")]
+    NoSecret,
+    /// It cannot be signed.
+    #[error("the token cannot be signed")]
+    Sign(#[from] jsonwebtoken::errors::Error),
+}
+
+/// Whose tokens are taken.
+pub struct Trust<'a> {
+    /// Signs our own.
+    pub secret: Option<&'a SecretString>,
+    /// An issuer's keys.
+    pub issuer_keys: Option<Jwks>,
+    /// What tokens must say in `iss`.
+    pub issuer: Option<&'a str>,
+    /// What tokens must say in `aud`.
+    pub audience: Option<&'a str>,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     sub: String,
     agency: String,
     exp: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
 }
 
-/// Checks tokens, and makes them for the command line.
+#[derive(Debug, Serialize)]
+struct OwnClaims<'a> {
+    #[serde(flatten)]
+    claims: Claims,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+}
+
+/// Checks tokens, and makes them.
 pub struct Authenticator {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-    validation: Validation,
+    own: Option<(EncodingKey, PinnedKey)>,
+    issuer_keys: Option<IssuerKeys>,
+    issuer: Option<String>,
+    audience: Option<String>,
 }
 
 impl Authenticator {
-    /// An authenticator under the configured secret.
-    pub fn new(secret: &SecretString) -> Self {
-        let secret = secret.expose_secret().as_bytes();
-        // The algorithm is ours, never the token's header's.
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_required_spec_claims(&["sub", "exp"]);
-        // Expiry is checked below, by the clock of the port and without leeway.
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        Self { encoding: EncodingKey::from_secret(secret), decoding: DecodingKey::from_secret(secret), validation }
+    /// An authenticator that trusts these.
+    pub fn new(trust: Trust<'_>) -> Self {
+        let own = trust.secret.map(|secret| {
+            let secret = secret.expose_secret().as_bytes();
+            let key = DecodingKey::from_secret(secret);
+            (EncodingKey::from_secret(secret), PinnedKey { algorithm: Algorithm::HS256, key })
+        });
+        Self {
+            own,
+            issuer_keys: trust.issuer_keys.map(IssuerKeys::new),
+            issuer: trust.issuer.map(str::to_owned),
+            audience: trust.audience.map(str::to_owned),
+        }
     }
 
     /// Whom this token speaks for.
@@ -76,10 +121,14 @@ impl Authenticator {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(AuthError::Invalid);
         }
-        let decoded = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation);
+        let pinned = self.key_of(token, &*services.clock).await?;
+        let validation = self.validation(pinned.algorithm);
+        let decoded = jsonwebtoken::decode::<Claims>(token, &pinned.key, &validation);
         let claims = decoded.map_err(|_| AuthError::Invalid)?.claims;
+        let now = services.clock.now();
         let expires_at = DateTime::from_timestamp(claims.exp, 0).ok_or(AuthError::Invalid)?;
-        if expires_at <= services.clock.now() {
+        let too_early = claims.nbf.is_some_and(|nbf| nbf > now.timestamp().saturating_add(LEEWAY_SECONDS));
+        if expires_at <= now || too_early {
             return Err(AuthError::Invalid);
         }
         let directory = services.directories.by_key(&claims.agency).await.map_err(Fault::from)?;
@@ -88,21 +137,49 @@ impl Authenticator {
         Ok(Identity { agency: directory.agency_id(), user: user.id, expires_at })
     }
 
+    /// The key that this token must be signed with. Its header only says which of ours to try: the
+    /// algorithm is the key's own.
+    async fn key_of(&self, token: &str, clock: &dyn Clock) -> Result<PinnedKey, AuthError> {
+        let header = decode_header(token).map_err(|_| AuthError::Invalid)?;
+        if header.alg == Algorithm::HS256 {
+            return self.own.as_ref().map(|(_, key)| key.clone()).ok_or(AuthError::Invalid);
+        }
+        let keys = self.issuer_keys.as_ref().ok_or(AuthError::Invalid)?;
+        let found = keys.find(header.kid.as_deref(), clock).await.map_err(Fault::from)?;
+        found.filter(|key| key.algorithm == header.alg).ok_or(AuthError::Invalid)
+    }
+
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        let mut required = vec!["sub", "exp"];
+        if let Some(issuer) = &self.issuer {
+            validation.set_issuer(&[issuer]);
+            required.push("iss");
+        }
+        match &self.audience {
+            Some(audience) => {
+                validation.set_audience(&[audience]);
+                required.push("aud");
+            }
+            None => validation.validate_aud = false,
+        }
+        validation.set_required_spec_claims(&required);
+        // Time is checked by the clock of the port.
+        validation.validate_exp = false;
+        validation
+    }
+
     /// A token for a user, by the stable names.
     ///
     /// # Errors
     /// When it cannot be signed.
-    pub fn issue(
-        &self,
-        agency: &str,
-        user: &str,
-        ttl: Duration,
-        now: DateTime<Utc>,
-    ) -> Result<String, jsonwebtoken::errors::Error> {
+    pub fn issue(&self, agency: &str, user: &str, ttl: Duration, now: DateTime<Utc>) -> Result<String, IssueError> {
+        let (key, _) = self.own.as_ref().ok_or(IssueError::NoSecret)?;
         let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
         let exp = now.timestamp().saturating_add(ttl);
-        let claims = Claims { sub: user.to_owned(), agency: agency.to_owned(), exp };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+        let claims = Claims { sub: user.to_owned(), agency: agency.to_owned(), exp, nbf: None };
+        let claims = OwnClaims { claims, iss: self.issuer.as_deref(), aud: self.audience.as_deref() };
+        Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, key)?)
     }
 }
 

@@ -4,6 +4,7 @@
 //! it is answered.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr};
@@ -13,6 +14,7 @@ use crate::domain::{AgencyId, Role, UserId};
 use crate::entity::user;
 use crate::events::Feeds;
 use crate::ports::Clock;
+use crate::ports::jwks::JwksError;
 use crate::store::failure::describe;
 use crate::store::threads::Scope;
 use crate::store::writer::{WriteError, Writer};
@@ -24,6 +26,7 @@ pub mod authenticate;
 pub mod claim_thread;
 pub mod close_thread;
 pub mod escalate;
+mod issuer_keys;
 pub mod manage_extensions;
 pub mod manage_pool;
 pub mod mark_notifications_read;
@@ -71,28 +74,62 @@ impl Services {
 
 /// An active user and the directory of their agency, as both stand now. Everything that a user asks
 /// for is asked as one.
+///
+/// What depends on the agency and on the [`role`](Self::role) is the same for many; whatever else is
+/// asked of a viewer makes an answer this user's own, and is noted for whoever watches.
 #[derive(Debug, Clone)]
 pub struct Viewer {
     /// Their agency's directory.
     pub directory: Arc<Directory>,
     user: user::Model,
+    watched: Option<WhoAsked>,
+}
+
+/// Whether an answer has come to depend on who asked, and not only on their agency and role.
+#[derive(Debug, Clone, Default)]
+pub struct WhoAsked(Arc<AtomicBool>);
+
+impl WhoAsked {
+    /// Whether it has.
+    pub fn mattered(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Viewer {
     /// This user, if they are there and active.
     pub fn of(directory: Arc<Directory>, user: UserId) -> Option<Self> {
         let user = directory.active_user(user)?.clone();
-        Some(Self { directory, user })
+        Some(Self { directory, user, watched: None })
+    }
+
+    /// The same user, whom an answer cannot come to depend on unnoticed.
+    #[must_use]
+    pub fn watched_by(&self, who_asked: &WhoAsked) -> Self {
+        Self { watched: Some(who_asked.clone()), ..self.clone() }
+    }
+
+    fn note(&self) {
+        if let Some(WhoAsked(mattered)) = &self.watched {
+            mattered.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Themselves.
     pub fn user(&self) -> &user::Model {
+        self.note();
         &self.user
     }
 
     /// Their id.
     pub fn id(&self) -> UserId {
+        self.note();
         self.user.id
+    }
+
+    /// What they may do in the agency.
+    pub fn role(&self) -> Role {
+        self.user.role
     }
 
     /// Their agency.
@@ -102,19 +139,20 @@ impl Viewer {
 
     /// Whether they run the agency.
     pub fn is_admin(&self) -> bool {
-        self.user.role == Role::Admin
+        self.role() == Role::Admin
     }
 
     /// Themselves as somebody who acts on a thread.
     pub fn actor(&self) -> Actor {
-        Actor { user: self.user.id, role: self.user.role }
+        Actor { user: self.id(), role: self.role() }
     }
 
     /// What they may see of the agency's threads.
     pub fn scope(&self) -> Scope {
         let is_admin = self.is_admin();
-        let numbers = if is_admin { Vec::new() } else { self.directory.eligible_numbers(self.user.id) };
-        Scope { agency: self.agency(), user: self.user.id, is_admin, numbers }
+        let user = self.id();
+        let numbers = if is_admin { Vec::new() } else { self.directory.eligible_numbers(user) };
+        Scope { agency: self.agency(), user, is_admin, numbers }
     }
 }
 
@@ -192,6 +230,9 @@ pub enum Fault {
     /// A stored secret cannot be opened.
     #[error(transparent)]
     Sealed(#[from] seal::UnsealError),
+    /// Tokens cannot be checked.
+    #[error(transparent)]
+    Keys(#[from] JwksError),
 }
 
 impl From<DbErr> for Fault {

@@ -67,6 +67,14 @@ impl Database {
         connect(&self.url, Use::Migrate).await
     }
 
+    /// One connection of its own that listens to other instances: PostgreSQL's alone can.
+    pub(super) async fn connect_to_listen(&self) -> Result<DatabaseConnection, DbErr> {
+        if self.backend() != DbBackend::Postgres {
+            return Err(DbErr::BackendNotSupported { db: "this database", ctx: "LISTEN" });
+        }
+        connect(&self.url, Use::Read).await
+    }
+
     /// Which kind of database it is.
     pub fn backend(&self) -> DbBackend {
         self.reader.get_database_backend()

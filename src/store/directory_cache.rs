@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+use tokio::sync::Mutex;
 
 use super::Directory;
 use crate::domain::AgencyId;
@@ -33,6 +34,8 @@ struct Entry {
     checked: Option<Duration>,
     /// The newest version that this instance committed: what is older is not shown any more.
     committed: i64,
+    /// One at a time looks at the database: thousands may ask at the same moment.
+    looking: Arc<Mutex<()>>,
 }
 
 impl Entry {
@@ -53,6 +56,11 @@ impl DirectoryCache {
     /// When the database fails.
     pub async fn get(&self, agency: AgencyId) -> Result<Option<Arc<Directory>>, DbErr> {
         let now = self.clock.monotonic();
+        if let Some(directory) = self.fresh(agency, now) {
+            return Ok(Some(directory));
+        }
+        let looking = self.looking(agency);
+        let _looking = looking.lock().await;
         if let Some(directory) = self.fresh(agency, now) {
             return Ok(Some(directory));
         }
@@ -100,6 +108,11 @@ impl DirectoryCache {
         }
     }
 
+    fn looking(&self, agency: AgencyId) -> Arc<Mutex<()>> {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&entries.entry(agency).or_default().looking)
+    }
+
     fn fresh(&self, agency: AgencyId, now: Duration) -> Option<Arc<Directory>> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.get(&agency)?;
@@ -121,6 +134,14 @@ impl DirectoryCache {
         if directory.version >= held {
             entry.checked = if directory.version == held { checked.max(entry.checked) } else { checked };
             entry.directory = Some(directory);
+        }
+    }
+
+    /// Another process may have changed it: the next who asks looks at the database.
+    pub fn expire(&self, agency: AgencyId) {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get_mut(&agency) {
+            entry.checked = None;
         }
     }
 

@@ -17,6 +17,7 @@ pub mod page;
 pub mod quarantine;
 pub mod thread_writes;
 pub mod threads;
+pub mod wake;
 pub mod writer;
 
 pub use connect::{ConnectError, Database};

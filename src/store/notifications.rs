@@ -3,13 +3,14 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
-    QueryFilter as _, Select,
+    QueryFilter as _, QuerySelect as _, Select,
 };
 
 use super::bulk::list;
 use super::page::{Page, Window};
 use super::thread_writes::mark_notifications_read;
-use crate::domain::{AgencyId, NotificationId, UserId};
+use crate::domain::access::STAND_IN_RUNGS;
+use crate::domain::{AgencyId, NotificationId, ThreadId, UserId};
 use crate::entity::notification;
 
 /// A part of a user's notifications, newest first.
@@ -54,7 +55,7 @@ pub async fn own_among(
     narrowed(agency, user, false).filter(notification::Column::Id.is_in(list(ids.iter().copied()))).all(conn).await
 }
 
-/// What an event told this user.
+/// What an event told each user.
 ///
 /// # Errors
 /// When the database fails.
@@ -62,9 +63,29 @@ pub async fn of_event(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     position: i64,
-    user: UserId,
-) -> Result<Option<notification::Model>, DbErr> {
-    narrowed(agency, user, false).filter(notification::Column::EventPosition.eq(position)).one(conn).await
+) -> Result<Vec<notification::Model>, DbErr> {
+    notification::Entity::find()
+        .filter(notification::Column::AgencyId.eq(agency))
+        .filter(notification::Column::EventPosition.eq(position))
+        .all(conn)
+        .await
+}
+
+/// The users whom a lower rung of the routing named in a thread.
+///
+/// # Errors
+/// When the database fails.
+pub async fn stand_ins(conn: &impl ConnectionTrait, agency: AgencyId, thread: ThreadId) -> Result<Vec<UserId>, DbErr> {
+    notification::Entity::find()
+        .select_only()
+        .column(notification::Column::UserId)
+        .distinct()
+        .filter(notification::Column::AgencyId.eq(agency))
+        .filter(notification::Column::ThreadId.eq(thread))
+        .filter(notification::Column::Rung.is_in(STAND_IN_RUNGS))
+        .into_tuple()
+        .all(conn)
+        .await
 }
 
 fn narrowed(agency: AgencyId, user: UserId, unread_only: bool) -> Select<notification::Entity> {

@@ -238,6 +238,18 @@ pub async fn visible(conn: &impl ConnectionTrait, scope: &Scope, id: ThreadId) -
     scope.select().filter(thread::Column::Id.eq(id)).one(conn).await
 }
 
+/// One thread of an agency. Its visibility is the caller's to check.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_id(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    id: ThreadId,
+) -> Result<Option<thread::Model>, DbErr> {
+    thread::Entity::find_by_id((agency, id)).one(conn).await
+}
+
 /// Those of these threads that the user may see.
 ///
 /// # Errors

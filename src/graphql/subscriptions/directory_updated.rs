@@ -1,9 +1,8 @@
 use async_graphql::{Context, Subscription};
 use futures_util::stream::BoxStream;
 
-use super::follow::{Follower, Sight};
-use crate::domain::EventKind;
 use crate::graphql::errors::Result;
+use crate::graphql::live::{Sight, Topic, follow};
 use crate::graphql::loaders::Loaders;
 use crate::graphql::node::find;
 use crate::graphql::scalars::EventCursor;
@@ -21,14 +20,13 @@ impl DirectoryUpdatedSubscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Where to go on from; from now on unless given.")] after: Option<EventCursor>,
     ) -> Result<BoxStream<'static, Result<DirectoryUpdatedEvent>>> {
-        Ok(Follower::begin(ctx, after).await?.deliver(pick))
+        follow(ctx, Topic::Directory, after, pick)
     }
 }
 
 async fn pick(sight: Sight) -> Result<Option<DirectoryUpdatedEvent>> {
-    let event = &sight.followed.event;
-    let (EventKind::DirectoryUpdated, Some(id)) = (event.kind, &event.node_id) else { return Ok(None) };
+    let Some(id) = &sight.facts.event.node_id else { return Ok(None) };
     let node = find(&sight.caller, &Loaders::new(&sight.caller), &sight.viewer, id).await?;
-    let (cursor, replayed) = (sight.cursor(), sight.followed.replayed);
+    let (cursor, replayed) = (EventCursor(sight.cursor), sight.replayed);
     Ok(Some(DirectoryUpdatedEvent { cursor, replayed, node, node_id: id.into() }))
 }

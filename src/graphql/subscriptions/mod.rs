@@ -1,10 +1,9 @@
-//! One subscription per file, named as the schema names it. [`follow`] brings the events; here each
-//! event is looked at with the viewer's permission of the moment, and put into an object.
+//! One subscription per file, named as the schema names it. [`live`](super::live) brings the events,
+//! each with what it is about and whether the viewer may see that; here it is put into an object.
 
 use async_graphql::MergedSubscription;
 
 mod directory_updated;
-mod follow;
 mod inbound_message;
 mod notification_added;
 mod thread_updated;

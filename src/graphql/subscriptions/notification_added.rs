@@ -1,12 +1,10 @@
 use async_graphql::{Context, Subscription};
 use futures_util::stream::BoxStream;
 
-use super::follow::{Follower, Sight};
-use crate::domain::EventKind;
 use crate::graphql::errors::Result;
+use crate::graphql::live::{Sight, Topic, follow};
 use crate::graphql::scalars::EventCursor;
 use crate::graphql::types::{Notification, NotificationAddedEvent};
-use crate::store::notifications;
 
 #[derive(Default)]
 pub(super) struct NotificationAddedSubscription;
@@ -19,21 +17,15 @@ impl NotificationAddedSubscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Where to go on from; from now on unless given.")] after: Option<EventCursor>,
     ) -> Result<BoxStream<'static, Result<NotificationAddedEvent>>> {
-        Ok(Follower::begin(ctx, after).await?.deliver(pick))
+        follow(ctx, Topic::Notifications, after, pick)
     }
 }
 
 async fn pick(sight: Sight) -> Result<Option<NotificationAddedEvent>> {
-    let (event, viewer) = (&sight.followed.event, &sight.viewer);
-    if event.kind == EventKind::DirectoryUpdated {
-        return Ok(None);
-    }
-    let conn = sight.caller.services.reader();
-    let row = notifications::of_event(conn, event.agency_id, event.position, viewer.id()).await;
-    let row = row.map_err(|error| sight.caller.fault(error))?;
-    Ok(row.map(|row| NotificationAddedEvent {
-        cursor: sight.cursor(),
-        replayed: sight.followed.replayed,
-        notification: Notification::new(viewer, row),
+    let told = sight.facts.told().await.map_err(|error| sight.caller.fault(error))?;
+    Ok(told.get(&sight.viewer.id()).map(|row| NotificationAddedEvent {
+        cursor: EventCursor(sight.cursor),
+        replayed: sight.replayed,
+        notification: Notification::new(&sight.viewer, row.clone()),
     }))
 }

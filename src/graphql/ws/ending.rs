@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::protocol::Close;
-use crate::graphql::limits::CHECK_EVERY;
+use crate::graphql::limits::CHECK_AGAIN_AFTER;
 use crate::service::Services;
 use crate::service::authenticate::Identity;
 
@@ -37,14 +37,22 @@ async fn expiry(services: &Services, identity: Identity) {
     }
 }
 
+/// Thousands of idle sockets cost nothing: each looks at its user only when the directory changes.
 async fn deactivation(services: &Services, identity: Identity) {
-    loop {
-        services.clock.sleep(CHECK_EVERY).await;
-        match services.directories.get(identity.agency).await {
-            Ok(Some(directory)) if directory.active_user(identity.user).is_some() => {}
-            Ok(_) => return,
-            // The database is away: whatever needs it fails and says so; this asks again.
-            Err(_) => {}
+    let mut changes = services.feeds.directory_changes(identity.agency);
+    // A change may have come between the token's check and now.
+    changes.mark_changed();
+    while changes.changed().await.is_ok() {
+        // Twice: what is in memory may have been read just before a change of another instance.
+        for _ in 0..2 {
+            match services.directories.get(identity.agency).await {
+                Ok(Some(directory)) if directory.active_user(identity.user).is_some() => {}
+                Ok(_) => return,
+                // The database is away: whatever needs it fails and says so; this asks again.
+                Err(_) => changes.mark_changed(),
+            }
+            services.clock.sleep(CHECK_AGAIN_AFTER).await;
         }
     }
+    std::future::pending::<()>().await;
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Response, Value};
 use axum::extract::ws::Utf8Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
@@ -11,9 +10,8 @@ use futures_util::stream::{self, BoxStream};
 use super::protocol;
 use crate::graphql::Schema;
 use crate::graphql::context::Caller;
-use crate::graphql::errors::{Code, code_of, finish};
-use crate::graphql::extension::Executed;
-use crate::graphql::operation::{Asked, Prepared, Refused, prepare};
+use crate::graphql::live::{Delivered, Live, Subscriber};
+use crate::graphql::operation::{Answer, Asked, Refused, execute, prepare};
 
 /// One message of an operation.
 pub(super) struct Step {
@@ -28,58 +26,63 @@ pub(super) struct Step {
 }
 
 /// Runs an operation: results and then `complete`, or `error`.
-pub(super) fn run(schema: Schema, caller: Caller, id: Arc<str>, asked: Asked) -> BoxStream<'static, Step> {
+pub(super) fn run(schema: Schema, live: Live, caller: Caller, id: Arc<str>, asked: Asked) -> BoxStream<'static, Step> {
     let begin = async move {
-        match prepare(&caller, asked).await {
-            Ok(Prepared { request, kind, executed }) => {
-                let responses = schema.execute_stream(request);
-                Running { id, responses, kind, executed }.steps()
+        let steps = match prepare(asked) {
+            Ok(prepared) if prepared.kind == OperationType::Subscription => {
+                match Subscriber::begin(live, caller, prepared).await {
+                    Ok(Some(subscriber)) => return follow(id, subscriber).boxed(),
+                    Ok(None) => vec![complete(&id)],
+                    Err(refused) => vec![error(&id, &refused)],
+                }
             }
-            Err(failure) => {
-                let deactivated = failure.code() == Code::Unauthenticated;
-                let frame = protocol::error(&id, &Refused::from(failure));
-                stream::iter([Step { id, frame, last: true, deactivated }]).boxed()
-            }
-        }
+            Ok(prepared) => match execute(&schema, &caller, prepared).await {
+                Ok(answer) => result(&id, &answer),
+                Err(failure) => vec![error(&id, &failure.into())],
+            },
+            Err(failure) => vec![error(&id, &failure.into())],
+        };
+        stream::iter(steps).boxed()
     };
     stream::once(begin).flatten().boxed()
 }
 
-struct Running {
-    id: Arc<str>,
-    responses: BoxStream<'static, Response>,
-    kind: OperationType,
-    executed: Executed,
+/// A query's or a mutation's one result.
+fn result(id: &Arc<str>, answer: &Answer) -> Vec<Step> {
+    match answer {
+        Answer::Refused(refused) => vec![error(id, refused)],
+        Answer::Executed(response) => {
+            let frame = protocol::next(id, &protocol::json(response));
+            let deactivated = answer.is_unauthenticated();
+            vec![Step { id: Arc::clone(id), frame, last: false, deactivated }, complete(id)]
+        }
+    }
 }
 
-impl Running {
-    fn steps(self) -> BoxStream<'static, Step> {
-        let steps = stream::unfold(Some(self), |running| async move {
-            let mut running = running?;
-            let Some(response) = running.responses.next().await else {
-                let frame = protocol::complete(&running.id);
-                return Some((Step { id: running.id, frame, last: true, deactivated: false }, None));
-            };
-            let step = running.step(finish(response));
-            let rest = (!step.last).then_some(running);
-            Some((step, rest))
-        });
-        steps.boxed()
-    }
-
-    fn step(&self, response: Response) -> Step {
-        let code = Code::Unauthenticated.as_str();
-        let deactivated = response.errors.iter().any(|error| code_of(error) == Some(code));
-        // A result of a subscription that has no data is its end: an expired cursor, a subscriber
-        // that fell behind, a failure inside. Of a query it is its result.
-        let failed = response.data == Value::Null && !response.errors.is_empty();
-        let last = !self.executed.get() || (failed && self.kind == OperationType::Subscription);
-        let id = Arc::clone(&self.id);
-        let frame = if last {
-            protocol::error(&id, &Refused::from(response.errors))
-        } else {
-            protocol::next(&id, &protocol::json(&response))
+/// A subscription's results, until it ends.
+fn follow(id: Arc<str>, subscriber: Subscriber) -> impl futures_util::Stream<Item = Step> {
+    stream::unfold(Some((id, subscriber)), |state| async {
+        let (id, mut subscriber) = state?;
+        let delivered = subscriber.next().await;
+        let step = match &delivered {
+            Delivered::Payload(payload) => {
+                Step { id: Arc::clone(&id), frame: protocol::next(&id, payload), last: false, deactivated: false }
+            }
+            Delivered::Failure(payload) => {
+                Step { id: Arc::clone(&id), frame: protocol::error(&id, payload), last: true, deactivated: false }
+            }
+            Delivered::End(refused) => error(&id, refused),
         };
-        Step { id, frame, last, deactivated }
-    }
+        let rest = (!step.last).then_some((id, subscriber));
+        Some((step, rest))
+    })
+}
+
+fn complete(id: &Arc<str>) -> Step {
+    Step { id: Arc::clone(id), frame: protocol::complete(id), last: true, deactivated: false }
+}
+
+fn error(id: &Arc<str>, refused: &Refused) -> Step {
+    let frame = protocol::error(id, &protocol::json(&refused.errors()));
+    Step { id: Arc::clone(id), frame, last: true, deactivated: refused.is_unauthenticated() }
 }

@@ -8,13 +8,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::graphql::limits::MAX_ID_BYTES;
-use crate::graphql::operation::{Asked, Refused};
+use crate::graphql::operation::Asked;
 
 /// The one subprotocol that is spoken here.
 pub(super) const NAME: &str = "graphql-transport-ws";
 
 /// Why a socket is closed. 1011 and 1008 are not among them: clients take those as final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Close {
     /// The message is none of the protocol's.
     Invalid,
@@ -27,9 +27,11 @@ pub(super) enum Close {
     /// No introduction came in time.
     InitTimeout,
     /// An operation of this id is under way.
-    Duplicate,
+    Duplicate(Arc<str>),
     /// A second introduction.
     TooManyInits,
+    /// The other side did not read what it asked for.
+    Terminated,
     /// The message is too long.
     TooLong,
     /// The server is going away; another one is there.
@@ -39,15 +41,20 @@ pub(super) enum Close {
 }
 
 impl Close {
-    pub(super) fn frame(self) -> CloseFrame {
+    pub(super) fn frame(&self) -> CloseFrame {
         let (code, reason) = match self {
             Self::Invalid => (4400, "Invalid message"),
             Self::Unauthorized => (4401, "Unauthorized"),
             Self::Forbidden => (4403, "Forbidden"),
             Self::Subprotocol => (4406, "Subprotocol not acceptable"),
             Self::InitTimeout => (4408, "Connection initialisation timeout"),
-            Self::Duplicate => (4409, "Subscriber already exists"),
+            Self::Duplicate(id) => {
+                // A reason has at most 123 bytes (RFC 6455, section 5.5).
+                let id: String = id.chars().filter(|c| !c.is_control()).take(20).collect();
+                return CloseFrame { code: 4409, reason: format!("Subscriber for {id} already exists").into() };
+            }
             Self::TooManyInits => (4429, "Too many initialisation requests"),
+            Self::Terminated => (4499, "Terminated"),
             Self::TooLong => (1009, "Message too long"),
             Self::Restart => (1012, "Service restart"),
             Self::TryAgain => (1013, "Try again later"),
@@ -123,9 +130,9 @@ pub(super) fn next(id: &str, payload: &str) -> Utf8Bytes {
     message("next", id, Some(payload))
 }
 
-/// The operation is refused, or fails: nothing more follows.
-pub(super) fn error(id: &str, refused: &Refused) -> Utf8Bytes {
-    message("error", id, Some(&json(&refused.errors())))
+/// The operation is refused, or fails: nothing more follows. The payload is a list of errors.
+pub(super) fn error(id: &str, errors: &str) -> Utf8Bytes {
+    message("error", id, Some(errors))
 }
 
 /// The operation is done.

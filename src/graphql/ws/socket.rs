@@ -22,11 +22,13 @@ use crate::ports::Clock;
 use crate::service::authenticate::{AuthError, Identity};
 
 /// How a conversation ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum End {
     /// We close it.
     Close(Close),
-    /// The other side is gone, or does not read what we send.
+    /// The other side said farewell.
+    Left,
+    /// The other side is gone.
     Gone,
 }
 
@@ -43,21 +45,28 @@ pub(super) async fn serve(mut ws: WebSocket, state: GraphqlState) {
         Some(_) => converse(&mut ws, state).await,
         None => Close::Subprotocol.into(),
     };
-    if let End::Close(close) = end {
-        farewell(ws, close, &*clock).await;
+    match end {
+        End::Close(close) => farewell(ws, Some(close), &*clock).await,
+        End::Left => farewell(ws, None, &*clock).await,
+        End::Gone => {}
     }
 }
 
-/// Closes the socket and waits a little for the other side to do the same: a connection that is cut
-/// with something unread in it may take the farewell with it.
-async fn farewell(mut ws: WebSocket, close: Close, clock: &dyn Clock) {
+/// Closes the socket, or lets the answer to the other side's farewell out, and waits a little for the
+/// other side to close: a connection that is cut with something unread in it may take the farewell
+/// with it.
+async fn farewell(mut ws: WebSocket, close: Option<Close>, clock: &dyn Clock) {
     let closed = async {
-        let sent = ws.send(Message::Close(Some(close.frame()))).await;
-        while sent.is_ok() {
+        if let Some(close) = &close
+            && ws.send(Message::Close(Some(close.frame()))).await.is_err()
+        {
+            return;
+        }
+        loop {
             match ws.recv().await {
                 Some(Ok(_)) => {}
                 // What is too long is never read, so there is no end to wait for.
-                Some(Err(_)) if close == Close::TooLong => std::future::pending::<()>().await,
+                Some(Err(_)) if close == Some(Close::TooLong) => std::future::pending::<()>().await,
                 Some(Err(_)) | None => return,
             }
         }
@@ -113,7 +122,8 @@ async fn receive(ws: &mut WebSocket) -> Result<Incoming, End> {
             Some(Ok(Message::Binary(_))) => return Err(Close::Invalid.into()),
             // Pings of the WebSocket itself are answered by the library.
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+            Some(Ok(Message::Close(_))) => return Err(End::Left),
+            None => return Err(End::Gone),
             // The library's error type is not ours to name; this is how it says "over the limit".
             Some(Err(error)) if error.to_string().starts_with("Space limit exceeded") => {
                 return Err(Close::TooLong.into());
@@ -178,17 +188,18 @@ impl<'a> Conversation<'a> {
 
     async fn subscribe(&mut self, id: Arc<str>, asked: Asked) -> Result<(), End> {
         if self.handles.contains_key(&id) {
-            return Err(Close::Duplicate.into());
+            return Err(Close::Duplicate(id).into());
         }
         if self.handles.len() >= MAX_OPERATIONS {
             let message = format!("At most {MAX_OPERATIONS} operations at a time on one socket.");
             let refused = Refused::from(Failure::new(Code::RateLimited, message));
-            return self.send(protocol::error(&id, &refused)).await;
+            return self.send(protocol::error(&id, &protocol::json(&refused.errors()))).await;
         }
         let services = Arc::clone(&self.state.services);
         let request_id = make_request_id(&services);
-        let caller = Caller { services, identity: self.identity, request_id };
-        let steps = operation::run(self.state.schema.clone(), caller, Arc::clone(&id), asked);
+        let caller = Caller::new(services, self.identity, request_id);
+        let (schema, live) = (self.state.schema.clone(), self.state.live.clone());
+        let steps = operation::run(schema, live, caller, Arc::clone(&id), asked);
         let (handle, registration) = AbortHandle::new_pair();
         self.operations.push(Abortable::new(steps, registration));
         self.handles.insert(id, handle);
@@ -205,12 +216,12 @@ impl<'a> Conversation<'a> {
         self.send(step.frame).await
     }
 
-    /// Sends one message; a socket that does not take it in time is dropped.
+    /// Sends one message; a socket that does not take it in time is closed, if it takes that.
     async fn send(&mut self, frame: Utf8Bytes) -> Result<(), End> {
         tokio::select! {
             close = &mut self.ending => Err(close.into()),
             sent = self.ws.send(Message::Text(frame)) => sent.map_err(|_| End::Gone),
-            () = self.state.services.clock.sleep(SEND_WITHIN) => Err(End::Gone),
+            () = self.state.services.clock.sleep(SEND_WITHIN) => Err(Close::Terminated.into()),
         }
     }
 }

@@ -1,0 +1,87 @@
+//! What an event is about, read once for all who follow it, and who of them may see it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use sea_orm::DbErr;
+use tokio::sync::OnceCell;
+
+use crate::domain::access::{Standing, is_handler};
+use crate::domain::{ThreadStatus, UserId};
+use crate::entity::{event, message, notification, thread};
+use crate::service::Services;
+use crate::service::Viewer;
+use crate::store::{messages, notifications, threads};
+
+/// An event and what it is about, as it stands now.
+pub(in crate::graphql) struct Facts {
+    /// The event.
+    pub(in crate::graphql) event: Arc<event::Model>,
+    /// Its thread.
+    pub(in crate::graphql) thread: Option<Arc<thread::Model>>,
+    /// Its message.
+    pub(in crate::graphql) message: Option<Arc<message::Model>>,
+    services: Arc<Services>,
+    /// Whom a lower rung named: most events never need to know.
+    stand_ins: OnceCell<HashSet<UserId>>,
+    told: OnceCell<HashMap<UserId, notification::Model>>,
+}
+
+impl Facts {
+    /// Reads what an event is about.
+    pub(super) async fn read(services: &Arc<Services>, event: &Arc<event::Model>) -> Result<Arc<Self>, DbErr> {
+        let conn = services.reader();
+        let thread = match event.thread_id {
+            Some(id) => threads::by_id(conn, event.agency_id, id).await?.map(Arc::new),
+            None => None,
+        };
+        let message = match event.message_id {
+            Some(id) => messages::by_ids(conn, event.agency_id, &[id]).await?.pop().map(Arc::new),
+            None => None,
+        };
+        Ok(Arc::new(Self {
+            event: Arc::clone(event),
+            thread,
+            message,
+            services: Arc::clone(services),
+            stand_ins: OnceCell::new(),
+            told: OnceCell::new(),
+        }))
+    }
+
+    /// Whether this user may see the event's thread.
+    pub(super) async fn is_visible_to(&self, viewer: &Viewer, user: UserId) -> Result<bool, DbErr> {
+        let Some(thread) = &self.thread else { return Ok(false) };
+        let mut standing = Standing {
+            // A viewer always is.
+            active: true,
+            role: viewer.role(),
+            eligible: viewer.directory.is_eligible(thread.phone_number_id, user),
+            assignee: thread.assignee_id == Some(user),
+            stood_in: false,
+            status: thread.status,
+        };
+        if !is_handler(&standing) && thread.status != ThreadStatus::Closed {
+            standing.stood_in = self.stand_ins(thread).await?.contains(&user);
+        }
+        Ok(is_handler(&standing))
+    }
+
+    async fn stand_ins(&self, thread: &thread::Model) -> Result<&HashSet<UserId>, DbErr> {
+        let read = || async {
+            let conn = self.services.reader();
+            Ok(notifications::stand_ins(conn, thread.agency_id, thread.id).await?.into_iter().collect())
+        };
+        self.stand_ins.get_or_try_init(read).await
+    }
+
+    /// What the event tells each user.
+    pub(in crate::graphql) async fn told(&self) -> Result<&HashMap<UserId, notification::Model>, DbErr> {
+        let read = || async {
+            let (conn, event) = (self.services.reader(), &self.event);
+            let rows = notifications::of_event(conn, event.agency_id, event.position).await?;
+            Ok(rows.into_iter().map(|row| (row.user_id, row)).collect())
+        };
+        self.told.get_or_try_init(read).await
+    }
+}

@@ -1,0 +1,145 @@
+//! Answers that many get: an operation's, for one event.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::ws::Utf8Bytes;
+use futures_util::StreamExt as _;
+use sea_orm::DbErr;
+
+use super::facts::Facts;
+use super::operation::{Operation, Operations};
+use super::recent::Recent;
+use super::source::{Sight, Source};
+use crate::domain::{AgencyId, Role, UserId};
+use crate::events::Followed;
+use crate::graphql::Schema;
+use crate::graphql::errors::{Code, Failure, code_of, finish};
+use crate::graphql::operation::Refused;
+use crate::service::{Services, WhoAsked};
+
+/// What an operation shows of an event.
+#[derive(Debug, Clone)]
+pub(super) enum Shown {
+    /// Nothing: the arguments leave it out.
+    Nothing,
+    /// The payload of a `next`, serialised.
+    Payload(Utf8Bytes),
+    /// The payload of an `error`, serialised: the subscription ends.
+    Failure(Utf8Bytes),
+}
+
+#[derive(Debug, Clone)]
+struct Made {
+    shown: Shown,
+    /// Whether it depended on who asked.
+    personal: bool,
+}
+
+/// Which facts, or whose answer.
+///
+/// A replayed event is shown as it stands now, so what was made of it before the log went on is not
+/// shown again: whoever began to replay at the same head shares. A live event is shown as it stood
+/// when it came; what changes afterwards follows as an event of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    agency: AgencyId,
+    position: i64,
+    replayed_from: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Variant {
+    operation: u64,
+    place: Place,
+    sees_thread: bool,
+    role: Role,
+    user: Option<UserId>,
+}
+
+/// What is made once and shown to many.
+#[derive(Clone)]
+pub struct Live {
+    pub(super) schema: Schema,
+    pub(super) operations: Arc<Operations>,
+    facts: Arc<Recent<Place, Arc<Facts>>>,
+    answers: Arc<Recent<Variant, Made>>,
+}
+
+impl Live {
+    /// Nothing is followed yet.
+    pub fn new(schema: Schema) -> Self {
+        Self { schema, operations: Arc::default(), facts: Arc::default(), answers: Arc::default() }
+    }
+
+    /// What an event is about.
+    pub(super) async fn facts(&self, services: &Arc<Services>, followed: &Followed) -> Result<Arc<Facts>, DbErr> {
+        let reading = Facts::read(services, &followed.event);
+        self.facts.get(services.clock.monotonic(), place(followed), reading).await
+    }
+
+    /// What an operation shows a viewer of an event.
+    ///
+    /// # Errors
+    /// When the viewer is not one of ours any more.
+    pub(super) async fn answer(
+        &self,
+        operation: &Operation,
+        sight: Sight,
+        followed: &Followed,
+    ) -> Result<Shown, Failure> {
+        let now = sight.caller.services.clock.monotonic();
+        let user = sight.caller.user();
+        let shared = Variant {
+            operation: operation.id,
+            place: place(followed),
+            sees_thread: sight.sees_thread,
+            role: sight.viewer.role(),
+            user: None,
+        };
+        if !operation.personal.load(Ordering::Relaxed) {
+            let make = self.execute(operation, sight.clone());
+            let made = self.answers.get(now, shared, make).await?;
+            if !made.personal {
+                return Ok(made.shown);
+            }
+            operation.personal.store(true, Ordering::Relaxed);
+        }
+        let own = Variant { user: Some(user), ..shared };
+        Ok(self.answers.get(now, own, self.execute(operation, sight)).await?.shown)
+    }
+
+    async fn execute(&self, operation: &Operation, sight: Sight) -> Result<Made, Failure> {
+        let who_asked = WhoAsked::default();
+        let caller = sight.caller.watched_by(&who_asked);
+        let viewer = Arc::new(sight.viewer.watched_by(&who_asked));
+        let sight = Sight { caller: caller.clone(), viewer, ..sight };
+        let request = operation.request().data(caller).data(Source::Event(Box::new(sight)));
+        let Some(response) = self.schema.execute_stream(request).next().await else {
+            return Ok(Made { shown: Shown::Nothing, personal: who_asked.mattered() });
+        };
+        let response = finish(response);
+        let unauthenticated = Code::Unauthenticated.as_str();
+        if response.errors.iter().any(|error| code_of(error) == Some(unauthenticated)) {
+            // It was this viewer's alone; whoever waits for the answer makes it as themselves.
+            return Err(Failure::unauthenticated());
+        }
+        let failed = response.data == async_graphql::Value::Null && !response.errors.is_empty();
+        let shown = if failed {
+            Shown::Failure(json(Refused::from(response.errors).errors()))
+        } else {
+            Shown::Payload(json(&response))
+        };
+        Ok(Made { shown, personal: who_asked.mattered() })
+    }
+}
+
+fn place(followed: &Followed) -> Place {
+    let Followed { event, replayed_from, .. } = followed;
+    Place { agency: event.agency_id, position: event.position, replayed_from: *replayed_from }
+}
+
+fn json(value: &(impl serde::Serialize + ?Sized)) -> Utf8Bytes {
+    // All keys are strings: it cannot fail.
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()).into()
+}

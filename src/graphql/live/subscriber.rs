@@ -1,0 +1,128 @@
+//! One subscription: its place in the log, and what of each event is theirs.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::ws::Utf8Bytes;
+use futures_util::StreamExt as _;
+use sea_orm::DbErr;
+
+use super::operation::Operation;
+use super::shared::{Live, Shown};
+use super::source::{Sight, Source, Topic, Wish};
+use crate::domain::cursor::Cursor;
+use crate::events::{Followed, SubscribeError, Subscription};
+use crate::graphql::context::Caller;
+use crate::graphql::errors::{Code, Failure, finish};
+use crate::graphql::limits::MAX_LAG;
+use crate::graphql::operation::{Prepared, Refused};
+use crate::service::Viewer;
+
+/// What a subscriber gets.
+pub(in crate::graphql) enum Delivered {
+    /// The payload of a `next`, serialised.
+    Payload(Utf8Bytes),
+    /// The payload of an `error`, serialised; nothing more comes.
+    Failure(Utf8Bytes),
+    /// Nothing more comes.
+    End(Refused),
+}
+
+/// Somebody's subscription.
+pub(in crate::graphql) struct Subscriber {
+    live: Live,
+    caller: Caller,
+    operation: Arc<Operation>,
+    topic: Topic,
+    log: Subscription,
+    /// Whether the subscriber has seen all there was, once. Until then it is replaying, however far
+    /// back; afterwards it may not fall behind.
+    caught_up: bool,
+}
+
+impl Subscriber {
+    /// Begins a subscription; `None` if it asks for nothing.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(in crate::graphql) async fn begin(
+        live: Live,
+        caller: Caller,
+        prepared: Prepared,
+    ) -> Result<Option<Self>, Refused> {
+        let agency = caller.viewer().await?.agency();
+        let operation = live.operations.enter(agency, prepared);
+        let wish = Arc::new(OnceLock::new());
+        let begin = operation.request().data(caller.clone()).data(Source::Begin(Arc::clone(&wish)));
+        if let Some(response) = live.schema.execute_stream(begin).next().await {
+            return Err(finish(response).errors.into());
+        }
+        let Some(&Wish { topic, after }) = wish.get() else { return Ok(None) };
+        let feeds = Arc::clone(&caller.services.feeds);
+        let log = Subscription::begin(feeds, agency, after.map(|cursor| cursor.0)).await;
+        let log = log.map_err(|error| refused(&caller, error))?;
+        Ok(Some(Self { live, caller, operation, topic, log, caught_up: after.is_none() }))
+    }
+
+    /// What comes next.
+    pub(in crate::graphql) async fn next(&mut self) -> Delivered {
+        loop {
+            let followed = self.log.next().await;
+            // Boxed: while nothing happens, which is nearly always, there is only the wait.
+            match Box::pin(self.show(followed)).await {
+                Ok(Shown::Nothing) => {}
+                Ok(Shown::Payload(payload)) => return Delivered::Payload(payload),
+                Ok(Shown::Failure(payload)) => return Delivered::Failure(payload),
+                Err(failure) => return Delivered::End(failure.into()),
+            }
+        }
+    }
+
+    async fn show(&mut self, followed: Result<Followed, SubscribeError>) -> Result<Shown, Failure> {
+        let followed = followed.map_err(|error| refused(&self.caller, error))?;
+        let behind = self.log.behind();
+        if self.caught_up && behind > MAX_LAG {
+            let seen = Cursor { position: followed.cursor.position - 1, ..followed.cursor };
+            return Err(Failure::resume(seen));
+        }
+        self.caught_up |= behind == 0;
+        if !self.topic.concerns(&followed.event) {
+            return Ok(Shown::Nothing);
+        }
+        let viewer = self.caller.viewer().await?;
+        let sight = self.look(viewer, &followed).await.map_err(|error| self.caller.fault(error))?;
+        match sight {
+            Some(sight) => self.live.answer(&self.operation, sight, &followed).await,
+            None => Ok(Shown::Nothing),
+        }
+    }
+
+    /// The event as the viewer may look at it, if they may at all.
+    async fn look(&self, viewer: Arc<Viewer>, followed: &Followed) -> Result<Option<Sight>, DbErr> {
+        let facts = self.live.facts(&self.caller.services, followed).await?;
+        let user = self.caller.user();
+        let sees_thread = match self.topic {
+            Topic::InboundMessages | Topic::Threads => facts.is_visible_to(&viewer, user).await?,
+            Topic::Notifications | Topic::Directory => false,
+        };
+        let concerned = match self.topic {
+            Topic::InboundMessages => sees_thread,
+            // Who has just lost sight of a thread is told so, once.
+            Topic::Threads => sees_thread || followed.event.is_lost_by(user),
+            Topic::Notifications => facts.told().await?.contains_key(&user),
+            Topic::Directory => true,
+        };
+        let replayed = followed.replayed_from.is_some();
+        let caller = self.caller.clone();
+        Ok(concerned.then(|| Sight { caller, viewer, facts, cursor: followed.cursor, replayed, sees_thread }))
+    }
+}
+
+fn refused(caller: &Caller, error: SubscribeError) -> Failure {
+    match error {
+        SubscribeError::Foreign => Failure::bad_input("`after` is no cursor of this agency's log."),
+        SubscribeError::Expired => {
+            Failure::new(Code::CursorExpired, "The log does not reach to this cursor any more: take a new snapshot.")
+        }
+        SubscribeError::Database(error) => caller.fault(error),
+    }
+}
