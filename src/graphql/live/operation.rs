@@ -33,9 +33,14 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// A request that executes it.
+    /// A request that executes it for an event.
     pub(super) fn request(&self) -> Request {
-        let mut request = Request::new(&*self.key.query).variables(self.variables.clone());
+        self.request_with(self.variables.clone())
+    }
+
+    /// The same with a subscriber's own variables, which say after which place in the log.
+    pub(super) fn request_with(&self, variables: Variables) -> Request {
+        let mut request = Request::new(&*self.key.query).variables(variables);
         request.operation_name.clone_from(&self.key.name);
         request.set_parsed_query(self.document.clone());
         request

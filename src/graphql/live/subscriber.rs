@@ -50,9 +50,10 @@ impl Subscriber {
         prepared: Prepared,
     ) -> Result<Option<Self>, Refused> {
         let agency = caller.viewer().await?.agency();
+        let variables = prepared.variables.clone();
         let operation = live.operations.enter(agency, prepared);
         let wish = Arc::new(OnceLock::new());
-        let begin = operation.request().data(caller.clone()).data(Source::Begin(Arc::clone(&wish)));
+        let begin = operation.request_with(variables).data(caller.clone()).data(Source::Begin(Arc::clone(&wish)));
         if let Some(response) = live.schema.execute_stream(begin).next().await {
             return Err(finish(response).errors.into());
         }
