@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
 
+use super::limits::{MAX_ERRORS, MAX_MESSAGE_CHARS};
 use crate::domain::cursor::Cursor;
 
 /// What `extensions.code` says of an error.
@@ -139,8 +140,10 @@ pub fn code_of(error: &ServerError) -> Option<&str> {
 }
 
 /// Gives a code to errors that the library made. They may quote what was sent, a variable among it;
-/// that part is cut off.
-pub(super) fn label(errors: &mut [ServerError], code: Code) {
+/// that part is cut off. So is what is too much.
+pub(super) fn label(errors: &mut Vec<ServerError>, code: Code) {
+    // A document of many mistakes would be answered with many times its length.
+    errors.truncate(MAX_ERRORS);
     for error in errors {
         if code_of(error).is_some() {
             continue;
@@ -153,6 +156,9 @@ pub(super) fn label(errors: &mut [ServerError], code: Code) {
             if let Some(at) = error.message.find(quote) {
                 error.message.truncate(at);
             }
+        }
+        if let Some((at, _)) = error.message.char_indices().nth(MAX_MESSAGE_CHARS) {
+            error.message.truncate(at);
         }
         error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code.as_str());
     }

@@ -44,7 +44,11 @@ impl Extension for Hooks {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
-        next.run(ctx, query, variables).await.map_err(|error| labelled(error, Code::QueryTooComplex))
+        next.run(ctx, query, variables).await.map_err(|error| {
+            let mut errors = vec![error];
+            label(&mut errors, Code::QueryTooComplex);
+            errors.remove(0)
+        })
     }
 
     async fn validation(
@@ -73,9 +77,4 @@ impl Extension for Hooks {
         }
         next.run_with_data(ctx, operation_name, data).await
     }
-}
-
-fn labelled(mut error: ServerError, code: Code) -> ServerError {
-    label(std::slice::from_mut(&mut error), code);
-    error
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -20,7 +20,7 @@ use async_graphql::parser::types::OperationType;
 use super::GraphqlState;
 use super::context::{Caller, make_request_id};
 use super::errors::{Code, Failure};
-use super::limits::BODY_WITHIN;
+use super::limits::{BODY_WITHIN, MAX_BODY_BYTES};
 use super::operation::{Answer, Asked, Refused, execute, prepare};
 use crate::service::authenticate::{AuthError, Identity};
 
@@ -58,7 +58,7 @@ async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<
         let bad = if internal { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
         (if media == Media::Json { StatusCode::OK } else { bad }, failure)
     };
-    let prepared = prepare(asked).map_err(refused)?;
+    let prepared = prepare(asked, state.introspection).map_err(refused)?;
     if prepared.kind == OperationType::Subscription {
         return Err(refused(Failure::bad_input("Subscriptions are served at /graphql/ws.")));
     }
@@ -92,11 +92,14 @@ pub(super) fn bearer(header: &str) -> Option<&str> {
 }
 
 async fn read(state: &GraphqlState, request: Request) -> Result<Asked, Turned> {
+    let too_long = || (StatusCode::PAYLOAD_TOO_LARGE, Failure::bad_input("The body is too long."));
+    let announced = request.body().size_hint().lower();
+    if announced > MAX_BODY_BYTES as u64 {
+        return Err(too_long());
+    }
     let body = tokio::select! {
         body = Bytes::from_request(request, &()) => body.map_err(|rejection| match rejection {
-            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-                (StatusCode::PAYLOAD_TOO_LARGE, Failure::bad_input("The body is too long."))
-            }
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => too_long(),
             _ => (StatusCode::BAD_REQUEST, Failure::bad_input("The body did not arrive.")),
         })?,
         () = state.services.clock.sleep(BODY_WITHIN) => {

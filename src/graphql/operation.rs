@@ -36,10 +36,15 @@ pub(super) struct Prepared {
     pub(super) document: ExecutableDocument,
 }
 
-/// Parses and checks what is asked.
-pub(super) fn prepare(asked: Asked) -> Result<Prepared> {
+/// Parses and checks what is asked. Without `introspection` the schema may not be asked for.
+pub(super) fn prepare(asked: Asked, introspection: bool) -> Result<Prepared> {
+    limits::check_text(&asked.query)?;
     let document = parse_query(&asked.query).map_err(|error| Failure::parse(&error))?;
     limits::check(&document)?;
+    if !introspection && ["__schema", "__type"].iter().any(|name| selects(&document, name)) {
+        // The library would answer null, which looks like a schema that is broken.
+        return Err(Failure::new(Code::ValidationFailed, "Introspection is switched off."));
+    }
     let operation = choose(&document, asked.operation_name.as_deref())?;
     let kind = operation.ty;
     if kind == OperationType::Subscription && root_fields(&document, &operation.selection_set.node) != 1 {
@@ -47,6 +52,12 @@ pub(super) fn prepare(asked: Asked) -> Result<Prepared> {
         return Err(Failure::new(Code::ValidationFailed, message));
     }
     let variables = asked.variables.map(|object| Variables::from_json(object.into())).unwrap_or_default();
+    // The library would find out when a field needs it, and another has been executed by then.
+    let definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
+    let mut needed = definitions.filter(|definition| definition.default_value().is_none());
+    if needed.any(|definition| !variables.contains_key(&definition.name.node)) {
+        return Err(Failure::new(Code::ValidationFailed, "A variable that must have a value is missing."));
+    }
     Ok(Prepared { kind, query: asked.query, name: asked.operation_name, variables, document })
 }
 

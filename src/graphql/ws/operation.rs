@@ -8,9 +8,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 
 use super::protocol;
-use crate::graphql::Schema;
+use crate::graphql::GraphqlState;
 use crate::graphql::context::Caller;
-use crate::graphql::live::{Delivered, Live, Subscriber};
+use crate::graphql::live::{Delivered, Subscriber};
 use crate::graphql::operation::{Answer, Asked, Refused, execute, prepare};
 
 /// One message of an operation.
@@ -26,9 +26,11 @@ pub(super) struct Step {
 }
 
 /// Runs an operation: results and then `complete`, or `error`.
-pub(super) fn run(schema: Schema, live: Live, caller: Caller, id: Arc<str>, asked: Asked) -> BoxStream<'static, Step> {
+pub(super) fn run(state: &GraphqlState, caller: Caller, id: Arc<str>, asked: Asked) -> BoxStream<'static, Step> {
+    let (schema, live) = (state.schema.clone(), state.live.clone());
+    let prepared = prepare(asked, state.introspection);
     let begin = async move {
-        let steps = match prepare(asked) {
+        let steps = match prepared {
             Ok(prepared) if prepared.kind == OperationType::Subscription => {
                 match Subscriber::begin(live, caller, prepared).await {
                     Ok(Some(subscriber)) => return follow(id, subscriber).boxed(),

@@ -198,8 +198,7 @@ impl<'a> Conversation<'a> {
         let services = Arc::clone(&self.state.services);
         let request_id = make_request_id(&services);
         let caller = Caller::new(services, self.identity, request_id);
-        let (schema, live) = (self.state.schema.clone(), self.state.live.clone());
-        let steps = operation::run(schema, live, caller, Arc::clone(&id), asked);
+        let steps = operation::run(&self.state, caller, Arc::clone(&id), asked);
         let (handle, registration) = AbortHandle::new_pair();
         self.operations.push(Abortable::new(steps, registration));
         self.handles.insert(id, handle);

@@ -1,8 +1,9 @@
 //! How much one request may ask for: every bound of the API in one place.
 //!
-//! All of them are checked before anything is executed. [`check`] comes first of all, on the parsed
-//! document alone: the library's own rules walk a fragment as often as it is spread, so that a few
-//! lines of nested fragments would keep them busy for ever. It looks at each fragment once.
+//! All of them are checked before anything is executed. [`check_text`] comes first of all, before the
+//! document is parsed; then [`check`], on the parsed document alone: the library's own rules walk a
+//! fragment as often as it is spread, so that a few lines of nested fragments would keep them busy
+//! for ever. It looks at each fragment once.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,10 +13,22 @@ use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 
 use super::errors::{Code, Failure};
 
+mod text;
+
+pub(super) use text::check_text;
+
 /// The longest request body, and the longest message on a socket.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 /// How long a request body may take to arrive.
 pub const BODY_WITHIN: Duration = Duration::from_secs(10);
+/// The most lexical tokens in a document.
+pub const MAX_TOKENS: usize = 10_000;
+/// How deep brackets of all kinds may nest, those of arguments and values among them.
+pub const MAX_BRACKETS: usize = 64;
+/// The most errors that one answer lists.
+pub const MAX_ERRORS: usize = 20;
+/// The longest message of an error.
+pub const MAX_MESSAGE_CHARS: usize = 200;
 /// How deep fields may nest. The usual introspection query needs 15.
 pub const MAX_DEPTH: usize = 15;
 /// How deep selection sets may nest, fragments counted.
