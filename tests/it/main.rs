@@ -16,6 +16,7 @@ mod model;
 mod no_database;
 mod opt_out;
 mod poison;
+mod protocol;
 mod quarantine;
 mod races;
 mod reopening;
