@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::script::{
     Case, Line, WHO, case, closed, complete, event, follow, follow_after, hear, hear_who, introduced, next, nothing,
-    run, say, stop, subscribe, subscribe_with, text,
+    run, stop, subscribe, subscribe_with, text,
 };
 
 const AVAILABLE: &str = "mutation { setAvailability(input: {availability: AVAILABLE}) { userErrors { code } } }";
@@ -299,11 +299,6 @@ fn ids() -> Vec<Case> {
     for id in ["1", " ", "\u{1f4ac} \"quoted\" \\ \n", "null", "7f1d8a52-6e2c-4a7e-9d56-1f7a4f0c3b11", long.as_str()] {
         cases.push(case(format!("an id may be {id:.12?}"), [introduced(), subscribe(id, WHO), hear_who(id)]));
     }
-    cases.push(case(
-        "different sockets have ids of their own",
-        // The same ids as in every other case, on a socket of its own.
-        [introduced(), follow("1"), say(json!({"type": "ping"})), hear(json!({"type": "pong"}))],
-    ));
     cases
 }
 

@@ -9,15 +9,15 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
-use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::support::wait;
 
 /// How a socket is asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Upgrade {
-    pub(super) path: String,
+    path: String,
     headers: Vec<(&'static str, String)>,
     receive_buffer: Option<u32>,
 }
@@ -65,6 +65,11 @@ impl Upgrade {
     pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// With this behind the address.
+    pub(super) fn query(self, query: &str) -> Self {
+        Self { path: format!("{}?{query}", self.path), ..self }
     }
 
     /// With little room for what is not read.
@@ -137,12 +142,9 @@ impl Peer {
         self.say(Message::text(message.to_string())).await;
     }
 
-    pub(super) async fn close(&mut self, code: u16) {
-        self.say(Message::Close(Some(CloseFrame { code: code.into(), reason: "".into() }))).await;
-    }
-
-    pub(super) async fn ws_ping(&mut self, payload: &'static [u8]) {
-        self.say(Message::Ping(Bytes::from_static(payload))).await;
+    /// What goes past the WebSocket.
+    pub(super) async fn say_bytes(&mut self, bytes: &[u8]) {
+        wait::within("the bytes go out", self.ws.get_mut().write_all(bytes)).await.expect("the server takes them");
     }
 
     /// What comes next.
