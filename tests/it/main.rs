@@ -8,6 +8,7 @@ mod canary;
 mod claims;
 mod disk_full;
 mod house;
+mod http;
 mod isolation;
 mod kill;
 mod live;
