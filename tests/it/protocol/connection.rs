@@ -170,6 +170,17 @@ fn pings() -> Vec<Case> {
                 pong(json!({"n": 1})),
             ],
         ),
+        // RFC 6455, section 5.5.2.
+        case(
+            "the WebSocket has pings of its own",
+            [
+                vec![Line::SayRaw(Message::Ping("a".into())), Line::HearPong(b"a")],
+                introduced(),
+                vec![Line::SayRaw(Message::Ping("".into())), Line::HearPong(b"")],
+                vec![Line::SayRaw(Message::Pong("b".into()))],
+                nothing(),
+            ],
+        ),
         case(
             "pongs that nobody asked for",
             [

@@ -22,12 +22,6 @@ pub(super) struct Upgrade {
     receive_buffer: Option<u32>,
 }
 
-/// What a server answers when it is asked for a socket.
-pub(super) enum Answer {
-    Open(Peer),
-    Refused(StatusCode),
-}
-
 /// What comes from the server.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Got {
@@ -77,7 +71,8 @@ impl Upgrade {
         Self { receive_buffer: Some(4096), ..self }
     }
 
-    pub(super) async fn ask(&self, address: SocketAddr) -> Answer {
+    /// The socket, or with which status it is refused.
+    pub(super) async fn ask(&self, address: SocketAddr) -> Result<Peer, StatusCode> {
         let socket = TcpSocket::new_v4().unwrap();
         if let Some(size) = self.receive_buffer {
             socket.set_recv_buffer_size(size).unwrap();
@@ -95,19 +90,17 @@ impl Upgrade {
         let head = wait::within("an answer to the upgrade", read_head(&mut stream)).await;
         let status = head.split(' ').nth(1).and_then(|status| status.parse::<StatusCode>().ok()).unwrap();
         if status != StatusCode::SWITCHING_PROTOCOLS {
-            return Answer::Refused(status);
+            return Err(status);
         }
         // The example of RFC 6455, section 1.3.
         assert_eq!(value_of(&head, "sec-websocket-accept").as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
         let subprotocol = value_of(&head, "sec-websocket-protocol");
-        Answer::Open(Peer { ws: WebSocketStream::from_raw_socket(stream, Role::Client, None).await, subprotocol })
+        let ws = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+        Ok(Peer { ws, subprotocol })
     }
 
     pub(super) async fn open(&self, address: SocketAddr) -> Peer {
-        match self.ask(address).await {
-            Answer::Open(peer) => peer,
-            Answer::Refused(status) => panic!("the upgrade was refused: {status}"),
-        }
+        self.ask(address).await.unwrap_or_else(|status| panic!("the upgrade was refused: {status}"))
     }
 }
 

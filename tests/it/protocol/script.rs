@@ -33,6 +33,8 @@ pub(super) enum Line {
     HearFailure(&'static str, &'static str),
     /// These come next, in whatever order.
     HearAll(Vec<Value>),
+    /// The WebSocket's own pong comes next.
+    HearPong(&'static [u8]),
     /// This may come next.
     Perhaps(Value),
     /// The server closes with this code.
@@ -220,6 +222,7 @@ async fn play(app: &TestApp, world: &World, peer: &mut Peer, lines: Vec<Line>) -
                 }
                 true
             }
+            (Line::HearPong(expected), Got::Pong(payload)) => payload == expected,
             (Line::Closed(code), got) => *got == Got::Closed(*code),
             _ => false,
         };
