@@ -36,7 +36,7 @@ async fn who_has_no_valid_token_is_turned_away() {
     let token = app.token("acme", "ana").expose_secret().to_owned();
     let exp = app.clock.now().timestamp() + 3600;
     let claims = json!({"sub": "ana", "agency": "acme", "exp": exp});
-    let secret = settings(&app.database.url).jwt_secret;
+    let secret = settings(&app.database.url).authentication.secret.expect("the tests sign themselves");
     let signed = |algorithm, secret: &str, claims: &Value| {
         encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
     };
