@@ -15,6 +15,8 @@ use crate::store::{DirectoryCache, event_log};
 const TAIL: usize = 1024;
 /// How many events are read from the log at a time.
 const PAGE: u64 = 256;
+/// How many events a subscriber takes from memory at a time: one that does not read holds no more.
+const HANDFUL: usize = 64;
 
 /// The feeds of all agencies that somebody follows.
 #[derive(Debug)]
@@ -127,11 +129,16 @@ impl Feeds {
         event_log::head(&self.conn, agency).await
     }
 
-    /// The events after a position, in order and without a gap; empty if there are none yet.
+    /// The next events after a position, in order and without a gap; empty if there are none yet.
     pub(super) async fn after(&self, agency: AgencyId, position: i64) -> Result<Vec<Arc<event::Model>>, DbErr> {
-        if let Some(held) = self.held_after(agency, position) {
-            return Ok(held);
+        match self.held_after(agency, position) {
+            Some(held) => Ok(held),
+            // Boxed, for it is rare and large.
+            None => Box::pin(self.read_after(agency, position)).await,
         }
+    }
+
+    async fn read_after(&self, agency: AgencyId, position: i64) -> Result<Vec<Arc<event::Model>>, DbErr> {
         let follows_the_tail = self.lock().get(&agency).is_some_and(|feed| feed.last() == Some(position));
         match self.reading(agency).filter(|_| follows_the_tail) {
             // Another process wrote in between. Everybody at the tail's end needs the same events.
@@ -157,7 +164,7 @@ impl Feeds {
         let first = tail.front()?.position;
         let skip = usize::try_from(position.checked_add(1)?.checked_sub(first)?).ok()?;
         let caught_up = skip == tail.len() && *head.borrow() <= position;
-        (skip < tail.len() || caught_up).then(|| tail.iter().skip(skip).cloned().collect())
+        (skip < tail.len() || caught_up).then(|| tail.iter().skip(skip).take(HANDFUL).cloned().collect())
     }
 
     fn reading(&self, agency: AgencyId) -> Option<Arc<tokio::sync::Mutex<()>>> {

@@ -34,7 +34,7 @@ enum Media {
 }
 
 /// Answers `POST /graphql`.
-pub(super) async fn post(State(state): State<GraphqlState>, request: Request) -> Response {
+pub(super) async fn post(State(state): State<Arc<GraphqlState>>, request: Request) -> Response {
     let media = Media::wanted(request.headers());
     match answer(&state, media, request).await {
         Ok(response) => response,

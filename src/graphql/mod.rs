@@ -44,7 +44,6 @@ pub use live::Live;
 pub type Schema = async_graphql::Schema<queries::Query, mutations::Mutation, subscriptions::Subscription>;
 
 /// What the routes work with.
-#[derive(Clone)]
 pub struct GraphqlState {
     /// The use cases.
     pub services: Arc<Services>,
@@ -88,6 +87,8 @@ pub fn sdl() -> String {
 
 /// The routes: `POST /graphql`, `GET /graphql/ws` and, if it is switched on, `GET /graphiql`.
 pub fn router(state: GraphqlState) -> Router {
+    // Thousands of sockets hold it.
+    let state = Arc::new(state);
     let origins: Vec<HeaderValue> = state.allowed_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
     let cors = CorsLayer::new().allow_origin(AllowOrigin::list(origins)).allow_methods([Method::POST]).allow_headers([
         ACCEPT,

@@ -45,7 +45,8 @@ async fn deactivation(services: &Services, identity: Identity) {
     while changes.changed().await.is_ok() {
         // Twice: what is in memory may have been read just before a change of another instance.
         for _ in 0..2 {
-            match services.directories.get(identity.agency).await {
+            // Boxed, for it is rare and large.
+            match Box::pin(services.directories.get(identity.agency)).await {
                 Ok(Some(directory)) if directory.active_user(identity.user).is_some() => {}
                 Ok(_) => return,
                 // The database is away: whatever needs it fails and says so; this asks again.

@@ -6,11 +6,14 @@
 //! are asked for their next message only when the last one has gone out, so a socket that does not
 //! read holds nothing but its place in the log.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
 
 use super::GraphqlState;
 use super::http::is_allowed;
@@ -24,7 +27,7 @@ mod socket;
 /// Answers `GET /graphql/ws`. Browsers name the page's origin, and one that is not allowed is turned
 /// away; other programs name none.
 pub(super) async fn upgrade(
-    State(state): State<GraphqlState>,
+    State(state): State<Arc<GraphqlState>>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -33,10 +36,11 @@ pub(super) async fn upgrade(
     }
     upgrade
         .protocols([protocol::NAME])
-        // The library would keep 128 KiB for each socket, most of which are idle most of the time.
-        .read_buffer_size(2048)
+        // The library would keep 128 KiB for each socket, most of which are idle most of the time. What is
+        // longer than this is read in several steps.
+        .read_buffer_size(512)
         .write_buffer_size(0)
         .max_message_size(MAX_BODY_BYTES)
         .max_frame_size(MAX_BODY_BYTES)
-        .on_upgrade(move |ws| socket::serve(ws, state))
+        .on_upgrade(move |ws| socket::serve(ws, state).boxed())
 }

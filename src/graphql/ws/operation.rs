@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use axum::extract::ws::Utf8Bytes;
-use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::protocol;
 use crate::graphql::GraphqlState;
@@ -46,7 +46,8 @@ pub(super) fn run(state: &GraphqlState, caller: Caller, id: Arc<str>, asked: Ask
         };
         stream::iter(steps).boxed()
     };
-    stream::once(begin).flatten().boxed()
+    // Boxed twice, so that what it took to begin is let go of once it has begun.
+    stream::once(begin.boxed()).flatten().boxed()
 }
 
 /// A query's or a mutation's one result.

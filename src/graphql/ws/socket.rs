@@ -39,15 +39,18 @@ impl From<Close> for End {
 }
 
 /// Serves a socket to its end.
-pub(super) async fn serve(mut ws: WebSocket, state: GraphqlState) {
+///
+/// Sockets are many and idle: what is rare (beginning, ending, taking a message in) is boxed, so that
+/// what waits is small.
+pub(super) async fn serve(mut ws: WebSocket, state: Arc<GraphqlState>) {
     let clock = Arc::clone(&state.services.clock);
-    let end = match ws.protocol() {
-        Some(_) => converse(&mut ws, state).await,
-        None => Close::Subprotocol.into(),
+    let end = match Box::pin(introduce(&mut ws, &state)).await {
+        Ok(identity) => Conversation::new(&mut ws, state, identity).run().await,
+        Err(end) => end,
     };
     match end {
-        End::Close(close) => farewell(ws, Some(close), &*clock).await,
-        End::Left => farewell(ws, None, &*clock).await,
+        End::Close(close) => Box::pin(farewell(ws, Some(close), &*clock)).await,
+        End::Left => Box::pin(farewell(ws, None, &*clock)).await,
         End::Gone => {}
     }
 }
@@ -77,15 +80,15 @@ async fn farewell(mut ws: WebSocket, close: Option<Close>, clock: &dyn Clock) {
     }
 }
 
-async fn converse(ws: &mut WebSocket, state: GraphqlState) -> End {
-    let introduced = tokio::select! {
-        introduced = introduction(ws, &state) => introduced,
+/// Lets the other side introduce itself, in time.
+async fn introduce(ws: &mut WebSocket, state: &GraphqlState) -> Result<Identity, End> {
+    if ws.protocol().is_none() {
+        return Err(Close::Subprotocol.into());
+    }
+    tokio::select! {
+        introduced = introduction(ws, state) => introduced,
         () = state.services.clock.sleep(INIT_WITHIN) => Err(Close::InitTimeout.into()),
         () = drained(state.drain.clone()) => Err(Close::Restart.into()),
-    };
-    match introduced {
-        Ok(identity) => Conversation::new(ws, state, identity).run().await,
-        Err(end) => end,
     }
 }
 
@@ -136,9 +139,15 @@ async fn receive(ws: &mut WebSocket) -> Result<Incoming, End> {
     }
 }
 
+/// What a socket has to do next.
+enum Next {
+    Incoming(Incoming),
+    Step(Step),
+}
+
 struct Conversation<'a> {
     ws: &'a mut WebSocket,
-    state: GraphqlState,
+    state: Arc<GraphqlState>,
     identity: Identity,
     ending: Pin<Box<dyn Future<Output = Close> + Send>>,
     operations: SelectAll<Abortable<BoxStream<'static, Step>>>,
@@ -146,13 +155,13 @@ struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    fn new(ws: &'a mut WebSocket, state: GraphqlState, identity: Identity) -> Self {
+    fn new(ws: &'a mut WebSocket, state: Arc<GraphqlState>, identity: Identity) -> Self {
         let ending = Box::pin(ending(Arc::clone(&state.services), identity, state.drain.clone()));
         Self { ws, state, identity, ending, operations: SelectAll::new(), handles: HashMap::new() }
     }
 
     async fn run(mut self) -> End {
-        let mut turn = self.send(protocol::ack()).await;
+        let mut turn = Box::pin(self.send(protocol::ack())).await;
         loop {
             turn = match turn {
                 Ok(()) => self.turn().await,
@@ -163,10 +172,14 @@ impl<'a> Conversation<'a> {
 
     /// Takes one message in, or sends one out.
     async fn turn(&mut self) -> Result<(), End> {
-        tokio::select! {
-            close = &mut self.ending => Err(close.into()),
-            incoming = receive(self.ws) => self.take(incoming?).await,
-            Some(step) = self.operations.next(), if !self.operations.is_empty() => self.give(step).await,
+        let next = tokio::select! {
+            close = &mut self.ending => return Err(close.into()),
+            incoming = receive(self.ws) => Next::Incoming(incoming?),
+            Some(step) = self.operations.next(), if !self.operations.is_empty() => Next::Step(step),
+        };
+        match next {
+            Next::Incoming(incoming) => Box::pin(self.take(incoming)).await,
+            Next::Step(step) => Box::pin(self.give(step)).await,
         }
     }
 
