@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use super::text::{ACCOUNT, PUBLIC_URL, TOKEN};
 
@@ -18,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     child: Child,
     folder: PathBuf,
+    /// How many warnings and errors it logged, and the first of them.
+    complaints: Option<JoinHandle<(usize, Vec<String>)>>,
 }
 
 impl Server {
@@ -28,8 +31,19 @@ impl Server {
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = log.by_ref().map(|line| line.unwrap()).find(|line| line.contains("serving"));
         let address = address.as_deref().and_then(address_in).expect("the server says where it listens");
-        std::thread::spawn(move || log.for_each(|line| println!("server: {}", line.unwrap_or_default())));
-        Self { address, child, folder: folder.to_owned() }
+        let complaints = std::thread::spawn(move || {
+            let mut complaints = Vec::new();
+            let mut count = 0;
+            for line in log.map_while(Result::ok).filter(|line| line.contains("WARN") || line.contains("ERROR")) {
+                count += 1;
+                // The first few say what it is about.
+                if complaints.len() < 3 {
+                    complaints.push(line);
+                }
+            }
+            (count, complaints)
+        });
+        Self { address, child, folder: folder.to_owned(), complaints: Some(complaints) }
     }
 
     pub(crate) fn process(&self) -> u32 {
@@ -47,6 +61,9 @@ impl Drop for Server {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some((count @ 1.., lines)) = self.complaints.take().and_then(|complaints| complaints.join().ok()) {
+            println!("\nthe server logged {count} warnings and errors, first:\n    {}", lines.join("\n    "));
+        }
     }
 }
 

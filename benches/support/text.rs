@@ -17,26 +17,29 @@ static SERIAL: AtomicU64 = AtomicU64::new(1);
 /// How many people text.
 const CONTACTS: u64 = 1_000;
 
-/// The whole HTTP request of a text from one of a thousand people.
-pub(crate) fn request(to: &str, body: &str) -> Vec<u8> {
+/// The fields of a text from one of a thousand people, in the order in which they are signed.
+pub(crate) fn fields(to: &str, body: &str) -> [(&'static str, String); 9] {
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    let from = format!("+1303556{:04}", serial * 7919 % CONTACTS);
-    let sid = format!("SM{serial:032x}");
-    let fields = [
-        ("AccountSid", ACCOUNT),
-        ("ApiVersion", "2010-04-01"),
-        ("Body", body),
-        ("From", &from),
-        ("MessageSid", &sid),
-        ("NumMedia", "0"),
-        ("NumSegments", "1"),
-        ("SmsStatus", "received"),
-        ("To", to),
-    ];
+    [
+        ("AccountSid", ACCOUNT.to_owned()),
+        ("ApiVersion", "2010-04-01".to_owned()),
+        ("Body", body.to_owned()),
+        ("From", format!("+1303556{:04}", serial * 7919 % CONTACTS)),
+        ("MessageSid", format!("SM{serial:032x}")),
+        ("NumMedia", "0".to_owned()),
+        ("NumSegments", "1".to_owned()),
+        ("SmsStatus", "received".to_owned()),
+        ("To", to.to_owned()),
+    ]
+}
+
+/// The whole HTTP request of such a text.
+pub(crate) fn request(to: &str, body: &str) -> Vec<u8> {
+    let fields = fields(to, body);
     let mut mac = Hmac::<Sha1>::new_from_slice(TOKEN.as_bytes()).unwrap();
     mac.update(PUBLIC_URL.as_bytes());
     mac.update(PATH.as_bytes());
-    for (name, value) in fields {
+    for (name, value) in &fields {
         mac.update(name.as_bytes());
         mac.update(value.as_bytes());
     }
