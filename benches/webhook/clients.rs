@@ -1,34 +1,29 @@
 //! Clients that do as little as possible: one connection each, requests written beforehand.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha1::Sha1;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::server::{ACCOUNT, NUMBER, TOKEN, URL};
-use super::{Measured, cpu_time, measured};
+use super::measured::{Begun, Measured};
+use super::text::request;
 
-/// No two texts of a run have the same SID.
-static SERIAL: AtomicU64 = AtomicU64::new(1);
-/// How many people text.
-const CONTACTS: u64 = 1_000;
+/// The demo's number with a pool of three.
+const NUMBER: &str = "+13035550100";
+const BODY: &str = "Can I move my appointment on Thursday to the afternoon, please?";
 
-pub(crate) async fn run(server: &SocketAddr, clients: usize, texts: usize) -> Measured {
+pub(crate) async fn run(server: SocketAddr, clients: usize, texts: usize) -> Measured {
     let each = texts / clients;
-    let prepared: Vec<Vec<Vec<u8>>> = (0..clients).map(|_| (0..each).map(|_| request()).collect()).collect();
-    let (cpu, started) = (cpu_time(), Instant::now());
-    let running: Vec<_> = prepared.into_iter().map(|requests| tokio::spawn(client(*server, requests))).collect();
+    let prepared: Vec<Vec<Vec<u8>>> =
+        (0..clients).map(|_| (0..each).map(|_| request(NUMBER, BODY)).collect()).collect();
+    let begun = Begun::now();
+    let running: Vec<_> = prepared.into_iter().map(|requests| tokio::spawn(client(server, requests))).collect();
     let mut times = Vec::with_capacity(texts);
     for client in running {
         times.extend(client.await.unwrap());
     }
-    measured(times, started.elapsed(), cpu_time() - cpu)
+    begun.end(times)
 }
 
 async fn client(server: SocketAddr, requests: Vec<Vec<u8>>) -> Vec<Duration> {
@@ -50,35 +45,4 @@ async fn client(server: SocketAddr, requests: Vec<Vec<u8>>) -> Vec<Duration> {
         times.push(started.elapsed());
     }
     times
-}
-
-fn request() -> Vec<u8> {
-    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    let from = format!("+1303556{:04}", serial * 7919 % CONTACTS);
-    let sid = format!("SM{serial:032x}");
-    let fields = [
-        ("AccountSid", ACCOUNT),
-        ("ApiVersion", "2010-04-01"),
-        ("Body", "Can I move my appointment on Thursday to the afternoon, please?"),
-        ("From", &from),
-        ("MessageSid", &sid),
-        ("NumMedia", "0"),
-        ("NumSegments", "1"),
-        ("SmsStatus", "received"),
-        ("To", NUMBER),
-    ];
-    let mut mac = Hmac::<Sha1>::new_from_slice(TOKEN.as_bytes()).unwrap();
-    mac.update(URL.as_bytes());
-    for (name, value) in fields {
-        mac.update(name.as_bytes());
-        mac.update(value.as_bytes());
-    }
-    let signature = STANDARD.encode(mac.finalize().into_bytes());
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    format!(
-        "POST /api/twilio/webhook HTTP/1.1\r\nHost: bench.example\r\nX-Twilio-Signature: {signature}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
 }

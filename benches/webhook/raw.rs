@@ -1,4 +1,4 @@
-//! The raw limit: what the writer does for a batch of 64 texts, as SQL prepared by hand on one
+//! The raw limit: what the writer does for a batch of texts, as SQL prepared by hand on one
 //! connection, with nothing around it. No HTTP, no signature, no planning, no entities.
 
 use std::path::Path;
@@ -11,9 +11,8 @@ use sea_orm::sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournal
 use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions as _, Sqlite, SqliteConnection, query};
 use uuid::Uuid;
 
-use super::{Measured, cpu_time, measured};
+use super::measured::{Begun, Measured};
 
-const BATCH: usize = 64;
 const CONTACTS: usize = 1_000;
 const NOW: &str = "2026-11-23 08:00:00.000000+00:00";
 
@@ -71,30 +70,31 @@ impl Raw {
         self.execute("INSERT INTO phone_number (agency_id, id, twilio_account_id, e164, label, live, created_at, updated_at) VALUES (?,?,?,'+13035550100','L',1,?,?)", vec![Id(agency), Id(number), Id(account), at(), at()]).await;
     }
 
-    pub(crate) async fn run(&mut self, texts: usize) -> Measured {
-        let (cpu, started) = (cpu_time(), Instant::now());
+    /// Writes so many texts, in transactions of `batch` each.
+    pub(crate) async fn run(&mut self, texts: usize, batch: usize) -> Measured {
+        let begun = Begun::now();
         let mut times: Vec<Duration> = Vec::new();
-        for batch in 0..texts / BATCH {
-            let begun = Instant::now();
-            self.batch(batch * BATCH).await;
-            times.extend([begun.elapsed(); BATCH]);
+        for first in (0..texts / batch).map(|n| n * batch) {
+            let started = Instant::now();
+            self.batch(first, batch).await;
+            times.extend(vec![started.elapsed(); batch]);
         }
-        measured(times, started.elapsed(), cpu_time() - cpu)
+        begun.end(times)
     }
 
-    async fn batch(&mut self, first: usize) {
+    async fn batch(&mut self, first: usize, size: usize) {
         let (agency, account, number) = (self.agency, self.account, self.number);
-        let people: Vec<_> = (first..first + BATCH).map(|n| (n * 7919 + 7919) % CONTACTS).collect();
+        let people: Vec<_> = (first..first + size).map(|n| (n * 7919 + 7919) % CONTACTS).collect();
         let people: Vec<_> = people.into_iter().map(|n| (format!("+1303556{n:04}"), self.contacts[n])).collect();
-        let ids: Vec<Uuid> = (0..BATCH * 5).map(|_| self.next()).collect();
-        let sids: Vec<String> = ids[..BATCH].iter().map(|id| format!("SM{}", id.simple())).collect();
+        let ids: Vec<Uuid> = (0..size * 5).map(|_| self.next()).collect();
+        let sids: Vec<String> = ids[..size].iter().map(|id| format!("SM{}", id.simple())).collect();
         let at = || Text(NOW.to_owned());
         let word = |word: &str| Text(word.to_owned());
 
         self.execute("BEGIN IMMEDIATE", Vec::new()).await;
         self.select("SELECT twilio_account_id, e164, agency_id FROM phone_number WHERE twilio_account_id IN (?) AND e164 IN (?) AND live = 1", vec![Id(account), word("+13035550100")]).await;
         self.select("SELECT agency_id, epoch, position, directory_version, first_kept FROM agency_position WHERE agency_id IN (?) ORDER BY agency_id", vec![Id(agency)]).await;
-        let list = vec!["?"; BATCH].join(",");
+        let list = vec!["?"; size].join(",");
         let mut values = vec![Id(account), word("+13035550100"), Id(account)];
         values.extend(sids.iter().cloned().map(Text));
         self.select(&format!("SELECT twilio_account_id, provider_sid FROM message WHERE agency_id IN (SELECT agency_id FROM phone_number WHERE twilio_account_id IN (?) AND e164 IN (?)) AND twilio_account_id IN (?) AND provider_sid IN ({list})"), values).await;
@@ -151,7 +151,7 @@ impl Raw {
             ]
         });
         self.insert("message (agency_id, id, thread_id, direction, body, status, sender_id, extension_id, twilio_account_id, provider_sid, routed_by, error_code, created_at)", rows.collect(), "").await;
-        for (user, ids) in self.users.into_iter().zip(ids[BATCH..].chunks(BATCH)) {
+        for (user, ids) in self.users.into_iter().zip(ids[size..].chunks(size)) {
             let first = self.position;
             let rows = people.iter().zip(ids).zip(first + 1..).map(|(((_, (_, thread)), id), position)| {
                 vec![
@@ -180,7 +180,7 @@ impl Raw {
             "",
         )
         .await;
-        self.position += i64::try_from(BATCH).unwrap();
+        self.position += i64::try_from(size).unwrap();
         self.execute("INSERT INTO agency_position (agency_id, epoch, position, directory_version, first_kept) VALUES (?,?,?,0,0) ON CONFLICT (agency_id) DO UPDATE SET position = excluded.position, directory_version = excluded.directory_version", vec![Id(agency), Id(agency), Int(self.position)]).await;
         self.execute("COMMIT", Vec::new()).await;
     }

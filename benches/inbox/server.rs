@@ -1,0 +1,65 @@
+//! The whole server, in this process, on a file of its own: as a router, and over loopback.
+
+use std::future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use partyline::app::{App, Extras, Ports, migrate_up};
+use partyline::config::{Settings, Source};
+use partyline::ports::{SystemClock, SystemIdGen};
+use partyline::server::serve;
+use partyline::service::Viewer;
+use partyline::service::apply_directory::{DirectoryFile, apply_directory};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub(crate) const AGENCY: &str = "acme";
+
+pub(crate) struct Server {
+    pub(crate) app: App,
+    pub(crate) router: Router,
+    pub(crate) address: SocketAddr,
+    /// Drops with the server: without it, sockets would think that it drains.
+    _drain: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Opens the database at `path`, with the demo's agency in it.
+    pub(crate) async fn open(path: &Path) -> Self {
+        let source = Source::default().with("DATABASE_URL", &format!("sqlite://{}?mode=rwc", path.display()));
+        let settings = Settings::read(&source).unwrap();
+        migrate_up(&settings).await.unwrap();
+        let ports = Ports { clock: Arc::new(SystemClock::new()), ids: Arc::new(SystemIdGen::new()) };
+        let app = App::open(settings, ports).await.unwrap();
+        let file = DirectoryFile::parse(include_str!("../../demo/directory.yaml"), |_| None).unwrap();
+        apply_directory(&app.services, app.sealer.clone(), file).await.unwrap().unwrap();
+        let (drain, draining) = watch::channel(false);
+        let router = app.router(Extras::default(), draining);
+        let address = listen(router.clone(), &app).await;
+        Self { app, router, address, _drain: drain }
+    }
+
+    /// A user of the agency as somebody who asks for something.
+    pub(crate) async fn viewer(&self, user: &str) -> Viewer {
+        let directory = self.app.services.directories.by_key(AGENCY).await.unwrap().unwrap();
+        let id = directory.user_by_key(user).unwrap().id;
+        Viewer::of(directory, id).unwrap()
+    }
+
+    pub(crate) fn token(&self, user: &str) -> String {
+        let day = Duration::from_secs(24 * 60 * 60);
+        self.app.authenticator.issue(AGENCY, user, day, self.app.services.clock.now()).unwrap()
+    }
+}
+
+/// Serves routes over loopback, ours and the peer's alike.
+pub(crate) async fn listen(router: Router, app: &App) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let clock = app.services.clock.clone();
+    tokio::spawn(async move { serve(listener, router, clock, future::pending(), Duration::ZERO).await });
+    address
+}
