@@ -34,12 +34,21 @@ pub(crate) struct TestApp {
     app: App,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
+    extra: Extra,
+    bus: Vec<JoinHandle<()>>,
     // Last, for it is dropped last.
-    pub(crate) database: TestDatabase,
+    pub(crate) database: Arc<TestDatabase>,
 }
+
+/// Settings beyond those of every test.
+type Extra = Vec<(&'static str, String)>;
 
 /// Settings as an operator would give them, on this database.
 pub(crate) fn settings(database_url: &str) -> Settings {
+    settings_and(database_url, &[])
+}
+
+fn settings_and(database_url: &str, extra: &[(&str, String)]) -> Settings {
     let source = Source::default()
         .with("DATABASE_URL", database_url)
         .with("PARTYLINE_LISTEN", "127.0.0.1:0")
@@ -47,6 +56,7 @@ pub(crate) fn settings(database_url: &str) -> Settings {
         .with("TWILIO_API_BASE", "http://127.0.0.1:9")
         .with("PARTYLINE_JWT_SECRET", "the tests' secret that signs bearer tokens")
         .with("PARTYLINE_SECRET_KEY", "the tests' secret that seals Twilio's tokens");
+    let source = extra.iter().fold(source, |source, (name, value)| source.with(name, value));
     Settings::read(&source).expect("settings that are right")
 }
 
@@ -70,20 +80,40 @@ impl TestApp {
         app
     }
 
+    /// The same with these settings besides.
+    pub(crate) async fn start_set(extra: Extra) -> Self {
+        let database = Arc::new(TestDatabase::create().await);
+        let app = Self::serve(database, Arc::new(MockClock::new()), Arc::new(SeededIds::new(1)), extra).await;
+        app.apply(AGENCIES).await;
+        app
+    }
+
     /// A server without any agency, on this database.
     pub(crate) async fn start_on(database: TestDatabase) -> Self {
-        Self::serve(database, Arc::new(MockClock::new()), Arc::new(SeededIds::new(1))).await
+        let (clock, ids) = (Arc::new(MockClock::new()), Arc::new(SeededIds::new(1)));
+        Self::serve(Arc::new(database), clock, ids, Vec::new()).await
     }
 
     /// The same server again, on the same database.
-    pub(crate) async fn restart(self) -> Self {
-        let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        Self::serve(self.stop().await, clock, ids).await
+    pub(crate) async fn restart(mut self) -> Self {
+        let (clock, ids, extra) = (self.clock.clone(), self.ids.clone(), std::mem::take(&mut self.extra));
+        Self::serve(self.stop().await, clock, ids, extra).await
     }
 
-    async fn serve(database: TestDatabase, clock: Arc<MockClock>, ids: Arc<SeededIds>) -> Self {
+    /// A second server beside this one, on the same database and with the same clock.
+    pub(crate) async fn beside(&self) -> Self {
+        let (clock, ids) = (self.clock.clone(), Arc::new(SeededIds::new(2)));
+        Self::serve(self.database.clone(), clock, ids, self.extra.clone()).await
+    }
+
+    /// Lets it wake other servers and be woken by them.
+    pub(crate) fn join_bus(&mut self) {
+        self.bus = self.app.join_bus();
+    }
+
+    async fn serve(database: Arc<TestDatabase>, clock: Arc<MockClock>, ids: Arc<SeededIds>, extra: Extra) -> Self {
         log::listen();
-        let settings = settings(&database.url);
+        let settings = settings_and(&database.url, &extra);
         migrate_up(&settings).await.expect("the schema comes up");
         let ports = Ports { clock: clock.clone(), ids: ids.clone() };
         let app = App::open(settings, ports).await.expect("the application opens");
@@ -103,16 +133,22 @@ impl TestApp {
             Duration::from_secs(10),
         ));
         let http = client();
-        Self { clock, ids, http, address, drain, app, stop: Some(stop), serving, database }
+        let (stop, bus) = (Some(stop), Vec::new());
+        Self { clock, ids, http, address, drain, app, stop, serving, extra, bus, database }
     }
 
     /// Stops as SIGTERM would and gives back the database.
-    pub(crate) async fn stop(mut self) -> TestDatabase {
+    pub(crate) async fn stop(mut self) -> Arc<TestDatabase> {
         self.drain.send_replace(true);
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
         drop(self.http);
+        for task in self.bus {
+            task.abort();
+            // An aborted task reports that it was.
+            let _ = task.await;
+        }
         wait::within("the server stops", self.serving).await.expect("the server ends in order");
         self.app.close(Duration::from_secs(10)).await;
         self.database

@@ -27,6 +27,11 @@ pub(crate) fn is_sqlite() -> bool {
     server().is_none()
 }
 
+/// Whether the tests run on a server of this kind.
+pub(crate) fn server_is(kind: &str) -> bool {
+    server().is_some_and(|url| url.starts_with(kind))
+}
+
 fn server() -> Option<String> {
     std::env::var_os("PARTYLINE_TEST_DATABASE_URL").and_then(|url| url.into_string().ok()).filter(|url| !url.is_empty())
 }

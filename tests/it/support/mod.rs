@@ -7,6 +7,7 @@ mod clock;
 pub(crate) mod database;
 pub(crate) mod directory;
 mod ids;
+pub(crate) mod issuer;
 pub(crate) mod log;
 pub(crate) mod process;
 pub(crate) mod random;

@@ -1,0 +1,182 @@
+//! One execution for many subscribers: nobody gets what is another's.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+use crate::support::directory::DESK;
+use crate::support::socket::Socket;
+
+/// How deep the selection of everything goes below the event.
+const DEPTH: usize = 4;
+
+/// Everything that can be selected of a type, written out to this depth: fields that need no argument,
+/// of lists with pages one row.
+struct Everything {
+    /// Fields by type: name, the type it comes to, whether it takes `first`.
+    fields: BTreeMap<String, Vec<(String, String, bool)>>,
+}
+
+impl Everything {
+    async fn of(app: &TestApp, token: &SecretString) -> Self {
+        let query = "{ __schema { types { name kind fields { name args { name type { kind } defaultValue }
+            type { ...T ofType { ...T ofType { ...T ofType { ...T } } } } } } } }
+            fragment T on __Type { name kind }";
+        let answer = app.graphql(token, query, json!({})).await;
+        let types = answer["data"]["__schema"]["types"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        let mut fields = BTreeMap::new();
+        for each in types.iter().filter(|each| each["fields"].is_array()) {
+            let own = each["fields"].as_array().unwrap().iter().filter_map(|field| {
+                let args = field["args"].as_array().unwrap();
+                let needs = args.iter().any(|arg| arg["type"]["kind"] == "NON_NULL" && arg["defaultValue"].is_null());
+                let mut named = &field["type"];
+                while !named["ofType"].is_null() {
+                    named = &named["ofType"];
+                }
+                let paged = args.iter().any(|arg| arg["name"] == "first");
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                (!needs).then(|| (text(&field["name"]), text(&named["name"]), paged))
+            });
+            fields.insert(each["name"].as_str().unwrap().to_owned(), own.collect());
+        }
+        Self { fields }
+    }
+
+    fn selection(&self, of: &str, depth: usize) -> String {
+        let mut parts = Vec::new();
+        for (name, comes_to, paged) in &self.fields[of] {
+            // A cursor of a list says nothing new, and `edges` repeats `nodes`.
+            if name == "edges" {
+                continue;
+            }
+            let arguments = if *paged { "(first: 1)" } else { "" };
+            if !self.fields.contains_key(comes_to) {
+                parts.push(format!("{name}{arguments}"));
+            } else if depth > 0 {
+                let inner = self.selection(comes_to, depth - 1);
+                if !inner.is_empty() {
+                    parts.push(format!("{name}{arguments} {{ {inner} }}"));
+                }
+            }
+        }
+        parts.join(" ")
+    }
+}
+
+#[tokio::test]
+async fn everybody_is_shown_exactly_what_they_may_ask_for() {
+    let app = TestApp::start().await;
+    let tokens = ["ana", "ben", "chloe"].map(|user| app.token("acme", user));
+    let everything = Everything::of(&app, &tokens[0]).await;
+    // They differ in all that can differ: what each has read, whose phone is whose, who sees which threads.
+    app.text("+13035560001", DESK, "for all to see").await;
+    app.text("+13035560001", crate::support::directory::NURSES, "not for Ben").await;
+    let threads = app.all_threads(&tokens[1]).await;
+    let read = "mutation($thread: ID!) { markThreadRead(input: {threadId: $thread}) { userErrors { code } } }";
+    app.graphql(&tokens[1], read, json!({"thread": threads[0]})).await;
+
+    // The fields are taken some at a time, so that no bound of one request is met.
+    let mut differ = 0;
+    for (name, comes_to, paged) in everything.fields["Thread"].clone() {
+        let arguments = if paged { "(first: 1)" } else { "" };
+        let selection = match everything.fields.contains_key(&comes_to) {
+            true => format!("{name}{arguments} {{ {} }}", everything.selection(&comes_to, DEPTH - 2)),
+            false => name.clone(),
+        };
+        let subscription = format!(
+            "subscription($after: EventCursor) {{ threadUpdated(after: $after) {{ thread {{ id {selection} }} }} }}"
+        );
+        let after = app.cursor(&tokens[0]).await;
+        let mut sockets: Vec<Socket> = Vec::new();
+        // Ben twice: he must share, at least with himself.
+        for token in [&tokens[0], &tokens[1], &tokens[2], &tokens[1]] {
+            let mut socket = app.socket(token).await;
+            socket.subscribe("1", &subscription, json!({"after": after})).await;
+            sockets.push(socket);
+        }
+        app.text("+13035560001", DESK, format!("about {name}")).await;
+        let mut shown = Vec::new();
+        for (socket, token) in sockets.iter_mut().zip([&tokens[0], &tokens[1], &tokens[2], &tokens[1]]) {
+            let event = socket.event().await;
+            let asked = app
+                .graphql(
+                    token,
+                    &format!("query($id: ID!) {{ node(id: $id) {{ ... on Thread {{ id {selection} }} }} }}"),
+                    json!({"id": threads[0]}),
+                )
+                .await;
+            assert!(asked["data"]["node"].is_object(), "{name}: {asked}");
+            assert_eq!(event["threadUpdated"]["thread"], asked["data"]["node"], "{name}");
+            shown.push(event["threadUpdated"]["thread"].clone());
+        }
+        differ += usize::from(shown[1] != shown[2]);
+    }
+    // unreadCount; contact, by its threads; whatever leads to a user's phone.
+    assert!(differ >= 3, "only {differ} fields differ between two members");
+}
+
+#[tokio::test]
+async fn one_execution_serves_all_who_would_get_the_same() {
+    let app = TestApp::start().await;
+    let plain = "subscription($after: EventCursor) { inboundMessage(after: $after) { message { body }
+        thread { contact { name phone } lastMessage { body } } } }";
+    let mut costs = Vec::new();
+    for subscribers in [1, 20] {
+        let mut sockets = Vec::new();
+        for n in 0..subscribers {
+            let token = app.token("acme", ["ben", "chloe"][n % 2]);
+            let after = app.cursor(&token).await;
+            let mut socket = app.socket(&token).await;
+            socket.subscribe("1", plain, json!({"after": after})).await;
+            sockets.push(socket);
+        }
+        // The first text finds each of them where it waits: afterwards only the event costs anything.
+        for body in ["the first", "the second"] {
+            let before = app.services().database.statements();
+            app.text("+13035560001", DESK, body).await;
+            for socket in &mut sockets {
+                assert_eq!(socket.event().await["inboundMessage"]["message"]["body"], body);
+            }
+            if body == "the second" {
+                costs.push(app.services().database.statements() - before);
+            }
+        }
+    }
+    assert_eq!(costs[0], costs[1], "statements for one subscriber and for twenty");
+}
+
+#[tokio::test]
+async fn who_may_not_see_a_thread_gets_nothing_of_what_is_shared() {
+    let app = TestApp::start().await;
+    let query = "subscription($after: EventCursor) { inboundMessage(after: $after) { message { body } } }";
+    let mut sockets = Vec::new();
+    for (agency, user) in [("acme", "ana"), ("acme", "ben"), ("acme", "chloe"), ("acme", "dev"), ("other", "olga")] {
+        let token = app.token(agency, user);
+        let mut socket = app.socket(&token).await;
+        socket.subscribe("1", query, json!({"after": app.cursor(&token).await})).await;
+        sockets.push((user, socket));
+    }
+    let nurses = crate::support::directory::NURSES;
+    for (to, body) in [(DESK, "desk"), (nurses, "nurses")] {
+        app.text("+13035560001", to, body).await;
+    }
+    let other = crate::support::Text::new("SMshared");
+    let account = (crate::support::directory::OTHER_ACCOUNT, crate::support::directory::OTHER_TOKEN);
+    app.receive(other.account(account.0, account.1).to(crate::support::directory::OTHER).body("other")).await;
+    for (user, socket) in &mut sockets {
+        let expected: &[&str] = match *user {
+            "ana" | "chloe" => &["desk", "nurses"],
+            "ben" => &["desk"],
+            "dev" => &["nurses"],
+            _ => &["other"],
+        };
+        for body in expected {
+            assert_eq!(socket.event().await["inboundMessage"]["message"]["body"], *body, "{user}");
+        }
+        // Nothing else is on its way: the answer to a query comes next.
+        socket.subscribe("2", "{ viewer { key } }", json!({})).await;
+        assert_eq!(socket.event().await["viewer"]["key"], *user);
+    }
+}
