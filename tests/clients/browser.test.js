@@ -138,8 +138,8 @@ describe('a page of any other origin', () => {
 });
 
 describe('what a browser sends without asking changes nothing', () => {
-  // A browser sends these from any page without a preflight, with whatever it knows of us. That is nothing, there are no
-  // cookies; so each carries the token where it has room for one.
+  // A browser sends these from any page without a preflight, with whatever it knows of us. That is nothing, there are
+  // no cookies; so each carries the token where it has room for one.
   const attempts = {
     'a POST of text/plain': ({ url, body }) => fetch(url, { method: 'POST', mode: 'no-cors', body }).then(() => {}),
     'a POST without a content type': ({ url, body }) =>
@@ -187,8 +187,12 @@ describe('what a browser sends without asking changes nothing', () => {
   for (const [how, run] of Object.entries(attempts)) {
     const enctype = /a form as (.*)/.exec(how)?.[1];
     const expected = how === 'a GET' ? 405 : 401;
-    test(`${how} from a stranger’s page`, async () => assert.equal(await attempt(stranger, run, { enctype }), expected));
-    test(`${how} from an allowed page`, async () => assert.equal(await attempt(allowed, run, { enctype }), expected));
+    for (const [whose, site] of [
+      ['a stranger’s', () => stranger],
+      ['an allowed', () => allowed],
+    ]) {
+      test(`${how} from ${whose} page`, async () => assert.equal(await attempt(site(), run, { enctype }), expected));
+    }
   }
 
   // With a token in its header a request is let through only after a preflight; these show that it is the kind of the
@@ -199,7 +203,8 @@ describe('what a browser sends without asking changes nothing', () => {
       headers: { Authorization: `Bearer ${token}`, ...(type && { 'Content-Type': type }) },
       body: method === 'POST' ? new Blob([body]) : undefined,
     }).catch(() => {}); // an answer that the page may not read is one, too
-  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', undefined]) {
+  const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', undefined];
+  for (const type of types) {
     test(`a POST of ${type ?? 'no type'} with a token from an allowed page`, async () =>
       assert.equal(await attempt(allowed, send, { method: 'POST', type }), 415));
   }

@@ -20,7 +20,8 @@ export const contract = () => readFile(CONTRACT, 'utf8');
 /** What a client of the older schema would stumble over in the newer, in words. Empty if it would not. */
 export async function breaking(older, newer) {
   const changes = await diff(buildSchema(older), buildSchema(newer));
-  return changes.filter(({ criticality }) => criticality.level === CriticalityLevel.Breaking).map(({ message }) => message);
+  const breaks = ({ criticality }) => criticality.level === CriticalityLevel.Breaking;
+  return changes.filter(breaks).map(({ message }) => message);
 }
 
 /** Without descriptions, which nobody's program reads. */

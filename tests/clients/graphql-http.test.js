@@ -10,18 +10,11 @@ import { serverAudits } from 'graphql-http';
 import { Server } from './support/server.js';
 
 const NO_GET = 'GET is answered 405: no page can make a browser ask anything without a preflight';
+const VARIABLES = 'MAY allow URL-encoded JSON string {variables} parameter in GETs';
 const EXCEPTED = [
   { id: '5A70', name: 'MAY accept application/x-www-form-urlencoded formatted GET requests', reason: NO_GET },
-  {
-    id: 'D6D5',
-    name: 'MAY allow URL-encoded JSON string {variables} parameter in GETs when accepting application/graphql-response+json',
-    reason: NO_GET,
-  },
-  {
-    id: '6A70',
-    name: 'MAY allow URL-encoded JSON string {variables} parameter in GETs when accepting application/json',
-    reason: NO_GET,
-  },
+  { id: 'D6D5', name: `${VARIABLES} when accepting application/graphql-response+json`, reason: NO_GET },
+  { id: '6A70', name: `${VARIABLES} when accepting application/json`, reason: NO_GET },
 ];
 
 describe("graphql-http's audits", () => {

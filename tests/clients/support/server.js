@@ -40,6 +40,7 @@ agencies:
 const running = new Set();
 // When a test file ends in a way in which its hooks do not run.
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 /** A folder with a database, and at most one `partyline serve` on it at a time. */
 export class Server {

@@ -1,11 +1,13 @@
 // What every client goes through. A client comes as an adapter, an object with
 //
-//   query(document, variables), mutate(document, variables)   the data; rejects with what the client makes of errors
-//   subscribe(document, variables, {next, error})             `next` gets the data of each event, `error` what ended it;
-//                                                             returns how to end it
+//   query(document, variables), mutate(document, variables)
+//       the data; rejects with what the client makes of errors
+//   subscribe(document, variables, {next, error})
+//       `next` gets the data of each event, `error` what ended it; returns how to end it
 //   dispose()
 //
-// made by `connect({url, websocketUrl, token})`. Its socket goes over a line that can be cut; it must not retry by itself.
+// made by `connect({url, websocketUrl, token})`. Its socket goes over a line that can be cut, and it must not come back
+// by itself: how it would is tested with graphql-ws, on which the others stand.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
