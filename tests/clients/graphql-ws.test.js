@@ -171,6 +171,18 @@ describe('graphql-ws with its own retries', () => {
     assert.equal(asked.length, 2);
   });
 
+  test('pings of the client are answered: with keepAlive it keeps its socket', async () => {
+    const pongs = new Arrivals('pongs');
+    const closings = new Arrivals('closings');
+    const on = { pong: (received) => received && pongs.add(received), closed: (event) => closings.add(event) };
+    const { client } = watched({ connectionParams: await login(), keepAlive: 20, on });
+    const arrivals = following(client, await server.cursor());
+    await pongs.first(5);
+    await server.text('1');
+    assert.deepEqual(bodies(await arrivals.first(1)), ['1']);
+    assert.deepEqual(closings.all, []);
+  });
+
   test("a client's farewell is answered: it sees the code that it gave, not 1006", async () => {
     for (const code of [1000, 4499]) {
       const socket = new WebSocket(url, GRAPHQL_TRANSPORT_WS_PROTOCOL);
