@@ -40,18 +40,19 @@ export async function servePage() {
 /** A headless Chromium with a fresh profile. Without one this fails: a browser test that skips tests nothing. */
 export async function openBrowser() {
   const profile = await mkdtemp(path.join(tmpdir(), 'partyline-browser-'));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: CHROMIUM,
-    headless: true,
-    args: FLAGS,
-    timeout: 60_000,
-  });
+  const remove = () => rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  let context;
+  try {
+    context = await chromium.launchPersistentContext(profile, {
+      executablePath: CHROMIUM,
+      headless: true,
+      args: FLAGS,
+      timeout: 60_000,
+    });
+  } catch (error) {
+    await remove();
+    throw error;
+  }
   context.setDefaultTimeout(20_000);
-  return {
-    context,
-    async close() {
-      await context.close();
-      await rm(profile, { recursive: true, force: true, maxRetries: 5 });
-    },
-  };
+  return { context, close: () => context.close().finally(remove) };
 }
