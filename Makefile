@@ -8,11 +8,13 @@ SHELL := bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PARTYLINE := $(TARGET)/debug/partyline
 VENV := $(TARGET)/ci-venv
+CLIENTS := tests/clients
+CLIENTS_VENV := $(TARGET)/clients-venv
 # Some tests wait for a database that does not answer: more of them than cores run at a time.
 export RUST_TEST_THREADS ?= 6
 
 .PHONY: help run test test-all lint check-format clippy schema check-schema licences bench signatures durability \
-        check-readme binary
+        clients browser clients-python check-readme binary
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +59,16 @@ signatures: binary $(VENV)/installed ## Twilio's own helper signs, we verify (py
 durability: binary ## watch the sync before each 200 with strace (python3, strace)
 	scripts/durability --binary $(PARTYLINE)
 
+clients: binary $(CLIENTS)/node_modules/.package-lock.json ## other people's clients, an audit, the last release's schema (Node 20, npm)
+	cd $(CLIENTS) && PARTYLINE_BINARY=$(abspath $(PARTYLINE)) npm test
+
+browser: binary $(CLIENTS)/node_modules/.package-lock.json ## what pages of other origins can do (Node 20, npm; Debian: chromium)
+	cd $(CLIENTS) && PARTYLINE_BINARY=$(abspath $(PARTYLINE)) npm run browser
+
+clients-python: binary $(CLIENTS_VENV)/installed ## Python's gql, and schemathesis over the whole schema (python3)
+	$(CLIENTS_VENV)/bin/python $(CLIENTS)/python/gql_client.py --binary $(PARTYLINE)
+	$(CLIENTS_VENV)/bin/python $(CLIENTS)/python/fuzz.py --binary $(PARTYLINE)
+
 check-readme: binary ## run the README's commands against a fresh demo (python3, curl, openssl; port 8080 must be free)
 	scripts/readme-commands --binary $(PARTYLINE)
 
@@ -69,4 +81,14 @@ binary:
 $(VENV)/installed: tests/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --no-deps --requirement tests/requirements.txt
+	touch $@
+
+$(CLIENTS_VENV)/installed: $(CLIENTS)/python/requirements.txt
+	python3 -m venv $(CLIENTS_VENV)
+	$(CLIENTS_VENV)/bin/pip install --quiet --requirement $(CLIENTS)/python/requirements.txt
+	touch $@
+
+# npm writes this file last.
+$(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
+	cd $(CLIENTS) && npm ci --ignore-scripts
 	touch $@

@@ -1,0 +1,213 @@
+// What a page of another origin can do in a real browser: all it should if its origin is in PARTYLINE_ALLOWED_ORIGINS,
+// and nothing if it is not, even with a token, and even in the ways that browsers do not ask about (CSRF).
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { CLAIM, INBOUND, INBOX } from './support/documents.js';
+import { openBrowser, servePage } from './support/page.js';
+import { Server } from './support/server.js';
+import { Arrivals, within } from './support/wait.js';
+
+let browser, allowed, stranger, server, token, arrivals;
+
+before(async () => {
+  [allowed, stranger] = [await servePage(), await servePage()];
+  server = await Server.start({ PARTYLINE_ALLOWED_ORIGINS: `https://app.example,${allowed.origin}` });
+  token = await server.token();
+  browser = await openBrowser();
+  // Pages call this with each event of their subscription.
+  await browser.context.exposeFunction('arrived', (event) => arrivals.add(event));
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  allowed?.close();
+  stranger?.close();
+});
+
+/** Opens a page of that origin, and closes it after the use. */
+async function withPage({ origin }, use) {
+  const page = await browser.context.newPage();
+  try {
+    await page.goto(origin);
+    return await within(30, 'the page', use(page));
+  } finally {
+    await page.close();
+  }
+}
+
+/** Runs a function in a page of that origin; what it returns. */
+const inPage = (site, run, argument) => withPage(site, (page) => page.evaluate(run, argument));
+
+/** In a page: asks as a client would. `{status, body}`, or `{refused}` if the browser did not let it. */
+async function ask({ url, token, query, variables }) {
+  try {
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ query, variables }),
+    });
+    return { status: answer.status, body: await answer.json() };
+  } catch (error) {
+    return { refused: error.name };
+  }
+}
+
+/** In a page: opens a socket, introduces itself, subscribes. `{}` once it has, `{refused}` if the socket is closed. */
+function subscribe({ url, token, query, variables }) {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(url, 'graphql-transport-ws');
+    const send = (message) => socket.send(JSON.stringify(message));
+    socket.onopen = () => send({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } });
+    socket.onclose = ({ code }) => resolve({ refused: code });
+    socket.onmessage = ({ data }) => {
+      const { type, payload } = JSON.parse(data);
+      if (type === 'connection_ack') {
+        send({ type: 'subscribe', id: '1', payload: { query, variables } });
+        resolve({});
+      } else if (type === 'next') {
+        window.arrived(payload.data.inboundMessage);
+      }
+    };
+  });
+}
+
+const socketUrl = () => `${server.origin.replace('http:', 'ws:')}/graphql/ws`;
+
+describe('a page of an allowed origin', () => {
+  test('asks with Authorization and application/json, which takes a preflight', () =>
+    withPage(allowed, async (page) => {
+      const types = [];
+      const network = await browser.context.newCDPSession(page); // pages themselves are not told of preflights
+      network.on('Network.responseReceived', ({ type }) => types.push(type));
+      await network.send('Network.enable');
+      const answer = await page.evaluate(ask, { url: server.url, token, query: '{ viewer { name } }' });
+      assert.deepEqual(answer, { status: 200, body: { data: { viewer: { name: 'Ana Lopez' } } } });
+      assert.ok(types.includes('Preflight'), types.join());
+    }));
+
+  test('reads refusals, too: a bad token is a 401 that it sees', async () => {
+    const answer = await inPage(allowed, ask, { url: server.url, token: 'nobody', query: '{ viewer { name } }' });
+    assert.equal(answer.status, 401);
+    assert.equal(answer.body.errors[0].extensions.code, 'UNAUTHENTICATED');
+  });
+
+  test('follows a subscription', async () => {
+    arrivals = new Arrivals('events');
+    const variables = { after: await server.cursor() };
+    await withPage(allowed, async (page) => {
+      assert.deepEqual(await page.evaluate(subscribe, { url: socketUrl(), token, query: INBOUND, variables }), {});
+      await server.text('one');
+      await arrivals.first(1);
+      await server.text('two');
+      const [one, two] = await arrivals.first(2);
+      assert.equal(one.message.body, 'one');
+      assert.equal(two.message.body, 'two');
+      assert.equal(two.replayed, false);
+    });
+  });
+});
+
+describe('a page of any other origin', () => {
+  test('is not let through, though it has a token', async () => {
+    await server.text('Will somebody claim this?', { from: '+13035560008' });
+    const inbox = async () => (await server.ask(INBOX)).threads.nodes[0];
+    const variables = { input: { threadId: (await inbox()).id } };
+    const answer = await inPage(stranger, ask, { url: server.url, token, query: CLAIM, variables });
+    assert.deepEqual(answer, { refused: 'TypeError' });
+    assert.equal((await inbox()).status, 'UNCLAIMED');
+  });
+
+  test('gets no socket', async () => {
+    const answer = await inPage(stranger, subscribe, { url: socketUrl(), token, query: INBOUND, variables: {} });
+    assert.deepEqual(answer, { refused: 1006 });
+  });
+
+  test('is not told by the preflight what would be allowed', async () => {
+    const answer = await fetch(server.url, {
+      method: 'OPTIONS',
+      headers: {
+        Origin: stranger.origin,
+        'Access-Control-Request-Method': 'POST',
+        'Access-Control-Request-Headers': 'authorization,content-type',
+      },
+    });
+    assert.equal(answer.headers.get('access-control-allow-origin'), null);
+  });
+});
+
+describe('what a browser sends without asking changes nothing', () => {
+  // A browser sends these from any page without a preflight, with whatever it knows of us. That is nothing, there are
+  // no cookies; so each carries the token where it has room for one.
+  const attempts = {
+    'a POST of text/plain': ({ url, body }) => fetch(url, { method: 'POST', mode: 'no-cors', body }).then(() => {}),
+    'a POST without a content type': ({ url, body }) =>
+      fetch(url, { method: 'POST', mode: 'no-cors', body: new Blob([body]) }).then(() => {}),
+    'a beacon': ({ url, body }) => navigator.sendBeacon(url, body),
+    'a GET': ({ url, query, variables, token }) => {
+      const asked = new URLSearchParams({ query, variables: JSON.stringify(variables), access_token: token });
+      return fetch(`${url}?${asked}`, { mode: 'no-cors' }).then(() => {});
+    },
+  };
+  for (const enctype of ['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain']) {
+    attempts[`a form as ${enctype}`] = ({ url, query, variables, token, body, enctype }) => {
+      const form = document.createElement('form');
+      Object.assign(form, { method: 'POST', action: url, enctype, target: 'answer' });
+      const fields = { query, variables: JSON.stringify(variables), access_token: token };
+      // As text, name=value is one line, and these make JSON of it.
+      const line = { [`${body.slice(0, -1)},"extensions":{"`]: '":1}}' };
+      for (const [name, value] of Object.entries(enctype === 'text/plain' ? line : fields)) {
+        form.append(Object.assign(document.createElement('input'), { type: 'hidden', name, value }));
+      }
+      document.body.append(form);
+      form.submit();
+    };
+  }
+
+  /** Makes a thread, lets a page try to claim it, and looks that nobody has. What the page was answered. */
+  async function attempt(site, run, more) {
+    await server.text('Will somebody claim this?', { from: '+13035560009' });
+    const inbox = async () => (await server.ask(INBOX)).threads.nodes[0];
+    const { id } = await inbox();
+    const variables = { input: { threadId: id } };
+    const body = JSON.stringify({ query: CLAIM, variables });
+    const status = await withPage(site, async (page) => {
+      const answered = page.waitForResponse((response) => response.url().startsWith(server.url));
+      const [response] = await Promise.all([
+        answered,
+        page.evaluate(run, { url: server.url, query: CLAIM, variables, body, token, ...more }),
+      ]);
+      return response.status();
+    });
+    assert.equal((await inbox()).status, 'UNCLAIMED');
+    return status;
+  }
+
+  for (const [how, run] of Object.entries(attempts)) {
+    const enctype = /a form as (.*)/.exec(how)?.[1];
+    const expected = how === 'a GET' ? 405 : 401;
+    for (const [whose, site] of [
+      ['a stranger’s', () => stranger],
+      ['an allowed', () => allowed],
+    ]) {
+      test(`${how} from ${whose} page`, async () => assert.equal(await attempt(site(), run, { enctype }), expected));
+    }
+  }
+
+  // With a token in its header a request is let through only after a preflight; these show that it is the kind of the
+  // request that is refused above, too, and not only the missing token.
+  const send = ({ url, body, token, method, type }) =>
+    fetch(url, {
+      method,
+      headers: { Authorization: `Bearer ${token}`, ...(type && { 'Content-Type': type }) },
+      body: method === 'POST' ? new Blob([body]) : undefined,
+    }).catch(() => {}); // an answer that the page may not read is one, too
+  const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', undefined];
+  for (const type of types) {
+    test(`a POST of ${type ?? 'no type'} with a token from an allowed page`, async () =>
+      assert.equal(await attempt(allowed, send, { method: 'POST', type }), 415));
+  }
+  test('a GET with a token from an allowed page', async () =>
+    assert.equal(await attempt(allowed, send, { method: 'GET' }), 405));
+});

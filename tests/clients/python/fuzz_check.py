@@ -1,0 +1,85 @@
+"""What every answer of the API must keep to, whatever was asked. schemathesis loads this; `fuzz.py` starts it."""
+
+import atexit
+import collections
+import dataclasses
+import json
+import os
+from random import Random
+
+import graphql
+
+CODES = {
+    "UNAUTHENTICATED",
+    "FORBIDDEN",
+    "BAD_USER_INPUT",
+    "GRAPHQL_PARSE_FAILED",
+    "GRAPHQL_VALIDATION_FAILED",
+    "QUERY_TOO_COMPLEX",
+    "CURSOR_EXPIRED",
+    "RATE_LIMITED",
+    "RESUME",
+}  # INTERNAL is not among them: nothing that one asks may break us
+
+
+def complaint(status: int, answer: object) -> str | None:
+    """What is wrong with an answer, if anything is."""
+    if status >= 500:
+        return f"HTTP {status}"
+    if not isinstance(answer, dict):
+        return "the answer is no object"
+    errors = answer.get("errors")
+    if "errors" in answer and (not isinstance(errors, list) or not errors):
+        return "`errors` is there, but is no list with something in it"
+    if "data" not in answer and not errors:
+        return "there is neither `data` nor `errors`"
+    for error in errors or []:
+        if not error.get("message"):
+            return f"an error without a message: {error}"
+        if (code := error.get("extensions", {}).get("code")) not in CODES:
+            return f"an error with the code {code}: {error}"
+    return None
+
+
+def thinned(document: graphql.DocumentNode, random: Random) -> graphql.DocumentNode:
+    """The document without most of its optional arguments.
+
+    schemathesis gives all of them, always; but `first` and `last` exclude each other, and few texts are cursors.
+    """
+
+    class Thin(graphql.Visitor):
+        def enter_field(self, node, *_):
+            kept = [one for one in node.arguments if one.name.value in ("id", "input") or random.random() < 0.3]
+            return dataclasses.replace(node, arguments=tuple(kept))
+
+    return graphql.visit(document, Thin())
+
+
+def register() -> None:
+    """Makes it a check of schemathesis, and counts what the answers were."""
+    import schemathesis
+    from hypothesis import strategies as st
+
+    counts = collections.Counter()
+
+    @schemathesis.hook
+    def flatmap_body(context, document):
+        return st.randoms(use_true_random=True).map(lambda random: thinned(document, random))
+
+    @schemathesis.check
+    def labelled(ctx, response, case) -> None:
+        answer = response.json()
+        if (wrong := complaint(response.status_code, answer)) is not None:
+            raise AssertionError(wrong)
+        counts["answers"] += 1
+        counts["executed"] += answer.get("data") is not None
+        counts.update(error["extensions"]["code"] for error in answer.get("errors", []))
+
+    @atexit.register
+    def report() -> None:
+        with open(os.environ["FUZZ_COUNTS"], "w") as file:
+            json.dump(counts, file)
+
+
+if "FUZZ_COUNTS" in os.environ:
+    register()

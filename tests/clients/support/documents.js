@@ -1,0 +1,80 @@
+// What the clients ask. Each has an operation name and `__typename`s where caches of clients want them.
+
+export const INBOX = /* GraphQL */ `
+  query Inbox {
+    threads(first: 10) {
+      __typename
+      nodes {
+        __typename
+        id
+        status
+        contact {
+          __typename
+          id
+          phone
+        }
+        lastMessage {
+          __typename
+          id
+          body
+        }
+      }
+    }
+  }
+`;
+
+export const CURSOR = /* GraphQL */ `
+  query Cursor {
+    eventCursor
+  }
+`;
+
+export const CLAIM = /* GraphQL */ `
+  mutation Claim($input: ThreadInput!) {
+    claimThread(input: $input) {
+      __typename
+      thread {
+        __typename
+        id
+        status
+        assignee {
+          __typename
+          id
+          name
+        }
+      }
+      userErrors {
+        __typename
+        code
+        ... on ThreadAlreadyClaimedError {
+          claimedBy {
+            __typename
+            id
+            name
+          }
+        }
+      }
+    }
+  }
+`;
+
+export const INBOUND = /* GraphQL */ `
+  subscription Inbound($after: EventCursor) {
+    inboundMessage(after: $after) {
+      __typename
+      cursor
+      replayed
+      message {
+        __typename
+        id
+        body
+      }
+    }
+  }
+`;
+
+export const UNKNOWN_FIELD = /* GraphQL */ `
+  query Unknown {
+    noSuchField
+  }
+`;
