@@ -10,8 +10,9 @@ use partyline::service::apply_directory::{DirectoryFile, apply_directory};
 use partyline::service::claim_thread::claim_thread;
 use partyline::service::receive_sms::{receive_sms, text_of};
 use partyline::startup::{Options, prepare};
+use partyline::store::inbox::inbox;
 use partyline::store::page::Window;
-use partyline::store::threads::{ThreadFilter, inbox};
+use partyline::store::threads::ThreadFilter;
 
 const DIRECTORY: &str = include_str!("../../demo/directory.yaml");
 const ACCOUNT: &str = "AC00000000000000000000000000000001";

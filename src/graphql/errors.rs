@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, Pos, ServerError, Value};
 
 use super::limits::{MAX_ERRORS, MAX_MESSAGE_CHARS};
 use crate::domain::cursor::Cursor;
@@ -139,9 +139,10 @@ pub fn code_of(error: &ServerError) -> Option<&str> {
     }
 }
 
-/// Gives a code to errors that the library made. They may quote what was sent, a variable among it;
-/// that part is cut off. So is what is too much.
-pub(super) fn label(errors: &mut Vec<ServerError>, code: Code) {
+/// Gives a code to the errors of a response that the library made: what has no path did not get as far
+/// as a field, so the document is wrong; else it is an argument. They may quote what was sent, a
+/// variable among it; that part is cut off. So is what is too much.
+pub(super) fn label(errors: &mut Vec<ServerError>) {
     // A document of many mistakes would be answered with many times its length.
     errors.truncate(MAX_ERRORS);
     for error in errors {
@@ -150,7 +151,8 @@ pub(super) fn label(errors: &mut Vec<ServerError>, code: Code) {
         }
         let code = match error.message.as_str() {
             "Query is too complex." | "Query is nested too deep." => Code::QueryTooComplex,
-            _ => code,
+            _ if error.path.is_empty() => Code::ValidationFailed,
+            _ => Code::BadUserInput,
         };
         for quote in [", found ", " does not contain the value "] {
             if let Some(at) = error.message.find(quote) {
@@ -162,10 +164,4 @@ pub(super) fn label(errors: &mut Vec<ServerError>, code: Code) {
         }
         error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code.as_str());
     }
-}
-
-/// Labels what is left once documents and validation have been: an argument that is wrong.
-pub(super) fn finish(mut response: Response) -> Response {
-    label(&mut response.errors, Code::BadUserInput);
-    response
 }

@@ -4,12 +4,12 @@ use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
 };
-use async_graphql::{Request, Response, ServerError, Variables};
+use async_graphql::{Request, Response, ServerError, Value, Variables};
 use serde::{Deserialize, Serialize};
 
 use super::context::Caller;
-use super::errors::{Code, Failure, Result, code_of, finish};
-use super::extension::Executed;
+use super::errors::{Code, Failure, Result, code_of, label};
+use super::loaders::Loaders;
 use super::queries::SnapshotCursor;
 use super::{Schema, limits};
 
@@ -64,15 +64,15 @@ pub(super) fn prepare(asked: Asked, introspection: bool) -> Result<Prepared> {
 /// Executes a query or a mutation.
 pub(super) async fn execute(schema: &Schema, caller: &Caller, prepared: Prepared) -> Result<Answer> {
     let Prepared { kind, query, name, variables, document } = prepared;
-    let executed = Executed::default();
-    let mut request = Request::new(query).variables(variables).data(caller.clone()).data(executed.clone());
+    let loaders = Loaders::new(caller);
+    let mut request = Request::new(query).variables(variables).data(caller.clone()).data(loaders);
     if kind == OperationType::Query && selects(&document, "eventCursor") {
         // Before anything else is read: what happens in between is then told twice, never missed.
         request = request.data(SnapshotCursor::take(caller).await?);
     }
     request.operation_name = name;
     request.set_parsed_query(document);
-    Ok(Answer::new(finish(schema.execute(request).await), &executed))
+    Ok(Answer::of(schema.execute(request).await))
 }
 
 fn choose<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Result<&'a OperationDefinition> {
@@ -158,8 +158,11 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    fn new(response: Response, executed: &Executed) -> Self {
-        if executed.get() { Self::Executed(response) } else { Self::Refused(Refused { errors: response.errors }) }
+    fn of(mut response: Response) -> Self {
+        label(&mut response.errors);
+        // An error that names a field came of executing it.
+        let executed = response.data != Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
+        if executed { Self::Executed(response) } else { Self::Refused(Refused { errors: response.errors }) }
     }
 
     /// Whether it says that who asks is not one of ours any more.

@@ -11,6 +11,7 @@ pub mod directory_cache;
 pub mod directory_writes;
 pub mod event_log;
 pub mod failure;
+pub mod inbox;
 pub mod messages;
 pub mod notifications;
 pub mod page;

@@ -1,16 +1,16 @@
-//! Threads: who may see which, the inbox, one thread and its history.
+//! Threads: who may see which, one thread and its history.
 
-use sea_orm::sea_query::{Expr, ExprTrait as _, Func, JoinType, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, JoinType, Query};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic as _, Iterable as _,
-    Order, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QueryResult, QuerySelect as _, QueryTrait, Select,
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait, Order, PaginatorTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, QueryTrait, Select,
 };
 
 use super::bulk::list;
 use super::page::{Page, Window};
 use crate::domain::access::STAND_IN_RUNGS;
 use crate::domain::{ActivityId, AgencyId, ContactId, PhoneNumberId, ThreadId, ThreadStatus, UserId};
-use crate::entity::{activity, contact, message, notification, read_mark, thread};
+use crate::entity::{activity, contact, notification, read_mark, thread};
 
 /// What an active user may see of their agency's threads.
 #[derive(Debug, Clone)]
@@ -85,59 +85,6 @@ pub struct ThreadFilter {
     pub search: Option<String>,
 }
 
-/// One line of the inbox, with what it shows.
-#[derive(Debug, Clone)]
-pub struct InboxRow {
-    /// The thread.
-    pub thread: thread::Model,
-    /// With whom.
-    pub contact: Option<contact::Model>,
-    /// What was said last.
-    pub last_message: Option<message::Model>,
-    /// How much of it the user has seen; `None` if they never read it.
-    pub seen: Option<read_mark::Model>,
-}
-
-/// A part of the inbox, newest activity first, in one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn inbox(
-    conn: &impl ConnectionTrait,
-    scope: &Scope,
-    filter: &ThreadFilter,
-    window: &Window,
-) -> Result<Page<InboxRow>, DbErr> {
-    let query = narrowed(scope, filter);
-    let query = window.apply(query, &Order::Desc, thread::Column::LastActivityAt, thread::Column::Id);
-    let mut query = query.select_only();
-    let select = QueryTrait::query(&mut query);
-    join_last_message(select);
-    name_columns::<thread::Entity>(select, "t_");
-    name_columns::<contact::Entity>(select, "c_");
-    name_columns::<message::Entity>(select, "m_");
-    name_columns::<read_mark::Entity>(select, "r_");
-    Ok(window.cut(query.into_model::<InboxRow>().all(conn).await?))
-}
-
-impl FromQueryResult for InboxRow {
-    fn from_query_result(row: &QueryResult, _: &str) -> Result<Self, DbErr> {
-        Ok(Self {
-            thread: thread::Model::from_query_result(row, "t_")?,
-            contact: contact::Model::from_query_result_optional(row, "c_")?,
-            last_message: message::Model::from_query_result_optional(row, "m_")?,
-            seen: read_mark::Model::from_query_result_optional(row, "r_")?,
-        })
-    }
-}
-
-/// Selects all columns of one table under names that begin with `prefix`.
-fn name_columns<E: EntityTrait>(select: &mut SelectStatement, prefix: &str) {
-    for column in E::Column::iter() {
-        select.expr_as(Expr::col(column.as_column_ref()), format!("{prefix}{}", column.as_str()));
-    }
-}
-
 /// How many threads the filter lets through.
 ///
 /// # Errors
@@ -160,7 +107,7 @@ pub async fn count_to(
     narrowed(scope, filter).limit(most).count(conn).await
 }
 
-fn narrowed(scope: &Scope, filter: &ThreadFilter) -> Select<thread::Entity> {
+pub(super) fn narrowed(scope: &Scope, filter: &ThreadFilter) -> Select<thread::Entity> {
     use thread::Column as T;
     let mut query = scope.select();
     {
@@ -217,17 +164,6 @@ fn narrowed(scope: &Scope, filter: &ThreadFilter) -> Select<thread::Entity> {
         query = query.filter(super::contacts::matches(search));
     }
     query
-}
-
-fn join_last_message(select: &mut SelectStatement) {
-    use message::Column as M;
-    select.join(
-        JoinType::LeftJoin,
-        message::Entity,
-        Condition::all()
-            .add(Expr::col((message::Entity, M::AgencyId)).eq(Expr::col((thread::Entity, thread::Column::AgencyId))))
-            .add(Expr::col((message::Entity, M::Id)).eq(Expr::col((thread::Entity, thread::Column::LastMessageId)))),
-    );
 }
 
 /// One thread, if the user may see it.

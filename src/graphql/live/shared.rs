@@ -14,7 +14,8 @@ use super::source::{Sight, Source};
 use crate::domain::{AgencyId, Role, UserId};
 use crate::events::Followed;
 use crate::graphql::Schema;
-use crate::graphql::errors::{Code, Failure, code_of, finish};
+use crate::graphql::errors::{Code, Failure, code_of, label};
+use crate::graphql::loaders::Loaders;
 use crate::graphql::operation::Refused;
 use crate::service::{Services, WhoAsked};
 
@@ -114,11 +115,12 @@ impl Live {
         let caller = sight.caller.watched_by(&who_asked);
         let viewer = Arc::new(sight.viewer.watched_by(&who_asked));
         let sight = Sight { caller: caller.clone(), viewer, ..sight };
-        let request = operation.request().data(caller).data(Source::Event(Box::new(sight)));
-        let Some(response) = self.schema.execute_stream(request).next().await else {
+        let loaders = Loaders::new(&caller);
+        let request = operation.request().data(caller).data(loaders).data(Source::Event(Box::new(sight)));
+        let Some(mut response) = self.schema.execute_stream(request).next().await else {
             return Ok(Made { shown: Shown::Nothing, personal: who_asked.mattered() });
         };
-        let response = finish(response);
+        label(&mut response.errors);
         let unauthenticated = Code::Unauthenticated.as_str();
         if response.errors.iter().any(|error| code_of(error) == Some(unauthenticated)) {
             // It was this viewer's alone; whoever waits for the answer makes it as themselves.

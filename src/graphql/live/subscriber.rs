@@ -12,7 +12,7 @@ use super::source::{Sight, Source, Topic, Wish};
 use crate::domain::cursor::Cursor;
 use crate::events::{Followed, SubscribeError, Subscription};
 use crate::graphql::context::Caller;
-use crate::graphql::errors::{Code, Failure, finish};
+use crate::graphql::errors::{Code, Failure, label};
 use crate::graphql::limits::MAX_LAG;
 use crate::graphql::operation::{Prepared, Refused};
 use crate::service::Viewer;
@@ -54,8 +54,9 @@ impl Subscriber {
         let operation = live.operations.enter(agency, prepared);
         let wish = Arc::new(OnceLock::new());
         let begin = operation.request_with(variables).data(caller.clone()).data(Source::Begin(Arc::clone(&wish)));
-        if let Some(response) = live.schema.execute_stream(begin).next().await {
-            return Err(finish(response).errors.into());
+        if let Some(mut response) = live.schema.execute_stream(begin).next().await {
+            label(&mut response.errors);
+            return Err(response.errors.into());
         }
         let Some(&Wish { topic, after }) = wish.get() else { return Ok(None) };
         let feeds = Arc::clone(&caller.services.feeds);

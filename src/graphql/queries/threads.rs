@@ -7,6 +7,7 @@ use crate::graphql::limits::{MAX_SEARCH_CHARS, page_cost};
 use crate::graphql::pagination::{Connection, PageArgs, Total};
 use crate::graphql::types::Thread;
 use crate::graphql::words::ThreadStatus;
+use crate::store::inbox::inbox;
 use crate::store::page::Page;
 use crate::store::threads::{self, ThreadFilter};
 
@@ -83,7 +84,7 @@ impl ThreadsQuery {
             return Ok(Connection::new(Page { rows: vec![], has_next: false, has_previous: false }, Total::Known(0)));
         };
         let scope = viewer.scope();
-        let page = threads::inbox(caller.services.reader(), &scope, &filter, &window).await;
+        let page = inbox(caller.services.reader(), &scope, &filter, &window).await;
         let page = page.map_err(|error| caller.fault(error))?;
         let total = Total::later(move |caller| {
             let (scope, filter) = (scope.clone(), filter.clone());

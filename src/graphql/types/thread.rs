@@ -13,8 +13,8 @@ use crate::graphql::scalars::DateTime;
 use crate::graphql::words::ThreadStatus;
 use crate::service::Viewer;
 use crate::store;
+use crate::store::inbox::InboxRow;
 use crate::store::page::Key;
-use crate::store::threads::InboxRow;
 
 /// All messages between one phone number and one contact, for ever.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl Thread {
         let shown = Shown {
             contact: row.contact.map(Arc::new),
             last_message: row.last_message.map(Arc::new),
-            seen_count: row.seen.map(|mark| mark.seen_count),
+            seen_count: row.seen_count,
         };
         Self { viewer: Arc::clone(viewer), model: Arc::new(row.thread), shown: Some(shown) }
     }
