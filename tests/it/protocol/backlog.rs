@@ -157,16 +157,16 @@ async fn sockets_that_do_not_read_hold_up_nobody() {
     const TEXTS: usize = 2_048;
     let app = TestApp::start().await;
     let after = now(&app).await;
-    let mut silent = Vec::new();
-    for _ in 0..SILENT {
-        silent.push(subscribed(&app, 10, &after).await);
-    }
+    long_text(&app).await;
     let mut reader = introduced_as(&app, "ana", Upgrade::new()).await;
     ask(&mut reader, "1", &wide(0), json!({"after": after})).await;
-    let mut bodies = Vec::new();
-    for _ in 0..3 * LONG_TEXTS {
-        long_text(&app).await;
-        bodies.push(body(&reader.frame().await));
+    let mut bodies = vec![body(&reader.frame().await)];
+    let mut silent = Vec::new();
+    for _ in 0..SILENT {
+        let peer = subscribed(&app, 80, &after).await;
+        // One after the other: it is stuck in its first event once that begins to come.
+        wait::within("an event begins", peer.stream().peek(&mut [0])).await.unwrap();
+        silent.push(peer);
     }
     for burst in 0..TEXTS / 64 {
         short_texts(&app, burst * 64..(burst + 1) * 64).await;
