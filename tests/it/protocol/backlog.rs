@@ -16,6 +16,8 @@ use crate::support::{TestApp, wait};
 
 /// How far behind a subscriber may fall.
 const MOST_BEHIND: usize = 1_024;
+/// As many texts as long as can be as no connection holds, if each is repeated 60 times.
+const LONG_TEXTS: usize = 8;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The texts of the desk, each so many times over: a connection holds a few megabytes that nobody
@@ -60,7 +62,7 @@ async fn who_falls_behind_is_told_to_resume_and_misses_nothing() {
     let mut peer = subscribed(&app, 60, &now(&app).await).await;
     long_text(&app).await;
     let first = peer.frame().await;
-    for _ in 0..3 {
+    for _ in 1..LONG_TEXTS {
         long_text(&app).await;
     }
     // The connection is full by now, or soon: the subscriber is handed nothing more.
@@ -77,7 +79,7 @@ async fn who_falls_behind_is_told_to_resume_and_misses_nothing() {
         bodies.push(body(&frame));
         seen = frame["payload"]["data"]["inboundMessage"]["cursor"].clone();
     };
-    assert!(bodies.len() < 4 + 20 * 64 - MOST_BEHIND, "{} were sent to who did not read", bodies.len());
+    assert!(bodies.len() < LONG_TEXTS + 20 * 64 - MOST_BEHIND, "{} were sent to who did not read", bodies.len());
     let extensions = &told["payload"][0]["extensions"];
     assert_eq!((&told["id"], &extensions["code"], &extensions["cursor"]), (&json!("1"), &json!("RESUME"), &seen));
     // The operation is over and the socket is not; it goes on from there, however far back that is.
@@ -88,13 +90,12 @@ async fn who_falls_behind_is_told_to_resume_and_misses_nothing() {
     while bodies.len() < expected.len() {
         bodies.push(body(&peer.frame().await));
     }
-    assert_eq!(bodies.len(), 4 + 20 * 64);
+    assert_eq!(bodies.len(), LONG_TEXTS + 20 * 64);
     assert!(bodies == expected, "the log in its order");
 }
 
 #[tokio::test]
 async fn a_socket_that_does_not_read_is_dropped_in_ten_seconds() {
-    const LONG_TEXTS: usize = 5;
     let app = TestApp::start().await;
     let mut peer = subscribed(&app, 60, &now(&app).await).await;
     for _ in 0..LONG_TEXTS {
@@ -156,16 +157,16 @@ async fn sockets_that_do_not_read_hold_up_nobody() {
     const TEXTS: usize = 2_048;
     let app = TestApp::start().await;
     let after = now(&app).await;
-    let mut silent = Vec::new();
-    for _ in 0..SILENT {
-        silent.push(subscribed(&app, 10, &after).await);
-    }
+    long_text(&app).await;
     let mut reader = introduced_as(&app, "ana", Upgrade::new()).await;
     ask(&mut reader, "1", &wide(0), json!({"after": after})).await;
-    let mut bodies = Vec::new();
-    for _ in 0..8 {
-        long_text(&app).await;
-        bodies.push(body(&reader.frame().await));
+    let mut bodies = vec![body(&reader.frame().await)];
+    let mut silent = Vec::new();
+    for _ in 0..SILENT {
+        let peer = subscribed(&app, 80, &after).await;
+        // One after the other: it is stuck in its first event once that begins to come.
+        wait::within("an event begins", peer.stream().peek(&mut [0])).await.unwrap();
+        silent.push(peer);
     }
     for burst in 0..TEXTS / 64 {
         short_texts(&app, burst * 64..(burst + 1) * 64).await;

@@ -204,6 +204,8 @@ fn ends() -> Vec<Case> {
                 text("one"),
                 vec![Line::HearAll(vec![event("1", "one"), event("2", "one")])],
                 stop("1"),
+                // What was on its way already may still come; the pong shows that the end was read.
+                nothing(),
                 text("two"),
                 hear(event("2", "two")),
                 text("three"),
@@ -213,7 +215,16 @@ fn ends() -> Vec<Case> {
         ),
         case(
             "the client ends a subscription at once",
-            [introduced(), follow("2"), follow("1"), stop("1"), text("one"), hear(event("2", "one")), nothing()],
+            [
+                introduced(),
+                follow("2"),
+                follow("1"),
+                stop("1"),
+                nothing(),
+                text("one"),
+                hear(event("2", "one")),
+                nothing(),
+            ],
         ),
         case("an end of what never was", [introduced(), stop("1"), stop("\u{1f4ac}"), nothing()]),
         case(

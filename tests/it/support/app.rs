@@ -64,7 +64,9 @@ fn settings_and(database_url: &str, extra: &[(&str, String)]) -> Settings {
 pub(crate) fn client() -> Client {
     // The only provider that is built in; another test may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().timeout(wait::LIMIT).build().expect("an HTTP client")
+    // The server closes a connection that is idle for 5 s; one that is about to be is not used again.
+    let client = Client::builder().no_proxy().timeout(wait::LIMIT).pool_idle_timeout(Duration::from_secs(1));
+    client.build().expect("an HTTP client")
 }
 
 impl TestApp {
