@@ -3,8 +3,8 @@
 //! `cargo bench --bench live`. The server is a process of its own, so that its memory and processor
 //! time are its own; so is the peer, a loop that writes the same bytes to as many connections. The
 //! sockets are clients by hand on one thread here. `ROUNDS`, `TEXTS`, `SUBSCRIBERS`, `USERS`, `CROWD`,
-//! `SLEEPERS` and `EVENTS` in the environment change how many; `ONLY=fanout`, `crowd` or `sleepers`
-//! runs one part.
+//! `SLEEPERS`, `EVENTS` and `RATE` (events a second) in the environment change how many;
+//! `ONLY=fanout`, `crowd` or `sleepers` runs one part.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and a failed one must stop")]
 #![expect(clippy::expect_used, clippy::panic, reason = "a benchmark that cannot measure must stop")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
@@ -40,6 +40,7 @@ struct Sizes {
     crowd: usize,
     sleepers: usize,
     events: usize,
+    rate: usize,
 }
 
 type Part = fn(&Sizes, &Server);
@@ -56,6 +57,7 @@ fn main() {
         crowd: from_env("CROWD", 10_000),
         sleepers: from_env("SLEEPERS", 200),
         events: from_env("EVENTS", 10_000),
+        rate: from_env("RATE", 500),
     };
     let only = std::env::var("ONLY").unwrap_or_default();
     let parts: [(&str, Part); 3] = [("fanout", fanout::run), ("crowd", crowd::run), ("sleepers", sleepers::run)];
