@@ -60,6 +60,8 @@ fn main() {
         rate: from_env("RATE", 500),
     };
     let only = std::env::var("ONLY").unwrap_or_default();
+    let (needed, allowed) = (sizes.crowd.max(2 * sizes.subscribers) + 100, open_files());
+    assert!(needed <= allowed, "{needed} open files are needed and {allowed} allowed: raise `ulimit -n`");
     let parts: [(&str, Part); 3] = [("fanout", fanout::run), ("crowd", crowd::run), ("sleepers", sleepers::run)];
     for (name, part) in parts {
         if only.is_empty() || only == name {
@@ -68,6 +70,13 @@ fn main() {
             part(&sizes, &Server::start(folder.path(), sizes.users));
         }
     }
+}
+
+/// How many files a process may have open (proc_pid_limits(5)).
+fn open_files() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap_or(usize::MAX)
 }
 
 /// No two texts of a run have the same number.
