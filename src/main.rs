@@ -11,6 +11,10 @@ use partyline::telemetry;
 
 mod commands;
 
+/// Sockets come and go among rows and answers of every size: the system's allocator keeps the holes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(name = "partyline", version, about, after_help = settings_help())]
 struct Cli {

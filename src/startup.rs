@@ -47,7 +47,7 @@ pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyh
         migrate_up(&settings).await?;
     }
     let listen = settings.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let listener = server::listen(listen).with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let app = App::open(settings, ports).await?;
     Ok(Ready { app, address, listener, extras: options.extras, _lock: lock })

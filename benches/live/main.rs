@@ -3,8 +3,8 @@
 //! `cargo bench --bench live`. The server is a process of its own, so that its memory and processor
 //! time are its own; so is the peer, a loop that writes the same bytes to as many connections. The
 //! sockets are clients by hand on one thread here. `ROUNDS`, `TEXTS`, `SUBSCRIBERS`, `USERS`, `CROWD`,
-//! `SLEEPERS` and `EVENTS` in the environment change how many; `ONLY=fanout`, `crowd` or `sleepers`
-//! runs one part.
+//! `SLEEPERS`, `EVENTS` and `RATE` (events a second) in the environment change how many;
+//! `ONLY=fanout`, `crowd` or `sleepers` runs one part.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and a failed one must stop")]
 #![expect(clippy::expect_used, clippy::panic, reason = "a benchmark that cannot measure must stop")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
@@ -40,6 +40,7 @@ struct Sizes {
     crowd: usize,
     sleepers: usize,
     events: usize,
+    rate: usize,
 }
 
 type Part = fn(&Sizes, &Server);
@@ -56,8 +57,11 @@ fn main() {
         crowd: from_env("CROWD", 10_000),
         sleepers: from_env("SLEEPERS", 200),
         events: from_env("EVENTS", 10_000),
+        rate: from_env("RATE", 500),
     };
     let only = std::env::var("ONLY").unwrap_or_default();
+    let (needed, allowed) = (sizes.crowd.max(2 * sizes.subscribers) + 100, open_files());
+    assert!(needed <= allowed, "{needed} open files are needed and {allowed} allowed: raise `ulimit -n`");
     let parts: [(&str, Part); 3] = [("fanout", fanout::run), ("crowd", crowd::run), ("sleepers", sleepers::run)];
     for (name, part) in parts {
         if only.is_empty() || only == name {
@@ -66,6 +70,13 @@ fn main() {
             part(&sizes, &Server::start(folder.path(), sizes.users));
         }
     }
+}
+
+/// How many files a process may have open (proc_pid_limits(5)).
+fn open_files() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap_or(usize::MAX)
 }
 
 /// No two texts of a run have the same number.

@@ -24,17 +24,17 @@ pub(crate) fn run(sizes: &Sizes, server: &Server) {
     let token: Arc<str> = server.token(0).into();
     let introduction = Introduction { token, query: SHARED };
     // Alone first: the same load, and the reader with the server to itself.
-    load(server, &introduction, sizes.events / 10);
-    let alone = load(server, &introduction, sizes.events);
+    load(server, &introduction, sizes.events / 20, sizes.rate);
+    let alone = load(server, &introduction, sizes.events / 2, sizes.rate);
     let before = resident(server.process());
     let sleepers = vec![Some(introduction.clone()); sizes.sleepers];
     let sleepers = Audience::gather(server.address, sleepers, Manner::Sleeps, Arc::new(|_, _, _| {}));
     let peak = Peak::watch(server.process());
-    let beside = load(server, &introduction, sizes.events);
+    let beside = load(server, &introduction, sizes.events, sizes.rate);
     let growth = peak.end().saturating_sub(before);
     drop(sleepers);
 
-    println!("\none reader at {SENDERS} senders, {} sockets that never read\n", sizes.sleepers);
+    println!("\none reader at {} texts a second, {} sockets that never read\n", sizes.rate, sizes.sleepers);
     println!("| | events | events/s | reader got | told to resume | p50 | p99 |\n|---|---:|---:|---:|---:|---:|---:|");
     alone.row("reader alone");
     beside.row("beside those that never read");
@@ -101,8 +101,8 @@ impl Log {
     }
 }
 
-/// Sends so many texts as fast as the senders can, with one that reads.
-fn load(server: &Server, introduction: &Introduction, events: usize) -> Loaded {
+/// Sends so many texts, so many a second, with one that reads.
+fn load(server: &Server, introduction: &Introduction, events: usize, rate: usize) -> Loaded {
     let log = Log::of(events);
     // Numbers of one load only: what another has left behind is not noted.
     static LOADS: AtomicUsize = AtomicUsize::new(1);
@@ -133,6 +133,9 @@ fn load(server: &Server, introduction: &Introduction, events: usize) -> Loaded {
                         over.store(true, Ordering::Relaxed);
                         return;
                     }
+                    // At a steady pace: at full speed one would measure how far a reader falls behind.
+                    let turn = Duration::from_secs_f64(number as f64 / rate as f64);
+                    std::thread::sleep(turn.saturating_sub(started.elapsed()));
                     let sent = sender.send(DESK, &body(offset + number));
                     log.note(&log.answered, number, sent.answered);
                 }

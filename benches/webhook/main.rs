@@ -8,6 +8,10 @@
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and a failed one must stop")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+/// The binary's allocator, for us and for the peer alike.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod clients;
 #[path = "../support/figures.rs"]
 mod figures;

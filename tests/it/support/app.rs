@@ -14,7 +14,6 @@ use partyline::store::Directory;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -121,7 +120,8 @@ impl TestApp {
         let app = App::open(settings, ports).await.expect("the application opens");
         let (drain, draining) = watch::channel(false);
         let router = app.router(Extras { introspection: true, graphiql: false }, draining);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port of the loopback");
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = server::listen(loopback).expect("a port of the loopback");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(server::serve(
