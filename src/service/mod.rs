@@ -81,7 +81,7 @@ impl Services {
 pub struct Viewer {
     /// Their agency's directory.
     pub directory: Arc<Directory>,
-    user: user::Model,
+    user: Arc<user::Model>,
     watched: Option<WhoAsked>,
 }
 
@@ -116,7 +116,7 @@ impl Viewer {
     }
 
     /// Themselves.
-    pub fn user(&self) -> &user::Model {
+    pub fn user(&self) -> &Arc<user::Model> {
         self.note();
         &self.user
     }

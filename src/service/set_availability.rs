@@ -35,7 +35,7 @@ impl Unit for SetAvailability {
         let Some(before) = directory.active_user(self.user) else {
             return Ok(Err(Refusal::not_found("user", "availability")));
         };
-        let mut after = before.clone();
+        let mut after = user::Model::clone(before);
         if after.availability != self.availability {
             after.availability = self.availability;
             after.updated_at = tx.now;

@@ -4,6 +4,7 @@
 //! every change of it counts up `agency_position.directory_version`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use uuid::Uuid;
@@ -22,9 +23,9 @@ pub struct Directory {
     /// The tenant itself.
     pub agency: agency::Model,
     /// All users, by name, the inactive too.
-    pub users: Vec<user::Model>,
+    pub users: Vec<Arc<user::Model>>,
     /// All numbers, by number, the released too.
-    pub numbers: Vec<phone_number::Model>,
+    pub numbers: Vec<Arc<phone_number::Model>>,
     /// All extensions, by digits, the inactive too.
     pub extensions: Vec<extension::Model>,
     pools: HashMap<PhoneNumberId, pool::Model>,
@@ -73,8 +74,8 @@ impl Directory {
             agency: row,
             user_index: users.iter().enumerate().map(|(at, user)| (user.id, at)).collect(),
             number_index: numbers.iter().enumerate().map(|(at, number)| (number.id, at)).collect(),
-            users,
-            numbers,
+            users: users.into_iter().map(Arc::new).collect(),
+            numbers: numbers.into_iter().map(Arc::new).collect(),
             pools: pools.into_iter().map(|pool| (PhoneNumberId::from(pool.id), pool)).collect(),
             assignments,
             extensions,
@@ -87,32 +88,32 @@ impl Directory {
     }
 
     /// A user, active or not.
-    pub fn user(&self, id: UserId) -> Option<&user::Model> {
+    pub fn user(&self, id: UserId) -> Option<&Arc<user::Model>> {
         self.user_index.get(&id).and_then(|at| self.users.get(*at))
     }
 
     /// A user by their stable name.
-    pub fn user_by_key(&self, key: &str) -> Option<&user::Model> {
+    pub fn user_by_key(&self, key: &str) -> Option<&Arc<user::Model>> {
         self.users.iter().find(|user| user.key == key)
     }
 
     /// A user who is there and active.
-    pub fn active_user(&self, id: UserId) -> Option<&user::Model> {
+    pub fn active_user(&self, id: UserId) -> Option<&Arc<user::Model>> {
         self.user(id).filter(|user| user.active)
     }
 
     /// The active admins.
-    pub fn admins(&self) -> impl Iterator<Item = &user::Model> {
+    pub fn admins(&self) -> impl Iterator<Item = &Arc<user::Model>> {
         self.users.iter().filter(|user| user.active && user.role == Role::Admin)
     }
 
     /// A number, live or released.
-    pub fn number(&self, id: PhoneNumberId) -> Option<&phone_number::Model> {
+    pub fn number(&self, id: PhoneNumberId) -> Option<&Arc<phone_number::Model>> {
         self.number_index.get(&id).and_then(|at| self.numbers.get(*at))
     }
 
     /// The live number at which a text to `e164` of this account arrives.
-    pub fn live_number(&self, account: AccountId, e164: &str) -> Option<&phone_number::Model> {
+    pub fn live_number(&self, account: AccountId, e164: &str) -> Option<&Arc<phone_number::Model>> {
         self.numbers
             .iter()
             .find(|number| number.live == Some(true) && number.twilio_account_id == account && number.e164 == e164)
@@ -139,13 +140,13 @@ impl Directory {
     }
 
     /// The eligible users of a number in the order of routing: in the pool, with texts on, active.
-    pub fn eligible_users(&self, number: PhoneNumberId) -> impl Iterator<Item = &user::Model> {
+    pub fn eligible_users(&self, number: PhoneNumberId) -> impl Iterator<Item = &Arc<user::Model>> {
         self.pool_members(number).filter(|row| row.sms_enabled).filter_map(|row| self.active_user(row.user_id))
     }
 
     /// Whether a user is eligible in the pool of a number.
     pub fn is_eligible(&self, number: PhoneNumberId, user: UserId) -> bool {
-        self.eligible_users(number).any(|eligible| eligible.id == user)
+        self.pool_members(number).any(|row| row.user_id == user && row.sms_enabled) && self.active_user(user).is_some()
     }
 
     /// The numbers in whose pool a user is eligible.
@@ -175,7 +176,7 @@ impl Directory {
 
     /// An active user, as far as routing needs to know them.
     pub fn member(&self, id: UserId) -> Option<Member> {
-        self.active_user(id).map(member_of)
+        self.active_user(id).map(|user| member_of(user))
     }
 
     /// Who could hear of a text to `number`, on a thread that nobody holds.
@@ -186,10 +187,10 @@ impl Directory {
                 .and_then(|id| self.extension(id))
                 .filter(|row| row.live == Some(true))
                 .and_then(|row| active(row.user_id)),
-            pool: self.eligible_users(number).map(member_of).collect(),
+            pool: self.eligible_users(number).map(|user| member_of(user)).collect(),
             provider: provider.and_then(active),
             default_user: self.agency.default_user_id.and_then(active),
-            admins: self.admins().map(member_of).collect(),
+            admins: self.admins().map(|user| member_of(user)).collect(),
             assignee: None,
         }
     }

@@ -28,7 +28,7 @@ impl SetAvailabilityMutation {
         let outcome = set_availability(act.services(), act.viewer(), input.availability.into()).await;
         let (viewer, settled) = act.settle(outcome).await?;
         Ok(match settled {
-            Ok(row) => UserPayload { user: Some(User::new(&viewer, row)), user_errors: vec![] },
+            Ok(row) => UserPayload { user: Some(User::new(&viewer, row.into())), user_errors: vec![] },
             Err(user_errors) => UserPayload { user: None, user_errors },
         })
     }

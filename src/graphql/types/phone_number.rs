@@ -15,12 +15,12 @@ use crate::service::Viewer;
 /// A number that a team shares.
 pub struct PhoneNumber {
     viewer: Arc<Viewer>,
-    model: phone_number::Model,
+    model: Arc<phone_number::Model>,
 }
 
 impl PhoneNumber {
     /// A number as the viewer sees it.
-    pub fn new(viewer: &Arc<Viewer>, model: phone_number::Model) -> Self {
+    pub fn new(viewer: &Arc<Viewer>, model: Arc<phone_number::Model>) -> Self {
         Self { viewer: Arc::clone(viewer), model }
     }
 

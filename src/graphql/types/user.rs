@@ -14,12 +14,12 @@ use crate::service::Viewer;
 /// A member of the agency's staff.
 pub struct User {
     viewer: Arc<Viewer>,
-    model: user::Model,
+    model: Arc<user::Model>,
 }
 
 impl User {
     /// A user as the viewer sees them.
-    pub fn new(viewer: &Arc<Viewer>, model: user::Model) -> Self {
+    pub fn new(viewer: &Arc<Viewer>, model: Arc<user::Model>) -> Self {
         Self { viewer: Arc::clone(viewer), model }
     }
 

@@ -231,8 +231,10 @@ impl<'a> Conversation<'a> {
     /// Sends one message; a socket that does not take it in time is closed, if it takes that.
     async fn send(&mut self, frame: Utf8Bytes) -> Result<(), End> {
         tokio::select! {
-            close = &mut self.ending => Err(close.into()),
+            // What goes out at once, which is nearly everything, sets no timer.
+            biased;
             sent = self.ws.send(Message::Text(frame)) => sent.map_err(|_| End::Gone),
+            close = &mut self.ending => Err(close.into()),
             () = self.state.services.clock.sleep(SEND_WITHIN) => Err(Close::Terminated.into()),
         }
     }

@@ -1,5 +1,7 @@
 //! The numbers of a directory file, with their pools, and the extensions.
 
+use std::sync::Arc;
+
 use sea_orm::DbErr;
 
 use super::Context;
@@ -37,7 +39,7 @@ async fn apply_number(
         context.problem(path, "a number needs the agency's twilio account");
         return Ok(None);
     };
-    let same = |row: &&phone_number::Model| row.e164 == entry.number && row.twilio_account_id == account;
+    let same = |row: &&Arc<phone_number::Model>| row.e164 == entry.number && row.twilio_account_id == account;
     let before = directory.numbers.iter().find(same);
     let was_live = before.map_or(entry.active != Some(false), |row| row.live.is_some());
     let live = entry.active.unwrap_or(was_live).then_some(true);
@@ -62,7 +64,7 @@ async fn apply_number(
     context.numbers.insert(row.e164.clone(), id);
     match before {
         None => add(context.tx.conn, row).await?,
-        Some(before) if *before == row => return Ok(Some(id)),
+        Some(before) if **before == row => return Ok(Some(id)),
         Some(_) => save(context.tx.conn, phone_number::Model { updated_at: context.tx.now, ..row }).await?,
     }
     context.changed(&id.to_string(), before.is_none())?;

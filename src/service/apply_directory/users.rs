@@ -44,7 +44,7 @@ pub(super) async fn apply(
         let deactivated = before.is_some_and(|before| before.active) && !row.active;
         match before {
             None => add(context.tx.conn, row).await?,
-            Some(before) if *before == row => continue,
+            Some(before) if **before == row => continue,
             Some(_) => save(context.tx.conn, user::Model { updated_at: context.tx.now, ..row }).await?,
         }
         context.changed(&id.to_string(), before.is_none())?;
