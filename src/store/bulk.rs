@@ -1,7 +1,7 @@
 //! Statements over many rows, in few shapes.
 //!
-//! Rows go in runs of 1, 2, 4 … 64 and lists are filled up to such a length, so that a handful of
-//! prepared statements serves every batch.
+//! Rows go in one statement as far as 64 reach, for a statement more is a round trip more; lists are
+//! filled up to a power of two. So some hundred prepared statements serve every batch.
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, ModelTrait};
@@ -47,7 +47,7 @@ where
 {
     let mut rows = rows.into_iter();
     while rows.len() > 0 {
-        let length = run_length(rows.len());
+        let length = rows.len().min(MAX_ROWS);
         let run: Vec<A> = rows.by_ref().take(length).map(IntoActiveModel::into_active_model).collect();
         let mut insert = <M::Entity as EntityTrait>::insert_many(run);
         if let Some(on_conflict) = &on_conflict {
@@ -56,11 +56,6 @@ where
         insert.exec_without_returning(conn).await?;
     }
     Ok(())
-}
-
-/// The largest power of two that is not above `rows` nor above [`MAX_ROWS`].
-fn run_length(rows: usize) -> usize {
-    1 << rows.clamp(1, MAX_ROWS).ilog2()
 }
 
 /// A list for `IN`, its last value repeated until its length is a power of two.
@@ -75,17 +70,6 @@ pub fn list<T: Clone>(values: impl IntoIterator<Item = T>) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn runs_are_powers_of_two_that_add_up() {
-        let mut left = 183;
-        let mut runs = Vec::new();
-        while left > 0 {
-            runs.push(run_length(left));
-            left -= run_length(left);
-        }
-        assert_eq!(runs, [64, 64, 32, 16, 4, 2, 1]);
-    }
 
     #[test]
     fn lists_are_filled_up_with_their_last_value() {

@@ -9,7 +9,8 @@ use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBacken
 
 /// How long a statement waits for a connection, or on SQLite for another process's write.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Enough for every statement of the writer in each of its sizes.
+/// Enough for every statement of the writer in each of its sizes: five tables, up to 64 rows each, and
+/// what reads.
 const PREPARED_STATEMENTS: usize = 512;
 /// No statement holds up its lane for longer; webhooks answer 503 after 9 s.
 const STATEMENT_MILLIS: &str = "8000";

@@ -75,7 +75,7 @@ pub(super) async fn write(
 async fn write_in(shared: &Shared, tx: &DatabaseTransaction, batch: &mut Batch) -> Result<(Outcomes, Ledger), Failure> {
     let mut agencies: BTreeSet<AgencyId> = batch.units.iter().flat_map(|job| job.agencies.iter().copied()).collect();
     let numbers = numbers_of(tx, &batch.inbound).await.map_err(Failure::of_inbound)?;
-    agencies.extend(numbers.values().copied());
+    agencies.extend(numbers.live.values().copied());
     let mut ledger = Ledger::lock(tx, &agencies).await.map_err(Failure::of)?;
     // Dated after the lock, so that an agency's rows are dated in the order of its log.
     let now = shared.clock.now();
@@ -85,7 +85,7 @@ async fn write_in(shared: &Shared, tx: &DatabaseTransaction, batch: &mut Batch) 
         let writing = inbound::Inbound { shared, conn: tx, now, ledger: &mut ledger };
         outcomes = writing.write(&batch.inbound, &numbers).await.map_err(Failure::of_inbound)?;
         let mut hints = shared.agency_hints.write().unwrap_or_else(PoisonError::into_inner);
-        hints.extend(numbers);
+        hints.extend(numbers.live);
     }
 
     for job in &mut batch.units {
@@ -118,30 +118,43 @@ async fn write_in(shared: &Shared, tx: &DatabaseTransaction, batch: &mut Batch) 
     Ok((outcomes, ledger))
 }
 
-/// The agencies in which the numbers that were texted are live. They are looked up before the lock,
-/// for the lock needs them; the directory that is read under it has the last word.
-async fn numbers_of(
-    tx: &DatabaseTransaction,
-    jobs: &[InboundJob],
-) -> Result<HashMap<(AccountId, String), AgencyId>, DbErr> {
+/// The numbers that were texted, as they were before the lock.
+#[derive(Default)]
+pub(super) struct Numbers {
+    /// The agencies in which they are live.
+    pub(super) live: HashMap<(AccountId, String), AgencyId>,
+    /// Every agency that holds or held one of them.
+    pub(super) holders: BTreeSet<AgencyId>,
+}
+
+/// Whose the numbers that were texted are. They are looked up before the lock, for the lock needs
+/// them; the directory that is read under it has the last word.
+async fn numbers_of(tx: &DatabaseTransaction, jobs: &[InboundJob]) -> Result<Numbers, DbErr> {
     let named = || jobs.iter().filter(|job| job.names_number());
     let to: BTreeSet<&str> = named().map(|job| job.text.to.as_str()).collect();
     let accounts: BTreeSet<AccountId> = named().map(|job| job.text.account).collect();
     if to.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(Numbers::default());
     }
-    let rows: Vec<(AccountId, String, AgencyId)> = phone_number::Entity::find()
+    let rows: Vec<(AccountId, String, AgencyId, Option<bool>)> = phone_number::Entity::find()
         .select_only()
         .column(phone_number::Column::TwilioAccountId)
         .column(phone_number::Column::E164)
         .column(phone_number::Column::AgencyId)
+        .column(phone_number::Column::Live)
         .filter(phone_number::Column::TwilioAccountId.is_in(list(accounts)))
         .filter(phone_number::Column::E164.is_in(list(to)))
-        .filter(phone_number::Column::Live.eq(true))
         .into_tuple()
         .all(tx)
         .await?;
-    Ok(rows.into_iter().map(|(account, e164, agency)| ((account, e164), agency)).collect())
+    let mut numbers = Numbers::default();
+    for (account, e164, agency, live) in rows {
+        numbers.holders.insert(agency);
+        if live == Some(true) {
+            numbers.live.insert((account, e164), agency);
+        }
+    }
+    Ok(numbers)
 }
 
 /// The directory of a locked agency, as it is within the transaction.

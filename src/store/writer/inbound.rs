@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{ExprTrait as _, Query};
+use sea_orm::sea_query::{ExprTrait as _, Query, UnionType};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _,
     QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
-use super::batch::{Outcomes, directory_under_lock};
+use super::batch::{Numbers, Outcomes, directory_under_lock};
 use super::inbound_plan::{Known, Plan, Planner};
 use super::ledger::Ledger;
 use super::{InboundJob, Shared};
@@ -27,22 +27,18 @@ pub(super) struct Inbound<'a> {
 
 impl Inbound<'_> {
     /// Reads what the batch needs, plans it message by message in memory, writes the plan.
-    pub(super) async fn write(
-        self,
-        jobs: &[InboundJob],
-        numbers: &HashMap<(AccountId, String), AgencyId>,
-    ) -> Result<Outcomes, DbErr> {
+    pub(super) async fn write(self, jobs: &[InboundJob], numbers: &Numbers) -> Result<Outcomes, DbErr> {
         let mut known =
             Known { last_holders: HashMap::new(), directories: HashMap::new(), ..self.known(jobs, numbers).await? };
-        for agency in numbers.values().copied().collect::<BTreeSet<_>>() {
+        for agency in numbers.live.values().copied().collect::<BTreeSet<_>>() {
             if self.ledger.is_locked(agency) {
                 let directory = directory_under_lock(self.shared, self.conn, self.ledger, agency).await?;
                 known.directories.insert(agency, directory);
             }
         }
-        known.last_holders = self.last_holders(jobs, numbers).await?;
+        known.last_holders = self.last_holders(jobs, &numbers.live).await?;
         let ids = self.shared.ids.clone();
-        let mut planner = Planner::new(known, numbers, ids, self.now);
+        let mut planner = Planner::new(known, &numbers.live, ids, self.now);
         let mut outcomes = Outcomes::with_capacity(jobs.len());
         for job in jobs {
             outcomes.push(planner.receive(&job.text, job.refused, self.ledger)?);
@@ -52,56 +48,14 @@ impl Inbound<'_> {
     }
 
     /// What is there of the batch already: its SIDs, its contacts, their threads.
-    async fn known(
-        &self,
-        jobs: &[InboundJob],
-        numbers: &HashMap<(AccountId, String), AgencyId>,
-    ) -> Result<Known, DbErr> {
-        let accounts = || list(jobs.iter().map(|job| job.text.account).collect::<BTreeSet<_>>());
-        let sids = || list(jobs.iter().map(|job| job.text.message_sid.as_str()).collect::<BTreeSet<_>>());
-        let to: Vec<&str> = list(readable(jobs).map(|job| job.text.to.as_str()).collect::<BTreeSet<_>>());
-
-        // A number may have moved between agencies of its account since the text first came: every
-        // agency that holds or held it is asked, so that no text is ever told to a second one.
-        let holders = Query::select()
-            .column(phone_number::Column::AgencyId)
-            .from(phone_number::Entity)
-            .and_where(phone_number::Column::TwilioAccountId.is_in(accounts()))
-            .and_where(phone_number::Column::E164.is_in(to.clone()))
-            .take();
-        let mut seen: HashSet<(AccountId, String)> = HashSet::new();
-        if !to.is_empty() {
-            let stored: Vec<(AccountId, String)> = message::Entity::find()
-                .select_only()
-                .column(message::Column::TwilioAccountId)
-                .column(message::Column::ProviderSid)
-                .filter(message::Column::AgencyId.in_subquery(holders))
-                .filter(message::Column::TwilioAccountId.is_in(accounts()))
-                .filter(message::Column::ProviderSid.is_in(sids()))
-                .into_tuple()
-                .all(self.conn)
-                .await?;
-            seen.extend(stored);
-        }
+    async fn known(&self, jobs: &[InboundJob], numbers: &Numbers) -> Result<Known, DbErr> {
+        let mut seen = self.seen(jobs, numbers).await?;
         let settling: HashSet<QuarantineId> = jobs.iter().filter_map(|job| job.text.settles).collect();
-        let mut held = quarantine::Entity::find()
-            .select_only()
-            .column(quarantine::Column::Id)
-            .column(quarantine::Column::TwilioAccountId)
-            .column(quarantine::Column::ProviderSid)
-            .column(quarantine::Column::State)
-            .filter(quarantine::Column::TwilioAccountId.is_in(accounts()))
-            .filter(quarantine::Column::ProviderSid.is_in(sids()));
-        if !settling.is_empty() && self.conn.get_database_backend() != DbBackend::Sqlite {
-            // Two operators may give one text to two agencies, whose writers are not serial.
-            held = held.order_by_asc(quarantine::Column::Id).lock_exclusive();
+        if !settling.is_empty() {
+            seen.extend(self.settled_already(jobs, &settling).await?);
         }
-        let held: Vec<(QuarantineId, AccountId, String, QuarantineState)> = held.into_tuple().all(self.conn).await?;
-        let taken =
-            held.into_iter().filter(|(id, .., state)| !settling.contains(id) || *state != QuarantineState::Held);
-        seen.extend(taken.map(|(_, account, sid, _)| (account, sid)));
 
-        let agencies = list(numbers.values().copied().collect::<BTreeSet<_>>());
+        let agencies = list(numbers.live.values().copied().collect::<BTreeSet<_>>());
         let from = list(readable(jobs).map(|job| job.text.from.as_str()).collect::<BTreeSet<_>>());
         let mut contacts = HashMap::new();
         let mut threads = HashMap::new();
@@ -124,6 +78,65 @@ impl Inbound<'_> {
             contacts = rows.into_iter().map(|row| ((row.agency_id, row.phone.clone()), row)).collect();
         }
         Ok(Known { seen, contacts, threads, ..Known::default() })
+    }
+
+    /// Which texts of the batch are there already, in a thread or in quarantine. Those that are being
+    /// settled stand in quarantine by themselves: [`Self::settled_already`] sees to them.
+    async fn seen(&self, jobs: &[InboundJob], numbers: &Numbers) -> Result<HashSet<(AccountId, String)>, DbErr> {
+        use {message::Column as M, quarantine::Column as Q};
+        let accounts = list(jobs.iter().map(|job| job.text.account).collect::<BTreeSet<_>>());
+        let sids = list(jobs.iter().map(|job| job.text.message_sid.as_str()).collect::<BTreeSet<_>>());
+        let settling = jobs.iter().any(|job| job.text.settles.is_some());
+        // A number may have moved between agencies of its account since the text first came: every
+        // agency that holds or held it is asked, so that no text is ever told to a second one.
+        let holders = list(numbers.holders.iter().copied());
+        let in_threads = Query::select()
+            .columns([M::TwilioAccountId, M::ProviderSid])
+            .from(message::Entity)
+            .and_where(M::AgencyId.is_in(holders))
+            .and_where(M::TwilioAccountId.is_in(accounts.clone()))
+            .and_where(M::ProviderSid.is_in(sids.clone()))
+            .take();
+        let in_quarantine = Query::select()
+            .columns([Q::TwilioAccountId, Q::ProviderSid])
+            .from(quarantine::Entity)
+            .and_where(Q::TwilioAccountId.is_in(accounts))
+            .and_where(Q::ProviderSid.is_in(sids))
+            .take();
+        // Together, for a statement more is a round trip more.
+        let both = match (numbers.holders.is_empty(), settling) {
+            (true, true) => return Ok(HashSet::new()),
+            (true, false) => in_quarantine,
+            (false, true) => in_threads,
+            (false, false) => in_threads.clone().union(UnionType::All, in_quarantine).take(),
+        };
+        let rows = self.conn.query_all(&both).await?;
+        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+    }
+
+    /// Which texts of a batch that settles some stand in quarantine and are not, or no longer, to be
+    /// settled.
+    async fn settled_already(
+        &self,
+        jobs: &[InboundJob],
+        settling: &HashSet<QuarantineId>,
+    ) -> Result<Vec<(AccountId, String)>, DbErr> {
+        use quarantine::Column as Q;
+        let accounts = list(jobs.iter().map(|job| job.text.account).collect::<BTreeSet<_>>());
+        let sids = list(jobs.iter().map(|job| job.text.message_sid.as_str()).collect::<BTreeSet<_>>());
+        let mut held = quarantine::Entity::find()
+            .select_only()
+            .columns([Q::Id, Q::TwilioAccountId, Q::ProviderSid, Q::State])
+            .filter(Q::TwilioAccountId.is_in(accounts))
+            .filter(Q::ProviderSid.is_in(sids));
+        if self.conn.get_database_backend() != DbBackend::Sqlite {
+            // Two operators may give one text to two agencies, whose writers are not serial.
+            held = held.order_by_asc(Q::Id).lock_exclusive();
+        }
+        let held: Vec<(QuarantineId, AccountId, String, QuarantineState)> = held.into_tuple().all(self.conn).await?;
+        let taken =
+            held.into_iter().filter(|(id, .., state)| !settling.contains(id) || *state != QuarantineState::Held);
+        Ok(taken.map(|(_, account, sid, _)| (account, sid)).collect())
     }
 
     /// For texts to no live number: the agency that last held the number, else the only agency of
@@ -183,7 +196,8 @@ fn readable(jobs: &[InboundJob]) -> impl Iterator<Item = &InboundJob> {
 async fn store(conn: &DatabaseTransaction, plan: Plan, now: DateTime<Utc>) -> Result<(), DbErr> {
     use contact::Column as C;
     use thread::Column as T;
-    upsert(conn, plan.contacts, &[C::AgencyId, C::Id], &[C::OptedOutAt, C::UpdatedAt]).await?;
+    let contacts = plan.contacts.into_iter().filter(|row| !plan.unchanged.contains(&row.id)).collect();
+    upsert(conn, contacts, &[C::AgencyId, C::Id], &[C::OptedOutAt, C::UpdatedAt]).await?;
     let changed = [
         T::Status,
         T::AssigneeId,

@@ -77,6 +77,8 @@ pub(super) struct Known {
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) contacts: Vec<contact::Model>,
+    /// Those of the contacts that were there and need no write.
+    pub(super) unchanged: HashSet<ContactId>,
     pub(super) threads: Vec<thread::Model>,
     pub(super) messages: Vec<message::Model>,
     pub(super) media: Vec<media::Model>,
@@ -199,7 +201,10 @@ impl<'a> Planner<'a> {
             Some(at) => *at,
             None => {
                 let row = match self.known.contacts.remove(&key) {
-                    Some(row) => row,
+                    Some(row) => {
+                        self.plan.unchanged.insert(row.id);
+                        row
+                    }
                     None => contact::Model {
                         agency_id: agency,
                         id: ContactId(self.new_id()),
@@ -218,6 +223,9 @@ impl<'a> Planner<'a> {
         };
         let now = self.now;
         let row = &mut self.plan.contacts[at];
+        if wish.is_some() {
+            self.plan.unchanged.remove(&row.id);
+        }
         match wish {
             Some(Wish::Stop) => {
                 row.opted_out_at = row.opted_out_at.or(Some(now));
