@@ -1,11 +1,11 @@
 //! What many need at the same moment, made once: by whoever asks first, while the others wait.
 
 use std::collections::{HashMap, VecDeque};
-use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 /// For how long a value is shown again. After that whoever asks has it made anew.
@@ -30,11 +30,20 @@ impl<K, V> Default for Recent<K, V> {
 
 impl<K: Clone + Eq + Hash, V: Clone> Recent<K, V> {
     /// The value of a key: the one that is there, or that somebody is making, or what `make` makes.
-    /// A failure is its maker's alone: the next in line tries anew.
-    pub(super) async fn get<E>(&self, now: Duration, key: K, make: impl Future<Output = Result<V, E>>) -> Result<V, E> {
+    /// A failure is its maker's alone: the next in line tries anew. Boxed, for thousands wait while one
+    /// makes.
+    pub(super) async fn get<'a, E>(
+        &self,
+        now: Duration,
+        key: K,
+        make: impl FnOnce() -> BoxFuture<'a, Result<V, E>>,
+    ) -> Result<V, E> {
         let slot = self.slot(now, key);
+        if let Some(made) = slot.get() {
+            return Ok(made.clone());
+        }
         // Whoever is making the value may give up at any moment; then another one makes it.
-        slot.get_or_try_init(|| make).await.cloned()
+        slot.get_or_try_init(make).await.cloned()
     }
 
     fn slot(&self, now: Duration, key: K) -> Arc<OnceCell<V>> {
@@ -58,8 +67,8 @@ mod tests {
 
     use super::*;
 
-    fn ready<T>(value: T) -> impl Future<Output = Result<T, Infallible>> {
-        std::future::ready(Ok(value))
+    fn ready(value: u32) -> impl FnOnce() -> BoxFuture<'static, Result<u32, Infallible>> {
+        move || Box::pin(std::future::ready(Ok(value)))
     }
 
     #[tokio::test]
@@ -77,8 +86,9 @@ mod tests {
     async fn a_failure_or_a_maker_who_leaves_spoils_nothing_for_the_next() {
         let recent: Recent<_, u32> = Recent::default();
         let now = Duration::ZERO;
-        assert_eq!(recent.get(now, "a", std::future::ready(Err("no"))).await, Err("no"));
-        let mut leaving = Box::pin(recent.get(now, "a", std::future::pending::<Result<_, Infallible>>()));
+        assert_eq!(recent.get(now, "a", || Box::pin(std::future::ready(Err("no")))).await, Err("no"));
+        let never = || -> BoxFuture<'static, Result<u32, Infallible>> { Box::pin(std::future::pending()) };
+        let mut leaving = Box::pin(recent.get(now, "a", never));
         assert!(futures_util::poll!(&mut leaving).is_pending());
         let mut waiting = Box::pin(recent.get(now, "a", ready(7)));
         assert!(futures_util::poll!(&mut waiting).is_pending());

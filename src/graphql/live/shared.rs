@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::extract::ws::Utf8Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use sea_orm::DbErr;
 
 use super::facts::Facts;
@@ -75,8 +75,8 @@ impl Live {
 
     /// What an event is about.
     pub(super) async fn facts(&self, services: &Arc<Services>, followed: &Followed) -> Result<Arc<Facts>, DbErr> {
-        let reading = Facts::read(services, &followed.event);
-        self.facts.get(services.clock.monotonic(), place(followed), reading).await
+        let now = services.clock.monotonic();
+        self.facts.get(now, place(followed), || Facts::read(services, &followed.event).boxed()).await
     }
 
     /// What an operation shows a viewer of an event.
@@ -99,22 +99,21 @@ impl Live {
             user: None,
         };
         if !operation.personal.load(Ordering::Relaxed) {
-            let make = self.execute(operation, sight.clone());
-            let made = self.answers.get(now, shared, make).await?;
+            let made = self.answers.get(now, shared, || self.execute(operation, &sight).boxed()).await?;
             if !made.personal {
                 return Ok(made.shown);
             }
             operation.personal.store(true, Ordering::Relaxed);
         }
         let own = Variant { user: Some(user), ..shared };
-        Ok(self.answers.get(now, own, self.execute(operation, sight)).await?.shown)
+        Ok(self.answers.get(now, own, || self.execute(operation, &sight).boxed()).await?.shown)
     }
 
-    async fn execute(&self, operation: &Operation, sight: Sight) -> Result<Made, Failure> {
+    async fn execute(&self, operation: &Operation, sight: &Sight) -> Result<Made, Failure> {
         let who_asked = WhoAsked::default();
         let caller = sight.caller.watched_by(&who_asked);
         let viewer = Arc::new(sight.viewer.watched_by(&who_asked));
-        let sight = Sight { caller: caller.clone(), viewer, ..sight };
+        let sight = Sight { caller: caller.clone(), viewer, ..sight.clone() };
         let loaders = Loaders::new(&caller);
         let request = operation.request().data(caller).data(loaders).data(Source::Event(Box::new(sight)));
         let Some(mut response) = self.schema.execute_stream(request).next().await else {
