@@ -111,7 +111,6 @@ impl App {
         let graphql = GraphqlState {
             services: self.services.clone(),
             authenticator: self.authenticator.clone(),
-            introspection,
             live: Live::new(schema.clone()),
             schema,
             allowed_origins: self.settings.allowed_origins.clone(),

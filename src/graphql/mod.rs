@@ -50,8 +50,6 @@ pub struct GraphqlState {
     pub authenticator: Arc<Authenticator>,
     /// The schema.
     pub schema: Schema,
-    /// Whether the schema may be asked for.
-    pub introspection: bool,
     /// What subscribers share.
     pub live: Live,
     /// The origins whose pages may call the API from a browser, `https://example.org`.

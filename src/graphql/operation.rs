@@ -36,15 +36,11 @@ pub(super) struct Prepared {
     pub(super) document: ExecutableDocument,
 }
 
-/// Parses and checks what is asked. Without `introspection` the schema may not be asked for.
-pub(super) fn prepare(asked: Asked, introspection: bool) -> Result<Prepared> {
+/// Parses and checks what is asked.
+pub(super) fn prepare(asked: Asked) -> Result<Prepared> {
     limits::check_text(&asked.query)?;
     let document = parse_query(&asked.query).map_err(|error| Failure::parse(&error))?;
     limits::check(&document)?;
-    if !introspection && ["__schema", "__type"].iter().any(|name| selects(&document, name)) {
-        // The library would answer null, which looks like a schema that is broken.
-        return Err(Failure::new(Code::ValidationFailed, "Introspection is switched off."));
-    }
     let operation = choose(&document, asked.operation_name.as_deref())?;
     let kind = operation.ty;
     if kind == OperationType::Subscription && root_fields(&document, &operation.selection_set.node) != 1 {
