@@ -8,6 +8,8 @@
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, and a failed one must stop")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+use std::process::Command;
+
 /// The binary's allocator, for us and for the peer alike.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -41,6 +43,13 @@ fn main() {
             sqlite::run(rounds, texts).await;
         }
     });
+}
+
+/// Measures on a disk that has nothing left to do: what one measurement has the kernel write later,
+/// the syncs of the next one would wait for.
+async fn rested(measurement: impl Future<Output = Measured>) -> Measured {
+    assert!(Command::new("sync").status().unwrap().success());
+    measurement.await
 }
 
 fn print_row(name: &str, rounds: &[Measured]) {

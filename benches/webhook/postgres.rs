@@ -8,7 +8,7 @@ use url::Url;
 
 use super::measured::{Measured, ratio};
 use super::row_by_row::RowByRow;
-use super::{clients, figures, print_row, server};
+use super::{clients, figures, print_row, rested, server};
 use figures::verdict;
 
 const CLIENTS: usize = 16;
@@ -36,9 +36,9 @@ async fn measure(admin: &str, ours: &str, theirs: &str, rounds: usize, texts: us
     let mut results: [Vec<Measured>; 3] = Default::default();
     for round in 0..=rounds {
         let measured = [
-            peer.run(CLIENTS, texts / 4).await,
-            clients::run(route, CLIENTS, texts / 4).await,
-            clients::run(server, CLIENTS, texts).await,
+            rested(peer.run(CLIENTS, texts / 2)).await,
+            rested(clients::run(route, CLIENTS, texts / 2)).await,
+            rested(clients::run(server, CLIENTS, texts / 2)).await,
         ];
         if round > 0 {
             results.iter_mut().zip(measured).for_each(|(list, one)| list.push(one));

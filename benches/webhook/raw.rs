@@ -68,6 +68,16 @@ impl Raw {
             self.execute("INSERT INTO user_account (agency_id, id, key, name, role, phone_verified, active, availability, created_at, updated_at) VALUES (?,?,?,'U','MEMBER',0,1,'AVAILABLE',?,?)", vec![Id(agency), Id(user), Text(user.to_string()), at(), at()]).await;
         }
         self.execute("INSERT INTO phone_number (agency_id, id, twilio_account_id, e164, label, live, created_at, updated_at) VALUES (?,?,?,'+13035550100','L',1,?,?)", vec![Id(agency), Id(number), Id(account), at(), at()]).await;
+        let people = self.contacts.clone().into_iter().enumerate();
+        let rows = people.map(|(n, (contact, _))| {
+            vec![Id(agency), Id(contact), Text(format!("+1303556{n:04}")), Null, Null, Null, at(), at()]
+        });
+        self.insert(
+            "contact (agency_id, id, phone, name, provider_user_id, opted_out_at, created_at, updated_at)",
+            rows.collect(),
+            "",
+        )
+        .await;
     }
 
     /// Writes so many texts, in transactions of `batch` each.
@@ -92,15 +102,14 @@ impl Raw {
         let word = |word: &str| Text(word.to_owned());
 
         self.execute("BEGIN IMMEDIATE", Vec::new()).await;
-        self.select("SELECT twilio_account_id, e164, agency_id FROM phone_number WHERE twilio_account_id IN (?) AND e164 IN (?) AND live = 1", vec![Id(account), word("+13035550100")]).await;
+        self.select("SELECT twilio_account_id, e164, agency_id, live FROM phone_number WHERE twilio_account_id IN (?) AND e164 IN (?)", vec![Id(account), word("+13035550100")]).await;
         self.select("SELECT agency_id, epoch, position, directory_version, first_kept FROM agency_position WHERE agency_id IN (?) ORDER BY agency_id", vec![Id(agency)]).await;
         let list = vec!["?"; size].join(",");
-        let mut values = vec![Id(account), word("+13035550100"), Id(account)];
+        let mut values = vec![Id(agency), Id(account)];
         values.extend(sids.iter().cloned().map(Text));
-        self.select(&format!("SELECT twilio_account_id, provider_sid FROM message WHERE agency_id IN (SELECT agency_id FROM phone_number WHERE twilio_account_id IN (?) AND e164 IN (?)) AND twilio_account_id IN (?) AND provider_sid IN ({list})"), values).await;
-        let mut values = vec![Id(account)];
+        values.push(Id(account));
         values.extend(sids.iter().cloned().map(Text));
-        self.select(&format!("SELECT id, twilio_account_id, provider_sid FROM quarantine WHERE twilio_account_id IN (?) AND provider_sid IN ({list})"), values).await;
+        self.select(&format!("SELECT twilio_account_id, provider_sid FROM message WHERE agency_id IN (?) AND twilio_account_id IN (?) AND provider_sid IN ({list}) UNION ALL SELECT twilio_account_id, provider_sid FROM quarantine WHERE twilio_account_id IN (?) AND provider_sid IN ({list})"), values).await;
         let mut values = vec![Id(agency)];
         values.extend(people.iter().map(|(phone, _)| Text(phone.clone())));
         self.select(&format!("SELECT * FROM contact WHERE agency_id IN (?) AND phone IN ({list})"), values).await;
@@ -108,10 +117,6 @@ impl Raw {
         values.extend(people.iter().map(|(_, (contact, _))| Id(*contact)));
         self.select(&format!("SELECT * FROM thread WHERE agency_id IN (?) AND contact_id IN ({list})"), values).await;
 
-        let rows = people.iter().map(|(phone, (contact, _))| {
-            vec![Id(agency), Id(*contact), Text(phone.clone()), Null, Null, Null, at(), at()]
-        });
-        self.insert("contact (agency_id, id, phone, name, provider_user_id, opted_out_at, created_at, updated_at)", rows.collect(), " ON CONFLICT (agency_id, id) DO UPDATE SET opted_out_at = excluded.opted_out_at, updated_at = excluded.updated_at").await;
         let rows = people.iter().enumerate().map(|(n, (_, (contact, thread)))| {
             vec![
                 Id(agency),

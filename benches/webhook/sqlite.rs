@@ -2,7 +2,7 @@
 
 use super::measured::{Measured, ratio};
 use super::raw::Raw;
-use super::{clients, figures, print_row, server};
+use super::{clients, figures, print_row, rested, server};
 use figures::{median, millis, verdict};
 
 const BATCH: usize = 64;
@@ -18,11 +18,11 @@ pub(crate) async fn run(rounds: usize, texts: usize) {
     let mut results: [Vec<Measured>; 5] = Default::default();
     for round in 0..=rounds {
         let measured = [
-            raw.run(texts, BATCH).await,
-            raw.run(texts / 8, 1).await,
-            clients::run(server, 1, texts / 8).await,
-            clients::run(server, 16, texts / 2).await,
-            clients::run(server, 64, texts).await,
+            rested(raw.run(texts, BATCH)).await,
+            rested(raw.run(texts / 8, 1)).await,
+            rested(clients::run(server, 1, texts / 8)).await,
+            rested(clients::run(server, 16, texts / 2)).await,
+            rested(clients::run(server, 64, texts)).await,
         ];
         // The first round fills caches and file system, and does not count.
         if round > 0 {

@@ -21,6 +21,9 @@ use crate::graphql::operation::{Asked, Refused};
 use crate::ports::Clock;
 use crate::service::authenticate::{AuthError, Identity};
 
+/// How many messages go out before the other side is listened to, however many there are.
+const GIVEN_IN_A_ROW: u32 = 8;
+
 /// How a conversation ends.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
@@ -143,6 +146,7 @@ async fn receive(ws: &mut WebSocket) -> Result<Incoming, End> {
 enum Next {
     Incoming(Incoming),
     Step(Step),
+    Nothing,
 }
 
 struct Conversation<'a> {
@@ -152,12 +156,14 @@ struct Conversation<'a> {
     ending: Pin<Box<dyn Future<Output = Close> + Send>>,
     operations: SelectAll<Abortable<BoxStream<'static, Step>>>,
     handles: HashMap<Arc<str>, AbortHandle>,
+    /// How many messages went out since the other side was last listened to.
+    given: u32,
 }
 
 impl<'a> Conversation<'a> {
     fn new(ws: &'a mut WebSocket, state: Arc<GraphqlState>, identity: Identity) -> Self {
         let ending = Box::pin(ending(Arc::clone(&state.services), identity, state.drain.clone()));
-        Self { ws, state, identity, ending, operations: SelectAll::new(), handles: HashMap::new() }
+        Self { ws, state, identity, ending, operations: SelectAll::new(), handles: HashMap::new(), given: 0 }
     }
 
     async fn run(mut self) -> End {
@@ -172,14 +178,35 @@ impl<'a> Conversation<'a> {
 
     /// Takes one message in, or sends one out.
     async fn turn(&mut self) -> Result<(), End> {
-        let next = tokio::select! {
-            close = &mut self.ending => return Err(close.into()),
-            incoming = receive(self.ws) => Next::Incoming(incoming?),
-            Some(step) = self.operations.next(), if !self.operations.is_empty() => Next::Step(step),
+        let next = if self.given < GIVEN_IN_A_ROW {
+            tokio::select! {
+                // What wakes a socket is nearly always an event: nothing else is looked at then.
+                biased;
+                Some(step) = self.operations.next(), if !self.operations.is_empty() => Next::Step(step),
+                close = &mut self.ending => return Err(close.into()),
+                incoming = receive(self.ws) => Next::Incoming(incoming?),
+            }
+        } else {
+            tokio::select! {
+                biased;
+                close = &mut self.ending => return Err(close.into()),
+                incoming = receive(self.ws) => Next::Incoming(incoming?),
+                () = std::future::ready(()) => Next::Nothing,
+            }
         };
         match next {
-            Next::Incoming(incoming) => Box::pin(self.take(incoming)).await,
-            Next::Step(step) => Box::pin(self.give(step)).await,
+            Next::Step(step) => {
+                self.given += 1;
+                Box::pin(self.give(step)).await
+            }
+            Next::Incoming(incoming) => {
+                self.given = 0;
+                Box::pin(self.take(incoming)).await
+            }
+            Next::Nothing => {
+                self.given = 0;
+                Ok(())
+            }
         }
     }
 
