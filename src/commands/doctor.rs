@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use migration::{Migrator, MigratorTrait as _};
 use partyline::app::Ports;
 use partyline::config::{Settings, Source};
+use partyline::ports::jwks::Jwks;
 use partyline::ports::twilio_rest::{Credentials, TwilioRest};
 use partyline::service::accounts::Accounts;
 use partyline::service::seal::Sealer;
 use partyline::store::{Database, accounts};
+use url::Url;
 
 /// One line per check; what is wrong is said, and counted.
 #[derive(Default)]
@@ -48,6 +50,9 @@ async fn check(settings: &Settings, ports: Ports, findings: &mut Findings) {
         findings.good("the webhook address is https");
     } else {
         findings.note("the webhook address is http: Twilio takes it, but the texts travel in the open");
+    }
+    if let Some(url) = &settings.authentication.jwks_url {
+        check_issuer(url.clone(), findings).await;
     }
     let database = match Database::open(&settings.database_url).await {
         Ok(database) => database,
@@ -90,6 +95,18 @@ async fn check(settings: &Settings, ports: Ports, findings: &mut Findings) {
             }
             Err(_) => findings.wrong("the numbers cannot be read"),
         }
+    }
+}
+
+async fn check_issuer(url: Url, findings: &mut Findings) {
+    let keys = match Jwks::new(url) {
+        Ok(source) => source.fetch().await,
+        Err(error) => return findings.wrong(&format!("HTTPS cannot be set up: {error}")),
+    };
+    match keys {
+        Ok(keys) if keys.is_empty() => findings.wrong("the issuer publishes no key that can be read"),
+        Ok(_) => findings.good("the issuer publishes its keys"),
+        Err(error) => findings.wrong(&error.to_string()),
     }
 }
 
