@@ -56,8 +56,9 @@ type LoaderOf<S> = Loader<<S as Source>::Key, Result<<S as Source>::Value>, Batc
 
 async fn load<S: Source>(caller: &Caller, loader: &LoaderOf<S>, key: S::Key) -> Result<S::Value> {
     // A load is lost when the field that ran it is given up, because another failed: once more then.
+    // Boxed: the future of each field of a type is as large as that of its largest field.
     for _ in 0..2 {
-        if let Ok(loaded) = loader.try_load(key).await {
+        if let Ok(loaded) = Box::pin(loader.try_load(key)).await {
             return loaded;
         }
     }

@@ -160,7 +160,8 @@ impl Thread {
         #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<ThreadActivity>> {
-        self.page_of_activity(ctx, &PageArgs { first, after, last, before }).await
+        // Boxed, as loads are.
+        Box::pin(self.page_of_activity(ctx, &PageArgs { first, after, last, before })).await
     }
 
     /// The extension that it is spoken as, if it is.
@@ -201,6 +202,6 @@ impl Thread {
         #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Message>> {
-        self.page_of_messages(ctx, &PageArgs { first, after, last, before }).await
+        Box::pin(self.page_of_messages(ctx, &PageArgs { first, after, last, before })).await
     }
 }
