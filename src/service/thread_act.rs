@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::entity::{activity, thread};
 use crate::store::writer::{Notice, Tx, Unit};
-use crate::store::{Directory, contacts, thread_writes, threads};
+use crate::store::{Directory, contacts, notifications, thread_writes, threads};
 
 /// What an act has to decide on.
 pub(super) struct Facts<'a> {
@@ -169,7 +169,7 @@ async fn lost_by(
     before: &thread::Model,
     after: &thread::Model,
 ) -> Result<Vec<UserId>, DbErr> {
-    let stood_in = thread_writes::stood_in(tx.conn, before.agency_id, before.id).await?;
+    let stood_in = notifications::stood_in(tx.conn, before.agency_id, before.id).await?;
     let mut users: Vec<UserId> = before.assignee_id.into_iter().chain(stood_in.iter().copied()).collect();
     users.sort_unstable();
     users.dedup();

@@ -71,11 +71,11 @@ pub async fn of_event(
         .await
 }
 
-/// The users whom a lower rung of the routing named in a thread.
+/// Everybody whom a stand-in rung ever named for this thread.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn stand_ins(conn: &impl ConnectionTrait, agency: AgencyId, thread: ThreadId) -> Result<Vec<UserId>, DbErr> {
+pub async fn stood_in(conn: &impl ConnectionTrait, agency: AgencyId, thread: ThreadId) -> Result<Vec<UserId>, DbErr> {
     notification::Entity::find()
         .select_only()
         .column(notification::Column::UserId)

@@ -8,7 +8,6 @@ use sea_orm::{
 };
 
 use super::bulk;
-use crate::domain::access::STAND_IN_RUNGS;
 use crate::domain::{AgencyId, NotificationKind, ThreadId, UserId};
 use crate::entity::{activity, notification, read_mark, thread};
 
@@ -53,23 +52,6 @@ pub async fn set_tenure(
 /// When the database fails.
 pub async fn add_activity(conn: &impl ConnectionTrait, row: activity::Model) -> Result<(), DbErr> {
     bulk::insert(conn, vec![row]).await
-}
-
-/// Everybody whom a stand-in rung ever named for this thread.
-///
-/// # Errors
-/// When the database fails.
-pub async fn stood_in(conn: &impl ConnectionTrait, agency: AgencyId, thread: ThreadId) -> Result<Vec<UserId>, DbErr> {
-    notification::Entity::find()
-        .select_only()
-        .column(notification::Column::UserId)
-        .distinct()
-        .filter(notification::Column::AgencyId.eq(agency))
-        .filter(notification::Column::ThreadId.eq(thread))
-        .filter(notification::Column::Rung.is_in(STAND_IN_RUNGS))
-        .into_tuple()
-        .all(conn)
-        .await
 }
 
 /// Somebody took care of the thread: the others' open alerts of it are settled.

@@ -70,7 +70,7 @@ impl Facts {
     async fn stand_ins(&self, thread: &thread::Model) -> Result<&HashSet<UserId>, DbErr> {
         let read = || async {
             let conn = self.services.reader();
-            Ok(notifications::stand_ins(conn, thread.agency_id, thread.id).await?.into_iter().collect())
+            Ok(notifications::stood_in(conn, thread.agency_id, thread.id).await?.into_iter().collect())
         };
         self.stand_ins.get_or_try_init(read).await
     }
