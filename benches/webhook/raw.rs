@@ -112,10 +112,7 @@ impl Raw {
         self.select(&format!("SELECT twilio_account_id, provider_sid FROM message WHERE agency_id IN (?) AND twilio_account_id IN (?) AND provider_sid IN ({list}) UNION ALL SELECT twilio_account_id, provider_sid FROM quarantine WHERE twilio_account_id IN (?) AND provider_sid IN ({list})"), values).await;
         let mut values = vec![Id(agency)];
         values.extend(people.iter().map(|(phone, _)| Text(phone.clone())));
-        self.select(&format!("SELECT * FROM contact WHERE agency_id IN (?) AND phone IN ({list})"), values).await;
-        let mut values = vec![Id(agency)];
-        values.extend(people.iter().map(|(_, (contact, _))| Id(*contact)));
-        self.select(&format!("SELECT * FROM thread WHERE agency_id IN (?) AND contact_id IN ({list})"), values).await;
+        self.select(&format!("SELECT * FROM contact LEFT JOIN thread ON thread.agency_id = contact.agency_id AND thread.contact_id = contact.id WHERE contact.agency_id IN (?) AND phone IN ({list})"), values).await;
 
         let rows = people.iter().enumerate().map(|(n, (_, (contact, thread)))| {
             vec![

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use partyline::domain::access::{Standing, is_handler};
 use partyline::service::Viewer;
-use partyline::store::{thread_writes, threads};
+use partyline::store::{notifications, threads};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -275,7 +275,7 @@ async fn the_rule_in_sql_is_the_rule_of_the_domain() {
     let (mut seen, mut hidden) = (0, 0);
     for user in &directory.users {
         for thread in app.threads(agency).await {
-            let stood_in = thread_writes::stood_in(app.db(), agency, thread.id).await.unwrap();
+            let stood_in = notifications::stood_in(app.db(), agency, thread.id).await.unwrap();
             let standing = Standing {
                 active: user.active,
                 role: user.role,

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{ExprTrait as _, Query, UnionType};
+use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType, Query, UnionType};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait,
 };
 
 use super::batch::{Numbers, Outcomes, directory_under_lock};
@@ -57,25 +57,28 @@ impl Inbound<'_> {
 
         let agencies = list(numbers.live.values().copied().collect::<BTreeSet<_>>());
         let from = list(readable(jobs).map(|job| job.text.from.as_str()).collect::<BTreeSet<_>>());
-        let mut contacts = HashMap::new();
-        let mut threads = HashMap::new();
+        let (mut contacts, mut threads) = (HashMap::new(), HashMap::new());
         if !agencies.is_empty() {
-            let rows = contact::Entity::find()
-                .filter(contact::Column::AgencyId.is_in(agencies.clone()))
+            let mut query = contact::Entity::find()
+                .filter(contact::Column::AgencyId.is_in(agencies))
                 .filter(contact::Column::Phone.is_in(from))
-                .all(self.conn)
-                .await?;
-            let ids = list(rows.iter().map(|row| row.id));
-            if !ids.is_empty() {
-                let rows = thread::Entity::find()
-                    .filter(thread::Column::AgencyId.is_in(agencies))
-                    .filter(thread::Column::ContactId.is_in(ids))
-                    .all(self.conn)
-                    .await?;
-                threads =
-                    rows.into_iter().map(|row| ((row.agency_id, row.phone_number_id, row.contact_id), row)).collect();
+                .select_also(thread::Entity);
+            // A contact with threads on several numbers comes once with each.
+            let theirs = |theirs: thread::Column, of: contact::Column| {
+                Expr::col((thread::Entity, theirs)).equals((contact::Entity, of))
+            };
+            QueryTrait::query(&mut query).join(
+                JoinType::LeftJoin,
+                thread::Entity,
+                Condition::all()
+                    .add(theirs(thread::Column::AgencyId, contact::Column::AgencyId))
+                    .add(theirs(thread::Column::ContactId, contact::Column::Id)),
+            );
+            let rows: Vec<(contact::Model, Option<thread::Model>)> = query.all(self.conn).await?;
+            for (contact, thread) in rows {
+                threads.extend(thread.map(|row| ((row.agency_id, row.phone_number_id, row.contact_id), row)));
+                contacts.insert((contact.agency_id, contact.phone.clone()), contact);
             }
-            contacts = rows.into_iter().map(|row| ((row.agency_id, row.phone.clone()), row)).collect();
         }
         Ok(Known { seen, contacts, threads, ..Known::default() })
     }
