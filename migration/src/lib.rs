@@ -7,6 +7,7 @@ mod m20261123_000001_directory;
 mod m20261123_000002_conversations;
 mod m20261123_000003_event_log;
 mod m20261123_000004_safekeeping;
+mod m20261124_000005_outbox;
 
 /// Runs the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000002_conversations::Migration),
             Box::new(m20261123_000003_event_log::Migration),
             Box::new(m20261123_000004_safekeeping::Migration),
+            Box::new(m20261124_000005_outbox::Migration),
         ]
     }
 }

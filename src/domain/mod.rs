@@ -7,12 +7,17 @@ pub mod access;
 pub mod address;
 pub mod claim;
 pub mod cursor;
+pub mod delivery;
+pub mod delivery_error;
 pub mod extension;
 pub mod hours;
 pub mod ids;
 pub mod inbound;
 pub mod opt_out;
+pub mod pace;
+pub mod reply;
 pub mod routing;
+pub mod segments;
 pub mod vocabulary;
 
 pub use ids::*;

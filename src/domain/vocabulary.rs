@@ -36,7 +36,7 @@ macro_rules! words_list {
         $with! {
             Role, Availability, PoolPolicy, RingStrategy, OptOutReplies, ThreadStatus, Direction,
             MessageStatus, RoutingRung, MediaState, NotificationKind, ActivityKind, EventKind,
-            QuarantineState
+            QuarantineState, OutboxState, Purpose
         }
     };
 }
@@ -147,6 +147,8 @@ words! {
         ThreadTakenOver = "THREAD_TAKEN_OVER",
         /// A thread lost its assignee and waits for someone of the pool.
         ThreadUnclaimed = "THREAD_UNCLAIMED",
+        /// A text of the user's did not reach its contact, or nobody knows whether it did.
+        DeliveryFailed = "DELIVERY_FAILED",
     }
     /// What happened to a thread.
     ActivityKind {
@@ -162,6 +164,10 @@ words! {
         Reopened = "REOPENED",
         /// Its assignee lost their place in the pool.
         Unassigned = "UNASSIGNED",
+        /// Its contact does not want texts any more.
+        OptedOut = "OPTED_OUT",
+        /// Its contact wants texts again.
+        OptedIn = "OPTED_IN",
     }
     /// What an event of an agency's log tells.
     EventKind {
@@ -180,6 +186,22 @@ words! {
         Assigned = "ASSIGNED",
         /// Put aside by an operator.
         Discarded = "DISCARDED",
+    }
+    /// Where a text stands on its way to the carrier.
+    OutboxState {
+        /// It waits to be tried.
+        Queued = "QUEUED",
+        /// It is being tried, and may be there already.
+        Attempting = "ATTEMPTING",
+        /// It was tried, and nobody knows what came of it.
+        InDoubt = "IN_DOUBT",
+    }
+    /// What a text is sent for: it decides whether it may go to a contact who opted out.
+    Purpose {
+        /// A member of the staff writes.
+        Conversation = "CONVERSATION",
+        /// It answers a STOP or a HELP.
+        OptOutReply = "OPT_OUT_REPLY",
     }
 }
 

@@ -21,6 +21,10 @@ pub struct Model {
     /// Who is told when neither a pool nor a provider is there.
     pub default_user_id: Option<UserId>,
     pub opt_out_replies: OptOutReplies,
+    /// What we answer to a STOP, if the replies are ours; `None` is our own words.
+    pub stop_reply: Option<String>,
+    /// What we answer to a HELP.
+    pub help_reply: Option<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }

@@ -19,6 +19,9 @@ pub struct Model {
     pub action: String,
     /// What it changed, as its outside id.
     pub node_id: String,
+    /// Why, in the words of who did it.
+    #[sea_orm(column_type = "Text")]
+    pub note: Option<String>,
     pub created_at: DateTime<Utc>,
 }
 

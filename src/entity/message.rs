@@ -31,6 +31,10 @@ pub struct Model {
     /// The rung that named whom it reached, of inbound ones.
     pub routed_by: Option<RoutingRung>,
     pub error_code: Option<String>,
+    /// How many the carrier counts, of outbound ones.
+    pub segments: Option<i32>,
+    /// Since when nobody knows whether it was sent, and a person has to decide.
+    pub flagged_at: Option<DateTime<Utc>>,
     /// When it was stored.
     pub created_at: DateTime<Utc>,
 }

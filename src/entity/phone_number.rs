@@ -17,6 +17,10 @@ pub struct Model {
     pub twilio_account_id: AccountId,
     pub e164: String,
     pub label: String,
+    /// How many texts a second leave from it, on the average.
+    pub texts_per_second: i32,
+    /// How many may leave at once after a silence.
+    pub texts_burst: i32,
     /// TRUE while active, NULL once released: a number is live in one agency of an account.
     pub live: Option<bool>,
     pub created_at: DateTime<Utc>,

@@ -28,6 +28,8 @@ pub struct Model {
     /// When the pool is told of a text that only an extension's user knows of.
     pub escalate_at: Option<DateTime<Utc>>,
     pub last_message_id: Option<MessageId>,
+    /// Since when the carrier refuses texts from this number to this contact (error 21610).
+    pub blocked_at: Option<DateTime<Utc>>,
     /// The inbox is ordered by it.
     pub last_activity_at: DateTime<Utc>,
     /// How many inbound messages there are; read marks count against it.
@@ -65,6 +67,7 @@ impl Model {
             extension_id: None,
             escalate_at: None,
             last_message_id: None,
+            blocked_at: None,
             last_activity_at: now,
             inbound_count: 0,
             answered_count: 0,

@@ -40,7 +40,7 @@ impl Bus {
     /// Puts what was committed on its way. It never waits.
     pub fn announce(&self, committed: &[Committed]) {
         let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-        for Committed { agency, events } in committed {
+        for Committed { agency, events, .. } in committed {
             if let Some(newest) = events.last() {
                 untold.insert(*agency, newest.position);
             }

@@ -46,7 +46,7 @@ impl Feeds {
     /// Takes what a commit of this process appended.
     pub fn publish(&self, committed: &[Committed]) {
         let mut feeds = self.lock();
-        for Committed { agency, events } in committed {
+        for Committed { agency, events, .. } in committed {
             let Some(feed) = feeds.get_mut(agency) else { continue };
             if feed.append(events) {
                 feed.directory.send_replace(());

@@ -1,13 +1,14 @@
 //! Messages and their attachments. Who may see a thread may see all of it.
 
+use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _, QueryFilter as _,
-    QueryOrder as _, Select,
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
 use super::bulk::list;
 use super::page::{Page, Window};
-use crate::domain::{AgencyId, MediaId, MessageId, ThreadId};
+use crate::domain::{AccountId, AgencyId, Direction, MediaId, MessageId, ThreadId, UserId};
 use crate::entity::{media, message};
 
 /// A part of a thread, oldest first. The thread's visibility is the caller's to check.
@@ -46,6 +47,69 @@ pub async fn by_ids(
         .filter(message::Column::AgencyId.eq(agency))
         .filter(message::Column::Id.is_in(list(ids.iter().copied())))
         .all(conn)
+        .await
+}
+
+/// The outbound message that the carrier knows by this name, in any of these agencies.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_sid(
+    conn: &impl ConnectionTrait,
+    agencies: &[AgencyId],
+    account: AccountId,
+    sid: &str,
+) -> Result<Option<message::Model>, DbErr> {
+    message::Entity::find()
+        .filter(message::Column::AgencyId.is_in(list(agencies.iter().copied())))
+        .filter(message::Column::TwilioAccountId.eq(account))
+        .filter(message::Column::ProviderSid.eq(sid))
+        .filter(message::Column::Direction.eq(Direction::Outbound))
+        .one(conn)
+        .await
+}
+
+/// Which of these names of the carrier's are an agency's messages' already.
+///
+/// # Errors
+/// When the database fails.
+pub async fn known_sids(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    account: AccountId,
+    sids: &[String],
+) -> Result<Vec<String>, DbErr> {
+    message::Entity::find()
+        .select_only()
+        .column(message::Column::ProviderSid)
+        .filter(message::Column::AgencyId.eq(agency))
+        .filter(message::Column::TwilioAccountId.eq(account))
+        .filter(message::Column::ProviderSid.is_in(list(sids.iter().map(String::as_str))))
+        .into_tuple()
+        .all(conn)
+        .await
+}
+
+/// The newest message that a colleague of `user` wrote into a thread after `seen`, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newer_of_colleague(
+    conn: &impl ConnectionTrait,
+    seen: &message::Model,
+    user: UserId,
+) -> Result<Option<message::Model>, DbErr> {
+    use message::Column as M;
+    let later = Condition::any()
+        .add(M::CreatedAt.gt(seen.created_at))
+        .add(M::CreatedAt.eq(seen.created_at).and(M::Id.gt(seen.id)));
+    in_thread(seen.agency_id, seen.thread_id)
+        .filter(M::Direction.eq(Direction::Outbound))
+        .filter(M::SenderId.ne(user))
+        .filter(later)
+        .order_by_desc(M::CreatedAt)
+        .order_by_desc(M::Id)
+        .one(conn)
         .await
 }
 

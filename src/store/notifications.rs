@@ -1,6 +1,7 @@
 //! Notifications: each is its user's alone.
 
 use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
     QueryFilter as _, QuerySelect as _, Select,
@@ -10,7 +11,7 @@ use super::bulk::list;
 use super::page::{Page, Window};
 use super::thread_writes::mark_notifications_read;
 use crate::domain::access::STAND_IN_RUNGS;
-use crate::domain::{AgencyId, NotificationId, ThreadId, UserId};
+use crate::domain::{AgencyId, MessageId, NotificationId, NotificationKind, ThreadId, UserId};
 use crate::entity::notification;
 
 /// A part of a user's notifications, newest first.
@@ -69,6 +70,29 @@ pub async fn of_event(
         .filter(notification::Column::EventPosition.eq(position))
         .all(conn)
         .await
+}
+
+/// What was told of this message in this kind is settled.
+///
+/// # Errors
+/// When the database fails.
+pub async fn resolve_of_message(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    (thread, message): (ThreadId, MessageId),
+    kind: NotificationKind,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    notification::Entity::update_many()
+        .col_expr(notification::Column::ResolvedAt, Expr::value(now))
+        .filter(notification::Column::AgencyId.eq(agency))
+        .filter(notification::Column::ThreadId.eq(thread))
+        .filter(notification::Column::MessageId.eq(message))
+        .filter(notification::Column::Kind.eq(kind))
+        .filter(notification::Column::ResolvedAt.is_null())
+        .exec(conn)
+        .await
+        .map(drop)
 }
 
 /// Everybody whom a stand-in rung ever named for this thread.

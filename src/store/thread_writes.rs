@@ -54,6 +54,50 @@ pub async fn add_activity(conn: &impl ConnectionTrait, row: activity::Model) -> 
     bulk::insert(conn, vec![row]).await
 }
 
+/// Notes what an outbound message leaves in its thread: the last word, and that it answers what came
+/// in.
+///
+/// # Errors
+/// When the database fails.
+pub async fn spoken(conn: &impl ConnectionTrait, after: &thread::Model) -> Result<(), DbErr> {
+    let change = thread::ActiveModel {
+        last_message_id: Set(after.last_message_id),
+        last_activity_at: Set(after.last_activity_at),
+        answered_count: Set(after.answered_count),
+        extension_id: Set(after.extension_id),
+        ..Default::default()
+    };
+    set(conn, after.agency_id, after.id, change).await
+}
+
+/// The carrier refuses texts from the thread's number to its contact from now on.
+///
+/// # Errors
+/// When the database fails.
+pub async fn block(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    id: ThreadId,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    set(conn, agency, id, thread::ActiveModel { blocked_at: Set(Some(now)), ..Default::default() }).await
+}
+
+async fn set(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    id: ThreadId,
+    change: thread::ActiveModel,
+) -> Result<(), DbErr> {
+    thread::Entity::update_many()
+        .set(change)
+        .filter(thread::Column::AgencyId.eq(agency))
+        .filter(thread::Column::Id.eq(id))
+        .exec(conn)
+        .await
+        .map(drop)
+}
+
 /// Somebody took care of the thread: the others' open alerts of it are settled.
 ///
 /// # Errors
@@ -163,11 +207,5 @@ pub async fn due_escalation(
 /// # Errors
 /// When the database fails.
 pub async fn clear_escalation(conn: &impl ConnectionTrait, agency: AgencyId, id: ThreadId) -> Result<(), DbErr> {
-    thread::Entity::update_many()
-        .set(thread::ActiveModel { escalate_at: Set(None), ..Default::default() })
-        .filter(thread::Column::AgencyId.eq(agency))
-        .filter(thread::Column::Id.eq(id))
-        .exec(conn)
-        .await
-        .map(drop)
+    set(conn, agency, id, thread::ActiveModel { escalate_at: Set(None), ..Default::default() }).await
 }

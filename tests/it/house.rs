@@ -9,8 +9,8 @@ const LONGEST: usize = 500;
 /// What each part of the house may name. Whatever is not here is the wiring, which names everything.
 fn allowed(part: &str) -> Option<&'static [&'static str]> {
     Some(match part {
-        "domain" | "ports" => &[],
-        "entity" => &["domain"],
+        "domain" => &[],
+        "entity" | "ports" => &["domain"],
         "store" => &["entity", "domain", "ports"],
         "events" => &["store", "entity", "domain", "ports"],
         "service" => &["store", "entity", "domain", "ports", "events"],

@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use super::Committed;
-use crate::domain::AgencyId;
+use crate::domain::{AgencyId, PhoneNumberId};
 use crate::entity::{agency_position, event};
 use crate::store::bulk::{insert, list, upsert};
 use crate::store::{Directory, DirectoryCache};
@@ -26,6 +26,8 @@ struct Head {
 pub(super) struct Ledger {
     heads: BTreeMap<AgencyId, Head>,
     events: Vec<event::Model>,
+    /// Numbers for which a text was put into the outbox.
+    sending: BTreeSet<(AgencyId, PhoneNumberId)>,
     /// Directories with changes that are not committed yet.
     own_directories: HashMap<AgencyId, Arc<Directory>>,
 }
@@ -40,7 +42,12 @@ impl Ledger {
     /// Locks the position rows of these agencies, in the order of their keys, so that two writers
     /// never wait for each other. On SQLite BEGIN IMMEDIATE was the lock.
     pub(super) async fn lock(tx: &DatabaseTransaction, agencies: &BTreeSet<AgencyId>) -> Result<Self, DbErr> {
-        let mut ledger = Self { heads: BTreeMap::new(), events: Vec::new(), own_directories: HashMap::new() };
+        let mut ledger = Self {
+            heads: BTreeMap::new(),
+            events: Vec::new(),
+            sending: BTreeSet::new(),
+            own_directories: HashMap::new(),
+        };
         if !agencies.is_empty() {
             let mut query = agency_position::Entity::find()
                 .filter(agency_position::Column::AgencyId.is_in(list(agencies.iter().copied())))
@@ -74,6 +81,11 @@ impl Ledger {
         event.position = head.row.position;
         self.events.push(event);
         Ok(head.row.position)
+    }
+
+    /// Notes that a number has a text to send. If that is undone, somebody looks in vain once.
+    pub(super) fn sends(&mut self, agency: AgencyId, number: PhoneNumberId) {
+        self.sending.insert((agency, number));
     }
 
     pub(super) fn directory_version(&self, agency: AgencyId) -> Option<i64> {
@@ -128,10 +140,15 @@ impl Ledger {
                 directories.committed(*agency, head.row.directory_version);
             }
         }
-        let mut by_agency: BTreeMap<AgencyId, Vec<Arc<event::Model>>> = BTreeMap::new();
+        let blank = |agency| Committed { agency, events: Vec::new(), sending: Vec::new() };
+        let mut by_agency: BTreeMap<AgencyId, Committed> = BTreeMap::new();
         for event in self.events {
-            by_agency.entry(event.agency_id).or_default().push(Arc::new(event));
+            let agency = event.agency_id;
+            by_agency.entry(agency).or_insert_with(|| blank(agency)).events.push(Arc::new(event));
         }
-        by_agency.into_iter().map(|(agency, events)| Committed { agency, events }).collect()
+        for (agency, number) in self.sending {
+            by_agency.entry(agency).or_insert_with(|| blank(agency)).sending.push(number);
+        }
+        by_agency.into_values().collect()
     }
 }

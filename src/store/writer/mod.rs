@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use super::{Database, DirectoryCache};
 use crate::domain::address::is_e164;
-use crate::domain::{AccountId, AgencyId};
+use crate::domain::{AccountId, AgencyId, PhoneNumberId};
 use crate::entity::event;
 use crate::ports::{Clock, IdGen};
 
@@ -74,6 +74,8 @@ pub struct Committed {
     pub agency: AgencyId,
     /// The events it appended, in order.
     pub events: Vec<Arc<event::Model>>,
+    /// The numbers from which a text is to be sent now.
+    pub sending: Vec<PhoneNumberId>,
 }
 
 /// What lanes share.

@@ -9,8 +9,10 @@ use uuid::Uuid;
 use super::Shared;
 use super::batch::directory_under_lock;
 use super::ledger::Ledger;
-use crate::domain::{AgencyId, EventKind, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId};
-use crate::entity::{agency_position, audit, event, notification};
+use crate::domain::{
+    AgencyId, AuditId, EventKind, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId,
+};
+use crate::entity::{agency_position, audit, event, message, notification, outbox};
 use crate::store::{Directory, bulk};
 
 /// A savepoint, the time, and the log of the locked agencies.
@@ -104,6 +106,52 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
+    /// Appends that a message went out, or got further.
+    ///
+    /// # Errors
+    /// When the agency is not one of this work's.
+    pub fn message_changed(&mut self, message: &message::Model, notices: Vec<Notice>) -> Result<(), DbErr> {
+        let event = event::Model {
+            thread_id: Some(message.thread_id),
+            message_id: Some(message.id),
+            ..self.blank(message.agency_id, EventKind::ThreadUpdated)
+        };
+        let position = self.ledger.append(event)?;
+        for notice in notices {
+            self.notify(message.agency_id, position, notice);
+        }
+        Ok(())
+    }
+
+    /// Puts a text into the outbox. Whoever sends is told once this work is committed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn put_into_outbox(&mut self, row: outbox::Model) -> Result<(), DbErr> {
+        self.ledger.sends(row.agency_id, row.phone_number_id);
+        bulk::insert(self.conn, vec![row]).await
+    }
+
+    /// Notes for the audit log who did what, and why.
+    pub fn audit(
+        &mut self,
+        agency: AgencyId,
+        node_id: String,
+        action: &str,
+        actor: Option<UserId>,
+        note: Option<String>,
+    ) {
+        self.audits.push(audit::Model {
+            agency_id: agency,
+            id: AuditId(self.new_id()),
+            actor_id: actor,
+            action: action.to_owned(),
+            node_id,
+            note,
+            created_at: self.now,
+        });
+    }
+
     /// Appends that something in the directory changed, and notes who changed it for the audit log.
     ///
     /// # Errors
@@ -119,15 +167,7 @@ impl<'a> Tx<'a> {
         let node = Some(node_id.to_owned());
         let event = event::Model { node_id: node, ..self.blank(agency, EventKind::DirectoryUpdated) };
         self.ledger.append(event)?;
-        let id = crate::domain::AuditId(self.new_id());
-        self.audits.push(audit::Model {
-            agency_id: agency,
-            id,
-            actor_id: actor,
-            action: action.to_owned(),
-            node_id: node_id.to_owned(),
-            created_at: self.now,
-        });
+        self.audit(agency, node_id.to_owned(), action, actor, None);
         Ok(())
     }
 

@@ -1,0 +1,63 @@
+//! What a reply does to its thread: who may write into it, and whether it claims.
+
+use chrono::{DateTime, Utc};
+
+use super::claim::{Actor, Refused, Tenure};
+use super::{PoolPolicy, ThreadStatus};
+
+/// Decides on a reply of a handler. `Some` is the tenure that the reply brings about, in the same
+/// transaction.
+///
+/// Into another's thread nobody writes, admins neither: it is taken over first, on purpose. Where
+/// nobody holds the thread, FIRST_CLAIM gives it to who replies; SHARED leaves it unclaimed.
+///
+/// # Errors
+/// When somebody else holds the thread.
+pub fn reply(tenure: &Tenure, actor: Actor, policy: PoolPolicy, now: DateTime<Utc>) -> Result<Option<Tenure>, Refused> {
+    match (tenure.assignee, policy) {
+        (Some(assignee), _) if assignee == actor.user => Ok(None),
+        (Some(_), _) => Err(Refused::NotAssignee),
+        (None, PoolPolicy::FirstClaim) => Ok(Some(tenure.taken(actor.user, now))),
+        (None, PoolPolicy::Shared) => Ok((tenure.status == ThreadStatus::Closed).then(|| tenure.released())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{Role, UserId};
+
+    fn user(n: u128) -> UserId {
+        UserId(Uuid::from_u128(n))
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_table_of_replies() {
+        let free = Tenure::unclaimed();
+        let mine = Tenure::claimed(user(1), now());
+        let theirs = Tenure::claimed(user(2), now());
+        let closed = theirs.closed(now());
+        for role in [Role::Member, Role::Admin] {
+            let actor = Actor { user: user(1), role };
+            let with = |tenure: &Tenure, policy| reply(tenure, actor, policy, now());
+            for policy in [PoolPolicy::FirstClaim, PoolPolicy::Shared] {
+                assert_eq!(with(&mine, policy), Ok(None));
+                assert_eq!(with(&theirs, policy), Err(Refused::NotAssignee));
+            }
+            let taken = |tenure: &Tenure| {
+                with(tenure, PoolPolicy::FirstClaim).unwrap().map(|after| (after.status, after.assignee))
+            };
+            assert_eq!(taken(&free), Some((ThreadStatus::Claimed, Some(user(1)))));
+            assert_eq!(taken(&closed), Some((ThreadStatus::Claimed, Some(user(1)))));
+            assert_eq!(with(&free, PoolPolicy::Shared), Ok(None));
+            let reopened = with(&closed, PoolPolicy::Shared).unwrap().unwrap();
+            assert_eq!((reopened.status, reopened.assignee), (ThreadStatus::Unclaimed, None));
+        }
+    }
+}

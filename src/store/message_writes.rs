@@ -1,0 +1,48 @@
+//! What units of work change about messages and contacts, under the agency's lock.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
+
+use crate::domain::{AgencyId, ContactId};
+use crate::entity::{contact, message};
+
+/// Writes how far a message got, and by which name the carrier knows it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn report(conn: &impl ConnectionTrait, after: &message::Model) -> Result<(), DbErr> {
+    let change = message::ActiveModel {
+        status: Set(after.status),
+        error_code: Set(after.error_code.clone()),
+        provider_sid: Set(after.provider_sid.clone()),
+        flagged_at: Set(after.flagged_at),
+        ..Default::default()
+    };
+    message::Entity::update_many()
+        .set(change)
+        .filter(message::Column::AgencyId.eq(after.agency_id))
+        .filter(message::Column::Id.eq(after.id))
+        .exec(conn)
+        .await
+        .map(drop)
+}
+
+/// Sets whether a contact wants texts.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_opted_out(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    contact: ContactId,
+    opted_out_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    contact::Entity::update_many()
+        .set(contact::ActiveModel { opted_out_at: Set(opted_out_at), updated_at: Set(now), ..Default::default() })
+        .filter(contact::Column::AgencyId.eq(agency))
+        .filter(contact::Column::Id.eq(contact))
+        .exec(conn)
+        .await
+        .map(drop)
+}
