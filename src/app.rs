@@ -13,6 +13,7 @@ use crate::config::{Authentication, EventBus, Settings};
 use crate::events::{Bus, Feeds};
 use crate::graphql::{self, GraphqlState, Live};
 use crate::ports::jwks::Jwks;
+use crate::ports::twilio_rest::TwilioRest;
 use crate::ports::{Clock, IdGen};
 use crate::rest::metrics::Metrics;
 use crate::rest::{self, RestState};
@@ -20,7 +21,8 @@ use crate::service::Services;
 use crate::service::accounts::Accounts;
 use crate::service::authenticate::{Authenticator, Trust};
 use crate::service::seal::Sealer;
-use crate::store::writer::{Writer, WriterParts};
+use crate::service::sending::{Bell, Sending};
+use crate::store::writer::{Committed, Writer, WriterParts};
 use crate::store::{Database, DirectoryCache};
 use crate::twilio::{self, WebhookState};
 
@@ -71,15 +73,25 @@ impl App {
             EventBus::Postgres => Some(Arc::new(Bus::new(database.clone(), feeds.clone(), clock.clone()))),
         };
         let sealer = Arc::new(Sealer::new(&settings.secret_key, ids.clone()));
+        let twilio = TwilioRest::new(&settings.twilio_api_base, clock.clone()).context("TLS cannot be set up")?;
+        let sending = Arc::new(Sending {
+            twilio,
+            receipts_url: format!("{}{}", settings.public_url, twilio::RECEIPTS_PATH),
+            unknown_after: settings.unknown_after,
+            bell: Bell::default(),
+        });
         let parts = WriterParts {
             database: database.clone(),
             directories: directories.clone(),
             clock: clock.clone(),
-            ids,
+            ids: ids.clone(),
             on_commit: {
-                let (feeds, bus) = (feeds.clone(), bus.clone());
+                let (feeds, bus, sending) = (feeds.clone(), bus.clone(), sending.clone());
                 Box::new(move |committed| {
                     feeds.publish(&committed);
+                    for Committed { agency, sending: numbers, .. } in &committed {
+                        sending.bell.ring(*agency, numbers);
+                    }
                     if let Some(bus) = &bus {
                         bus.announce(&committed);
                     }
@@ -88,7 +100,7 @@ impl App {
         };
         let (writer, lanes) = Writer::open(parts).await.context("the writer cannot be opened")?;
         let accounts = Accounts::new(database.reader.clone(), sealer.clone(), clock.clone());
-        let services = Arc::new(Services { database, writer, directories, feeds, accounts, clock });
+        let services = Arc::new(Services { database, writer, directories, feeds, accounts, sending, clock, ids });
         let Authentication { secret, jwks_url, issuer, audience } = &settings.authentication;
         let issuer_keys = jwks_url.clone().map(Jwks::new).transpose().context("TLS cannot be set up")?;
         let (issuer, audience) = (issuer.as_deref(), audience.as_deref());
@@ -121,6 +133,7 @@ impl App {
             services: self.services.clone(),
             metrics: self.metrics.clone(),
             sms_url: self.settings.sms_webhook_url.clone(),
+            receipts_url: self.services.sending.receipts_url.clone(),
         };
         let rest = RestState { services: self.services.clone(), metrics: self.metrics.clone(), drain };
         Router::new()

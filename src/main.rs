@@ -50,7 +50,7 @@ enum Command {
         #[arg(long)]
         user: String,
         /// How long it is good for: 90s, 30m, 12h, 7d
-        #[arg(long, default_value = "12h", value_parser = commands::token::duration)]
+        #[arg(long, default_value = "12h", value_parser = partyline::config::duration)]
         ttl: std::time::Duration,
     },
     /// The database's schema

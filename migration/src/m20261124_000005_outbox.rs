@@ -47,7 +47,8 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.drop_index(Index::drop().name("ix_idempotency_created").table("idempotency_key").take()).await?;
+        let index = Index::drop().name("ix_idempotency_created").table("idempotency_key").to_owned();
+        manager.drop_index(index).await?;
         drop(manager, &["sending_pace", "outbox"]).await?;
         for (table, column) in columns(Shape::of(manager)) {
             let name = column.get_column_name();

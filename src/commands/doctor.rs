@@ -69,7 +69,7 @@ async fn check(settings: &Settings, ports: Ports, findings: &mut Findings) {
     if rows.is_empty() {
         findings.note("no Twilio account is set up: apply a directory file");
     }
-    let twilio = match TwilioRest::new(&settings.twilio_api_base) {
+    let twilio = match TwilioRest::new(&settings.twilio_api_base, ports.clock.clone()) {
         Ok(twilio) => twilio,
         Err(error) => return findings.wrong(&format!("HTTPS cannot be set up: {error}")),
     };

@@ -6,15 +6,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
 
 mod authentication;
+mod duration;
 mod events;
 mod secrets;
 
 pub use authentication::Authentication;
+pub use duration::duration;
 pub use events::EventBus;
 
 /// One setting, as `--help` lists it.
@@ -32,7 +35,7 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
 }
 
 /// All settings there are.
-pub const SETTINGS: [Setting; 16] = [
+pub const SETTINGS: [Setting; 17] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "sqlite:, postgres: or mysql: (MariaDB)"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "where to listen"),
     setting("PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the origin that Twilio and browsers see"),
@@ -42,6 +45,7 @@ pub const SETTINGS: [Setting; 16] = [
         "the address set at Twilio, where it differs",
     ),
     setting("TWILIO_API_BASE", "https://api.twilio.com", "where Twilio's REST API is"),
+    setting("PARTYLINE_UNKNOWN_AFTER", "5m", "how long a text may be in doubt before a person is asked: 90s, 5m, 1h"),
     setting("PARTYLINE_JWT_SECRET", "on SQLite: made, beside the file", "signs bearer tokens; at least 32 bytes"),
     setting("PARTYLINE_JWKS_URL", "none", "the issuer's keys (RS256, ES256), instead of the secret"),
     setting("PARTYLINE_JWT_ISSUER", "none; needed with JWKS", "what tokens must say in iss"),
@@ -97,6 +101,8 @@ pub struct Settings {
     pub sms_webhook_url: String,
     /// Where Twilio's REST API is, without a trailing slash.
     pub twilio_api_base: String,
+    /// How long a text may be in doubt before a person is asked.
+    pub unknown_after: Duration,
     /// Whose tokens are taken.
     pub authentication: Authentication,
     /// Seals Twilio tokens.
@@ -245,6 +251,8 @@ impl Settings {
             listen,
             sms_webhook_url,
             twilio_api_base: url(source, "TWILIO_API_BASE", "https://api.twilio.com")?,
+            unknown_after: duration(source.get("PARTYLINE_UNKNOWN_AFTER").unwrap_or("5m"))
+                .map_err(|why| invalid("PARTYLINE_UNKNOWN_AFTER", why))?,
             authentication: Authentication::read(source, beside.as_deref())?,
             secret_key: secrets::read(source.get("PARTYLINE_SECRET_KEY"), "PARTYLINE_SECRET_KEY", beside.as_deref())?,
             introspection,
@@ -314,6 +322,7 @@ mod tests {
             ("PARTYLINE_PUBLIC_URL", "canary"),
             ("PARTYLINE_INTROSPECTION", "canary"),
             ("PARTYLINE_EVENTS", "canary"),
+            ("PARTYLINE_UNKNOWN_AFTER", "canary"),
             ("PARTYLINE_JWT_SECRET", "canary"),
         ] {
             let error = Settings::read(&base().with(name, value)).unwrap_err().to_string();

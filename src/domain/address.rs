@@ -14,6 +14,23 @@ pub fn is_e164(text: &str) -> bool {
     })
 }
 
+/// Whether a text can be sent to an address: to names (`TWILIO`) it cannot.
+pub fn can_be_texted(address: &str) -> bool {
+    let plain = address.strip_prefix(WHATSAPP).unwrap_or(address);
+    is_e164(plain) || (plain == address && is_short_code(address))
+}
+
+fn is_short_code(address: &str) -> bool {
+    (3..=8).contains(&address.len()) && address.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The form of one of our numbers in which it speaks to this address: each channel has its own.
+pub fn own_address(number: &str, to: &str) -> String {
+    if to.starts_with(WHATSAPP) { format!("{WHATSAPP}{number}") } else { number.to_owned() }
+}
+
+const WHATSAPP: &str = "whatsapp:";
+
 /// Whether an address may stand for a contact at all.
 pub fn is_contact_address(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= MAX_ADDRESS_CHARS && !text.contains(char::is_control)
@@ -31,6 +48,18 @@ mod tests {
         for bad in ["13035550100", "+03035550100", "+1303555010a", "+", "+1", "+1234567890123456", "88222", ""] {
             assert!(!is_e164(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn numbers_and_short_codes_can_be_texted() {
+        for good in ["+13035550100", "88222", "whatsapp:+13035550100"] {
+            assert!(can_be_texted(good), "{good}");
+        }
+        for bad in ["TWILIO", "", "12", "whatsapp:88222", "messenger:+13035550100", "anonymous"] {
+            assert!(!can_be_texted(bad), "{bad}");
+        }
+        assert_eq!(own_address("+13035550100", "whatsapp:+13035560001"), "whatsapp:+13035550100");
+        assert_eq!(own_address("+13035550100", "88222"), "+13035550100");
     }
 
     #[test]

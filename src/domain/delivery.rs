@@ -157,8 +157,12 @@ mod tests {
             if mask.count_ones() > 4 {
                 continue;
             }
-            let mut some: Vec<Report> =
-                all.iter().enumerate().filter(|(at, _)| mask & (1 << at) != 0).map(|(_, report)| report.clone()).collect();
+            let mut some: Vec<Report> = all
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| mask & (1 << at) != 0)
+                .map(|(_, report)| report.clone())
+                .collect();
             some.extend(some.first().cloned());
             let expected = ends(&some);
             permutations(&some, &mut Vec::new(), &mut |order| assert_eq!(ends(order), expected, "{order:?}"));

@@ -15,6 +15,11 @@ pub const REJECTED: &str = "REJECTED";
 /// The carrier filters texts from this number to this contact, who texted STOP to it.
 pub const BLOCKED: &str = "21610";
 
+/// Whether a person decided that a text counts as failed: then nobody needs to be told.
+pub fn is_decision(code: &str) -> bool {
+    code == ABANDONED || code == RESENT
+}
+
 /// What an error code means, for a person. The code itself is shown beside it.
 pub fn explain(code: &str) -> &'static str {
     match code {

@@ -121,6 +121,8 @@ pub enum NotificationKind {
     ThreadTakenOver,
     /// A thread lost its assignee and waits for someone of the pool.
     ThreadUnclaimed,
+    /// A text of the user's did not reach its contact, or nobody knows whether it did.
+    DeliveryFailed,
 }
 
 /// What happened to a thread.
@@ -139,4 +141,8 @@ pub enum ThreadActivityKind {
     Reopened,
     /// Its assignee lost their place in the pool.
     Unassigned,
+    /// Its contact does not want texts any more.
+    OptedOut,
+    /// Its contact wants texts again.
+    OptedIn,
 }

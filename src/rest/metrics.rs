@@ -5,9 +5,10 @@ use std::fmt;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text::encode};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::domain::{OutboxState, Word as _};
 use crate::service::{Fault, Services};
 use crate::store;
 
@@ -26,6 +27,28 @@ pub enum TextOutcome {
     Failed,
 }
 
+/// What became of a delivery receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum ReceiptOutcome {
+    /// What it says is stored, or was known.
+    Taken,
+    /// It was no authentic receipt.
+    Refused,
+    /// It could not be stored; Twilio was told to send it again.
+    Failed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReceiptLabels {
+    outcome: ReceiptOutcome,
+}
+
+/// In which state of the outbox.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutboxLabels {
+    state: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TextLabels {
     outcome: TextOutcome,
@@ -35,12 +58,18 @@ struct TextLabels {
 #[derive(Debug, Default)]
 pub struct Metrics {
     texts: Family<TextLabels, Counter>,
+    receipts: Family<ReceiptLabels, Counter>,
 }
 
 impl Metrics {
     /// Counts a request to the text webhook.
     pub fn text(&self, outcome: TextOutcome) {
         self.texts.get_or_create(&TextLabels { outcome }).inc();
+    }
+
+    /// Counts a delivery receipt.
+    pub fn receipt(&self, outcome: ReceiptOutcome) {
+        self.receipts.get_or_create(&ReceiptLabels { outcome }).inc();
     }
 
     /// Everything, as text.
@@ -56,6 +85,14 @@ impl Metrics {
             "Texts held in quarantine",
             ConstGauge::new(i64::try_from(quarantined).unwrap_or(i64::MAX)),
         );
+        registry.register("receipts", "Delivery receipts, by outcome", self.receipts.clone());
+        let outbox = Family::<OutboxLabels, Gauge>::default();
+        for state in [OutboxState::Queued, OutboxState::Attempting, OutboxState::InDoubt] {
+            let count = store::outbox::count(services.reader(), state).await?;
+            let labels = OutboxLabels { state: state.as_str() };
+            outbox.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        registry.register("outbox", "Texts on their way to the carrier, by state", outbox);
         let waiting = i64::try_from(services.writer.waiting()).unwrap_or(i64::MAX);
         registry.register("writer_waiting", "Pieces of work in the writer's queues", ConstGauge::new(waiting));
         let counts = services.writer.figures().counts();

@@ -106,6 +106,25 @@ impl Accounts {
         Ok(account)
     }
 
+    /// The account with this id; `None` if there is none.
+    ///
+    /// # Errors
+    /// As of [`Self::by_sid`].
+    pub async fn by_id(&self, id: AccountId) -> Result<Option<Arc<Account>>, Fault> {
+        let now = self.clock.monotonic();
+        {
+            let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
+            let fresh = |read: Duration| now.saturating_sub(read) < FRESH;
+            if let Some((account, _)) = cache.values().find(|(account, read)| account.id == id && fresh(*read)) {
+                return Ok(Some(account.clone()));
+            }
+        }
+        match store::accounts::by_id(&self.conn, id).await? {
+            Some(row) => self.by_sid(&row.account_sid).await,
+            None => Ok(None),
+        }
+    }
+
     /// Opens the secrets of an account.
     ///
     /// # Errors

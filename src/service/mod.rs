@@ -10,33 +10,43 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::domain::claim::Actor;
-use crate::domain::{AgencyId, Role, UserId};
+use crate::domain::{AgencyId, MessageId, Role, ThreadId, UserId};
 use crate::entity::user;
 use crate::events::Feeds;
-use crate::ports::Clock;
 use crate::ports::jwks::JwksError;
+use crate::ports::{Clock, IdGen};
 use crate::store::failure::describe;
 use crate::store::threads::Scope;
 use crate::store::writer::{WriteError, Writer};
 use crate::store::{Database, Directory, DirectoryCache};
 
+pub mod abandon_message;
 pub mod accounts;
 pub mod apply_directory;
 pub mod authenticate;
 pub mod claim_thread;
 pub mod close_thread;
+pub mod compose;
 pub mod escalate;
+pub mod forget_keys;
 mod issuer_keys;
 pub mod manage_extensions;
 pub mod manage_pool;
 pub mod mark_notifications_read;
 pub mod mark_thread_read;
 pub mod quarantine;
+pub mod receive_receipt;
 pub mod receive_sms;
 pub mod release_thread;
 pub mod reopen_thread;
+mod report;
+pub mod resend_message;
 pub mod seal;
+pub mod send_message;
+pub mod sending;
 pub mod set_availability;
+pub mod set_opt_out;
+pub mod start_thread;
 mod thread_act;
 pub mod transfer_thread;
 
@@ -52,8 +62,12 @@ pub struct Services {
     pub feeds: Arc<Feeds>,
     /// Twilio accounts and their tokens.
     pub accounts: accounts::Accounts,
+    /// The way to the carrier.
+    pub sending: Arc<sending::Sending>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Names and randomness.
+    pub ids: Arc<dyn IdGen>,
 }
 
 impl Services {
@@ -187,6 +201,15 @@ pub enum RefusalCode {
     },
     /// The user does not hold the thread.
     NotAssignee,
+    /// The contact does not want texts.
+    OptedOut,
+    /// A colleague has written since.
+    StaleView {
+        /// Where.
+        thread: ThreadId,
+        /// What.
+        newer: MessageId,
+    },
 }
 
 impl Refusal {

@@ -197,7 +197,7 @@ async fn roster_of(tx: &Tx<'_>, directory: &Directory, thread: &thread::Model) -
     Ok(directory.roster(thread.phone_number_id, provider, None))
 }
 
-fn refusal_of(refused: Refused) -> Refusal {
+pub(super) fn refusal_of(refused: Refused) -> Refusal {
     match refused {
         Refused::AlreadyClaimed { by, at } => {
             Refusal::new(RefusalCode::AlreadyClaimed { by, at }, "A colleague has claimed this thread.").at("threadId")

@@ -15,6 +15,29 @@ pub async fn by_sid(conn: &impl ConnectionTrait, sid: &str) -> Result<Option<acc
     account::Entity::find().filter(account::Column::AccountSid.eq(sid)).one(conn).await
 }
 
+/// The account with this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_id(conn: &impl ConnectionTrait, id: AccountId) -> Result<Option<account::Model>, DbErr> {
+    account::Entity::find_by_id(id).one(conn).await
+}
+
+/// The agencies that an account serves, or once served a number of.
+///
+/// # Errors
+/// When the database fails.
+pub async fn agencies_of(conn: &impl ConnectionTrait, account: AccountId) -> Result<Vec<AgencyId>, DbErr> {
+    phone_number::Entity::find()
+        .select_only()
+        .column(phone_number::Column::AgencyId)
+        .distinct()
+        .filter(phone_number::Column::TwilioAccountId.eq(account))
+        .into_tuple()
+        .all(conn)
+        .await
+}
+
 /// All accounts, for `doctor`.
 ///
 /// # Errors

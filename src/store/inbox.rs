@@ -71,6 +71,7 @@ pub async fn inbox(
         T::ExtensionId,
         T::EscalateAt,
         T::LastMessageId,
+        T::BlockedAt,
         T::LastActivityAt,
         T::InboundCount,
         T::AnsweredCount,
@@ -87,6 +88,8 @@ pub async fn inbox(
         M::ProviderSid,
         M::RoutedBy,
         M::ErrorCode,
+        M::Segments,
+        M::FlaggedAt,
         M::CreatedAt,
     ]));
     show_all(cols([read_mark::Column::SeenCount]));
@@ -127,6 +130,7 @@ impl FromQueryResult for InboxRow {
             extension_id: cells.next()?,
             escalate_at: cells.next()?,
             last_message_id: cells.next()?,
+            blocked_at: cells.next()?,
             last_activity_at: cells.next()?,
             inbound_count: cells.next()?,
             answered_count: cells.next()?,
@@ -140,9 +144,9 @@ impl FromQueryResult for InboxRow {
     }
 }
 
-const CONTACT: usize = 16;
+const CONTACT: usize = 17;
 const MESSAGE: usize = CONTACT + 6;
-const SEEN_COUNT: usize = MESSAGE + 10;
+const SEEN_COUNT: usize = MESSAGE + 12;
 
 fn read_contact(thread: &thread::Model, cells: &mut Cells<'_>) -> Result<Option<contact::Model>, DbErr> {
     cells.at = CONTACT;
@@ -176,6 +180,8 @@ fn read_message(thread: &thread::Model, cells: &mut Cells<'_>) -> Result<Option<
         provider_sid: cells.next()?,
         routed_by: cells.next()?,
         error_code: cells.next()?,
+        segments: cells.next()?,
+        flagged_at: cells.next()?,
         created_at: cells.next()?,
     }))
 }

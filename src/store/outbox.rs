@@ -97,13 +97,8 @@ pub async fn begin_attempt(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn try_again(
-    conn: &impl ConnectionTrait,
-    row: &outbox::Model,
-    due_at: DateTime<Utc>,
-) -> Result<bool, DbErr> {
-    let change =
-        outbox::ActiveModel { state: Set(OutboxState::Queued), due_at: Set(due_at), ..Default::default() };
+pub async fn try_again(conn: &impl ConnectionTrait, row: &outbox::Model, due_at: DateTime<Utc>) -> Result<bool, DbErr> {
+    let change = outbox::ActiveModel { state: Set(OutboxState::Queued), due_at: Set(due_at), ..Default::default() };
     move_on(conn, row, OutboxState::Attempting, change).await
 }
 
@@ -130,8 +125,7 @@ pub async fn look_again(
     row: &outbox::Model,
     due_at: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
-    let change =
-        outbox::ActiveModel { attempts: Set(row.attempts + 1), due_at: Set(due_at), ..Default::default() };
+    let change = outbox::ActiveModel { attempts: Set(row.attempts + 1), due_at: Set(due_at), ..Default::default() };
     move_on(conn, row, OutboxState::InDoubt, change).await
 }
 

@@ -216,6 +216,24 @@ pub async fn of_contacts(
         .await
 }
 
+/// All threads with a contact, newest activity first. Their visibility is the caller's to check.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_contact(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    contact: ContactId,
+) -> Result<Vec<thread::Model>, DbErr> {
+    thread::Entity::find()
+        .filter(thread::Column::AgencyId.eq(agency))
+        .filter(thread::Column::ContactId.eq(contact))
+        .order_by_desc(thread::Column::LastActivityAt)
+        .order_by_desc(thread::Column::Id)
+        .all(conn)
+        .await
+}
+
 /// The threads that a user holds, on one number or on all.
 ///
 /// # Errors

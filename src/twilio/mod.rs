@@ -10,6 +10,7 @@ use crate::rest::metrics::Metrics;
 use crate::service::Services;
 
 pub mod form;
+mod receipt;
 pub mod signature;
 mod sms;
 pub mod twiml;
@@ -27,12 +28,17 @@ pub struct WebhookState {
     pub metrics: Arc<Metrics>,
     /// The address of the text webhook as it is set at Twilio: signatures are computed over it.
     pub sms_url: String,
+    /// The address of the receipts, as we give it along with each text.
+    pub receipts_url: String,
 }
 
 /// The path of the text webhook.
 pub const SMS_PATH: &str = "/api/twilio/webhook";
 
+/// The path of the delivery receipts.
+pub const RECEIPTS_PATH: &str = "/api/twilio/message-status";
+
 /// The routes that Twilio calls.
 pub fn router(state: WebhookState) -> Router {
-    Router::new().route(SMS_PATH, post(sms::receive)).with_state(state)
+    Router::new().route(SMS_PATH, post(sms::receive)).route(RECEIPTS_PATH, post(receipt::receive)).with_state(state)
 }

@@ -34,6 +34,8 @@ pub(super) enum Refused {
 pub(super) struct Verified {
     pub(super) account: AccountId,
     pub(super) form: Form,
+    /// The query of the address that was called: it is signed too.
+    pub(super) query: Form,
 }
 
 /// Reads a request and checks its signature against the address as it is set at Twilio.
@@ -51,7 +53,8 @@ pub(super) async fn verify(services: &Services, address: &str, request: Request)
     if !is_authentic(&account.auth_tokens, address, parts.uri.query(), &form, signature) {
         return Err(forbidden);
     }
-    Ok(Verified { account: account.id, form })
+    let query = parts.uri.query().and_then(|query| form::parse(query.as_bytes()).ok()).unwrap_or_default();
+    Ok(Verified { account: account.id, form, query })
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

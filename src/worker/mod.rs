@@ -8,7 +8,11 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::service::escalate::escalate;
+use crate::service::forget_keys::forget_keys;
+use crate::service::sending::{cut_off_attempts, look_for_doubtful};
 use crate::service::{Fault, Services};
+
+mod outbox;
 
 /// Starts all workers. They run until they are aborted.
 pub fn start(services: &Arc<Services>) -> Vec<JoinHandle<()>> {
@@ -18,6 +22,14 @@ pub fn start(services: &Arc<Services>) -> Vec<JoinHandle<()>> {
         }),
         every(services, Duration::from_secs(5), "telling pools of waiting texts", |services| async move {
             escalate(&services).await
+        }),
+        tokio::spawn(outbox::send(services.clone())),
+        every(services, Duration::from_secs(1), "looking for texts in doubt", |services| async move {
+            cut_off_attempts(&services).await?;
+            look_for_doubtful(&services).await
+        }),
+        every(services, Duration::from_secs(60 * 60), "forgetting idempotency keys", |services| async move {
+            forget_keys(&services).await
         }),
     ]
 }

@@ -11,9 +11,12 @@ use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::loaders::Loaders;
 use crate::graphql::types::user_error::UserError;
-use crate::graphql::types::{Assignment, Extension, ExtensionPayload, Pool, PoolMemberPayload, Thread, ThreadPayload};
+use crate::graphql::types::{
+    Assignment, Extension, ExtensionPayload, Message, MessagePayload, Pool, PoolMemberPayload, Thread, ThreadPayload,
+};
+use crate::service::compose::Queued;
 use crate::service::manage_pool::PoolMember;
-use crate::service::{Outcome, Refusal, Services, Viewer};
+use crate::service::{Outcome, Refusal, RefusalCode, Services, Viewer};
 
 /// Which thread.
 #[derive(InputObject)]
@@ -60,8 +63,34 @@ impl<'a> Act<'a> {
         let outcome = outcome.map_err(|fault| self.caller.fault(fault))?;
         self.loaders.forget();
         let viewer = self.caller.viewer().await?;
-        let settled = outcome.map_err(|refusal| vec![UserError::new(&viewer, refusal)]);
+        let settled = match outcome {
+            Ok(done) => Ok(done),
+            Err(refusal) => Err(vec![self.user_error(&viewer, refusal).await?]),
+        };
         Ok((viewer, settled))
+    }
+
+    async fn user_error(&self, viewer: &Arc<Viewer>, refusal: Refusal) -> Result<UserError> {
+        if let RefusalCode::StaleView { thread, newer } = refusal.code {
+            let (thread, newer) = (self.loaders.thread(thread).await?, self.loaders.message(newer).await?);
+            if let Some((thread, newer)) = thread.zip(newer) {
+                let thread = Thread::new(viewer, thread);
+                return Ok(UserError::stale_view(refusal, Message::within(&thread, newer)));
+            }
+        }
+        Ok(UserError::new(viewer, refusal))
+    }
+
+    pub(super) async fn message(&self, outcome: Outcome<Queued>) -> Result<MessagePayload> {
+        let (viewer, settled) = self.settle(outcome).await?;
+        Ok(match settled {
+            Ok(Queued { message, thread }) => {
+                let thread = self.still_visible(&viewer, thread).await?;
+                let message = thread.as_ref().map(|thread| Message::within(thread, Arc::new(message)));
+                MessagePayload { message, thread, user_errors: vec![] }
+            }
+            Err(user_errors) => MessagePayload { message: None, thread: None, user_errors },
+        })
     }
 
     pub(super) async fn thread(&self, outcome: Outcome<thread::Model>) -> Result<ThreadPayload> {

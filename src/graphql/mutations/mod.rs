@@ -3,6 +3,7 @@
 
 use async_graphql::MergedObject;
 
+mod abandon_message;
 mod act;
 mod add_pool_member;
 mod claim_thread;
@@ -14,7 +15,11 @@ mod mark_thread_read;
 mod release_thread;
 mod remove_pool_member;
 mod reopen_thread;
+mod resend_message;
+mod send_message;
 mod set_availability;
+mod set_opt_out;
+mod start_thread;
 mod transfer_thread;
 mod update_extension;
 mod update_pool;
@@ -38,4 +43,9 @@ pub struct Mutation(
     mark_thread_read::MarkThreadReadMutation,
     set_availability::SetAvailabilityMutation,
     mark_notifications_read::MarkNotificationsReadMutation,
+    send_message::SendMessageMutation,
+    start_thread::StartThreadMutation,
+    resend_message::ResendMessageMutation,
+    abandon_message::AbandonMessageMutation,
+    set_opt_out::SetOptOutMutation,
 );

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 
 use super::{Extension, Media, Thread, User};
+use crate::domain::delivery_error::explain;
 use crate::entity::message;
 use crate::graphql::context::loaders;
 use crate::graphql::errors::Result;
@@ -77,9 +78,26 @@ impl Message {
         Ok(loaders(ctx)?.media(self.model.id).await?.into_iter().map(Media::new).collect())
     }
 
-    /// The carrier's error, of one that could not be delivered (twilio.com/docs/api/errors).
+    /// Why it got no further: the carrier's code (twilio.com/docs/api/errors), or one of ours in
+    /// words: OPTED_OUT, EXPIRED, ABANDONED, RESENT, RELEASED, REJECTED.
     async fn error_code(&self) -> Option<&str> {
         self.model.error_code.as_deref()
+    }
+
+    /// What the error code means, for a person.
+    async fn error_message(&self) -> Option<&str> {
+        self.model.error_code.as_deref().map(explain)
+    }
+
+    /// How many segments the carrier counts, of outbound ones.
+    async fn segments(&self) -> Option<i32> {
+        self.model.segments
+    }
+
+    /// Whether nobody knows if it was sent, and a person has to decide: `resendMessage` or
+    /// `abandonMessage`.
+    async fn needs_decision(&self) -> bool {
+        self.model.flagged_at.is_some()
     }
 
     /// Twilio's MessageSid, once it has one.

@@ -28,7 +28,8 @@ pub use media::Media;
 pub use message::Message;
 pub use notification::Notification;
 pub use payload::{
-    ExtensionPayload, NotificationsPayload, PoolMemberPayload, ThreadPayload, UpdatePoolPayload, UserPayload,
+    ContactPayload, ExtensionPayload, MessagePayload, NotificationsPayload, PoolMemberPayload, ThreadPayload,
+    UpdatePoolPayload, UserPayload,
 };
 pub use phone_number::PhoneNumber;
 pub use pool::Pool;

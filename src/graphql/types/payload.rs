@@ -3,13 +3,33 @@
 use async_graphql::SimpleObject;
 
 use super::user_error::UserError;
-use super::{Assignment, Extension, Notification, Pool, Thread, User};
+use super::{Assignment, Contact, Extension, Message, Notification, Pool, Thread, User};
 
 /// A thread after an act on it.
 #[derive(SimpleObject)]
 pub struct ThreadPayload {
     /// The thread; null if the act was refused, or took it out of the viewer's sight.
     pub thread: Option<Thread>,
+    /// Why it was refused; empty if it was not.
+    pub user_errors: Vec<UserError>,
+}
+
+/// A text that was queued, or settled, and its thread.
+#[derive(SimpleObject)]
+pub struct MessagePayload {
+    /// The text; null if it was refused.
+    pub message: Option<Message>,
+    /// Its thread; null if the text was refused.
+    pub thread: Option<Thread>,
+    /// Why it was refused; empty if it was not.
+    pub user_errors: Vec<UserError>,
+}
+
+/// A contact after a change.
+#[derive(SimpleObject)]
+pub struct ContactPayload {
+    /// The contact; null if the change was refused.
+    pub contact: Option<Contact>,
     /// Why it was refused; empty if it was not.
     pub user_errors: Vec<UserError>,
 }

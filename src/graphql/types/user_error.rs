@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Enum, Interface, SimpleObject};
 
-use super::User;
+use super::{Message, User};
 use crate::graphql::scalars::DateTime;
 use crate::service::{Refusal, RefusalCode, Viewer};
 
@@ -41,6 +41,8 @@ pub enum UserError {
     InvalidInput(InvalidInputError),
     /// Somebody else was first.
     ThreadAlreadyClaimed(ThreadAlreadyClaimedError),
+    /// A colleague has written since.
+    StaleView(StaleViewError),
 }
 
 /// The mutation was refused; `code` says why.
@@ -69,7 +71,26 @@ pub struct ThreadAlreadyClaimedError {
     claimed_at: DateTime,
 }
 
+/// A colleague has written into the thread since the viewer looked. Nothing was sent.
+#[derive(SimpleObject)]
+pub struct StaleViewError {
+    /// CONFLICT.
+    code: UserErrorCode,
+    /// In words, for a person.
+    message: String,
+    /// Where in the arguments, outermost first.
+    path: Option<Vec<String>>,
+    /// What the colleague wrote.
+    newer_message: Message,
+}
+
 impl UserError {
+    /// That a colleague has written since.
+    pub fn stale_view(refusal: Refusal, newer_message: Message) -> Self {
+        let Refusal { message, path, .. } = refusal;
+        Self::StaleView(StaleViewError { code: UserErrorCode::Conflict, message, path: Some(path), newer_message })
+    }
+
     /// A service's refusal as the viewer reads it.
     pub fn new(viewer: &Arc<Viewer>, refusal: Refusal) -> Self {
         let Refusal { code, message, path } = refusal;
@@ -80,6 +101,9 @@ impl UserError {
             RefusalCode::Conflict => UserErrorCode::Conflict,
             RefusalCode::Forbidden => UserErrorCode::Forbidden,
             RefusalCode::NotAssignee => UserErrorCode::NotAssignee,
+            RefusalCode::OptedOut => UserErrorCode::OptedOut,
+            // Of a message that cannot be shown.
+            RefusalCode::StaleView { .. } => UserErrorCode::Conflict,
             RefusalCode::AlreadyClaimed { by, at } => {
                 let code = UserErrorCode::AlreadyClaimed;
                 // A winner who is not in the directory cannot be named; that there is one still can.

@@ -89,11 +89,15 @@ impl TwilioRest {
         let mut found = Vec::new();
         for _ in 0..MAX_PAGES {
             let oldest = page.messages.iter().map(|message| message.date_created).min();
-            found.extend(page.messages.into_iter().filter(|message| {
-                message.date_created >= since && message.direction.starts_with("outbound")
-            }));
+            found.extend(
+                page.messages
+                    .into_iter()
+                    .filter(|message| message.date_created >= since && message.direction.starts_with("outbound")),
+            );
             match page.next_page_uri {
-                Some(uri) if oldest.is_some_and(|oldest| oldest >= since) => page = self.get_uri(credentials, &uri).await?,
+                Some(uri) if oldest.is_some_and(|oldest| oldest >= since) => {
+                    page = self.get_uri(credentials, &uri).await?
+                }
                 _ => break,
             }
         }

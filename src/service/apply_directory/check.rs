@@ -58,6 +58,13 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
     {
         found.add(format!("{path}.timeZone"), "there is no such time zone");
     }
+    let texts = agency.opt_out_texts.iter().flat_map(|texts| [("stop", &texts.stop), ("help", &texts.help)]);
+    for (field, text) in texts {
+        let wrong = |text: &String| text.trim().is_empty() || text.chars().count() > 320 || text.contains('\0');
+        if text.as_ref().is_some_and(wrong) {
+            found.add(format!("{path}.optOutTexts.{field}"), "a text has 1 to 320 characters");
+        }
+    }
     found.unique(path, "users", agency.users.iter().map(|user| user.key.clone()));
     for (at, user) in agency.users.iter().enumerate() {
         let path = format!("{path}.users[{at}]");
@@ -76,6 +83,12 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
         found.name(number.label.as_deref(), &format!("{path}.label"));
         if number.ring_seconds.is_some_and(|seconds| !(10..=60).contains(&seconds)) {
             found.add(format!("{path}.ringSeconds"), "phones ring for 10 to 60 seconds");
+        }
+        let pace = number.pace.iter().flat_map(|pace| [("perSecond", pace.per_second), ("burst", pace.burst)]);
+        for (field, value) in pace {
+            if value.is_some_and(|value| !(1..=1_000).contains(&value)) {
+                found.add(format!("{path}.pace.{field}"), "a pace is 1 to 1000 texts");
+            }
         }
         found.unique(&path, "pool", number.pool.iter().map(|member| member.user.clone()));
         if number.pool.iter().filter(|member| member.primary == Some(true)).count() > 1 {

@@ -27,6 +27,7 @@ pub struct AgencyEntry {
     pub twilio: Option<TwilioEntry>,
     pub default_user: Option<String>,
     pub opt_out_replies: Option<OptOutReplies>,
+    pub opt_out_texts: Option<OptOutTexts>,
     #[serde(default)]
     pub users: Vec<UserEntry>,
     #[serde(default)]
@@ -46,6 +47,22 @@ pub struct TwilioEntry {
     pub secondary_auth_token: Option<SecretString>,
     pub api_key_sid: Option<String>,
     pub api_key_secret: Option<SecretString>,
+}
+
+/// What is answered to a STOP and a HELP, where the replies are ours.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptOutTexts {
+    pub stop: Option<String>,
+    pub help: Option<String>,
+}
+
+/// How fast a number sends.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PaceEntry {
+    pub per_second: Option<i32>,
+    pub burst: Option<i32>,
 }
 
 /// A member of the staff, by key.
@@ -71,6 +88,7 @@ pub struct NumberEntry {
     pub ring_strategy: Option<RingStrategy>,
     pub ring_seconds: Option<i32>,
     pub hours: Option<BTreeMap<Weekday, Vec<Span>>>,
+    pub pace: Option<PaceEntry>,
     #[serde(default)]
     pub pool: Vec<MemberEntry>,
 }

@@ -26,7 +26,7 @@ mod numbers;
 mod users;
 
 pub use file::DirectoryFile;
-use file::{AgencyEntry, TwilioEntry};
+use file::{AgencyEntry, OptOutTexts, TwilioEntry};
 
 /// Something that is wrong with a directory file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -254,6 +254,8 @@ async fn begin_agency(
         twilio_account_id: None,
         default_user_id: None,
         opt_out_replies: OptOutReplies::Twilio,
+        stop_reply: None,
+        help_reply: None,
         created_at: tx.now,
         updated_at: tx.now,
     };
@@ -269,12 +271,15 @@ async fn settle_agency(context: &mut Context<'_, '_>, entry: &AgencyEntry, befor
         Some(key) => context.user(key, "defaultUser"),
         None => before.default_user_id,
     };
+    let text = |of: fn(&OptOutTexts) -> Option<String>| entry.opt_out_texts.as_ref().and_then(of);
     let after = agency::Model {
         name: entry.name.clone().unwrap_or_else(|| before.name.clone()),
         time_zone: entry.time_zone.clone().unwrap_or_else(|| before.time_zone.clone()),
         twilio_account_id: context.account,
         default_user_id,
         opt_out_replies: entry.opt_out_replies.unwrap_or(before.opt_out_replies),
+        stop_reply: text(|texts| texts.stop.clone()).or_else(|| before.stop_reply.clone()),
+        help_reply: text(|texts| texts.help.clone()).or_else(|| before.help_reply.clone()),
         ..before.clone()
     };
     if after != before {

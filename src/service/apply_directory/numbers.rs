@@ -56,6 +56,12 @@ async fn apply_number(
         twilio_account_id: account,
         e164: entry.number.clone(),
         label: entry.label.clone().unwrap_or_else(|| before.map_or(&entry.number, |row| &row.label).clone()),
+        texts_per_second: entry
+            .pace
+            .and_then(|pace| pace.per_second)
+            .or(before.map(|row| row.texts_per_second))
+            .unwrap_or(1),
+        texts_burst: entry.pace.and_then(|pace| pace.burst).or(before.map(|row| row.texts_burst)).unwrap_or(5),
         live,
         created_at: before.map_or(context.tx.now, |row| row.created_at),
         updated_at: before.map_or(context.tx.now, |row| row.updated_at),

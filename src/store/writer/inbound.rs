@@ -212,10 +212,12 @@ async fn store(conn: &DatabaseTransaction, plan: Plan, now: DateTime<Utc>) -> Re
         T::LastMessageId,
         T::LastActivityAt,
         T::InboundCount,
+        T::BlockedAt,
     ];
     upsert(conn, plan.threads, &[T::AgencyId, T::Id], &changed).await?;
     insert(conn, plan.messages).await?;
     insert(conn, plan.media).await?;
+    insert(conn, plan.outbox).await?;
     insert(conn, plan.activities).await?;
     insert(conn, plan.notifications).await?;
     insert(conn, plan.quarantine).await?;

@@ -8,15 +8,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 
 use super::ledger::Ledger;
-use crate::domain::address::MAX_ADDRESS_CHARS;
+use crate::domain::address::{MAX_ADDRESS_CHARS, can_be_texted};
 use crate::domain::inbound::{Reception, receive};
-use crate::domain::opt_out::{Wish, wish};
+use crate::domain::opt_out::{self, Wish, Wishes, gate, wish};
+use crate::domain::segments::segments;
 use crate::domain::{
     AccountId, ActivityId, ActivityKind, AgencyId, ContactId, Direction, EventKind, ExtensionId, MediaId, MediaState,
-    MessageId, MessageStatus, NotificationId, NotificationKind, PhoneNumberId, PoolId, QuarantineId, QuarantineState,
-    ThreadId, UserId, extension,
+    MessageId, MessageStatus, NotificationId, NotificationKind, OptOutReplies, OutboxState, PhoneNumberId, PoolId,
+    Purpose, QuarantineId, QuarantineState, ThreadId, UserId, extension,
 };
-use crate::entity::{activity, contact, event, media, message, notification, quarantine, thread};
+use crate::entity::{activity, contact, event, media, message, notification, outbox, quarantine, thread};
 use crate::ports::IdGen;
 use crate::store::Directory;
 
@@ -82,6 +83,7 @@ pub(super) struct Plan {
     pub(super) threads: Vec<thread::Model>,
     pub(super) messages: Vec<message::Model>,
     pub(super) media: Vec<media::Model>,
+    pub(super) outbox: Vec<outbox::Model>,
     pub(super) activities: Vec<activity::Model>,
     pub(super) notifications: Vec<notification::Model>,
     pub(super) quarantine: Vec<quarantine::Model>,
@@ -148,12 +150,18 @@ impl<'a> Planner<'a> {
         ledger: &mut Ledger,
     ) -> Result<MessageId, DbErr> {
         let agency = directory.agency_id();
-        let (contact, provider) = self.contact(agency, text);
+        let (contact, provider, answer) = self.contact(directory, text);
         let named = extension::named_in(&text.body).and_then(|digits| directory.extension_on(number, digits));
         let named = named.map(|row| row.id);
         let (id, now) = (MessageId(self.new_id()), self.now);
 
+        let starts = wish(&text.body, text.opt_out_type.as_deref()) == Some(Wish::Start);
         let thread = self.thread(agency, number, contact);
+        if starts {
+            // To this very number, so the carrier has lifted its block.
+            thread.blocked_at = None;
+        }
+        let is_blocked = thread.blocked_at.is_some();
         // From the first text that names an extension on, the thread is that extension's.
         thread.extension_id = named.or(thread.extension_id);
         let mut roster = directory.roster(number, provider, thread.extension_id);
@@ -190,11 +198,72 @@ impl<'a> Planner<'a> {
         for user in reception.route.recipients {
             self.notify(agency, position, user, thread, id, reception.route.rung);
         }
+        if let Some(answer) = answer
+            && gate(Purpose::OptOutReply, Wishes { opted_out: true, blocked: is_blocked }).is_ok()
+        {
+            self.answer(answer, (agency, number, contact), text.account, ledger)?;
+        }
         Ok(id)
     }
 
-    /// The contact of a text, made or taken up into the plan, with its provider.
-    fn contact(&mut self, agency: AgencyId, text: &InboundText) -> (ContactId, Option<UserId>) {
+    /// Queues what answers a STOP or a HELP. It is sent through the outbox like any other text.
+    fn answer(
+        &mut self,
+        body: String,
+        (agency, number, contact): (AgencyId, PhoneNumberId, ContactId),
+        account: AccountId,
+        ledger: &mut Ledger,
+    ) -> Result<(), DbErr> {
+        let (id, now) = (MessageId(self.new_id()), self.now);
+        let thread = self.thread(agency, number, contact);
+        thread.last_message_id = Some(id);
+        let thread = thread.id;
+        self.plan.outbox.push(outbox::Model {
+            agency_id: agency,
+            message_id: id,
+            thread_id: thread,
+            phone_number_id: number,
+            purpose: Purpose::OptOutReply,
+            state: OutboxState::Queued,
+            attempts: 0,
+            due_at: now,
+            attempted_at: None,
+        });
+        self.plan.messages.push(message::Model {
+            agency_id: agency,
+            id,
+            thread_id: thread,
+            direction: Direction::Outbound,
+            segments: i32::try_from(segments(&body)).ok(),
+            body,
+            status: MessageStatus::Queued,
+            sender_id: None,
+            extension_id: None,
+            twilio_account_id: account,
+            provider_sid: None,
+            routed_by: None,
+            error_code: None,
+            flagged_at: None,
+            created_at: now,
+        });
+        ledger.sends(agency, number);
+        ledger.append(event::Model {
+            agency_id: agency,
+            position: 0,
+            kind: EventKind::ThreadUpdated,
+            thread_id: Some(thread),
+            message_id: Some(id),
+            node_id: None,
+            lost_by: None,
+            created_at: now,
+        })?;
+        Ok(())
+    }
+
+    /// The contact of a text, made or taken up into the plan, with its provider and what answers the
+    /// contact's wish.
+    fn contact(&mut self, directory: &Directory, text: &InboundText) -> (ContactId, Option<UserId>, Option<String>) {
+        let agency = directory.agency_id();
         let key = (agency, text.from.clone());
         let wish = wish(&text.body, text.opt_out_type.as_deref());
         let at = match self.contact_at.get(&key) {
@@ -223,21 +292,27 @@ impl<'a> Planner<'a> {
         };
         let now = self.now;
         let row = &mut self.plan.contacts[at];
-        if wish.is_some() {
+        if matches!(wish, Some(Wish::Stop | Wish::Start)) {
             self.plan.unchanged.remove(&row.id);
+            row.updated_at = now;
         }
+        let is_first_stop = wish == Some(Wish::Stop) && row.opted_out_at.is_none();
         match wish {
-            Some(Wish::Stop) => {
-                row.opted_out_at = row.opted_out_at.or(Some(now));
-                row.updated_at = now;
-            }
-            Some(Wish::Start) => {
-                row.opted_out_at = None;
-                row.updated_at = now;
-            }
-            None => {}
+            Some(Wish::Stop) => row.opted_out_at = row.opted_out_at.or(Some(now)),
+            Some(Wish::Start) => row.opted_out_at = None,
+            Some(Wish::Help) | None => {}
         }
-        (row.id, row.provider_user_id)
+        let of = &directory.agency;
+        let answer = match wish {
+            // Unless Twilio does it.
+            _ if of.opt_out_replies == OptOutReplies::Twilio || !can_be_texted(&text.from) => None,
+            Some(Wish::Stop) if is_first_stop => {
+                Some(of.stop_reply.clone().unwrap_or_else(|| opt_out::stop_reply(&of.name)))
+            }
+            Some(Wish::Help) => Some(of.help_reply.clone().unwrap_or_else(|| opt_out::help_reply(&of.name))),
+            Some(Wish::Stop | Wish::Start) | None => None,
+        };
+        (row.id, row.provider_user_id, answer)
     }
 
     /// The thread of a number and a contact, made or taken up into the plan.
@@ -280,6 +355,8 @@ impl<'a> Planner<'a> {
             provider_sid: Some(text.message_sid.clone()),
             routed_by: Some(reception.route.rung),
             error_code: None,
+            segments: None,
+            flagged_at: None,
             created_at: self.now,
         });
         for (ordinal, media) in (0..).zip(&text.media) {

@@ -193,6 +193,8 @@ fn answer_of<T>(case: &Case<'_>, outcome: Outcome<T>) -> Answer {
         RefusalCode::NotAssignee => Refused::NotAssignee,
         RefusalCode::Conflict => Refused::Conflict,
         RefusalCode::Forbidden => Refused::Forbidden,
-        RefusalCode::Invalid => panic!("invalid: {}", refusal.message),
+        code @ (RefusalCode::Invalid | RefusalCode::OptedOut | RefusalCode::StaleView { .. }) => {
+            panic!("{code:?}: {}", refusal.message)
+        }
     })
 }

@@ -1,0 +1,57 @@
+//! Abandon a message: a person has decided that a text of which nobody knows was not sent, and is not
+//! to be.
+
+use sea_orm::DbErr;
+
+use super::compose::Queued;
+use super::report::report;
+use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
+use crate::domain::delivery::Report;
+use crate::domain::delivery_error::ABANDONED;
+use crate::domain::{AgencyId, MessageId, MessageStatus, UserId};
+use crate::store::writer::{Tx, Unit};
+use crate::store::{messages, threads};
+
+/// Settles a flagged text as failed. For who wrote it, the thread's assignee and admins.
+///
+/// # Errors
+/// When the database fails.
+pub async fn abandon_message(services: &Services, viewer: &Viewer, message: MessageId) -> Outcome<Queued> {
+    let unit = Abandon { agency: viewer.agency(), user: viewer.id(), message };
+    Ok(services.writer.run(viewer.agency(), unit).await?)
+}
+
+struct Abandon {
+    agency: AgencyId,
+    user: UserId,
+    message: MessageId,
+}
+
+impl Unit for Abandon {
+    type Output = Result<Queued, Refusal>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+        let not_found = || Refusal::not_found("message", "messageId");
+        let directory = tx.directory(self.agency).await?;
+        let Some(viewer) = Viewer::of(directory.clone(), self.user) else { return Ok(Err(not_found())) };
+        let message = messages::by_ids(tx.conn, self.agency, &[self.message]).await?.pop();
+        let Some(message) = message else { return Ok(Err(not_found())) };
+        let Some(thread) = threads::visible(tx.conn, &viewer.scope(), message.thread_id).await? else {
+            return Ok(Err(not_found()));
+        };
+        if !(viewer.is_admin() || [message.sender_id, thread.assignee_id].contains(&Some(self.user))) {
+            let why = "Only who wrote the text, the thread's assignee or an admin may do this.";
+            return Ok(Err(Refusal::new(RefusalCode::NotAssignee, why).at("messageId")));
+        }
+        if message.error_code.as_deref() == Some(ABANDONED) {
+            return Ok(Ok(Queued { message, thread }));
+        }
+        if message.flagged_at.is_none() {
+            let why = "Nobody has to decide about this message.";
+            return Ok(Err(Refusal::new(RefusalCode::Conflict, why).at("messageId")));
+        }
+        let abandoned = Report::failed(MessageStatus::Failed, ABANDONED);
+        let message = report(tx, &directory, &message, abandoned, None).await?;
+        Ok(Ok(Queued { message, thread }))
+    }
+}

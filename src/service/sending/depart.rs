@@ -1,0 +1,148 @@
+//! A text departs: the last check of everything that may forbid it, and the note that it is being
+//! tried, in one transaction under the agency's lock. **No other place lets a text leave.**
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::DbErr;
+
+use crate::domain::address::own_address;
+use crate::domain::delivery::Report;
+use crate::domain::delivery_error::{BLOCKED, EXPIRED, OPTED_OUT, RELEASED};
+use crate::domain::opt_out::{Barred, gate};
+use crate::domain::pace::Pace;
+use crate::domain::{AccountId, AgencyId, MessageId, MessageStatus, OutboxState, PhoneNumberId};
+use crate::entity::{message, outbox, phone_number};
+use crate::ports::twilio_rest::OutboundText;
+use crate::service::compose::wishes;
+use crate::service::report::report;
+use crate::service::{Fault, Services};
+use crate::store::writer::{Tx, Unit};
+use crate::store::{Directory, contacts, messages, outbox as store, threads};
+
+/// A text that could not be sent for so long is not sent any more: it would come as a surprise.
+const STALE_AFTER: TimeDelta = TimeDelta::hours(4);
+
+/// A text whose attempt is committed: it may be sent now, once.
+#[derive(Debug)]
+pub struct Departure {
+    /// Whose.
+    pub agency: AgencyId,
+    /// Which message.
+    pub message: MessageId,
+    /// The account that sends.
+    pub account: AccountId,
+    /// What to send.
+    pub text: OutboundText,
+    /// How often it has been tried, this time too.
+    pub attempts: u32,
+}
+
+/// What a number is to do next.
+#[derive(Debug)]
+pub enum Next {
+    /// Send this, now.
+    Send(Departure),
+    /// Look again at once: the text at hand was not to be sent.
+    Again,
+    /// Look again after this time, for the pace's sake.
+    Wait(Duration),
+    /// Nothing is to be sent.
+    Rest,
+}
+
+/// Takes up a number's next text.
+///
+/// # Errors
+/// When the database fails.
+pub async fn next(services: &Services, agency: AgencyId, number: PhoneNumberId) -> Result<Next, Fault> {
+    let (conn, now) = (services.reader(), services.clock.now());
+    let Some(directory) = services.directories.get(agency).await? else { return Ok(Next::Rest) };
+    let Some(number) = directory.number(number).cloned() else { return Ok(Next::Rest) };
+    // Looked at without the lock first: a number that has nothing to send, or not yet, takes no turn.
+    let Some(row) = store::next_of(conn, agency, number.id, now).await? else { return Ok(Next::Rest) };
+    if let Some(wait) = pace_wait(&number, store::pace_spent(conn, agency, number.id).await?, now) {
+        return Ok(Next::Wait(wait));
+    }
+    let depart = Depart { row, receipts_url: services.sending.receipts_url.clone() };
+    Ok(services.writer.run(agency, depart).await?)
+}
+
+fn pace(number: &phone_number::Model) -> Pace {
+    Pace { per_second: number.texts_per_second, burst: number.texts_burst }
+}
+
+fn pace_wait(number: &phone_number::Model, spent: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<Duration> {
+    let free_at = pace(number).free_at(spent?);
+    (free_at - now).to_std().ok().filter(|wait| !wait.is_zero())
+}
+
+struct Depart {
+    row: outbox::Model,
+    receipts_url: String,
+}
+
+impl Unit for Depart {
+    type Output = Next;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Next, DbErr> {
+        let (agency, id) = (self.row.agency_id, self.row.message_id);
+        let directory = tx.directory(agency).await?;
+        let row = store::by_message(tx.conn, agency, id).await?.filter(|row| row.state == OutboxState::Queued);
+        let (Some(row), Some(message)) = (row, messages::by_ids(tx.conn, agency, &[id]).await?.pop()) else {
+            return Ok(Next::Again);
+        };
+        let Some(thread) = threads::by_id(tx.conn, agency, row.thread_id).await? else { return Ok(Next::Again) };
+        let Some(contact) = contacts::by_ids(tx.conn, agency, &[thread.contact_id]).await?.pop() else {
+            return Ok(Next::Again);
+        };
+        let number = directory.number(row.phone_number_id).filter(|number| number.live == Some(true));
+        let Some(number) = number else { return give_up(tx, &directory, &message, RELEASED).await };
+        match gate(row.purpose, wishes(&contact, &thread)) {
+            Ok(()) => {}
+            Err(Barred::OptedOut) => return give_up(tx, &directory, &message, OPTED_OUT).await,
+            Err(Barred::Blocked) => return give_up(tx, &directory, &message, BLOCKED).await,
+        }
+        if tx.now - message.created_at > STALE_AFTER {
+            return give_up(tx, &directory, &message, EXPIRED).await;
+        }
+        // Another instance may have spent it since.
+        let spent = store::pace_spent(tx.conn, agency, number.id).await?;
+        if let Some(wait) = pace_wait(number, spent, tx.now) {
+            return Ok(Next::Wait(wait));
+        }
+        if !store::begin_attempt(tx.conn, &row, tx.now).await? {
+            return Ok(Next::Again);
+        }
+        store::spend_pace(tx.conn, agency, number.id, pace(number).spend(spent.unwrap_or(tx.now), tx.now)).await?;
+        let message = report(tx, &directory, &message, Report::of(MessageStatus::Sending), None).await?;
+        Ok(Next::Send(self.departure(&row, message, contact.phone, number)))
+    }
+}
+
+impl Depart {
+    fn departure(
+        &self,
+        row: &outbox::Model,
+        message: message::Model,
+        to: String,
+        number: &phone_number::Model,
+    ) -> Departure {
+        // Receipts name the text by our own ids: they may come before the carrier's name for it does.
+        // The fragment asks Twilio to repeat a receipt that we could not take; it is not sent to us.
+        let status_callback =
+            format!("{}?agency={}&message={}#rc=5&rp=5xx,ct,rt", self.receipts_url, message.agency_id, message.id);
+        Departure {
+            agency: message.agency_id,
+            message: message.id,
+            account: message.twilio_account_id,
+            attempts: u32::try_from(row.attempts).unwrap_or(0) + 1,
+            text: OutboundText { from: own_address(&number.e164, &to), to, body: message.body, status_callback },
+        }
+    }
+}
+
+async fn give_up(tx: &mut Tx<'_>, directory: &Directory, message: &message::Model, why: &str) -> Result<Next, DbErr> {
+    report(tx, directory, message, Report::failed(MessageStatus::Failed, why), None).await?;
+    Ok(Next::Again)
+}
