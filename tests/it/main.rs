@@ -24,5 +24,6 @@ mod quarantine;
 mod races;
 mod reopening;
 mod routing;
+mod sending;
 mod shared;
 mod support;
