@@ -7,19 +7,21 @@
 //! | [`domain`] | what is decided, purely |
 //! | [`entity`] | SeaORM models, one per table |
 //! | [`store`] | every query, and the one way to write |
-//! | [`ports`] | time, names, randomness |
+//! | [`ports`] | time, names, randomness, Twilio's API |
 //! | [`events`] | each agency's log, followed live |
 //! | [`service`] | one use case per file |
 //! | [`graphql`] | the API, and its WebSocket |
 //! | [`twilio`] | the webhooks |
 //! | [`rest`] | health, metrics |
-//! | [`worker`] | what runs by timer |
+//! | [`worker`] | what runs by signal or timer |
+//! | [`simulator`] | a carrier to try it with, reached only over HTTP |
 //! | [`config`], [`app`], [`startup`], [`server`], [`shutdown`], [`telemetry`] | the wiring |
 //!
 //! # The dependency rule
 //!
 //! `graphql | twilio | rest | worker → service → store, domain, ports, events`;
-//! `events → store`; `store → entity, domain, ports`; `entity → domain`; `domain` knows no framework.
+//! `events → store`; `store → entity, domain, ports`; `entity, ports → domain`; `domain` knows no framework;
+//! `simulator → ports`.
 //! Transports never query; loaders call `store`. `tests/it/house.rs` reads the `use` lines.
 
 pub mod app;
@@ -33,6 +35,7 @@ pub mod rest;
 pub mod server;
 pub mod service;
 pub mod shutdown;
+pub mod simulator;
 pub mod startup;
 pub mod store;
 pub mod telemetry;

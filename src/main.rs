@@ -34,8 +34,20 @@ enum Command {
         #[arg(long)]
         graphiql: bool,
     },
-    /// Serve a demo agency on an SQLite file, and print a way in
-    Demo,
+    /// Serve a demo agency on an SQLite file with a simulated carrier, and print a way in
+    Demo {
+        /// Where the simulated carrier listens
+        #[arg(long, default_value = "127.0.0.1:8090")]
+        carrier: std::net::SocketAddr,
+    },
+    /// The simulated carrier alone: Twilio's REST API and signed webhooks
+    TwilioSim(commands::twilio_sim::Arguments),
+    /// A person at a simulated phone, against a running demo or twilio-sim
+    Simulate {
+        /// What they do
+        #[command(subcommand)]
+        what: commands::simulate::What,
+    },
     /// Make the directory as a YAML file says; all or nothing, as often as you like
     Apply {
         /// The file; - is standard input
@@ -96,7 +108,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let ports = Ports { clock: Arc::new(SystemClock::new()), ids: Arc::new(SystemIdGen::new()) };
     match command {
         Command::Serve { no_migrate, graphiql } => commands::serve::run(&source, ports, no_migrate, graphiql).await,
-        Command::Demo => commands::demo::run(source, ports).await,
+        Command::Demo { carrier } => commands::demo::run(source, ports, carrier).await,
+        Command::TwilioSim(arguments) => commands::twilio_sim::run(ports, arguments).await,
+        Command::Simulate { what } => commands::simulate::run(ports, what).await,
         Command::Apply { file } => commands::apply::run(&source, ports, &file).await,
         Command::Token { agency, user, ttl } => commands::token::run(&source, ports, &agency, &user, ttl).await,
         Command::Migrate { what } => commands::migrate::run(&source, what).await,

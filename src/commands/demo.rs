@@ -1,5 +1,6 @@
 //! `partyline demo`: a server with a clinic's morning in it, and a way in.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use partyline::store::inbox::inbox;
 use partyline::store::page::Window;
 use partyline::store::threads::ThreadFilter;
 
+use super::twilio_sim::{self, ACCOUNT};
+
 const DIRECTORY: &str = include_str!("../../demo/directory.yaml");
-const ACCOUNT: &str = "AC00000000000000000000000000000001";
 const FRONT_DESK: &str = "+13035550100";
 const NURSES: &str = "+13035550101";
 /// Who wrote what to which number this morning. The last ones stand on top of the inbox.
@@ -34,13 +36,16 @@ const TEXTS: [(&str, &str, &str); 12] = [
     ("+13035560005", FRONT_DESK, "We are a family of four"),
 ];
 
-pub(crate) async fn run(source: Source, ports: Ports) -> anyhow::Result<ExitCode> {
-    let source = source.with_default("DATABASE_URL", "sqlite://partyline-demo.db?mode=rwc");
+pub(crate) async fn run(source: Source, ports: Ports, carrier: SocketAddr) -> anyhow::Result<ExitCode> {
+    let source = source
+        .with_default("DATABASE_URL", "sqlite://partyline-demo.db?mode=rwc")
+        .with_default("TWILIO_API_BASE", &format!("http://{carrier}"));
     let settings = Settings::read(&source)?;
     if settings.sqlite_file().is_none() {
         bail!("the demo runs on SQLite: leave DATABASE_URL unset");
     }
     let public_url = settings.public_url.clone();
+    let simulator = twilio_sim::start(carrier, twilio_sim::settings(&settings.sms_webhook_url), ports.clone())?;
     let now = ports.clock.now();
     let extras = Extras { introspection: true, graphiql: true };
     let ready = prepare(settings, ports, Options { no_migrate: false, extras }).await?;
@@ -49,6 +54,8 @@ pub(crate) async fn run(source: Source, ports: Ports) -> anyhow::Result<ExitCode
     println!("GraphQL    {public_url}/graphql");
     println!("Live       {}/graphql/ws", public_url.replacen("http", "ws", 1));
     println!("GraphiQL   {public_url}/graphiql");
+    println!("Carrier    {}, simulated, with the phones of", simulator.base());
+    println!("           Carla +13035560001, Tom +13035560002 and Mei +13035560003");
     println!("Signed in  as Ana Lopez, an admin of Acme Health, for 12 hours with this token:");
     println!("{token}");
     ready.serve().await?;

@@ -11,7 +11,9 @@ pub(crate) mod migrate;
 pub(crate) mod quarantine;
 pub(crate) mod schema;
 pub(crate) mod serve;
+pub(crate) mod simulate;
 pub(crate) mod token;
+pub(crate) mod twilio_sim;
 
 /// The application without its server, on an up-to-date database: for commands that need no server
 /// and work before the first one.

@@ -1,0 +1,62 @@
+//! The carrier's own routes, which Twilio does not have: people at phones, faults, the ledger.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::carrier::Carrier;
+use super::faults::{Fault, Match};
+use super::ledger::{PhoneText, SentText};
+
+pub(super) fn router() -> Router<Arc<Carrier>> {
+    Router::new()
+        .route("/simulator/texts", post(text))
+        .route("/simulator/phones/{phone}/texts", get(phone))
+        .route("/simulator/faults", post(fault))
+        .route("/simulator/ledger", get(ledger))
+        .layer(DefaultBodyLimit::max(64 * 1024))
+}
+
+#[derive(Deserialize)]
+struct Text {
+    from: String,
+    to: String,
+    body: String,
+}
+
+async fn text(State(carrier): State<Arc<Carrier>>, Json(text): Json<Text>) -> Response {
+    match carrier.text(&text.from, &text.to, &text.body).await {
+        Ok((sid, status)) => Json(json!({"sid": sid, "status": status.map(|status| status.as_u16())})).into_response(),
+        Err(error) => (StatusCode::NOT_FOUND, Json(json!({"error": error.to_string()}))).into_response(),
+    }
+}
+
+async fn phone(State(carrier): State<Arc<Carrier>>, Path(phone): Path<String>) -> Json<Vec<PhoneText>> {
+    Json(carrier.phone(&phone))
+}
+
+#[derive(Deserialize)]
+struct Order {
+    #[serde(flatten)]
+    fault: Fault,
+    to: Option<String>,
+    times: Option<u32>,
+}
+
+async fn fault(State(carrier): State<Arc<Carrier>>, Json(order): Json<Order>) -> StatusCode {
+    let which = order.to.map_or_else(Match::any, Match::to).times(order.times.unwrap_or(1));
+    match carrier.order(order.fault, which) {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
+async fn ledger(State(carrier): State<Arc<Carrier>>) -> Json<Vec<SentText>> {
+    Json(carrier.accepted())
+}

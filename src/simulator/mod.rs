@@ -1,0 +1,105 @@
+//! A carrier to try Partyline with: its own HTTP server, reached only over HTTP, like Twilio.
+//!
+//! It has Twilio's Messages API ([`api`]), people at phones ([`carrier`]), signed webhooks with
+//! repeats ([`webhook`]), faults on demand ([`faults`]) and routes of its own to play with it
+//! ([`control`]). It shares no code with the server that it talks to.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::ports::{Clock, IdGen};
+
+mod api;
+mod carrier;
+mod connection;
+mod control;
+mod faults;
+mod ledger;
+mod opt_out;
+mod settings;
+mod webhook;
+
+use carrier::Carrier;
+pub use carrier::NoSuchNumber;
+pub use faults::{Fault, Match};
+pub use ledger::{PhoneDirection, PhoneText, SentText, Status};
+pub use settings::{Account, ApiKey, Deliver, Pace, SimulatorSettings};
+
+/// A carrier that serves until the last handle of it is gone.
+#[derive(Clone)]
+pub struct Simulator {
+    carrier: Arc<Carrier>,
+    address: SocketAddr,
+    _serving: Arc<Serving>,
+}
+
+struct Serving(JoinHandle<()>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Simulator {
+    /// Begins to serve at this listener.
+    ///
+    /// # Errors
+    /// When the machine's TLS cannot be set up, or the listener has no address.
+    pub fn start(
+        listener: TcpListener,
+        settings: SimulatorSettings,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdGen>,
+    ) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
+        let carrier = Arc::new(Carrier::new(settings, clock, ids)?);
+        let router = Router::new().merge(api::router()).merge(control::router()).with_state(carrier.clone());
+        let serving = tokio::spawn(connection::serve(listener, router));
+        Ok(Self { carrier, address, _serving: Arc::new(Serving(serving)) })
+    }
+
+    /// What `TWILIO_API_BASE` is to be.
+    pub fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every message that was accepted by the API, in order.
+    pub fn ledger(&self) -> Vec<SentText> {
+        self.carrier.accepted()
+    }
+
+    /// What a phone sent and received, in order.
+    pub fn phone(&self, phone: &str) -> Vec<PhoneText> {
+        self.carrier.phone(phone)
+    }
+
+    /// Lets something go wrong with messages to come. Beyond ten thousand such orders, nothing more.
+    pub fn set_fault(&self, fault: Fault, which: Match) {
+        // Nobody orders so many.
+        let _ = self.carrier.order(fault, which);
+    }
+
+    /// Lets so many of a hundred messages meet a random fault; 0 ends it.
+    pub fn set_random_faults(&self, seed: u64, percent: u8) {
+        self.carrier.randomly(seed, percent);
+    }
+
+    /// Sends webhooks that are meant for one origin to another.
+    pub fn deliver_to(&self, deliver: Deliver) {
+        self.carrier.deliver_to(deliver);
+    }
+
+    /// Somebody texts a number; gives the webhook's last answer, `None` if there was none.
+    ///
+    /// # Errors
+    /// When no account has the number.
+    pub async fn text(&self, from: &str, to: &str, body: &str) -> Result<Option<StatusCode>, NoSuchNumber> {
+        self.carrier.text(from, to, body).await.map(|(_, status)| status)
+    }
+}

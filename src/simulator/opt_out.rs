@@ -1,0 +1,104 @@
+//! Who wants no more texts from which number, as the carrier itself keeps it.
+//! Source: Twilio, "Twilio support for opt-out keywords (SMS STOP filtering)".
+
+use std::collections::HashSet;
+
+/// More pairs than any test makes; further ones are not kept.
+const MOST_PAIRS: usize = 100_000;
+
+/// What a text asks of the carrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keyword {
+    Stop,
+    Start,
+    Help,
+}
+
+const WORDS: [(&str, Keyword); 13] = [
+    ("STOP", Keyword::Stop),
+    ("STOPALL", Keyword::Stop),
+    ("UNSUBSCRIBE", Keyword::Stop),
+    ("CANCEL", Keyword::Stop),
+    ("END", Keyword::Stop),
+    ("QUIT", Keyword::Stop),
+    ("REVOKE", Keyword::Stop),
+    ("OPTOUT", Keyword::Stop),
+    ("START", Keyword::Start),
+    ("YES", Keyword::Start),
+    ("UNSTOP", Keyword::Start),
+    ("HELP", Keyword::Help),
+    ("INFO", Keyword::Help),
+];
+
+impl Keyword {
+    /// Reads a text, which is a keyword only as a whole.
+    pub(super) fn of(body: &str) -> Option<Self> {
+        let body = body.trim();
+        WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(body)).map(|(_, keyword)| *keyword)
+    }
+
+    /// As the webhook's `OptOutType` says it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Stop => "STOP",
+            Self::Start => "START",
+            Self::Help => "HELP",
+        }
+    }
+
+    /// What the phone is answered.
+    pub(super) fn reply(self) -> &'static str {
+        match self {
+            Self::Stop => {
+                "You have successfully been unsubscribed. This number sends you nothing more. Reply START to undo this."
+            }
+            Self::Start => "You have successfully been re-subscribed. Reply STOP to unsubscribe, HELP for help.",
+            Self::Help => "Reply STOP to unsubscribe. Message and data rates may apply.",
+        }
+    }
+}
+
+/// The pairs of a number and a phone that the carrier keeps apart.
+#[derive(Debug, Default)]
+pub(super) struct OptOuts {
+    pairs: HashSet<(String, String)>,
+}
+
+impl OptOuts {
+    pub(super) fn keep(&mut self, keyword: Keyword, number: &str, phone: &str) {
+        let pair = (number.to_owned(), phone.to_owned());
+        match keyword {
+            Keyword::Stop if self.pairs.len() < MOST_PAIRS => drop(self.pairs.insert(pair)),
+            Keyword::Start => drop(self.pairs.remove(&pair)),
+            Keyword::Stop | Keyword::Help => {}
+        }
+    }
+
+    pub(super) fn forbid(&self, number: &str, phone: &str) -> bool {
+        self.pairs.contains(&(number.to_owned(), phone.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keyword_is_the_whole_text() {
+        assert_eq!(Keyword::of(" stop\n"), Some(Keyword::Stop));
+        assert_eq!(Keyword::of("Info"), Some(Keyword::Help));
+        assert_eq!(Keyword::of("yes"), Some(Keyword::Start));
+        assert_eq!(Keyword::of("yes please"), None);
+        assert_eq!(Keyword::of(""), None);
+    }
+
+    #[test]
+    fn a_pair_is_apart_from_stop_to_start() {
+        let mut opt_outs = OptOuts::default();
+        opt_outs.keep(Keyword::Stop, "+1", "+2");
+        opt_outs.keep(Keyword::Help, "+1", "+2");
+        assert!(opt_outs.forbid("+1", "+2") && !opt_outs.forbid("+2", "+1"));
+        opt_outs.keep(Keyword::Start, "+1", "+2");
+        assert!(!opt_outs.forbid("+1", "+2"));
+    }
+}

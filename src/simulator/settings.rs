@@ -1,0 +1,157 @@
+//! How a simulator is set up.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+/// An account with the carrier.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// `AC` and 32 hexadecimal digits.
+    pub sid: String,
+    /// Opens the API, and signs webhooks.
+    pub auth_token: SecretString,
+    /// Opens the API, too.
+    pub api_key: Option<ApiKey>,
+    /// Its numbers in E.164. Without any, every number is taken for its own.
+    pub numbers: Vec<String>,
+}
+
+/// A key of an account.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// `SK` and 32 hexadecimal digits.
+    pub sid: String,
+    /// Its secret.
+    pub secret: SecretString,
+}
+
+impl Account {
+    /// An account that has every number.
+    pub fn of(sid: impl Into<String>, auth_token: impl Into<SecretString>) -> Self {
+        Self { sid: sid.into(), auth_token: auth_token.into(), api_key: None, numbers: Vec::new() }
+    }
+
+    /// The same account with these numbers and no others.
+    #[must_use]
+    pub fn with_numbers<'a>(mut self, numbers: impl IntoIterator<Item = &'a str>) -> Self {
+        self.numbers = numbers.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    pub(super) fn has(&self, number: &str) -> bool {
+        self.numbers.is_empty() || self.numbers.iter().any(|own| own == number)
+    }
+
+    pub(super) fn takes(&self, username: &str, password: &str) -> bool {
+        let by_key = |key: &ApiKey| key.sid == username && key.secret.expose_secret() == password;
+        self.sid == username && self.auth_token.expose_secret() == password || self.api_key.as_ref().is_some_and(by_key)
+    }
+}
+
+/// An origin that is really at another address: signatures are over the first, connections go to the second.
+#[derive(Debug, Clone)]
+pub struct Deliver {
+    /// As it stands in webhook addresses.
+    pub public: Url,
+    /// Where it answers.
+    pub local: Url,
+}
+
+impl Deliver {
+    /// The address to connect to for this one.
+    pub(super) fn locate(&self, address: &Url) -> Url {
+        if address.origin() != self.public.origin() {
+            return address.clone();
+        }
+        let mut located = self.local.clone();
+        located.set_path(address.path());
+        located.set_query(address.query());
+        located
+    }
+}
+
+/// How fast things happen.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// From the acceptance of a message until it is sent.
+    pub sent: Duration,
+    /// From then until it is delivered, or not.
+    pub delivered: Duration,
+    /// From a webhook that failed until it is repeated.
+    pub repeat: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let millis = Duration::from_millis;
+        Self { sent: millis(200), delivered: millis(500), repeat: millis(200) }
+    }
+}
+
+/// What a simulator is to do.
+#[derive(Debug, Clone)]
+pub struct SimulatorSettings {
+    /// Who may use it. A text to a number that no account names goes to the first that names none.
+    pub accounts: Vec<Account>,
+    /// Where texts to a number are sent to, with the fragment that says how often to repeat.
+    pub sms_url: String,
+    /// The same for single numbers.
+    pub sms_urls: BTreeMap<String, String>,
+    /// Where webhooks really go; see [`super::Simulator::deliver_to`].
+    pub deliver: Option<Deliver>,
+    /// Whether STOP, START and HELP are acted on.
+    pub opt_out_filter: bool,
+    /// How many of a hundred messages meet a random fault, and the seed.
+    pub random_faults: Option<(u64, u8)>,
+    /// How fast things happen.
+    pub pace: Pace,
+}
+
+impl SimulatorSettings {
+    /// The carrier at its best.
+    pub fn of(accounts: Vec<Account>, sms_url: impl Into<String>) -> Self {
+        Self {
+            accounts,
+            sms_url: sms_url.into(),
+            sms_urls: BTreeMap::new(),
+            deliver: None,
+            opt_out_filter: true,
+            random_faults: None,
+            pace: Pace::default(),
+        }
+    }
+
+    pub(super) fn sms_url_of(&self, number: &str) -> &str {
+        self.sms_urls.get(number).unwrap_or(&self.sms_url)
+    }
+
+    /// Whose number this is.
+    pub(super) fn account_of(&self, number: &str) -> Option<&Account> {
+        let named = self.accounts.iter().find(|account| account.numbers.iter().any(|own| own == number));
+        named.or_else(|| self.accounts.iter().find(|account| account.numbers.is_empty()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_public_origin_is_elsewhere() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let deliver = Deliver { public: url("https://p.test"), local: url("http://127.0.0.1:9") };
+        assert_eq!(deliver.locate(&url("https://p.test/a/b?c=d")).as_str(), "http://127.0.0.1:9/a/b?c=d");
+        assert_eq!(deliver.locate(&url("https://p.test:8443/a")).as_str(), "https://p.test:8443/a");
+    }
+
+    #[test]
+    fn a_number_belongs_to_who_names_it() {
+        let accounts = vec![Account::of("AC1", "t"), Account::of("AC2", "t").with_numbers(["+12"])];
+        let settings = SimulatorSettings::of(accounts, "");
+        assert_eq!(settings.account_of("+12").unwrap().sid, "AC2");
+        assert_eq!(settings.account_of("+13").unwrap().sid, "AC1");
+    }
+}

@@ -1,0 +1,138 @@
+//! Signed requests to whoever uses the carrier, repeated as their address asks for.
+//! Source: Twilio, "Security: Validating requests"; "Webhooks: connection overrides".
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use reqwest::Client;
+use reqwest::redirect::Policy;
+use secrecy::ExposeSecret as _;
+use sha1::Sha1;
+use url::Url;
+
+use super::settings::{Account, Deliver};
+use crate::ports::Clock;
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// However often an address asks to be repeated.
+const MOST_REPEATS: u32 = 5;
+
+pub(super) struct Webhooks {
+    http: Client,
+    deliver: RwLock<Option<Deliver>>,
+    repeat_after: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+/// A request that came to nothing.
+enum Failed {
+    Connection,
+    Timeout,
+    Status(StatusCode),
+}
+
+impl Webhooks {
+    pub(super) fn new(
+        deliver: RwLock<Option<Deliver>>,
+        repeat_after: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        // The only provider that is built in; whoever installed it before us installed the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = Client::builder().redirect(Policy::none()).pool_max_idle_per_host(0).build()?;
+        Ok(Self { http, deliver, repeat_after, clock })
+    }
+
+    pub(super) fn deliver_to(&self, deliver: Deliver) {
+        *self.deliver.write().unwrap_or_else(PoisonError::into_inner) = Some(deliver);
+    }
+
+    /// Posts a form, signed with the account's token. Gives the last answer, `None` if there was none.
+    pub(super) async fn post(
+        &self,
+        account: &Account,
+        address: &str,
+        form: &[(&'static str, String)],
+    ) -> Option<StatusCode> {
+        let (address, overrides) = address.split_once('#').unwrap_or((address, ""));
+        let Ok(url) = Url::parse(address) else { return None };
+        let signature = sign(account.auth_token.expose_secret(), address, form);
+        let (repeats, on) = (repeats(overrides), reasons(overrides));
+        let mut last = None;
+        for turn in 0..=repeats {
+            if turn > 0 {
+                self.clock.sleep(self.repeat_after).await;
+            }
+            let reason = match self.once(&url, form, &signature).await {
+                Ok(status) => return Some(status),
+                Err(Failed::Connection) => "ct",
+                Err(Failed::Timeout) => "rt",
+                Err(Failed::Status(status)) => {
+                    last = Some(status);
+                    "5xx"
+                }
+            };
+            if !on.contains(&reason) && !on.contains(&"all") {
+                break;
+            }
+        }
+        last
+    }
+
+    async fn once(&self, url: &Url, form: &[(&'static str, String)], signature: &str) -> Result<StatusCode, Failed> {
+        let located = {
+            let deliver = self.deliver.read().unwrap_or_else(PoisonError::into_inner);
+            deliver.as_ref().map_or_else(|| url.clone(), |deliver| deliver.locate(url))
+        };
+        let request = self.http.post(located).header("X-Twilio-Signature", signature).form(form);
+        let answer = tokio::select! {
+            answer = request.send() => answer.map_err(|_| Failed::Connection)?,
+            () = self.clock.sleep(ANSWER_WITHIN) => return Err(Failed::Timeout),
+        };
+        match answer.status() {
+            status if status.is_server_error() => Err(Failed::Status(status)),
+            status => Ok(status),
+        }
+    }
+}
+
+fn repeats(overrides: &str) -> u32 {
+    overriding(overrides, "rc").and_then(|count| count.parse().ok()).unwrap_or(0).min(MOST_REPEATS)
+}
+
+fn reasons(overrides: &str) -> Vec<&str> {
+    overriding(overrides, "rp").map_or_else(|| vec!["ct"], |reasons| reasons.split(',').collect())
+}
+
+fn overriding<'a>(overrides: &'a str, name: &str) -> Option<&'a str> {
+    overrides.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// The address as it is called, then each field's name and value in the order of their names.
+fn sign(token: &str, address: &str, form: &[(&'static str, String)]) -> String {
+    let mut fields: Vec<_> = form.iter().collect();
+    fields.sort();
+    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(token.as_bytes()) else { return String::new() };
+    mac.update(address.as_bytes());
+    for (name, value) in fields {
+        mac.update(name.as_bytes());
+        mac.update(value.as_bytes());
+    }
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_how_often_and_why_to_repeat() {
+        assert_eq!((repeats("rc=3&rp=5xx,rt"), reasons("rc=3&rp=5xx,rt")), (3, vec!["5xx", "rt"]));
+        assert_eq!((repeats(""), repeats("rc=99"), repeats("rc=x")), (0, 5, 0));
+        assert_eq!(reasons("rc=1"), ["ct"]);
+    }
+}

@@ -1,0 +1,128 @@
+// Twilio's published OpenAPI document accepts every request that we send. Prism plays the API from that document and
+// says what violates it; between it and Partyline stands a gate that looks at each request and answer, and that spoils
+// one answer so that Partyline comes to look for the text.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access } from 'node:fs/promises';
+import http from 'node:http';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { NUMBER, Server } from './support/server.js';
+import { Arrivals, within } from './support/wait.js';
+
+const DOCUMENT = fileURLToPath(new URL('../../../shared/twilio/twilio_api_v2010.json', import.meta.url));
+const PRISM = fileURLToPath(new URL('node_modules/@stoplight/prism-cli/dist/index.js', import.meta.url));
+const START_SECONDS = 60;
+
+let prism, gate, server;
+const exchanges = new Arrivals('requests to Twilio');
+const texts = () => exchanges.all.filter(({ method }) => method === 'POST');
+
+/** Prism, and the port on which it says that it listens. */
+async function startPrism() {
+  await access(DOCUMENT); // a missing document fails, it does not skip
+  const child = spawn(process.execPath, [PRISM, 'mock', '--host', '127.0.0.1', '--port', '0', DOCUMENT], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  const port = new Promise((resolve) => {
+    const read = (chunk) => {
+      log += chunk;
+      const found = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(log)?.[1];
+      if (found) resolve(Number(found));
+    };
+    child.stdout.setEncoding('utf8').on('data', read);
+    child.stderr.setEncoding('utf8').on('data', read);
+  });
+  try {
+    return { child, port: await within(START_SECONDS, 'Prism to listen', port) };
+  } catch (error) {
+    child.kill('SIGKILL');
+    error.message += `\n${log}`;
+    throw error;
+  }
+}
+
+/** Passes requests on to Prism and notes what it says of them. */
+async function startGate(port) {
+  const gate = http.createServer(async (request, response) => {
+    const body = Buffer.concat(await request.toArray());
+    const passed = http.request({ port, host: '127.0.0.1', path: request.url, method: request.method, headers: request.headers });
+    passed.end(body);
+    const [answer] = await once(passed, 'response');
+    const text = Buffer.concat(await answer.toArray()).toString();
+    const exchange = {
+      method: request.method,
+      path: request.url,
+      form: new URLSearchParams(body.toString()),
+      status: answer.statusCode,
+      violations: answer.headers['sl-violations'],
+      text,
+    };
+    const spoiled = exchange.form.get('Body')?.startsWith('Spoil');
+    response.writeHead(spoiled ? 500 : answer.statusCode, { 'content-type': 'application/json' });
+    response.end(spoiled ? '{}' : text);
+    exchanges.add(exchange);
+  });
+  gate.listen(0, '127.0.0.1');
+  await once(gate, 'listening');
+  return gate;
+}
+
+before(async () => {
+  prism = await startPrism();
+  gate = await startGate(prism.port);
+  server = await Server.start({ TWILIO_API_BASE: `http://127.0.0.1:${gate.address().port}` });
+});
+
+after(async () => {
+  await server?.stop();
+  gate?.closeAllConnections();
+  gate?.close();
+  prism?.child.kill('SIGTERM');
+});
+
+const SEND = `mutation($input: SendMessageInput!) {
+  sendMessage(input: $input) { message { id status } userErrors { code message } }
+}`;
+
+async function reply(body) {
+  const { threads } = await server.ask('{ threads(first: 1) { nodes { id } } }');
+  const input = { threadId: threads.nodes[0].id, body, idempotencyKey: body.slice(0, 100) };
+  const { sendMessage } = await server.ask(SEND, { variables: { input } });
+  assert.deepEqual(sendMessage.userErrors, []);
+}
+
+test('texts, long, in every alphabet, and the search for one in doubt', { timeout: 120_000 }, async () => {
+  await server.text('Good morning');
+  const bodies = ['Yes & no = 100 % + more?', 'ж 👍 é \n second line', 'a'.repeat(1600), 'Spoil this answer'];
+  for (const body of bodies) await reply(body);
+  // The four texts, and at least one look for the last.
+  const seen = await exchanges.first(5, 60);
+  for (const { method, path, status, violations, text } of seen) {
+    assert.ok(status < 300 && violations === undefined, `${method} ${path}: ${status} ${violations ?? text}`);
+  }
+  assert.deepEqual(
+    texts().map(({ form }) => form.get('Body')),
+    bodies,
+  );
+  for (const { path, form } of texts()) {
+    assert.match(path, /^\/2010-04-01\/Accounts\/AC[0-9a-f]{32}\/Messages\.json$/);
+    assert.equal(form.get('From'), NUMBER);
+    assert.match(form.get('StatusCallback'), /^https:.*\/api\/twilio\/message-status\?agency=agy_\w+&message=msg_\w+#rc=5/);
+  }
+  assert.ok(seen.some(({ method, path }) => method === 'GET' && path.includes('/Messages.json?')));
+});
+
+test('doctor asks only what there is', { timeout: 60_000 }, async () => {
+  const before = exchanges.all.length;
+  await server.command(['doctor']).catch(() => {}); // what Prism answers is made up, and some of it wrong for us
+  const asked = exchanges.all.slice(before);
+  assert.ok(asked.length >= 2);
+  for (const { method, path, status, violations, text } of asked) {
+    assert.ok(status < 300 && violations === undefined, `${method} ${path}: ${status} ${violations ?? text}`);
+  }
+});
