@@ -1,5 +1,9 @@
 //! Two-way texting: the rules of sending, receipts, and the way to the carrier.
 
+mod departures;
+mod gate;
+mod kill;
+mod pace;
 mod receipts;
 mod rules;
 mod stale_views;

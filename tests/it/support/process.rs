@@ -66,7 +66,18 @@ impl Server {
 
     /// The same with another filter of log lines.
     pub(crate) async fn start_logging(folder: &Path, filter: &str) -> Self {
-        let mut child = command(folder, filter, &["serve"]).spawn().expect("the binary runs");
+        Self::spawn(command(folder, filter, &["serve"])).await
+    }
+
+    /// The same with these settings besides.
+    pub(crate) async fn start_set(folder: &Path, settings: &[(&str, String)]) -> Self {
+        let mut command = command(folder, "info", &["serve"]);
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
+        Self::spawn(command).await
+    }
+
+    async fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the binary runs");
         let log = Log::default();
         let stderr = child.stderr.take().expect("a standard error");
         std::thread::spawn({

@@ -1,0 +1,211 @@
+//! The way to the carrier, and everything that can go wrong on it.
+
+use std::time::Duration;
+
+use partyline::domain::{MessageStatus, NotificationKind, OutboxState};
+use partyline::entity::message;
+use partyline::service::sending::{cut_off_attempts, look_for_doubtful, next};
+use partyline::simulator::{Fault, Match, Simulator};
+use serde_json::{Value, json};
+
+use crate::support::carrier::carrier;
+use crate::support::{TestApp, Text, wait};
+
+async fn app_with_thread(carrier: &Simulator) -> (TestApp, Value) {
+    let app = TestApp::start_with_carrier(carrier).await;
+    app.receive(Text::new("SM0")).await;
+    let thread = app.all_threads(&app.token("acme", "ben")).await[0].clone();
+    (app, thread)
+}
+
+async fn say(app: &TestApp, thread: &Value, body: &str) {
+    let ben = app.token("acme", "ben");
+    assert_eq!(app.reply(&ben, thread, body, json!({})).await["userErrors"], json!([]));
+}
+
+#[tokio::test]
+async fn a_reply_reaches_the_phone_and_its_receipts_come_back() {
+    let carrier = carrier();
+    let (app, thread) = app_with_thread(&carrier).await;
+    let _workers = app.start_workers();
+    say(&app, &thread, "see you at ten").await;
+    let sent = app.until_all("it is delivered", |message| message.status == MessageStatus::Delivered).await;
+    let ledger = carrier.ledger();
+    assert_eq!(ledger.len(), 1);
+    assert_eq!((ledger[0].body.as_str(), Some(&ledger[0].sid)), ("see you at ten", sent[0].provider_sid.as_ref()));
+    assert_eq!(carrier.phone("+13035560001")[0].body, "see you at ten");
+    assert!(app.outbox().await.is_empty());
+    app.assert_logs_are_whole().await;
+}
+
+/// What each fault of the carrier ends in, without the carrier's help and with it.
+#[tokio::test]
+async fn no_fault_sends_twice_or_loses() {
+    use MessageStatus::{Delivered, Failed, Sent, Undelivered};
+    for (fault, expected, is_carried) in [
+        (Fault::DropAfterAccepting, Delivered, true),
+        (Fault::ErrorAfterAccepting, Delivered, true),
+        (Fault::TooManyRequests { seconds: 2 }, Delivered, true),
+        (Fault::Slow { seconds: 0 }, Delivered, true),
+        (Fault::Reject { code: 21211 }, Failed, false),
+        (Fault::Undelivered { code: 30005 }, Undelivered, true),
+        (Fault::Failed { code: 30008 }, Failed, true),
+        (Fault::CallbacksLost, Sent, true),
+        (Fault::CallbacksDuplicated, Delivered, true),
+        (Fault::CallbacksReordered, Delivered, true),
+        (Fault::CallbackFirst, Delivered, true),
+    ] {
+        let carrier = carrier();
+        let (app, thread) = app_with_thread(&carrier).await;
+        let _workers = app.start_workers();
+        carrier.set_fault(fault, Match::any());
+        say(&app, &thread, "hello").await;
+        let look = || async {
+            let message = app.outbound().await.pop().unwrap();
+            if message.status == expected {
+                return Some(message);
+            }
+            // Whoever waits for a pause to be over, waits no longer.
+            app.clock.advance(Duration::from_secs(1));
+            None
+        };
+        let message = wait::until(&format!("{fault:?} ends in {expected:?}"), look).await;
+        assert_eq!(carrier.ledger().len(), usize::from(is_carried), "{fault:?}");
+        assert!(app.outbox().await.is_empty(), "{fault:?}");
+        let failed = matches!(expected, Failed | Undelivered);
+        assert_eq!(app.notifications_of(&message).await.len(), usize::from(failed), "{fault:?}");
+        assert_eq!(message.error_code.is_some(), failed, "{fault:?}");
+    }
+}
+
+/// No receipt comes: two texts that say the same, one of them in doubt, and a third in doubt.
+#[tokio::test]
+async fn what_no_receipt_settles_is_found_at_the_carrier() {
+    let carrier = carrier();
+    let (app, thread) = app_with_thread(&carrier).await;
+    carrier.deliver_to(nowhere());
+    let _workers = app.start_workers();
+    say_with_key(&app, &thread, "the same", "first").await;
+    app.until_settled().await;
+    carrier.set_fault(Fault::DropAfterAccepting, Match::any().times(2));
+    for (body, key) in [("the same", "second"), ("another", "third")] {
+        say_with_key(&app, &thread, body, key).await;
+    }
+    let found = wait::until("all are found", || async {
+        app.clock.advance(Duration::from_millis(100));
+        let outbound = app.outbound().await;
+        outbound.iter().all(|message| message.provider_sid.is_some()).then_some(outbound)
+    })
+    .await;
+    let sids: Vec<_> = found.iter().map(|message| message.provider_sid.clone().unwrap()).collect();
+    assert_eq!(sids, carrier.ledger().into_iter().map(|text| text.sid).collect::<Vec<_>>());
+    assert!(found.iter().all(|message| message.flagged_at.is_none()));
+    assert!(app.outbox().await.is_empty());
+}
+
+fn nowhere() -> partyline::simulator::Deliver {
+    let url = |text: &str| url::Url::parse(text).unwrap();
+    partyline::simulator::Deliver { public: url("https://partyline.test"), local: url("http://127.0.0.1:9") }
+}
+
+async fn say_with_key(app: &TestApp, thread: &Value, body: &str, key: &str) {
+    let ben = app.token("acme", "ben");
+    let said = app.reply(&ben, thread, body, json!({"idempotencyKey": key})).await;
+    assert_eq!(said["userErrors"], json!([]));
+}
+
+async fn message(app: &TestApp) -> message::Model {
+    app.outbound().await.remove(0)
+}
+
+#[tokio::test]
+async fn nobody_there_is_tried_again_and_given_up_in_the_end() {
+    // Port 9 of the loopback: nobody listens.
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM0")).await;
+    let thread = app.all_threads(&app.token("acme", "ben")).await[0].clone();
+    let _workers = app.start_workers();
+    say(&app, &thread, "hello").await;
+    let tried = |times: i32| {
+        let app = &app;
+        move || async move {
+            app.clock.advance(Duration::from_millis(500));
+            let row = app.outbox().await.pop()?;
+            (row.attempts >= times && row.state == OutboxState::Queued).then_some(row)
+        }
+    };
+    let third = wait::until("a third attempt", tried(3)).await;
+    // Twice as long each time, at most half of it taken away by chance.
+    let pause = third.due_at - third.attempted_at.unwrap();
+    assert!(pause.num_milliseconds() >= 2_000, "{pause}");
+    app.clock.advance(Duration::from_secs(4 * 3600 + 300));
+    let given_up = wait::until("it is given up", || async {
+        app.clock.advance(Duration::from_secs(1));
+        Some(message(&app).await).filter(|message| message.status == MessageStatus::Failed)
+    })
+    .await;
+    assert_eq!(given_up.error_code.as_deref(), Some("EXPIRED"));
+    assert_eq!(app.notifications_of(&given_up).await[0].kind, NotificationKind::DeliveryFailed);
+    assert!(app.outbox().await.is_empty());
+}
+
+/// An attempt that a crash cut off, which the carrier never saw: a person is asked, and decides.
+#[tokio::test]
+async fn what_nobody_knows_is_put_before_a_person() {
+    let carrier = carrier();
+    let (app, thread) = app_with_thread(&carrier).await;
+    let ben = app.token("acme", "ben");
+    for body in ["one", "two"] {
+        say(&app, &thread, body).await;
+        let row = app.outbox().await.pop().unwrap();
+        let departed = next(app.services(), row.agency_id, row.phone_number_id).await.unwrap();
+        assert!(matches!(departed, partyline::service::sending::Next::Send(_)));
+        cut_off_attempts(app.services()).await.unwrap();
+        assert_eq!(app.outbox().await.pop().unwrap().state, OutboxState::Attempting, "it may still be under way");
+        app.clock.advance(Duration::from_secs(26));
+        cut_off_attempts(app.services()).await.unwrap();
+    }
+    let doubtful = app.outbound().await;
+    assert!(doubtful.iter().all(|message| message.status == MessageStatus::Unknown && message.flagged_at.is_none()));
+    let resend = "mutation($id: ID!, $key: String!) { resendMessage(input: {messageId: $id, idempotencyKey: $key}) {
+        message { id body status } userErrors { code } } }";
+    let abandon = "mutation($id: ID!) { abandonMessage(input: {messageId: $id}) {
+        message { status errorCode needsDecision } userErrors { code } } }";
+    let id = |n: usize| doubtful[n].id.to_string();
+    // Not before it has been looked for.
+    for mutation in [resend, abandon] {
+        let answer = app.graphql(&ben, mutation, json!({"id": id(0), "key": "again"})).await.to_string();
+        assert!(answer.contains("CONFLICT"), "{answer}");
+    }
+    for _ in 0..80 {
+        app.clock.advance(Duration::from_secs(5));
+        look_for_doubtful(app.services()).await.unwrap();
+    }
+    assert!(carrier.ledger().is_empty() && app.outbox().await.is_empty());
+    for message in app.outbound().await {
+        assert!(message.status == MessageStatus::Unknown && message.flagged_at.is_some());
+        let told = app.notifications_of(&message).await;
+        assert_eq!(app.keys("acme", told.iter().map(|row| row.user_id)).await, ["ben", "ana"]);
+    }
+    // The first is sent again: as another message, once.
+    let (first, key) = (json!({"id": id(0), "key": "again"}), "resendMessage");
+    let again = app.graphql(&ben, resend, first.clone()).await["data"][key].clone();
+    assert_eq!((&again["message"]["body"], &again["message"]["status"]), (&json!("one"), &json!("QUEUED")));
+    assert_eq!(app.graphql(&ben, resend, first).await["data"][key], again);
+    let twice = app.graphql(&ben, resend, json!({"id": id(0), "key": "and again"})).await;
+    assert_eq!(twice["data"][key]["userErrors"][0]["code"], "CONFLICT");
+    // The second is given up. Nobody but who wrote it, its assignee and admins may.
+    let chloe = app.token("acme", "chloe");
+    let refused = app.graphql(&chloe, abandon, json!({"id": id(1)})).await;
+    assert_eq!(refused["data"]["abandonMessage"]["userErrors"][0]["code"], "NOT_ASSIGNEE");
+    let given_up = app.graphql(&app.token("acme", "ana"), abandon, json!({"id": id(1)})).await;
+    let expected = json!({"status": "FAILED", "errorCode": "ABANDONED", "needsDecision": false});
+    assert_eq!(given_up["data"]["abandonMessage"]["message"], expected);
+    for message in app.outbound().await.iter().take(2) {
+        assert!(app.notifications_of(message).await.iter().all(|row| row.resolved_at.is_some()));
+    }
+    // It turns out that the carrier had it after all.
+    let query = crate::support::outbound::named(&app.outbound().await[1]);
+    app.receipt(&query, &[("MessageSid", "SMlate"), ("MessageStatus", "delivered")]).await;
+    assert_eq!(app.outbound().await[1].status, MessageStatus::Delivered);
+}

@@ -1,0 +1,160 @@
+//! Two thousand texts, each with a fault of the carrier's at random, and the server killed at random.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use partyline::domain::{Direction, MessageStatus};
+use partyline::entity::{message, notification, outbox};
+use reqwest::Client;
+use sea_orm::{EntityTrait as _, PaginatorTrait as _};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::support::carrier::{carrier_with, deliver};
+use crate::support::directory::{AGENCIES, DESK};
+use crate::support::process::{Server, apply, database_url, run};
+use crate::support::random::Random;
+use crate::support::{SMS_PATH, Text, client, database, wait};
+
+const TEXTS: usize = 2_000;
+const KILLS: usize = 20;
+const THREADS: usize = 40;
+const AT_A_TIME: usize = 16;
+
+async fn ask(http: &Client, server: &Server, token: &str, query: &str, variables: Value) -> Option<Value> {
+    let request = http.post(format!("http://{}/graphql", server.address)).bearer_auth(token);
+    let answer = request.json(&json!({"query": query, "variables": variables})).send().await.ok()?;
+    // A killed server may have begun to answer.
+    answer.json::<Value>().await.ok().filter(|answer| answer.get("errors").is_none())
+}
+
+/// Sends the `n`th text; whether it was answered.
+async fn send(http: &Client, server: &Server, token: &str, threads: &[String], n: usize) -> bool {
+    let send =
+        "mutation($input: SendMessageInput!) { sendMessage(input: $input) { message { id } userErrors { code } } }";
+    let input =
+        json!({"threadId": threads[n % THREADS], "body": format!("text {n}"), "idempotencyKey": format!("{n}")});
+    let Some(answer) = ask(http, server, token, send, json!({"input": input})).await else { return false };
+    assert_eq!(answer["data"]["sendMessage"]["userErrors"], json!([]), "{answer}");
+    true
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_happens_no_text_is_sent_twice_and_none_is_silently_not_sent() {
+    if !database::is_sqlite() {
+        return;
+    }
+    let mut random = Random::from_environment("kill of sending");
+    let carrier = carrier_with(|settings| settings.random_faults = Some((7, 100)));
+    let folder = tempfile::TempDir::new().unwrap();
+    apply(folder.path(), AGENCIES);
+    let pace = format!("phoneNumbers: [{{number: \"{DESK}\", pace: {{perSecond: 1000, burst: 1000}}}}]");
+    apply(folder.path(), &format!("agencies: [{{key: acme, {pace}}}]"));
+    let settings = [("TWILIO_API_BASE", carrier.base()), ("PARTYLINE_UNKNOWN_AFTER", "5s".to_owned())];
+    let token = run(folder.path(), &["token", "--agency", "acme", "--user", "ben"], "").stdout;
+    let token = String::from_utf8(token).unwrap().trim().to_owned();
+
+    let mut server = std::sync::Arc::new(Server::start_set(folder.path(), &settings).await);
+    deliver(&carrier, server.address);
+    let http = client();
+    for n in 0..THREADS {
+        let text = Text::new(format!("SM{n}")).from(&format!("+1303557{n:04}"));
+        let request = http.post(format!("http://{}{SMS_PATH}", server.address));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = request.header("x-twilio-signature", text.signature()).body(text.form());
+        assert!(request.send().await.unwrap().status().is_success());
+    }
+    let listed = ask(&http, &server, &token, "{ threads(first: 100) { nodes { id } } }", json!({})).await.unwrap();
+    let nodes = listed["data"]["threads"]["nodes"].as_array().unwrap();
+    let threads: std::sync::Arc<Vec<String>> =
+        std::sync::Arc::new(nodes.iter().map(|node| node["id"].as_str().unwrap().to_owned()).collect());
+    assert_eq!(threads.len(), THREADS);
+
+    let mut waiting: VecDeque<usize> = (0..TEXTS).collect();
+    for kill in 0..=KILLS {
+        if kill > 0 {
+            server = std::sync::Arc::new(Server::start_set(folder.path(), &settings).await);
+            deliver(&carrier, server.address);
+        }
+        let http = client();
+        // The last round sends what is left, and is not killed.
+        let mut sends = if kill == KILLS { waiting.len() } else { 60 + random.below(80) };
+        let mut under_way = JoinSet::new();
+        let settle = |done: (usize, bool), waiting: &mut VecDeque<usize>| {
+            if !done.1 {
+                waiting.push_back(done.0);
+            }
+        };
+        while sends > 0 || !under_way.is_empty() {
+            while sends > 0 && under_way.len() < AT_A_TIME {
+                sends -= 1;
+                let Some(n) = waiting.pop_front() else { break };
+                let (http, server, token, threads) = (http.clone(), server.clone(), token.clone(), threads.clone());
+                under_way.spawn(async move { (n, send(&http, &server, &token, &threads, n).await) });
+            }
+            if sends == 0 && kill < KILLS {
+                break;
+            }
+            match under_way.join_next().await {
+                Some(done) => settle(done.unwrap(), &mut waiting),
+                None => break,
+            }
+        }
+        if kill < KILLS {
+            server.kill();
+        }
+        while let Some(done) = under_way.join_next().await {
+            settle(done.unwrap(), &mut waiting);
+        }
+    }
+    assert!(waiting.is_empty(), "{} texts were not answered", waiting.len());
+
+    let db = sea_orm::Database::connect(database_url(folder.path())).await.unwrap();
+    // Attempts that a kill cut off count as such after 25 s; nothing shortens that, for a second
+    // instance could be at it.
+    let mut left = u64::MAX;
+    for _ in 0..4 {
+        let settled = tokio::time::timeout(
+            wait::LIMIT - Duration::from_secs(1),
+            wait::until("the outbox is empty", || async {
+                (outbox::Entity::find().count(&db).await.unwrap() == 0).then_some(())
+            }),
+        );
+        if settled.await.is_ok() {
+            left = 0;
+            break;
+        }
+    }
+    assert_eq!(left, 0, "the outbox was not emptied");
+    server.terminate();
+
+    let ledger = carrier.ledger();
+    let mut carried: HashMap<&str, usize> = HashMap::new();
+    for text in &ledger {
+        *carried.entry(text.body.as_str()).or_default() += 1;
+    }
+    assert!(carried.values().all(|count| *count == 1), "a text was sent twice");
+    let messages: Vec<message::Model> = message::Entity::find().all(&db).await.unwrap();
+    let outbound: Vec<_> = messages.into_iter().filter(|message| message.direction == Direction::Outbound).collect();
+    assert_eq!(outbound.len(), TEXTS);
+    let told: std::collections::HashSet<_> =
+        notification::Entity::find().all(&db).await.unwrap().into_iter().filter_map(|row| row.message_id).collect();
+    let mut ends: HashMap<&str, usize> = HashMap::new();
+    for message in &outbound {
+        let is_carried = carried.contains_key(message.body.as_str());
+        let end = match message.status {
+            MessageStatus::Sent | MessageStatus::Delivered => {
+                assert!(is_carried, "{} counts as sent", message.body);
+                "sent"
+            }
+            MessageStatus::Unknown => {
+                assert!(message.flagged_at.is_some() && told.contains(&message.id), "{} is in the dark", message.body);
+                assert!(!is_carried, "{} was carried, and not found", message.body);
+                "flagged"
+            }
+            status => panic!("{} ends as {status:?}", message.body),
+        };
+        *ends.entry(end).or_default() += 1;
+    }
+    assert!(ends["sent"] > TEXTS / 2 && ends["flagged"] > 0, "{ends:?}");
+}
