@@ -158,7 +158,7 @@ async fn check(
     draft: &Draft,
 ) -> Result<Result<(), Refusal>, DbErr> {
     let number = viewer.directory.number(thread.phone_number_id);
-    if !number.is_some_and(|number| number.live == Some(true)) {
+    if number.is_none_or(|number| number.live != Some(true)) {
         return Ok(Err(Refusal::new(RefusalCode::Invalid, "This number is not in use any more.")));
     }
     if !can_be_texted(&contact.phone) {

@@ -8,7 +8,7 @@ use crate::domain::delivery_error::{BLOCKED, is_decision};
 use crate::domain::{MessageStatus, NotificationKind, UserId};
 use crate::entity::message;
 use crate::store::writer::{Notice, Tx};
-use crate::store::{Directory, message_writes, notifications, outbox, thread_writes};
+use crate::store::{Directory, message_writes, messages, notifications, outbox, thread_writes};
 
 /// Adds a report, and the carrier's name if it is new, to what is known of a message. The higher
 /// status stands, whatever the order; a report that says nothing new changes nothing.
@@ -19,6 +19,10 @@ pub(super) async fn report(
     report: Report,
     sid: Option<&str>,
 ) -> Result<message::Model, DbErr> {
+    let sid = match sid.filter(|_| before.provider_sid.is_none()) {
+        Some(sid) => free(tx, before, sid).await?,
+        None => None,
+    };
     let known = Report { status: before.status, error_code: before.error_code.clone() };
     let Report { status, error_code } = known.join(report);
     let is_settled = rank(status) > rank(MessageStatus::Unknown);
@@ -55,6 +59,18 @@ pub(super) async fn report(
     Ok(after)
 }
 
+/// The carrier's name for this message, unless another has it: that would be the carrier's fault, and
+/// must not keep the report from being stored.
+async fn free<'a>(tx: &Tx<'_>, message: &message::Model, sid: &'a str) -> Result<Option<&'a str>, DbErr> {
+    let agencies = [message.agency_id];
+    let holder = messages::by_sid(tx.conn, &agencies, message.twilio_account_id, sid).await?;
+    if holder.is_none() {
+        return Ok(Some(sid));
+    }
+    tracing::warn!(message = %message.id, "the carrier gave one name to two texts");
+    Ok(None)
+}
+
 /// Nobody knows whether the text was sent, and no way to find out is left: a person is to decide.
 pub(super) async fn flag(tx: &mut Tx<'_>, directory: &Directory, before: &message::Model) -> Result<(), DbErr> {
     let after = message::Model { flagged_at: Some(tx.now), ..before.clone() };
@@ -71,7 +87,7 @@ fn delivery_failed(directory: &Directory, message: &message::Model, needs_decisi
     let asks_admins = needs_decision || (sender.is_none() && message.sender_id.is_some());
     let admins = directory.admins().map(|user| user.id).filter(|id| asks_admins && Some(*id) != sender);
     let users: Vec<UserId> = sender.into_iter().chain(admins).collect();
-    (!users.is_empty()).then(|| Notice {
+    (!users.is_empty()).then_some(Notice {
         kind: NotificationKind::DeliveryFailed,
         users,
         thread: Some(message.thread_id),

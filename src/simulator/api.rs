@@ -160,15 +160,11 @@ async fn list(
         Ok(account) => account,
         Err(denied) => return *denied,
     };
-    let moment = |name| match of(&query, name).map(moment) {
-        Some(None) => Err(error(StatusCode::BAD_REQUEST, 20001, "Not a date")),
-        Some(Some(at)) => Ok(Some(at)),
-        None => Ok(None),
-    };
-    let (on, before, after) = match (moment("DateSent"), moment("DateSent<"), moment("DateSent>")) {
-        (Ok(on), Ok(before), Ok(after)) => (on, before, after),
-        (Err(wrong), ..) | (_, Err(wrong), _) | (.., Err(wrong)) => return wrong,
-    };
+    let named = ["DateSent", "DateSent<", "DateSent>"].map(|name| of(&query, name).map(moment));
+    if named.contains(&Some(None)) {
+        return error(StatusCode::BAD_REQUEST, 20001, "Not a date");
+    }
+    let [on, before, after] = named.map(Option::flatten);
     let fits = |message: &Message| {
         let sent = |fits: &dyn Fn(DateTime<Utc>) -> bool| message.sent.is_some_and(fits);
         message.account == account.sid

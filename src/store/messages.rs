@@ -8,7 +8,7 @@ use sea_orm::{
 
 use super::bulk::list;
 use super::page::{Page, Window};
-use crate::domain::{AccountId, AgencyId, Direction, MediaId, MessageId, ThreadId, UserId};
+use crate::domain::{AccountId, AgencyId, Direction, MediaId, MessageId, MessageStatus, ThreadId, UserId};
 use crate::entity::{media, message};
 
 /// A part of a thread, oldest first. The thread's visibility is the caller's to check.
@@ -87,6 +87,22 @@ pub async fn known_sids(
         .filter(message::Column::ProviderSid.is_in(list(sids.iter().map(String::as_str))))
         .into_tuple()
         .all(conn)
+        .await
+}
+
+/// How many texts of a thread say the same as this one, were tried, and have no name of the
+/// carrier's; itself among them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_unnamed_like(conn: &impl ConnectionTrait, message: &message::Model) -> Result<u64, DbErr> {
+    use message::Column as M;
+    in_thread(message.agency_id, message.thread_id)
+        .filter(M::Direction.eq(Direction::Outbound))
+        .filter(M::Status.ne(MessageStatus::Queued))
+        .filter(M::ProviderSid.is_null())
+        .filter(M::Body.eq(message.body.as_str()))
+        .count(conn)
         .await
 }
 

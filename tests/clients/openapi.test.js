@@ -1,9 +1,10 @@
 // Twilio's published OpenAPI document accepts every request that we send. Prism plays the API from that document and
-// says what violates it; between it and Partyline stands a gate that looks at each request and answer, and that spoils
+// says what violates it (its own made-up answers among it, which is not looked at); between it and Partyline stands a gate that looks at each request and answer, and that spoils
 // one answer so that Partyline comes to look for the text.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { access } from 'node:fs/promises';
 import http from 'node:http';
@@ -54,17 +55,19 @@ async function startGate(port) {
     passed.end(body);
     const [answer] = await once(passed, 'response');
     const text = Buffer.concat(await answer.toArray()).toString();
+    const violations = JSON.parse(answer.headers['sl-violations'] ?? '[]');
     const exchange = {
       method: request.method,
       path: request.url,
       form: new URLSearchParams(body.toString()),
       status: answer.statusCode,
-      violations: answer.headers['sl-violations'],
+      violations: violations.filter(({ location }) => location[0] === 'request'),
       text,
     };
     const spoiled = exchange.form.get('Body')?.startsWith('Spoil');
     response.writeHead(spoiled ? 500 : answer.statusCode, { 'content-type': 'application/json' });
-    response.end(spoiled ? '{}' : text);
+    // Prism gives every message one and the same name.
+    response.end(spoiled ? '{}' : text.replace(/"sid":"SM\w+"/, `"sid":"SM${randomBytes(16).toString('hex')}"`));
     exchanges.add(exchange);
   });
   gate.listen(0, '127.0.0.1');
@@ -103,7 +106,8 @@ test('texts, long, in every alphabet, and the search for one in doubt', { timeou
   // The four texts, and at least one look for the last.
   const seen = await exchanges.first(5, 60);
   for (const { method, path, status, violations, text } of seen) {
-    assert.ok(status < 300 && violations === undefined, `${method} ${path}: ${status} ${violations ?? text}`);
+    assert.deepEqual(violations, [], `${method} ${path}`);
+    assert.ok(status < 300, `${method} ${path}: ${status} ${text}`);
   }
   assert.deepEqual(
     texts().map(({ form }) => form.get('Body')),
@@ -123,6 +127,7 @@ test('doctor asks only what there is', { timeout: 60_000 }, async () => {
   const asked = exchanges.all.slice(before);
   assert.ok(asked.length >= 2);
   for (const { method, path, status, violations, text } of asked) {
-    assert.ok(status < 300 && violations === undefined, `${method} ${path}: ${status} ${violations ?? text}`);
+    assert.deepEqual(violations, [], `${method} ${path}`);
+    assert.ok(status < 300, `${method} ${path}: ${status} ${text}`);
   }
 });

@@ -128,7 +128,9 @@ impl Unit for Found {
 }
 
 impl Found {
-    /// The oldest carried message that says the same and is none of our others.
+    /// The oldest carried message that says the same and is none of our others. While fewer are there
+    /// than texts of ours that might be them, none is taken for any: one that was not sent would count
+    /// as sent.
     async fn same_as(&self, tx: &Tx<'_>, message: &message::Model) -> Result<Option<&CarriedMessage>, DbErr> {
         let mut same: Vec<&CarriedMessage> =
             self.carried.iter().filter(|carried| carried.body.trim() == message.body.trim()).collect();
@@ -138,6 +140,9 @@ impl Found {
         let sids: Vec<String> = same.iter().map(|carried| carried.sid.clone()).collect();
         let known = messages::known_sids(tx.conn, message.agency_id, message.twilio_account_id, &sids).await?;
         same.retain(|carried| !known.contains(&carried.sid));
+        if (same.len() as u64) < messages::count_unnamed_like(tx.conn, message).await? {
+            return Ok(None);
+        }
         Ok(same.into_iter().min_by_key(|carried| carried.date_created))
     }
 }

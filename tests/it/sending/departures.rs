@@ -103,6 +103,33 @@ async fn what_no_receipt_settles_is_found_at_the_carrier() {
     assert!(app.outbox().await.is_empty());
 }
 
+/// Two texts that say the same, one of which the carrier never saw: neither is taken for the other.
+#[tokio::test]
+async fn of_two_alike_none_is_taken_for_the_other() {
+    let carrier = carrier();
+    let (app, thread) = app_with_thread(&carrier).await;
+    carrier.deliver_to(nowhere());
+    let _workers = app.start_workers();
+    carrier.set_fault(Fault::DropBeforeAccepting, Match::any());
+    carrier.set_fault(Fault::DropAfterAccepting, Match::any());
+    for key in ["first", "second"] {
+        say_with_key(&app, &thread, "the same", key).await;
+    }
+    wait::until("a person is asked about both", || async {
+        app.clock.advance(Duration::from_secs(5));
+        app.outbound().await.iter().all(|message| message.flagged_at.is_some()).then_some(())
+    })
+    .await;
+    assert_eq!(carrier.ledger().len(), 1);
+    // A receipt names its text, and settles that one alone.
+    let second = app.outbound().await.pop().unwrap();
+    let sid = carrier.ledger()[0].sid.clone();
+    let query = crate::support::outbound::named(&second);
+    app.receipt(&query, &[("MessageSid", &sid), ("MessageStatus", "delivered")]).await;
+    let statuses: Vec<_> = app.outbound().await.iter().map(|message| message.status).collect();
+    assert_eq!(statuses, [MessageStatus::Unknown, MessageStatus::Delivered]);
+}
+
 fn nowhere() -> partyline::simulator::Deliver {
     let url = |text: &str| url::Url::parse(text).unwrap();
     partyline::simulator::Deliver { public: url("https://partyline.test"), local: url("http://127.0.0.1:9") }
