@@ -40,9 +40,7 @@ pub async fn inbox(
     use contact::Column as C;
     use message::Column as M;
     use thread::Column as T;
-    let query = narrowed(scope, filter);
-    let query = window.apply(query, &Order::Desc, T::LastActivityAt, T::Id);
-    let mut query = query.select_only();
+    let mut query = narrowed(scope, filter).select_only();
     let select = QueryTrait::query(&mut query);
     select.join(
         JoinType::LeftJoin,
@@ -93,7 +91,9 @@ pub async fn inbox(
         M::CreatedAt,
     ]));
     show_all(cols([read_mark::Column::SeenCount]));
-    Ok(window.cut(query.into_model::<InboxRow>().all(conn).await?))
+    let backend = conn.get_database_backend();
+    let statement = window.apply_often(query, &Order::Desc, T::LastActivityAt, T::Id, backend);
+    Ok(window.cut(InboxRow::find_by_statement(statement).all(conn).await?))
 }
 
 fn cols<C: ColumnTrait>(columns: impl IntoIterator<Item = C>) -> Vec<Expr> {

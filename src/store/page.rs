@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait, Condition, Order, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, DbBackend, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement};
 use uuid::Uuid;
 
 /// A row's place in its list.
@@ -81,6 +81,26 @@ impl Window {
         Q: QueryFilter + QueryOrder + QuerySelect,
         C: ColumnTrait,
     {
+        self.order(query, order, at, id).limit(self.limit() + 1)
+    }
+
+    /// [`Self::apply`] to a query that is asked often: the limit is written into the statement.
+    /// Where it is a parameter, SQLite prepares the statement anew each time, to plan by its value.
+    pub fn apply_often<Q, C>(&self, query: Q, order: &Order, at: C, id: C, backend: DbBackend) -> Statement
+    where
+        Q: QueryFilter + QueryOrder + QueryTrait,
+        C: ColumnTrait,
+    {
+        let mut statement = self.order(query, order, at, id).build(backend);
+        statement.sql.push_str(&format!(" LIMIT {}", self.limit() + 1));
+        statement
+    }
+
+    fn order<Q, C>(&self, query: Q, order: &Order, at: C, id: C) -> Q
+    where
+        Q: QueryFilter + QueryOrder,
+        C: ColumnTrait,
+    {
         let column = |column: C| Expr::col(column.as_column_ref());
         let later = |key: Key| {
             Condition::any()
@@ -102,7 +122,7 @@ impl Window {
         }
         let forward = ascending == matches!(self.take, Take::First(_));
         let order = if forward { Order::Asc } else { Order::Desc };
-        query.order_by(at, order.clone()).order_by(id, order).limit(self.limit() + 1)
+        query.order_by(at, order.clone()).order_by(id, order)
     }
 
     /// Cuts what [`Self::apply`] read down to the window.

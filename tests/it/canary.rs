@@ -1,8 +1,16 @@
 //! Nothing of a text, a person, a number or a token is in a log line, a figure or an answer.
 
+use std::time::Duration;
+
+use partyline::domain::MessageStatus;
+use partyline::domain::delivery::rank;
+use partyline::service::sending::look_for_doubtful;
+use partyline::simulator::{Account, Fault, Match};
 use reqwest::StatusCode;
+use serde_json::json;
 use tempfile::TempDir;
 
+use crate::support::carrier::carrier_with;
 use crate::support::process::{Server, apply};
 use crate::support::{SMS_PATH, TestApp, Text, client, database, log};
 
@@ -107,6 +115,40 @@ async fn nothing_is_told_in_this_process() {
     let logged = log::lines();
     assert!(logged.contains("the database refused a text"), "the log is listened to");
     assert_silent("the log", &logged);
+}
+
+/// The same of texts that go out, whatever the carrier does with them.
+#[tokio::test]
+async fn nothing_is_told_of_what_goes_out() {
+    let carrier = carrier_with(|settings| settings.accounts = vec![Account::of(ACCOUNT, AUTH_TOKEN)]);
+    let app = TestApp::start_with_carrier(&carrier).await;
+    app.apply(&directory().replace("key: acme", "key: canaries")).await;
+    app.receive(text("SM1")).await;
+    let ana = app.token("canaries", "ana");
+    let thread = app.all_threads(&ana).await[0].clone();
+    let _workers = app.start_workers();
+    let faults = [
+        None,
+        Some(Fault::DropAfterAccepting),
+        Some(Fault::ErrorBeforeAccepting),
+        Some(Fault::Reject { code: 21211 }),
+        Some(Fault::Failed { code: 30008 }),
+    ];
+    for (n, fault) in faults.into_iter().enumerate() {
+        if let Some(fault) = fault {
+            carrier.set_fault(fault, Match::any());
+        }
+        let said =
+            app.reply(&ana, &thread, &format!("{BODY} {n}"), json!({"idempotencyKey": format!("{BODY} {n}")})).await;
+        assert_eq!(said["userErrors"], json!([]));
+    }
+    app.until_all("all have been tried", |message| rank(message.status) >= rank(MessageStatus::Unknown)).await;
+    app.clock.advance(Duration::from_secs(10));
+    look_for_doubtful(app.services()).await.unwrap();
+    let metrics = app.http.get(app.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("partyline_outbox{state=\"IN_DOUBT\"} 1"), "{metrics}");
+    assert_silent("/metrics", &metrics);
+    assert_silent("the log", &log::lines());
 }
 
 /// The binary itself with every library at its most talkative, from its start to its end.

@@ -26,4 +26,5 @@ mod reopening;
 mod routing;
 mod sending;
 mod shared;
+mod simulator;
 mod support;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use partyline::domain::{MessageStatus, NotificationKind, OutboxState};
 use partyline::entity::message;
+use partyline::ports::Clock as _;
 use partyline::service::sending::{cut_off_attempts, look_for_doubtful, next};
 use partyline::simulator::{Fault, Match, Simulator};
 use serde_json::{Value, json};
@@ -65,8 +66,13 @@ async fn no_fault_sends_twice_or_loses() {
             if message.status == expected {
                 return Some(message);
             }
-            // Whoever waits for a pause to be over, waits no longer.
-            app.clock.advance(Duration::from_secs(1));
+            // A text that was put off waits no longer; nothing else is to see the time go by.
+            if let Some(row) = app.outbox().await.pop()
+                && row.state == OutboxState::Queued
+                && row.due_at > app.clock.now()
+            {
+                app.clock.set(row.due_at);
+            }
             None
         };
         let message = wait::until(&format!("{fault:?} ends in {expected:?}"), look).await;
@@ -91,6 +97,7 @@ async fn what_no_receipt_settles_is_found_at_the_carrier() {
     for (body, key) in [("the same", "second"), ("another", "third")] {
         say_with_key(&app, &thread, body, key).await;
     }
+    until_in_doubt(&app, 2).await;
     let found = wait::until("all are found", || async {
         app.clock.advance(Duration::from_millis(100));
         let outbound = app.outbound().await;
@@ -115,6 +122,7 @@ async fn of_two_alike_none_is_taken_for_the_other() {
     for key in ["first", "second"] {
         say_with_key(&app, &thread, "the same", key).await;
     }
+    until_in_doubt(&app, 2).await;
     wait::until("a person is asked about both", || async {
         app.clock.advance(Duration::from_secs(5));
         app.outbound().await.iter().all(|message| message.flagged_at.is_some()).then_some(())
@@ -128,6 +136,15 @@ async fn of_two_alike_none_is_taken_for_the_other() {
     app.receipt(&query, &[("MessageSid", &sid), ("MessageStatus", "delivered")]).await;
     let statuses: Vec<_> = app.outbound().await.iter().map(|message| message.status).collect();
     assert_eq!(statuses, [MessageStatus::Unknown, MessageStatus::Delivered]);
+}
+
+/// The clock stands still until so many texts are in doubt: their requests are over.
+async fn until_in_doubt(app: &TestApp, count: usize) {
+    wait::until("texts are in doubt", || async {
+        let rows = app.outbox().await;
+        (rows.iter().filter(|row| row.state == OutboxState::InDoubt).count() == count).then_some(())
+    })
+    .await;
 }
 
 fn nowhere() -> partyline::simulator::Deliver {
