@@ -11,7 +11,8 @@ use tokio::sync::watch;
 
 use crate::app::{App, Extras, Ports, migrate_up};
 use crate::config::Settings;
-use crate::{server, shutdown, worker};
+use crate::worker::Workers;
+use crate::{server, shutdown};
 
 /// How long open requests may take once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -60,8 +61,8 @@ impl Ready {
     /// When the operating system does not let us.
     pub async fn serve(self) -> anyhow::Result<()> {
         let clock = self.app.services.clock.clone();
-        let mut workers = worker::start(&self.app.services);
-        workers.extend(self.app.join_bus());
+        let workers = Workers::start(&self.app.services);
+        let bus = self.app.join_bus();
         let (drain, draining) = watch::channel(false);
         let router = self.app.router(self.extras, draining);
         tracing::info!(address = %self.address, "serving");
@@ -73,10 +74,11 @@ impl Ready {
             let _ = drain.send(true);
         };
         server::serve(self.listener, router, clock, stopped, DRAIN).await;
-        for worker in workers {
-            worker.abort();
+        workers.stop(DRAIN).await;
+        for task in bus {
+            task.abort();
             // An aborted task reports that it was.
-            let _ = worker.await;
+            let _ = task.await;
         }
         self.app.close(DRAIN).await;
         tracing::info!("stopped");

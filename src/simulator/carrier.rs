@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use axum::http::StatusCode;
+use tokio::sync::oneshot;
 
 use super::faults::{Fault, Match, Plan, TooMany};
 use super::ledger::{CAPACITY, Direction, Ledger, Message, PhoneText, SentText, Status, Step};
@@ -112,10 +113,21 @@ impl Carrier {
             held.ledger.add(message.clone());
             (message, fault)
         };
+        // Whoever asked may go away meanwhile; the message goes its way.
+        let (told, first) = oneshot::channel();
+        let (carrier, carried) = (self.clone(), message.clone());
+        tokio::spawn(async move {
+            if fault == Some(Fault::CallbackFirst) {
+                carrier.report(&carried, Status::Sent, None).await;
+            }
+            // Nobody may be waiting.
+            let _ = told.send(());
+            carrier.carry(carried, fault).await;
+        });
         if fault == Some(Fault::CallbackFirst) {
-            self.report(&message, Status::Sent, None).await;
+            // It comes, unless the whole carrier goes.
+            let _ = first.await;
         }
-        tokio::spawn(self.clone().carry(message.clone(), fault));
         match fault {
             Some(Fault::DropAfterAccepting) => Answer::HangUp,
             Some(Fault::ErrorAfterAccepting) => Answer::ServerError,
@@ -227,7 +239,7 @@ impl Carrier {
             error_code: None,
             created: now,
             updated: now,
-            sent: None,
+            sent: (direction != Direction::OutboundApi).then_some(now),
         }
     }
 }

@@ -27,7 +27,11 @@ pub(super) fn hang_up() -> Response {
 /// Serves until the task is aborted.
 pub(super) async fn serve(listener: TcpListener, router: Router) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            // No file descriptors are left: whoever has them is to get on.
+            tokio::task::yield_now().await;
+            continue;
+        };
         let router = TowerToHyperService::new(router.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let answer = router.call(request.map(Body::new));

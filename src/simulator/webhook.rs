@@ -43,7 +43,7 @@ impl Webhooks {
     ) -> anyhow::Result<Self> {
         // The only provider that is built in; whoever installed it before us installed the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder().redirect(Policy::none()).pool_max_idle_per_host(0).build()?;
+        let http = Client::builder().no_proxy().redirect(Policy::none()).pool_max_idle_per_host(0).build()?;
         Ok(Self { http, deliver, repeat_after, clock })
     }
 

@@ -14,24 +14,50 @@ use crate::service::{Fault, Services};
 
 mod outbox;
 
-/// Starts all workers. They run until they are aborted.
-pub fn start(services: &Arc<Services>) -> Vec<JoinHandle<()>> {
-    vec![
-        every(services, Duration::from_secs(1), "looking for other instances' events", |services| async move {
-            Ok(services.feeds.poll().await?)
-        }),
-        every(services, Duration::from_secs(5), "telling pools of waiting texts", |services| async move {
-            escalate(&services).await
-        }),
-        tokio::spawn(outbox::send(services.clone())),
-        every(services, Duration::from_secs(1), "looking for texts in doubt", |services| async move {
-            cut_off_attempts(&services).await?;
-            look_for_doubtful(&services).await
-        }),
-        every(services, Duration::from_secs(60 * 60), "forgetting idempotency keys", |services| async move {
-            forget_keys(&services).await
-        }),
-    ]
+/// What runs by itself. It ends with this.
+pub struct Workers {
+    services: Arc<Services>,
+    sending: JoinHandle<()>,
+    timers: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts all of it.
+    pub fn start(services: &Arc<Services>) -> Self {
+        let timers = vec![
+            every(services, Duration::from_secs(1), "looking for other instances' events", |services| async move {
+                Ok(services.feeds.poll().await?)
+            }),
+            every(services, Duration::from_secs(5), "telling pools of waiting texts", |services| async move {
+                escalate(&services).await
+            }),
+            every(services, Duration::from_secs(1), "looking for texts in doubt", |services| async move {
+                cut_off_attempts(&services).await?;
+                look_for_doubtful(&services).await
+            }),
+            every(services, Duration::from_secs(60 * 60), "forgetting idempotency keys", |services| async move {
+                forget_keys(&services).await
+            }),
+        ];
+        Self { services: services.clone(), sending: tokio::spawn(outbox::send(services.clone())), timers }
+    }
+
+    /// Takes up nothing more, and lets the texts that are being sent be finished, for at most
+    /// `patience`: one that is cut off would be in doubt after the next start.
+    pub async fn stop(mut self, patience: Duration) {
+        self.services.sending.bell.stop();
+        tokio::select! {
+            _ = &mut self.sending => {}
+            () = self.services.clock.sleep(patience) => tracing::warn!("texts were still being sent at the end"),
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.sending.abort();
+        self.timers.iter().for_each(JoinHandle::abort);
+    }
 }
 
 fn every<W, F>(services: &Arc<Services>, period: Duration, what: &'static str, work: W) -> JoinHandle<()>

@@ -22,25 +22,14 @@ const BREATHER: Duration = Duration::from_secs(1);
 
 type Numbers = HashMap<(AgencyId, PhoneNumberId), Arc<Notify>>;
 
-/// Sends what is in the outbox, until the task is aborted.
+/// Sends what is in the outbox, until the bell is stopped; then what is under way is finished.
 pub(super) async fn send(services: Arc<Services>) {
     let mut numbers = Numbers::new();
     // Aborted with it.
     let mut turns = JoinSet::new();
+    // Whatever the last server left is taken up at once.
+    let mut waking = due(&services).await;
     loop {
-        let waking = tokio::select! {
-            rung = services.sending.bell.heard() => rung.into_iter().collect(),
-            () = services.clock.sleep(LOOK_EVERY) => {
-                match numbers_due(services.reader(), services.clock.now()).await {
-                    Ok(due) => due,
-                    Err(error) => {
-                        let error = Fault::from(error);
-                        tracing::warn!(%error, "the outbox could not be looked at; it is tried again");
-                        Vec::new()
-                    }
-                }
-            }
-        };
         for (agency, number) in waking {
             let bell = numbers.entry((agency, number)).or_insert_with(|| {
                 let bell = Arc::new(Notify::new());
@@ -49,13 +38,29 @@ pub(super) async fn send(services: Arc<Services>) {
             });
             bell.notify_one();
         }
+        waking = tokio::select! {
+            () = services.sending.bell.stopped() => break,
+            rung = services.sending.bell.heard() => rung.into_iter().collect(),
+            () = services.clock.sleep(LOOK_EVERY) => due(&services).await,
+        };
     }
+    while turns.join_next().await.is_some() {}
+}
+
+/// The numbers that have a text to try now.
+async fn due(services: &Services) -> Vec<(AgencyId, PhoneNumberId)> {
+    numbers_due(services.reader(), services.clock.now()).await.unwrap_or_else(|error| {
+        let error = Fault::from(error);
+        tracing::warn!(%error, "the outbox could not be looked at; it is tried again");
+        Vec::new()
+    })
 }
 
 /// One number's texts, one after the other in each thread.
 async fn take_turns(services: Arc<Services>, agency: AgencyId, number: PhoneNumberId, bell: Arc<Notify>) {
     let mut under_way: JoinSet<()> = JoinSet::new();
-    loop {
+    // Asked between two steps only: a text that has departed is sent.
+    while !services.sending.bell.is_stopped() {
         let step = if under_way.len() < AT_A_TIME {
             next(&services, agency, number).await.unwrap_or_else(|fault| {
                 tracing::warn!(error = %fault, "a text could not be taken up; it is tried again");
@@ -70,10 +75,16 @@ async fn take_turns(services: Arc<Services>, agency: AgencyId, number: PhoneNumb
             }
             Next::Again => {}
             // Whatever is queued meanwhile has to wait as well.
-            Next::Wait(wait) => services.clock.sleep(wait).await,
+            Next::Wait(wait) => {
+                tokio::select! {
+                    () = services.clock.sleep(wait) => {}
+                    () = services.sending.bell.stopped() => {}
+                }
+            }
             Next::Rest => {
                 tokio::select! {
                     () = bell.notified() => {}
+                    () = services.sending.bell.stopped() => {}
                     // One that has ended may have been what others of its thread waited for.
                     Some(_) = under_way.join_next() => {}
                 }
@@ -81,6 +92,7 @@ async fn take_turns(services: Arc<Services>, agency: AgencyId, number: PhoneNumb
         }
         while under_way.try_join_next().is_some() {}
     }
+    while under_way.join_next().await.is_some() {}
 }
 
 async fn carry(services: Arc<Services>, departure: Departure) {

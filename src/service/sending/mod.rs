@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::domain::{AgencyId, PhoneNumberId};
 use crate::ports::twilio_rest::TwilioRest;
@@ -34,10 +34,16 @@ pub struct Sending {
 }
 
 /// Rung after a commit that put texts into the outbox. It keeps each number once, so nothing grows.
-#[derive(Default)]
 pub struct Bell {
     rung: Mutex<BTreeSet<(AgencyId, PhoneNumberId)>>,
     notify: Notify,
+    stopped: watch::Sender<bool>,
+}
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self { rung: Mutex::default(), notify: Notify::new(), stopped: watch::Sender::new(false) }
+    }
 }
 
 impl Bell {
@@ -49,6 +55,22 @@ impl Bell {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         rung.extend(numbers.iter().map(|number| (agency, *number)));
         self.notify.notify_one();
+    }
+
+    /// No more texts are to be taken up; those that are being sent are finished.
+    pub fn stop(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    /// Whether no more are to be taken up.
+    pub fn is_stopped(&self) -> bool {
+        *self.stopped.borrow()
+    }
+
+    /// Waits until no more are to be taken up.
+    pub async fn stopped(&self) {
+        // The sender is this bell's own, so the wait ends with the word.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
     }
 
     /// Waits until it has been rung, and gives the numbers.

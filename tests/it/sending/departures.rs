@@ -39,6 +39,24 @@ async fn a_reply_reaches_the_phone_and_its_receipts_come_back() {
     app.assert_logs_are_whole().await;
 }
 
+/// Told to stop, the server lets a text that is on its way arrive, and takes up no other.
+#[tokio::test]
+async fn a_text_on_its_way_is_finished_before_the_end() {
+    let carrier = carrier();
+    let (app, thread) = app_with_thread(&carrier).await;
+    let workers = app.start_workers();
+    carrier.set_fault(Fault::Slow { seconds: 1 }, Match::any());
+    for body in ["on its way", "waits"] {
+        say(&app, &thread, body).await;
+    }
+    wait::until("the carrier has the first", || async { (carrier.ledger().len() == 1).then_some(()) }).await;
+    wait::within("the workers stop", workers.stop(Duration::from_secs(60))).await;
+    let states: Vec<_> = app.outbox().await.into_iter().map(|row| (row.state, row.attempts)).collect();
+    assert_eq!(states, [(OutboxState::Queued, 0)]);
+    assert_eq!(carrier.ledger().len(), 1);
+    assert!(app.outbound().await[0].provider_sid.is_some());
+}
+
 /// What each fault of the carrier ends in, without the carrier's help and with it.
 #[tokio::test]
 async fn no_fault_sends_twice_or_loses() {

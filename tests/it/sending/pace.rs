@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use partyline::domain::{MessageStatus, OutboxState};
+use partyline::domain::{AgencyId, Direction, MessageId, MessageStatus, OutboxState, Purpose};
+use partyline::entity::{message, outbox, thread};
 use partyline::ports::Clock as _;
+use partyline::store::bulk;
+use partyline::store::writer::{Tx, Unit};
+use sea_orm::DbErr;
 use serde_json::json;
 
 use crate::support::carrier::carrier;
@@ -49,7 +53,57 @@ async fn a_burst_then_one_a_second_and_no_other_number_waits() {
     assert_eq!(bodies, (0..8).map(|n| format!("text {n}")).collect::<Vec<_>>());
 }
 
-/// Many queued texts survive a restart, and leave in order in each thread.
+/// Ten thousand texts to twenty phones, queued in one go.
+struct Fill {
+    agency: AgencyId,
+    threads: Vec<thread::Model>,
+    each: usize,
+}
+
+impl Unit for Fill {
+    type Output = ();
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), DbErr> {
+        let directory = tx.directory(self.agency).await?;
+        let (mut messages, mut rows) = (Vec::new(), Vec::new());
+        for n in 0..self.each {
+            for thread in &self.threads {
+                let id = MessageId(tx.new_id());
+                messages.push(message::Model {
+                    agency_id: self.agency,
+                    id,
+                    thread_id: thread.id,
+                    direction: Direction::Outbound,
+                    body: n.to_string(),
+                    status: MessageStatus::Queued,
+                    sender_id: None,
+                    extension_id: None,
+                    twilio_account_id: directory.number(thread.phone_number_id).unwrap().twilio_account_id,
+                    provider_sid: None,
+                    routed_by: None,
+                    error_code: None,
+                    segments: Some(1),
+                    flagged_at: None,
+                    created_at: tx.now,
+                });
+                rows.push(outbox::Model {
+                    agency_id: self.agency,
+                    message_id: id,
+                    thread_id: thread.id,
+                    phone_number_id: thread.phone_number_id,
+                    purpose: Purpose::Conversation,
+                    state: OutboxState::Queued,
+                    attempts: 0,
+                    due_at: tx.now,
+                    attempted_at: None,
+                });
+            }
+        }
+        bulk::insert(tx.conn, messages).await?;
+        bulk::insert(tx.conn, rows).await
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_queued_leave_in_order_after_a_restart() {
     const THREADS: usize = 20;
@@ -58,41 +112,25 @@ async fn ten_thousand_queued_leave_in_order_after_a_restart() {
     let app = TestApp::start_with_carrier(&carrier).await;
     let pace = "pace: {perSecond: 1000, burst: 1000}";
     app.apply(&format!("agencies: [{{key: acme, phoneNumbers: [{{number: \"{DESK}\", {pace}}}]}}]")).await;
-    let ben = app.viewer("acme", "ben").await;
-    let mut threads = Vec::new();
     for n in 0..THREADS {
         app.receive(Text::new(format!("SM{n}")).from(&format!("+1303557{n:04}"))).await;
-        threads.push(app.thread_of(&format!("SM{n}")).await.id);
     }
-    for n in 0..EACH {
-        let all = threads.iter().map(|thread| {
-            let draft = partyline::service::compose::Draft {
-                body: format!("{n}"),
-                media_urls: Vec::new(),
-                extension: None,
-                last_seen: None,
-                idempotency_key: format!("{thread} {n}"),
-            };
-            partyline::service::send_message::send_message(app.services(), &ben, *thread, draft)
-        });
-        for sent in futures_util::future::join_all(all).await {
-            sent.unwrap().unwrap();
-        }
-    }
+    let agency = app.agency("acme").await;
+    let fill = Fill { agency, threads: app.threads(agency).await, each: EACH };
+    app.services().writer.run(agency, fill).await.unwrap();
     let app = app.restart().await;
-    assert_eq!(app.outbox().await.iter().filter(|row| row.state == OutboxState::Queued).count(), THREADS * EACH);
+    assert_eq!(app.outbox().await.len(), THREADS * EACH);
     let workers = app.start_workers();
-    // A part of them leaves; the others leave the same way, and take longer than a test may.
-    let left = || async { (carrier.ledger().len() >= 300).then_some(()) };
+    // The first hundreds leave; the others leave the same way, and take longer than a test may.
+    let left = || async { (carrier.ledger().len() >= 200).then_some(()) };
     wait::until("the first hundreds have left", left).await;
-    drop(workers);
+    wait::within("the workers stop", workers.stop(Duration::from_secs(60))).await;
     for phone in 0..THREADS {
         let to = format!("+1303557{phone:04}");
-        let order: Vec<usize> =
-            carrier.ledger().into_iter().filter(|text| text.to == to).map(|text| text.body.parse().unwrap()).collect();
+        let to_it = carrier.ledger().into_iter().filter(|text| text.to == to);
+        let order: Vec<usize> = to_it.map(|text| text.body.parse().unwrap()).collect();
+        assert!(!order.is_empty());
         assert_eq!(order, (0..order.len()).collect::<Vec<_>>(), "{to}");
     }
-    let statuses = app.outbound().await;
-    assert_eq!(statuses.len(), THREADS * EACH);
-    assert!(statuses.iter().all(|message| message.status != MessageStatus::Failed));
+    assert_eq!(app.outbox().await.len(), THREADS * EACH - carrier.ledger().len());
 }

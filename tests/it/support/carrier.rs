@@ -8,7 +8,7 @@ use partyline::entity::message;
 use partyline::ports::{SystemClock, SystemIdGen};
 use partyline::server;
 use partyline::simulator::{Account, Deliver, Pace, Simulator, SimulatorSettings};
-use tokio::task::JoinHandle;
+use partyline::worker::Workers;
 use url::Url;
 
 use super::directory::{ACCOUNT, OTHER_ACCOUNT, OTHER_TOKEN, TOKEN};
@@ -47,7 +47,7 @@ impl TestApp {
 
     /// The server's own work begins. It ends with the guard.
     pub(crate) fn start_workers(&self) -> Workers {
-        Workers(partyline::worker::start(self.services()))
+        Workers::start(self.services())
     }
 
     /// Waits until no outbound message is on its way; gives them all.
@@ -64,13 +64,5 @@ impl TestApp {
             outbound.iter().all(&settled).then_some(outbound)
         };
         wait::until(what, look).await
-    }
-}
-
-pub(crate) struct Workers(Vec<JoinHandle<()>>);
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.0.iter().for_each(JoinHandle::abort);
     }
 }
