@@ -1,6 +1,6 @@
 //! The simulated carrier, as a client of Twilio's API sees it.
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use partyline::simulator::{Fault, Match, Simulator};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ async fn messages_are_created_fetched_and_listed_page_by_page() {
         carrier.ledger().iter().all(|text| text.status.word() == "delivered").then_some(())
     })
     .await;
-    let day = DateTime::<Utc>::from(carrier.ledger()[0].at).format("%Y-%m-%d").to_string();
+    let day = carrier.ledger()[0].at.format("%Y-%m-%d").to_string();
     for (filter, expected) in
         [("DateSent%3E=2020-01-01", 7), ("DateSent%3C=2020-01-01", 0), (&format!("DateSent%3E={day}"), 7)]
     {
