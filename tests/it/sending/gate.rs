@@ -7,7 +7,7 @@ use partyline::domain::{MessageStatus, Purpose};
 use partyline::simulator::{Fault, Match};
 use serde_json::{Value, json};
 
-use crate::support::carrier::{carrier, carrier_with};
+use crate::support::carrier::{carrier, carrier_with, deliver};
 use crate::support::directory::{ACCOUNT, DESK, NURSES, TOKEN};
 use crate::support::{TestApp, Text, wait};
 
@@ -71,7 +71,7 @@ async fn after_a_stop_no_path_sends() {
         app.outbox().await.pop().filter(|row| row.attempts == 1 && row.due_at > row.attempted_at.unwrap())
     })
     .await;
-    drop(workers);
+    wait::within("the workers stop", workers.stop(Duration::from_secs(60))).await;
     app.reply(&dev, &nurses, "waits", json!({})).await;
     let carried = carrier.ledger().len();
 
@@ -89,9 +89,11 @@ async fn after_a_stop_no_path_sends() {
     let resent = app.graphql(&ben, resend, json!({"id": failed[0].id.to_string()})).await;
     assert_eq!(resent["data"]["resendMessage"]["userErrors"][0]["code"], "OPTED_OUT");
     // What waits is given up when its turn comes.
+    let app = app.restart().await;
+    deliver(&carrier, app.address);
+    app.clock.advance(Duration::from_secs(61));
     let _workers = app.start_workers();
     let all = wait::until("all are given up", || async {
-        app.clock.advance(Duration::from_secs(30));
         Some(app.outbound().await).filter(|all| all.iter().all(|message| message.status == MessageStatus::Failed))
     })
     .await;
