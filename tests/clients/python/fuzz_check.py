@@ -59,8 +59,12 @@ def register() -> None:
     """Makes it a check of schemathesis, and counts what the answers were."""
     import schemathesis
     from hypothesis import strategies as st
+    from schemathesis.graphql import nodes
 
     counts = collections.Counter()
+    # Numbers, texts that nearly are, and whatever else.
+    phones = st.one_of(st.from_regex(r"\+1303555[0-9]{4}", fullmatch=True), st.from_regex(r"\+?[0-9]{0,20}"), st.text())
+    schemathesis.graphql.scalar("PhoneE164", phones.map(nodes.String))
 
     @schemathesis.hook
     def flatmap_body(context, document):
