@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tempfile::TempDir;
 use url::Url;
 
@@ -57,15 +57,28 @@ impl TestDatabase {
     /// Drops a server's database while it is in use.
     pub(crate) async fn take_away(&self) {
         if let Kind::Server { admin, name } = &self.kind {
-            statement(admin, &drop_statement(admin, name)).await;
+            drop_database(admin, name).await;
         }
     }
 }
 
-/// The server may still hold connections of a test's pools.
-fn drop_statement(admin: &str, name: &str) -> String {
-    let force = if admin.starts_with("postgres") { " WITH (FORCE)" } else { "" };
-    format!("DROP DATABASE IF EXISTS {name}{force}")
+/// The server may still hold connections of a test's pools, with transactions that nobody goes on
+/// with: the test's runtime waits for this. They are ended first, or MariaDB would wait for their
+/// locks for ever; PostgreSQL does it by itself.
+async fn drop_database(admin: &str, name: &str) {
+    if admin.starts_with("postgres") {
+        return statement(admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+    }
+    let conn = sea_orm::Database::connect(admin).await.expect("the test server answers");
+    let theirs = format!("SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = '{name}'");
+    let rows = conn.query_all_raw(Statement::from_string(DbBackend::MySql, theirs)).await;
+    for row in rows.expect("the account may see who is connected") {
+        let id: i64 = row.try_get_by_index(0).expect("the connection has an id");
+        // It may have ended meanwhile.
+        let _ = conn.execute_unprepared(&format!("KILL {id}")).await;
+    }
+    conn.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name}")).await.expect("the account may drop databases");
+    conn.close().await.expect("the connection closes");
 }
 
 async fn statement(url: &str, sql: &str) {
@@ -77,11 +90,11 @@ async fn statement(url: &str, sql: &str) {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let Kind::Server { admin, name } = &self.kind else { return };
-        let (admin, sql) = (admin.clone(), drop_statement(admin, name));
+        let (admin, name) = (admin.clone(), name.clone());
         // A test's own runtime cannot be waited for from within itself.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(statement(&admin, &sql));
+            runtime.expect("a runtime").block_on(drop_database(&admin, &name));
         });
         // While a test fails, a second failure would hide the first.
         if dropping.join().is_err() && !std::thread::panicking() {
