@@ -3,14 +3,13 @@
 
 use sea_orm::DbErr;
 
-use super::compose::Queued;
+use super::compose::{Queued, Seen};
 use super::report::report;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::Report;
 use crate::domain::delivery_error::ABANDONED;
 use crate::domain::{AgencyId, MessageId, MessageStatus, UserId};
 use crate::store::writer::{Tx, Unit};
-use crate::store::{messages, threads};
 
 /// Settles a flagged text as failed. For who wrote it, the thread's assignee and admins.
 ///
@@ -31,13 +30,9 @@ impl Unit for Abandon {
     type Output = Result<Queued, Refusal>;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
-        let not_found = || Refusal::not_found("message", "messageId");
-        let directory = tx.directory(self.agency).await?;
-        let Some(viewer) = Viewer::of(directory.clone(), self.user) else { return Ok(Err(not_found())) };
-        let message = messages::by_ids(tx.conn, self.agency, &[self.message]).await?.pop();
-        let Some(message) = message else { return Ok(Err(not_found())) };
-        let Some(thread) = threads::visible(tx.conn, &viewer.scope(), message.thread_id).await? else {
-            return Ok(Err(not_found()));
+        let Seen { viewer, message, thread } = match Seen::find(tx, self.agency, self.user, self.message).await? {
+            Ok(seen) => seen,
+            Err(refusal) => return Ok(Err(refusal)),
         };
         if !(viewer.is_admin() || [message.sender_id, thread.assignee_id].contains(&Some(self.user))) {
             let why = "Only who wrote the text, the thread's assignee or an admin may do this.";
@@ -51,7 +46,7 @@ impl Unit for Abandon {
             return Ok(Err(Refusal::new(RefusalCode::Conflict, why).at("messageId")));
         }
         let abandoned = Report::failed(MessageStatus::Failed, ABANDONED);
-        let message = report(tx, &directory, &message, abandoned, None).await?;
+        let message = report(tx, &viewer.directory, &message, abandoned, None).await?;
         Ok(Ok(Queued { message, thread }))
     }
 }

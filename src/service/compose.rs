@@ -16,7 +16,7 @@ use crate::domain::{
 };
 use crate::entity::{contact, idempotency_key, message, outbox, thread};
 use crate::store::writer::Tx;
-use crate::store::{idempotency, messages, thread_writes, threads};
+use crate::store::{idempotency, message_writes, messages, thread_writes, threads};
 
 /// The longest idempotency key, in characters.
 const MAX_KEY_CHARS: usize = 128;
@@ -65,6 +65,32 @@ impl Draft {
             return Err(Refusal::invalid(message, "idempotencyKey"));
         }
         Ok(())
+    }
+}
+
+/// A message as its actor may see it under the lock, with its thread and with who acts.
+pub(super) struct Seen {
+    pub(super) viewer: Viewer,
+    pub(super) message: message::Model,
+    pub(super) thread: thread::Model,
+}
+
+impl Seen {
+    /// `Err` is NOT_FOUND: there is no such message, or not for this user.
+    pub(super) async fn find(
+        tx: &mut Tx<'_>,
+        agency: AgencyId,
+        user: UserId,
+        message: MessageId,
+    ) -> Result<Result<Self, Refusal>, DbErr> {
+        let directory = tx.directory(agency).await?;
+        let message = messages::by_ids(tx.conn, agency, &[message]).await?.pop();
+        if let (Some(viewer), Some(message)) = (Viewer::of(directory, user), message)
+            && let Some(thread) = threads::visible(tx.conn, &viewer.scope(), message.thread_id).await?
+        {
+            return Ok(Ok(Self { viewer, message, thread }));
+        }
+        Ok(Err(Refusal::not_found("message", "messageId")))
     }
 }
 
@@ -225,7 +251,7 @@ async fn queue(tx: &mut Tx<'_>, mut thread: thread::Model, sender: UserId, draft
         flagged_at: None,
         created_at: tx.now,
     };
-    thread_writes::add_message(tx.conn, message.clone()).await?;
+    message_writes::add(tx.conn, message.clone()).await?;
     thread.last_message_id = Some(message.id);
     thread.last_activity_at = tx.now;
     thread.answered_count = thread.inbound_count;

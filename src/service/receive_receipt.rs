@@ -60,13 +60,12 @@ pub fn receipt_of(
 /// When it is not stored; whoever sent it must send it again.
 pub async fn receive_receipt(services: &Services, receipt: Receipt) -> Result<(), Fault> {
     let conn = services.reader();
-    let agencies = match receipt.named {
-        Some((agency, _)) => vec![agency],
-        None => accounts::agencies_of(conn, receipt.account).await?,
-    };
     let message = match receipt.named {
         Some((agency, id)) => messages::by_ids(conn, agency, &[id]).await?.pop(),
-        None => messages::by_sid(conn, &agencies, receipt.account, &receipt.sid).await?,
+        None => {
+            let agencies = accounts::agencies_of(conn, receipt.account).await?;
+            messages::by_sid(conn, &agencies, receipt.account, &receipt.sid).await?
+        }
     };
     let Some(message) = message.filter(|message| is_receipts(message, &receipt)) else { return Ok(()) };
     let agency = message.agency_id;

@@ -3,15 +3,15 @@
 
 use sea_orm::DbErr;
 
-use super::compose::{Draft, Queued, Request, say};
+use super::compose::{Draft, Queued, Request, Seen, say};
 use super::report::report;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::{Report, is_failure};
 use crate::domain::delivery_error::RESENT;
 use crate::domain::{AgencyId, Direction, MessageId, MessageStatus, UserId};
 use crate::entity::message;
+use crate::store::contacts;
 use crate::store::writer::{Tx, Unit};
-use crate::store::{contacts, messages, threads};
 
 /// Queues the same text again. Whoever does it must be one who may write into the thread.
 ///
@@ -38,16 +38,12 @@ impl Unit for Resend {
     type Output = Result<Queued, Refusal>;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
-        let not_found = || Refusal::not_found("message", "messageId");
-        let directory = tx.directory(self.agency).await?;
-        let Some(viewer) = Viewer::of(directory.clone(), self.user) else { return Ok(Err(not_found())) };
-        let message = messages::by_ids(tx.conn, self.agency, &[self.message]).await?.pop();
-        let Some(message) = message else { return Ok(Err(not_found())) };
-        let Some(thread) = threads::visible(tx.conn, &viewer.scope(), message.thread_id).await? else {
-            return Ok(Err(not_found()));
+        let Seen { viewer, message, thread } = match Seen::find(tx, self.agency, self.user, self.message).await? {
+            Ok(seen) => seen,
+            Err(refusal) => return Ok(Err(refusal)),
         };
         let Some(contact) = contacts::by_ids(tx.conn, self.agency, &[thread.contact_id]).await?.pop() else {
-            return Ok(Err(not_found()));
+            return Ok(Err(Refusal::not_found("message", "messageId")));
         };
         let draft = Draft {
             body: message.body.clone(),
@@ -69,7 +65,7 @@ impl Unit for Resend {
         }
         let said = say(tx, &viewer, &thread, &contact, &request, &draft).await?;
         if said.is_ok() {
-            report(tx, &directory, &message, Report::failed(MessageStatus::Failed, RESENT), None).await?;
+            report(tx, &viewer.directory, &message, Report::failed(MessageStatus::Failed, RESENT), None).await?;
         }
         Ok(said)
     }

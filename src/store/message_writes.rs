@@ -3,8 +3,17 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
 
+use super::bulk;
 use crate::domain::{AgencyId, ContactId};
 use crate::entity::{contact, message};
+
+/// Adds a message to a thread.
+///
+/// # Errors
+/// When the database fails.
+pub async fn add(conn: &impl ConnectionTrait, row: message::Model) -> Result<(), DbErr> {
+    bulk::insert(conn, vec![row]).await
+}
 
 /// Writes how far a message got, and by which name the carrier knows it.
 ///

@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::bulk;
 use crate::domain::{AgencyId, NotificationKind, ThreadId, UserId};
-use crate::entity::{activity, message, notification, read_mark, thread};
+use crate::entity::{activity, notification, read_mark, thread};
 
 /// Sets who holds a thread, if it still stands as it was read. Says whether it did.
 ///
@@ -51,14 +51,6 @@ pub async fn set_tenure(
 /// # Errors
 /// When the database fails.
 pub async fn add_activity(conn: &impl ConnectionTrait, row: activity::Model) -> Result<(), DbErr> {
-    bulk::insert(conn, vec![row]).await
-}
-
-/// Adds a message to a thread.
-///
-/// # Errors
-/// When the database fails.
-pub async fn add_message(conn: &impl ConnectionTrait, row: message::Model) -> Result<(), DbErr> {
     bulk::insert(conn, vec![row]).await
 }
 

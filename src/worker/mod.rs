@@ -1,4 +1,4 @@
-//! What runs by itself, by timer: each round is idempotent, and a failed one is made up for by the
+//! What runs by itself, by signal or timer: each round is idempotent, and a failed one is made up for by the
 //! next.
 
 use std::future::Future;

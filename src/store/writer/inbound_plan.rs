@@ -150,14 +150,14 @@ impl<'a> Planner<'a> {
         ledger: &mut Ledger,
     ) -> Result<MessageId, DbErr> {
         let agency = directory.agency_id();
-        let (contact, provider, answer) = self.contact(directory, text);
+        let wish = wish(&text.body, text.opt_out_type.as_deref());
+        let (contact, provider, answer) = self.contact(directory, text, wish);
         let named = extension::named_in(&text.body).and_then(|digits| directory.extension_on(number, digits));
         let named = named.map(|row| row.id);
         let (id, now) = (MessageId(self.new_id()), self.now);
 
-        let starts = wish(&text.body, text.opt_out_type.as_deref()) == Some(Wish::Start);
         let thread = self.thread(agency, number, contact);
-        if starts {
+        if wish == Some(Wish::Start) {
             // To this very number, so the carrier has lifted its block.
             thread.blocked_at = None;
         }
@@ -262,10 +262,14 @@ impl<'a> Planner<'a> {
 
     /// The contact of a text, made or taken up into the plan, with its provider and what answers the
     /// contact's wish.
-    fn contact(&mut self, directory: &Directory, text: &InboundText) -> (ContactId, Option<UserId>, Option<String>) {
+    fn contact(
+        &mut self,
+        directory: &Directory,
+        text: &InboundText,
+        wish: Option<Wish>,
+    ) -> (ContactId, Option<UserId>, Option<String>) {
         let agency = directory.agency_id();
         let key = (agency, text.from.clone());
-        let wish = wish(&text.body, text.opt_out_type.as_deref());
         let at = match self.contact_at.get(&key) {
             Some(at) => *at,
             None => {
