@@ -20,6 +20,7 @@ use crate::rest::{self, RestState};
 use crate::service::Services;
 use crate::service::accounts::Accounts;
 use crate::service::authenticate::{Authenticator, Trust};
+use crate::service::calls::{CallLog, Calls, Guesses, Switchboard};
 use crate::service::seal::Sealer;
 use crate::service::sending::{Bell, Sending};
 use crate::store::writer::{Committed, Writer, WriterParts};
@@ -98,9 +99,20 @@ impl App {
                 })
             },
         };
-        let (writer, lanes) = Writer::open(parts).await.context("the writer cannot be opened")?;
+        let (writer, mut lanes) = Writer::open(parts).await.context("the writer cannot be opened")?;
+        let writer = Arc::new(writer);
+        let (log, writing) = CallLog::open(writer.clone(), clock.clone());
+        lanes.push(writing);
+        let calls = Calls {
+            switchboard: Switchboard::default(),
+            log,
+            guesses: Guesses::default(),
+            outbound_url: format!("{}{}", settings.public_url, twilio::OUTBOUND_PATH),
+            status_url: format!("{}{}", settings.public_url, twilio::VOICE_STATUS_PATH),
+        };
         let accounts = Accounts::new(database.reader.clone(), sealer.clone(), clock.clone());
-        let services = Arc::new(Services { database, writer, directories, feeds, accounts, sending, clock, ids });
+        let services =
+            Arc::new(Services { database, writer, directories, feeds, accounts, sending, calls, clock, ids });
         let Authentication { secret, jwks_url, issuer, audience } = &settings.authentication;
         let issuer_keys = jwks_url.clone().map(Jwks::new).transpose().context("TLS cannot be set up")?;
         let (issuer, audience) = (issuer.as_deref(), audience.as_deref());
@@ -133,6 +145,8 @@ impl App {
             services: self.services.clone(),
             metrics: self.metrics.clone(),
             sms_url: self.settings.sms_webhook_url.clone(),
+            voice_url: self.settings.voice_webhook_url.clone(),
+            public_url: self.settings.public_url.clone(),
             receipts_url: self.services.sending.receipts_url.clone(),
         };
         let rest = RestState { services: self.services.clone(), metrics: self.metrics.clone(), drain };

@@ -8,6 +8,7 @@ mod m20261123_000002_conversations;
 mod m20261123_000003_event_log;
 mod m20261123_000004_safekeeping;
 mod m20261124_000005_outbox;
+mod m20261124_000006_voice;
 
 /// Runs the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000003_event_log::Migration),
             Box::new(m20261123_000004_safekeeping::Migration),
             Box::new(m20261124_000005_outbox::Migration),
+            Box::new(m20261124_000006_voice::Migration),
         ]
     }
 }

@@ -99,6 +99,8 @@ pub struct Settings {
     pub public_url: String,
     /// The address of the text webhook as it is set at Twilio.
     pub sms_webhook_url: String,
+    /// The address of the voice webhook as it is set at Twilio.
+    pub voice_webhook_url: String,
     /// Where Twilio's REST API is, without a trailing slash.
     pub twilio_api_base: String,
     /// How long a text may be in doubt before a person is asked.
@@ -238,6 +240,10 @@ impl Settings {
             Some(_) => url(source, "TWILIO_SMS_WEBHOOK_URL", "")?,
             None => format!("{public_url}{}", crate::twilio::SMS_PATH),
         };
+        let voice_webhook_url = match source.get("TWILIO_VOICE_WEBHOOK_URL") {
+            Some(_) => url(source, "TWILIO_VOICE_WEBHOOK_URL", "")?,
+            None => format!("{public_url}{}", crate::twilio::VOICE_PATH),
+        };
         let introspection = match source.get("PARTYLINE_INTROSPECTION") {
             None => None,
             Some("on") => Some(true),
@@ -250,6 +256,7 @@ impl Settings {
         Ok(Self {
             listen,
             sms_webhook_url,
+            voice_webhook_url,
             twilio_api_base: url(source, "TWILIO_API_BASE", "https://api.twilio.com")?,
             unknown_after: duration(source.get("PARTYLINE_UNKNOWN_AFTER").unwrap_or("5m"))
                 .map_err(|why| invalid("PARTYLINE_UNKNOWN_AFTER", why))?,

@@ -1,8 +1,8 @@
 //! Extensions: which digits one may have, and how a text names one.
 
 /// Numbers that call for help. No extension may equal one, so that nobody who means to reach
-/// help is ever answered by a colleague's phone.
-const EMERGENCY: [&str; 5] = ["911", "933", "112", "999", "000"];
+/// help is ever answered by a colleague's phone; and none is ever dialled.
+pub const EMERGENCY: [&str; 5] = ["911", "933", "112", "999", "000"];
 
 /// Why digits cannot be an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -80,6 +80,12 @@ ids! {
     QuarantineId = "qtn";
     /// One line of the audit log.
     AuditId = "aud";
+    /// One telephone call.
+    CallId = "cal";
+    /// One phone's part in a call.
+    CallLegId = "leg";
+    /// What a caller said to nobody.
+    VoicemailId = "vml";
 }
 
 impl From<PhoneNumberId> for PoolId {

@@ -5,14 +5,17 @@
 
 pub mod access;
 pub mod address;
+pub mod call;
 pub mod claim;
 pub mod cursor;
 pub mod delivery;
 pub mod delivery_error;
+pub mod dialling;
 pub mod extension;
 pub mod hours;
 pub mod ids;
 pub mod inbound;
+pub mod ivr;
 pub mod opt_out;
 pub mod pace;
 pub mod reply;

@@ -71,8 +71,8 @@ pub fn gate(purpose: Purpose, wishes: Wishes) -> Result<(), Barred> {
         // What answers a STOP or a HELP is the only text that goes to whoever opted out.
         _ if wishes.blocked => Err(Barred::Blocked),
         Purpose::OptOutReply => Ok(()),
-        Purpose::Conversation if wishes.opted_out => Err(Barred::OptedOut),
-        Purpose::Conversation => Ok(()),
+        Purpose::Conversation | Purpose::MissedCall if wishes.opted_out => Err(Barred::OptedOut),
+        Purpose::Conversation | Purpose::MissedCall => Ok(()),
     }
 }
 

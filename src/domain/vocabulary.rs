@@ -36,7 +36,8 @@ macro_rules! words_list {
         $with! {
             Role, Availability, PoolPolicy, RingStrategy, OptOutReplies, ThreadStatus, Direction,
             MessageStatus, RoutingRung, MediaState, NotificationKind, ActivityKind, EventKind,
-            QuarantineState, OutboxState, Purpose
+            QuarantineState, OutboxState, Purpose, CallStatus, CallStage, CallEnd,
+            LegState
         }
     };
 }
@@ -149,6 +150,10 @@ words! {
         ThreadUnclaimed = "THREAD_UNCLAIMED",
         /// A text of the user's did not reach its contact, or nobody knows whether it did.
         DeliveryFailed = "DELIVERY_FAILED",
+        /// Somebody called, and nobody answered.
+        MissedCall = "MISSED_CALL",
+        /// Somebody called and left a voicemail.
+        Voicemail = "VOICEMAIL",
     }
     /// What happened to a thread.
     ActivityKind {
@@ -177,6 +182,8 @@ words! {
         ThreadUpdated = "THREAD_UPDATED",
         /// Pools, assignments, extensions, users or numbers changed.
         DirectoryUpdated = "DIRECTORY_UPDATED",
+        /// A call began, or got further.
+        CallUpdated = "CALL_UPDATED",
     }
     /// What became of a text in quarantine.
     QuarantineState {
@@ -202,6 +209,74 @@ words! {
         Conversation = "CONVERSATION",
         /// It answers a STOP or a HELP.
         OptOutReply = "OPT_OUT_REPLY",
+        /// It follows a call that nobody answered.
+        MissedCall = "MISSED_CALL",
+    }
+    /// How far a call got.
+    CallStatus {
+        /// Nobody has answered yet.
+        Ringing = "RINGING",
+        /// Two people are talking.
+        InProgress = "IN_PROGRESS",
+        /// They were.
+        Completed = "COMPLETED",
+        /// Nobody answered, and no voicemail was left.
+        NoAnswer = "NO_ANSWER",
+        /// The other side was busy.
+        Busy = "BUSY",
+        /// It could not be put through.
+        Failed = "FAILED",
+        /// The caller left while it rang.
+        Canceled = "CANCELED",
+        /// Nobody answered, and a voicemail was left.
+        Voicemail = "VOICEMAIL",
+    }
+    /// What a caller was last told to do: it decides what the end of the call means.
+    CallStage {
+        /// They hear the greeting and may dial an extension.
+        Greeting = "GREETING",
+        /// Phones ring for them.
+        Ringing = "RINGING",
+        /// They are asked for a voicemail.
+        Recording = "RECORDING",
+        /// They have been said goodbye to.
+        Done = "DONE",
+    }
+    /// How the carrier says that a call ended.
+    CallEnd {
+        /// Somebody hung up.
+        Completed = "COMPLETED",
+        /// The other side was busy.
+        Busy = "BUSY",
+        /// The other side did not answer.
+        NoAnswer = "NO_ANSWER",
+        /// It was given up before it was answered.
+        Canceled = "CANCELED",
+        /// It could not be put through.
+        Failed = "FAILED",
+    }
+    /// How far one phone's part in a call got. A later one in this list is never undone by an earlier.
+    LegState {
+        /// It rings.
+        Ringing = "RINGING",
+        /// It stopped ringing before anybody picked it up: the call went elsewhere.
+        Canceled = "CANCELED",
+        /// It rang to the end.
+        NoAnswer = "NO_ANSWER",
+        /// It was busy, or the call was refused.
+        Busy = "BUSY",
+        /// It could not be reached.
+        Failed = "FAILED",
+        /// Somebody, or a mobile's own voicemail, picked it up.
+        PickedUp = "PICKED_UP",
+        /// Whoever picked it up did not want the call.
+        Declined = "DECLINED",
+        /// Whoever picked it up wanted the call, and a colleague had it already.
+        AlreadyTaken = "ALREADY_TAKEN",
+        /// 1 was pressed.
+        Accepted = "ACCEPTED",
+        /// It was connected with the caller.
+        Connected = "CONNECTED",
     }
 }
 

@@ -25,6 +25,10 @@ pub struct Model {
     pub stop_reply: Option<String>,
     /// What we answer to a HELP.
     pub help_reply: Option<String>,
+    /// Countries that its staff may call, as JSON: `["US", "CA"]`; `None` is the country of the number
+    /// that is called from.
+    #[sea_orm(column_type = "Text")]
+    pub calling_countries: Option<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::domain::{AgencyId, EventKind, MessageId, ThreadId, UserId};
+use crate::domain::{AgencyId, CallId, EventKind, MessageId, ThreadId, UserId};
 
 /// One durable row of an agency's ordered log.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -16,6 +16,7 @@ pub struct Model {
     pub kind: EventKind,
     pub thread_id: Option<ThreadId>,
     pub message_id: Option<MessageId>,
+    pub call_id: Option<CallId>,
     /// What changed in the directory, as its outside id.
     pub node_id: Option<String>,
     /// Users who could see the thread until this event, separated by commas: they are told to remove it.

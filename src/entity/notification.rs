@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::domain::{AgencyId, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId};
+use crate::domain::{AgencyId, CallId, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId};
 
 /// One thing that one user should know: one per user and event.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -19,6 +19,7 @@ pub struct Model {
     pub kind: NotificationKind,
     pub thread_id: Option<ThreadId>,
     pub message_id: Option<MessageId>,
+    pub call_id: Option<CallId>,
     /// The rung that named this user, if one did.
     pub rung: Option<RoutingRung>,
     pub read_at: Option<DateTime<Utc>>,

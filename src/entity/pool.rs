@@ -21,6 +21,18 @@ pub struct Model {
     /// `domain::hours::Hours` as JSON; NULL is always open.
     #[sea_orm(column_type = "Text")]
     pub hours: Option<String>,
+    /// Days on which it is closed, as JSON: `["2026-12-25"]`.
+    #[sea_orm(column_type = "Text")]
+    pub holidays: Option<String>,
+    /// What callers hear first; `None` is our own words.
+    #[sea_orm(column_type = "Text")]
+    pub greeting: Option<String>,
+    /// What they hear before they leave a voicemail.
+    #[sea_orm(column_type = "Text")]
+    pub voicemail_greeting: Option<String>,
+    /// What is texted to a caller whom nobody answered; `None` is nothing.
+    #[sea_orm(column_type = "Text")]
+    pub missed_call_text: Option<String>,
     pub updated_at: DateTime<Utc>,
 }
 

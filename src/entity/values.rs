@@ -128,5 +128,8 @@ id_columns!(
     NotificationId,
     QuarantineId,
     AuditId,
+    CallId,
+    CallLegId,
+    VoicemailId,
 );
 vocabulary::words_list!(word_columns);

@@ -123,6 +123,68 @@ pub enum NotificationKind {
     ThreadUnclaimed,
     /// A text of the user's did not reach its contact, or nobody knows whether it did.
     DeliveryFailed,
+    /// Somebody called, and nobody answered.
+    MissedCall,
+    /// Somebody called and left a voicemail.
+    Voicemail,
+}
+
+/// How far a call got.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::CallStatus")]
+pub enum CallStatus {
+    /// Nobody has answered yet.
+    Ringing,
+    /// Two people are talking.
+    InProgress,
+    /// They were.
+    Completed,
+    /// Nobody answered, and no voicemail was left.
+    NoAnswer,
+    /// The other side was busy.
+    Busy,
+    /// It could not be put through.
+    Failed,
+    /// The caller left while it rang.
+    Canceled,
+    /// Nobody answered, and a voicemail was left.
+    Voicemail,
+}
+
+/// How far one phone's part in a call got.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::LegState")]
+pub enum CallLegState {
+    /// It rings.
+    Ringing,
+    /// It stopped ringing before anybody picked it up.
+    Canceled,
+    /// It rang to the end.
+    NoAnswer,
+    /// It was busy, or the call was refused.
+    Busy,
+    /// It could not be reached.
+    Failed,
+    /// Somebody, or a mobile's own voicemail, picked it up.
+    PickedUp,
+    /// Whoever picked it up did not want the call.
+    Declined,
+    /// Whoever picked it up wanted the call, and a colleague had it already.
+    AlreadyTaken,
+    /// 1 was pressed.
+    Accepted,
+    /// It was connected with the caller.
+    Connected,
+}
+
+/// How the phones of a pool ring.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::RingStrategy")]
+pub enum RingStrategy {
+    /// All at once.
+    Simultaneous,
+    /// One after the other.
+    Sequential,
 }
 
 /// What happened to a thread.

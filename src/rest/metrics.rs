@@ -38,6 +38,22 @@ pub enum ReceiptOutcome {
     Failed,
 }
 
+/// What became of a request about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum CallOutcome {
+    /// It was answered with a document.
+    Answered,
+    /// It was no authentic request about a call.
+    Refused,
+    /// It could not be answered.
+    Failed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    outcome: CallOutcome,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReceiptLabels {
     outcome: ReceiptOutcome,
@@ -59,6 +75,7 @@ struct TextLabels {
 pub struct Metrics {
     texts: Family<TextLabels, Counter>,
     receipts: Family<ReceiptLabels, Counter>,
+    calls: Family<CallLabels, Counter>,
 }
 
 impl Metrics {
@@ -70,6 +87,11 @@ impl Metrics {
     /// Counts a delivery receipt.
     pub fn receipt(&self, outcome: ReceiptOutcome) {
         self.receipts.get_or_create(&ReceiptLabels { outcome }).inc();
+    }
+
+    /// Counts a request about a call.
+    pub fn call(&self, outcome: CallOutcome) {
+        self.calls.get_or_create(&CallLabels { outcome }).inc();
     }
 
     /// Everything, as text.
@@ -86,6 +108,7 @@ impl Metrics {
             ConstGauge::new(i64::try_from(quarantined).unwrap_or(i64::MAX)),
         );
         registry.register("receipts", "Delivery receipts, by outcome", self.receipts.clone());
+        registry.register("call_requests", "Requests about calls, by outcome", self.calls.clone());
         let outbox = Family::<OutboxLabels, Gauge>::default();
         for state in [OutboxState::Queued, OutboxState::Attempting, OutboxState::InDoubt] {
             let count = store::outbox::count(services.reader(), state).await?;

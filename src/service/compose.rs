@@ -171,7 +171,13 @@ pub(super) async fn say(
             settle(tx, &directory, before, &tenure, Some(viewer.id()), record).await?
         }
     };
-    let queued = queue(tx, thread, viewer.id(), draft).await?;
+    let outgoing = Outgoing {
+        body: &draft.body,
+        sender: Some(viewer.id()),
+        extension: draft.extension,
+        purpose: Purpose::Conversation,
+    };
+    let queued = queue(tx, thread, outgoing).await?;
     request.note(tx, queued.message.id).await?;
     Ok(Ok(queued))
 }
@@ -229,42 +235,57 @@ pub(super) fn wishes(contact: &contact::Model, thread: &thread::Model) -> Wishes
     Wishes { opted_out: contact.opted_out_at.is_some(), blocked: thread.blocked_at.is_some() }
 }
 
-async fn queue(tx: &mut Tx<'_>, mut thread: thread::Model, sender: UserId, draft: &Draft) -> Result<Queued, DbErr> {
+/// A text that is put into a thread and the outbox.
+pub(super) struct Outgoing<'a> {
+    pub(super) body: &'a str,
+    /// Who says it; nobody says what is sent by itself.
+    pub(super) sender: Option<UserId>,
+    pub(super) extension: Option<ExtensionId>,
+    pub(super) purpose: Purpose,
+}
+
+/// Stores a text and queues it. Whether it may be sent has been asked, and is asked again when it leaves.
+pub(super) async fn queue(tx: &mut Tx<'_>, mut thread: thread::Model, outgoing: Outgoing<'_>) -> Result<Queued, DbErr> {
     let directory = tx.directory(thread.agency_id).await?;
     let Some(number) = directory.number(thread.phone_number_id) else {
         return Err(DbErr::Custom("a thread of a number that is not there".to_owned()));
     };
+    let Outgoing { body, sender, extension, purpose } = outgoing;
     let message = message::Model {
         agency_id: thread.agency_id,
         id: MessageId(tx.new_id()),
         thread_id: thread.id,
         direction: Direction::Outbound,
-        body: draft.body.clone(),
+        body: body.to_owned(),
         status: MessageStatus::Queued,
-        sender_id: Some(sender),
-        extension_id: draft.extension,
+        sender_id: sender,
+        extension_id: extension,
         twilio_account_id: number.twilio_account_id,
         provider_sid: None,
         routed_by: None,
         error_code: None,
-        segments: i32::try_from(segments(&draft.body)).ok(),
+        segments: i32::try_from(segments(body)).ok(),
         flagged_at: None,
         created_at: tx.now,
     };
     message_writes::add(tx.conn, message.clone()).await?;
     thread.last_message_id = Some(message.id);
     thread.last_activity_at = tx.now;
-    thread.answered_count = thread.inbound_count;
-    thread.extension_id = draft.extension.or(thread.extension_id);
+    thread.extension_id = extension.or(thread.extension_id);
+    if sender.is_some() {
+        thread.answered_count = thread.inbound_count;
+    }
     thread_writes::spoken(tx.conn, &thread).await?;
-    // Who answers has read.
-    thread_writes::mark_read(tx.conn, &thread, sender, tx.now).await?;
+    if let Some(sender) = sender {
+        // Who answers has read.
+        thread_writes::mark_read(tx.conn, &thread, sender, tx.now).await?;
+    }
     let row = outbox::Model {
         agency_id: thread.agency_id,
         message_id: message.id,
         thread_id: thread.id,
         phone_number_id: thread.phone_number_id,
-        purpose: Purpose::Conversation,
+        purpose,
         state: OutboxState::Queued,
         attempts: 0,
         due_at: tx.now,

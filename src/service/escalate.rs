@@ -48,6 +48,7 @@ impl Unit for Escalate {
             users: route.recipients.into_iter().filter(|user| Some(*user) != known).collect(),
             thread: Some(thread.id),
             message: thread.last_message_id,
+            call: None,
             rung: Some(route.rung),
         };
         tx.thread_updated(self.agency, thread.id, &[], vec![notice])

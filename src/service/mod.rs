@@ -15,6 +15,7 @@ use crate::entity::user;
 use crate::events::Feeds;
 use crate::ports::jwks::JwksError;
 use crate::ports::{Clock, IdGen};
+use crate::store::calls::CallScope;
 use crate::store::failure::describe;
 use crate::store::threads::Scope;
 use crate::store::writer::{WriteError, Writer};
@@ -24,6 +25,7 @@ pub mod abandon_message;
 pub mod accounts;
 pub mod apply_directory;
 pub mod authenticate;
+pub mod calls;
 pub mod claim_thread;
 pub mod close_thread;
 pub mod compose;
@@ -55,7 +57,7 @@ pub struct Services {
     /// Where to read.
     pub database: Database,
     /// Where to write.
-    pub writer: Writer,
+    pub writer: Arc<Writer>,
     /// Agencies' directories, at most a second old.
     pub directories: Arc<DirectoryCache>,
     /// Live events.
@@ -64,6 +66,8 @@ pub struct Services {
     pub accounts: accounts::Accounts,
     /// The way to the carrier.
     pub sending: Arc<sending::Sending>,
+    /// Calls.
+    pub calls: calls::Calls,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Names and randomness.
@@ -168,6 +172,13 @@ impl Viewer {
         let numbers = if is_admin { Vec::new() } else { self.directory.eligible_numbers(user) };
         Scope { agency: self.agency(), user, is_admin, numbers }
     }
+
+    /// What they may see of the agency's calls.
+    pub fn call_scope(&self) -> CallScope {
+        let threads = self.scope();
+        let numbers = if threads.is_admin { Vec::new() } else { self.directory.pool_numbers(threads.user) };
+        CallScope { threads, numbers }
+    }
 }
 
 /// Why something that was asked for is not done. Each is an expected answer.
@@ -203,6 +214,8 @@ pub enum RefusalCode {
     NotAssignee,
     /// The contact does not want texts.
     OptedOut,
+    /// It has been done too often.
+    LimitExceeded,
     /// A colleague has written since.
     StaleView {
         /// Where.

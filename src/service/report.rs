@@ -92,6 +92,7 @@ fn delivery_failed(directory: &Directory, message: &message::Model, needs_decisi
         users,
         thread: Some(message.thread_id),
         message: Some(message.id),
+        call: None,
         rung: None,
     })
 }

@@ -155,8 +155,10 @@ pub(super) async fn settle(
     }
     let lost_by = lost_by(tx, directory, before, &after).await?;
     let told = record.told.into_iter().filter(|told| !told.users.is_empty());
-    let notices =
-        told.map(|Told { kind, users, rung }| Notice { kind, users, thread: Some(before.id), message: None, rung });
+    let notices = told.map(|Told { kind, users, rung }| {
+        let thread = Some(before.id);
+        Notice { kind, users, thread, message: None, call: None, rung }
+    });
     tx.thread_updated(agency, before.id, &lost_by, notices.collect())?;
     Ok(after)
 }

@@ -1,5 +1,7 @@
 //! Contacts: the people outside.
 
+use std::collections::BTreeSet;
+
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
@@ -75,6 +77,22 @@ pub async fn by_phone(
         .filter(contact::Column::AgencyId.eq(agency))
         .filter(contact::Column::Phone.eq(phone))
         .one(conn)
+        .await
+}
+
+/// Contacts by their addresses.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_phones(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    phones: &BTreeSet<&str>,
+) -> Result<Vec<contact::Model>, DbErr> {
+    contact::Entity::find()
+        .filter(contact::Column::AgencyId.eq(agency))
+        .filter(contact::Column::Phone.is_in(list(phones.iter().copied())))
+        .all(conn)
         .await
 }
 

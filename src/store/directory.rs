@@ -10,7 +10,9 @@ use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryF
 use uuid::Uuid;
 
 use crate::domain::routing::{Member, Roster};
-use crate::domain::{AccountId, AgencyId, AssignmentId, ExtensionId, PhoneNumberId, PoolId, Role, UserId};
+use crate::domain::{
+    AccountId, AgencyId, AssignmentId, Availability, ExtensionId, PhoneNumberId, PoolId, Role, UserId,
+};
 use crate::entity::{agency, agency_position, assignment, extension, phone_number, pool, user};
 
 /// One agency's directory at one version.
@@ -152,6 +154,28 @@ impl Directory {
     /// The numbers in whose pool a user is eligible.
     pub fn eligible_numbers(&self, user: UserId) -> Vec<PhoneNumberId> {
         self.numbers.iter().map(|number| number.id).filter(|number| self.is_eligible(*number, user)).collect()
+    }
+
+    /// The numbers in whose pool a user is, texts and calls on or off.
+    pub fn pool_numbers(&self, user: UserId) -> Vec<PhoneNumberId> {
+        self.assignments.iter().filter(|row| row.user_id == user).map(|row| row.phone_number_id).collect()
+    }
+
+    /// The phone of a user, if it may ring now: active, AVAILABLE, verified.
+    pub fn phone_that_rings(&self, user: UserId) -> Option<&str> {
+        let user = self.active_user(user)?;
+        let rings = user.phone_verified && user.availability == Availability::Available;
+        user.phone.as_deref().filter(|_| rings)
+    }
+
+    /// The countries that the staff may call; `None` is that of the number which is called from.
+    pub fn calling_countries(&self) -> Option<Vec<String>> {
+        self.agency.calling_countries.as_deref().and_then(|list| serde_json::from_str(list).ok())
+    }
+
+    /// The active members of a number's pool whom calls reach, whether or not their phone may ring now.
+    pub fn hearers(&self, number: PhoneNumberId) -> impl Iterator<Item = &Arc<user::Model>> {
+        self.pool_members(number).filter(|row| row.voice_enabled).filter_map(|row| self.active_user(row.user_id))
     }
 
     /// The extensions that reach a user.

@@ -108,6 +108,11 @@ impl DirectoryCache {
         }
     }
 
+    /// The directory of an agency as it was last known, however long ago: for whoever cannot wait.
+    pub fn last_known(&self, agency: AgencyId) -> Option<Arc<Directory>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&agency)?.directory.clone()
+    }
+
     fn looking(&self, agency: AgencyId) -> Arc<Mutex<()>> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&entries.entry(agency).or_default().looking)

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod bulk;
+pub mod calls;
 pub mod connect;
 pub mod contacts;
 pub mod directory;

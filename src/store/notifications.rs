@@ -11,7 +11,7 @@ use super::bulk::list;
 use super::page::{Page, Window};
 use super::thread_writes::mark_notifications_read;
 use crate::domain::access::STAND_IN_RUNGS;
-use crate::domain::{AgencyId, MessageId, NotificationId, NotificationKind, ThreadId, UserId};
+use crate::domain::{AgencyId, CallId, MessageId, NotificationId, NotificationKind, ThreadId, UserId};
 use crate::entity::notification;
 
 /// A part of a user's notifications, newest first.
@@ -88,6 +88,28 @@ pub async fn resolve_of_message(
         .filter(notification::Column::AgencyId.eq(agency))
         .filter(notification::Column::ThreadId.eq(thread))
         .filter(notification::Column::MessageId.eq(message))
+        .filter(notification::Column::Kind.eq(kind))
+        .filter(notification::Column::ResolvedAt.is_null())
+        .exec(conn)
+        .await
+        .map(drop)
+}
+
+/// What was told of this call in this kind is settled.
+///
+/// # Errors
+/// When the database fails.
+pub async fn resolve_of_call(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    call: CallId,
+    kind: NotificationKind,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    notification::Entity::update_many()
+        .col_expr(notification::Column::ResolvedAt, Expr::value(now))
+        .filter(notification::Column::AgencyId.eq(agency))
+        .filter(notification::Column::CallId.eq(call))
         .filter(notification::Column::Kind.eq(kind))
         .filter(notification::Column::ResolvedAt.is_null())
         .exec(conn)

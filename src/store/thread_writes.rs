@@ -70,6 +70,28 @@ pub async fn spoken(conn: &impl ConnectionTrait, after: &thread::Model) -> Resul
     set(conn, after.agency_id, after.id, change).await
 }
 
+/// The contacts of these threads have called.
+///
+/// # Errors
+/// When the database fails.
+pub async fn heard_from(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    ids: &[ThreadId],
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    thread::Entity::update_many()
+        .set(thread::ActiveModel { last_activity_at: Set(now), ..Default::default() })
+        .filter(thread::Column::AgencyId.eq(agency))
+        .filter(thread::Column::Id.is_in(bulk::list(ids.iter().copied())))
+        .exec(conn)
+        .await
+        .map(drop)
+}
+
 /// The carrier refuses texts from the thread's number to its contact from now on.
 ///
 /// # Errors

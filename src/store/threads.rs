@@ -27,7 +27,7 @@ pub struct Scope {
 
 impl Scope {
     /// `domain::access::is_handler`, as SQL.
-    fn condition(&self) -> Condition {
+    pub(super) fn condition(&self) -> Condition {
         use thread::Column as T;
         let within = Condition::all().add(T::AgencyId.eq(self.agency));
         if self.is_admin {
@@ -212,6 +212,22 @@ pub async fn of_contacts(
         .filter(thread::Column::ContactId.is_in(list(contacts.iter().copied())))
         .order_by_desc(thread::Column::LastActivityAt)
         .order_by_desc(thread::Column::Id)
+        .all(conn)
+        .await
+}
+
+/// All threads with these contacts. Their visibility is the caller's to check.
+///
+/// # Errors
+/// When the database fails.
+pub async fn with_contacts(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    contacts: &[ContactId],
+) -> Result<Vec<thread::Model>, DbErr> {
+    thread::Entity::find()
+        .filter(thread::Column::AgencyId.eq(agency))
+        .filter(thread::Column::ContactId.is_in(list(contacts.iter().copied())))
         .all(conn)
         .await
 }

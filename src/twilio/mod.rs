@@ -10,11 +10,13 @@ use crate::rest::metrics::Metrics;
 use crate::service::Services;
 
 pub mod form;
+pub mod links;
 mod receipt;
 pub mod signature;
 mod sms;
 pub mod twiml;
 mod verified;
+mod voice;
 
 /// Twilio gives up on an answer after 15 s; before that we say 503 ourselves, so that it comes back.
 const ANSWER_WITHIN: Duration = Duration::from_secs(9);
@@ -28,6 +30,10 @@ pub struct WebhookState {
     pub metrics: Arc<Metrics>,
     /// The address of the text webhook as it is set at Twilio: signatures are computed over it.
     pub sms_url: String,
+    /// The address of the voice webhook as it is set at Twilio.
+    pub voice_url: String,
+    /// The origin that Twilio sees: the steps of a call live below it.
+    pub public_url: String,
     /// The address of the receipts, as we give it along with each text.
     pub receipts_url: String,
 }
@@ -38,7 +44,23 @@ pub const SMS_PATH: &str = "/api/twilio/webhook";
 /// The path of the delivery receipts.
 pub const RECEIPTS_PATH: &str = "/api/twilio/message-status";
 
+/// The path of the voice webhook.
+pub const VOICE_PATH: &str = "/api/twilio/voice/inbound";
+
+/// The path that says what the phone of a user hears who asked to be called.
+pub const OUTBOUND_PATH: &str = "/api/twilio/voice/outbound";
+
+/// The path of the reports on calls.
+pub const VOICE_STATUS_PATH: &str = "/api/twilio/voice/status";
+
+/// Where the steps of a call live.
+pub const VOICE_STEPS: &str = "/api/twilio/voice";
+
 /// The routes that Twilio calls.
 pub fn router(state: WebhookState) -> Router {
-    Router::new().route(SMS_PATH, post(sms::receive)).route(RECEIPTS_PATH, post(receipt::receive)).with_state(state)
+    Router::new()
+        .route(SMS_PATH, post(sms::receive))
+        .route(RECEIPTS_PATH, post(receipt::receive))
+        .merge(voice::router())
+        .with_state(state)
 }

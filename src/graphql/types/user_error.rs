@@ -102,6 +102,7 @@ impl UserError {
             RefusalCode::Forbidden => UserErrorCode::Forbidden,
             RefusalCode::NotAssignee => UserErrorCode::NotAssignee,
             RefusalCode::OptedOut => UserErrorCode::OptedOut,
+            RefusalCode::LimitExceeded => UserErrorCode::LimitExceeded,
             // Of a message that cannot be shown.
             RefusalCode::StaleView { .. } => UserErrorCode::Conflict,
             RefusalCode::AlreadyClaimed { by, at } => {

@@ -8,7 +8,7 @@ use reqwest::header::RETRY_AFTER;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
-use super::{Credentials, TwilioError, TwilioRest};
+use super::{Credentials, TwilioError, TwilioRest, is_sid};
 use crate::domain::delivery::Attempted;
 use crate::domain::delivery_error::REJECTED;
 
@@ -141,11 +141,6 @@ async fn outcome(answer: Response, within: impl Future<Output = ()>) -> Attempte
 
 fn not_now(retry_after: Option<Duration>) -> Attempted {
     Attempted::NotNow { retry_after }
-}
-
-/// Whether this can be a MessageSid; today's have 34 characters.
-fn is_sid(sid: &str) -> bool {
-    (1..=64).contains(&sid.len()) && sid.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 mod rfc2822 {

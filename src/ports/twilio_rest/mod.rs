@@ -14,8 +14,10 @@ use url::Url;
 
 use super::Clock;
 
+mod calls;
 mod messages;
 
+pub use calls::{CarriedCall, Fetched, MAX_RECORDING_BYTES, OutboundCall, Started};
 pub use messages::{CarriedMessage, OutboundText};
 
 /// How long Twilio may take for the head of an answer, and again for the rest of it. An attempt to
@@ -158,4 +160,9 @@ impl TwilioRest {
     fn read_within(&self) -> impl Future<Output = ()> {
         self.clock.sleep(ANSWER_WITHIN)
     }
+}
+
+/// Whether this can be a name that Twilio gives; today's have 34 characters.
+fn is_sid(sid: &str) -> bool {
+    (1..=64).contains(&sid.len()) && sid.bytes().all(|b| b.is_ascii_alphanumeric())
 }

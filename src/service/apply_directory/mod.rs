@@ -256,6 +256,7 @@ async fn begin_agency(
         opt_out_replies: OptOutReplies::Twilio,
         stop_reply: None,
         help_reply: None,
+        calling_countries: None,
         created_at: tx.now,
         updated_at: tx.now,
     };

@@ -93,6 +93,10 @@ async fn apply_pool(
         ring_strategy: RingStrategy::Simultaneous,
         ring_seconds: 20,
         hours: None,
+        holidays: None,
+        greeting: None,
+        voicemail_greeting: None,
+        missed_call_text: None,
         updated_at: context.tx.now,
     });
     let row = pool::Model {

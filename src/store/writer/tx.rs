@@ -10,9 +10,9 @@ use super::Shared;
 use super::batch::directory_under_lock;
 use super::ledger::Ledger;
 use crate::domain::{
-    AgencyId, AuditId, EventKind, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId,
+    AgencyId, AuditId, CallId, EventKind, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId,
 };
-use crate::entity::{agency_position, audit, event, message, notification, outbox};
+use crate::entity::{agency_position, audit, call, event, message, notification, outbox};
 use crate::store::{Directory, bulk};
 
 /// A savepoint, the time, and the log of the locked agencies.
@@ -39,6 +39,8 @@ pub struct Notice {
     pub thread: Option<ThreadId>,
     /// The message it is about.
     pub message: Option<MessageId>,
+    /// The call it is about.
+    pub call: Option<CallId>,
     /// The rung that named the users, if one did.
     pub rung: Option<RoutingRung>,
 }
@@ -123,6 +125,23 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
+    /// Appends that a call began, or got further.
+    ///
+    /// # Errors
+    /// When the agency is not one of this work's.
+    pub fn call_updated(&mut self, call: &call::Model, notices: Vec<Notice>) -> Result<(), DbErr> {
+        let event = event::Model {
+            thread_id: call.thread_id,
+            call_id: Some(call.id),
+            ..self.blank(call.agency_id, EventKind::CallUpdated)
+        };
+        let position = self.ledger.append(event)?;
+        for notice in notices {
+            self.notify(call.agency_id, position, notice);
+        }
+        Ok(())
+    }
+
     /// Puts a text into the outbox. Whoever sends is told once this work is committed.
     ///
     /// # Errors
@@ -181,6 +200,7 @@ impl<'a> Tx<'a> {
                 kind: notice.kind,
                 thread_id: notice.thread,
                 message_id: notice.message,
+                call_id: notice.call,
                 rung: notice.rung,
                 read_at: None,
                 resolved_at: None,
@@ -197,6 +217,7 @@ impl<'a> Tx<'a> {
             kind,
             thread_id: None,
             message_id: None,
+            call_id: None,
             node_id: None,
             lost_by: None,
             created_at: self.now,

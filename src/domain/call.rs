@@ -1,0 +1,148 @@
+//! What is known of a call comes in any order, twice, or late: from the documents that we gave, from the
+//! presses, from the reports on the call and on each of its legs. Here it becomes one status.
+
+use super::{CallEnd, CallStage, CallStatus, Direction, LegState};
+
+/// What is known of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Which way it goes.
+    pub direction: Direction,
+    /// What the caller was last told to do.
+    pub stage: CallStage,
+    /// Whether somebody has or had it.
+    pub answered: bool,
+    /// Whether a voicemail was left.
+    pub voicemail: bool,
+    /// How it ended, if it has.
+    pub end: Option<CallEnd>,
+}
+
+impl CallEnd {
+    /// Reads a `CallStatus` of Twilio's; `None` is one of a call that goes on.
+    /// Source: Twilio, "Call status values".
+    pub fn from_twilio(status: &str) -> Option<Self> {
+        Some(match status {
+            "completed" => Self::Completed,
+            "busy" => Self::Busy,
+            "no-answer" => Self::NoAnswer,
+            "canceled" => Self::Canceled,
+            "failed" => Self::Failed,
+            _ => return None,
+        })
+    }
+}
+
+/// How far a call got.
+pub fn status(facts: &Facts) -> CallStatus {
+    let Some(end) = facts.end else {
+        return if facts.answered { CallStatus::InProgress } else { CallStatus::Ringing };
+    };
+    match (facts.answered, facts.voicemail, end, facts.direction) {
+        (true, ..) => CallStatus::Completed,
+        (_, true, ..) => CallStatus::Voicemail,
+        (_, _, CallEnd::Failed, _) => CallStatus::Failed,
+        (_, _, CallEnd::Busy, _) => CallStatus::Busy,
+        (_, _, CallEnd::Canceled, _) => CallStatus::Canceled,
+        // The caller left while it rang; nobody else could have ended it then.
+        (_, _, CallEnd::Completed, Direction::Inbound) if facts.stage == CallStage::Ringing => CallStatus::Canceled,
+        (_, _, CallEnd::Completed | CallEnd::NoAnswer, _) => CallStatus::NoAnswer,
+    }
+}
+
+/// Adds a report to what is known of a leg. The later one in the list of [`LegState`] stands, in whatever
+/// order they come.
+pub fn join(known: LegState, report: LegState) -> LegState {
+    if rank(report) > rank(known) { report } else { known }
+}
+
+fn rank(state: LegState) -> u8 {
+    match state {
+        LegState::Ringing => 0,
+        LegState::Canceled | LegState::NoAnswer | LegState::Busy | LegState::Failed => 1,
+        LegState::PickedUp => 2,
+        LegState::Declined => 3,
+        LegState::AlreadyTaken => 4,
+        LegState::Accepted => 5,
+        LegState::Connected => 6,
+    }
+}
+
+/// What a `CallStatus` says of a leg that is not connected yet.
+/// Source: Twilio, "TwiML: Number", status callbacks.
+pub fn leg_report(status: &str) -> Option<LegState> {
+    Some(match status {
+        "queued" | "initiated" | "ringing" => LegState::Ringing,
+        "in-progress" | "answered" | "completed" => LegState::PickedUp,
+        "busy" => LegState::Busy,
+        "no-answer" => LegState::NoAnswer,
+        "canceled" => LegState::Canceled,
+        "failed" => LegState::Failed,
+        _ => return None,
+    })
+}
+
+/// Numbers that carriers show for callers who hide theirs: words, spelled on a telephone's keys.
+/// Source: Twilio's help, "Why am I getting calls from these strange numbers?".
+const HIDDEN: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
+
+/// Whether a caller can be known again: by a number of their own.
+pub fn is_known_caller(from: &str) -> bool {
+    super::address::is_e164(from) && !HIDDEN.contains(&from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_call_comes_to() {
+        let facts =
+            |stage, answered, voicemail, end| Facts { direction: Direction::Inbound, stage, answered, voicemail, end };
+        use {CallEnd as E, CallStage as S, CallStatus as C};
+        for (known, expected) in [
+            (facts(S::Greeting, false, false, None), C::Ringing),
+            (facts(S::Ringing, true, false, None), C::InProgress),
+            (facts(S::Ringing, true, false, Some(E::Completed)), C::Completed),
+            (facts(S::Done, true, false, Some(E::Completed)), C::Completed),
+            (facts(S::Ringing, false, false, Some(E::Completed)), C::Canceled),
+            (facts(S::Ringing, false, false, Some(E::Canceled)), C::Canceled),
+            (facts(S::Greeting, false, false, Some(E::Completed)), C::NoAnswer),
+            (facts(S::Recording, false, false, Some(E::Completed)), C::NoAnswer),
+            (facts(S::Recording, false, true, Some(E::Completed)), C::Voicemail),
+            (facts(S::Done, false, true, Some(E::Completed)), C::Voicemail),
+            (facts(S::Greeting, false, false, Some(E::Failed)), C::Failed),
+        ] {
+            assert_eq!(status(&known), expected, "{known:?}");
+        }
+        let outbound = |end| Facts { direction: Direction::Outbound, ..facts(S::Ringing, false, false, Some(end)) };
+        for (end, expected) in
+            [(E::Busy, C::Busy), (E::NoAnswer, C::NoAnswer), (E::Completed, C::NoAnswer), (E::Failed, C::Failed)]
+        {
+            assert_eq!(status(&outbound(end)), expected);
+        }
+    }
+
+    #[test]
+    fn a_leg_comes_to_the_same_in_every_order() {
+        use LegState as L;
+        let reports = [L::Ringing, L::PickedUp, L::Accepted, L::PickedUp, L::Canceled];
+        let highest = reports.into_iter().fold(L::Ringing, join);
+        assert_eq!(highest, L::Accepted);
+        for turned in 0..reports.len() {
+            let mut other = reports;
+            other.rotate_left(turned);
+            assert_eq!(other.into_iter().fold(L::Ringing, join), highest);
+            other.reverse();
+            assert_eq!(other.into_iter().fold(L::Ringing, join), highest);
+        }
+    }
+
+    #[test]
+    fn callers_who_hide_are_not_known() {
+        assert!(is_known_caller("+13035560001"));
+        for from in ["anonymous", "", "+266696687", "sip:someone@example.com", "Restricted", "+8656696"] {
+            assert!(!is_known_caller(from), "{from}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! One telephone call: what is known of it as a whole.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+
+use crate::domain::call::Facts;
+use crate::domain::{
+    AccountId, AgencyId, CallEnd, CallId, CallStage, CallStatus, ContactId, Direction, ExtensionId, PhoneNumberId,
+    ThreadId, UserId,
+};
+
+/// One telephone call: what is known of it as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "call")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub agency_id: AgencyId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: CallId,
+    pub phone_number_id: PhoneNumberId,
+    /// `None` for a caller who hides who they are.
+    pub contact_id: Option<ContactId>,
+    pub thread_id: Option<ThreadId>,
+    /// The extension that was dialled.
+    pub extension_id: Option<ExtensionId>,
+    /// Whom that extension reached then: theirs is the voicemail.
+    pub mailbox_user_id: Option<UserId>,
+    pub direction: Direction,
+    pub twilio_account_id: AccountId,
+    /// Twilio's name for it; `None` until an outbound call has one.
+    pub provider_sid: Option<String>,
+    pub status: CallStatus,
+    pub stage: CallStage,
+    /// How many documents have told the caller what to do: what comes late from an earlier one does not count.
+    pub step: i32,
+    /// How many extensions were dialled that there are not.
+    pub wrong_tries: i32,
+    /// Twilio's name for the leg on which 1 was pressed first: the claim, until it is corrected.
+    pub accepted_sid: Option<String>,
+    /// Who has the call, or had it.
+    pub answered_by_id: Option<UserId>,
+    /// Who called, of the staff.
+    pub started_by_id: Option<UserId>,
+    pub started_at: DateTime<Utc>,
+    pub answered_at: Option<DateTime<Utc>>,
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How it ended, as far as the carrier has said.
+    pub end: Option<CallEnd>,
+    /// Whether a voicemail was left.
+    pub recorded: bool,
+    pub duration_seconds: Option<i32>,
+    /// When to look what became of it, if nobody says so before.
+    pub look_at: Option<DateTime<Utc>>,
+    /// When somebody was told that it was missed.
+    pub told_at: Option<DateTime<Utc>>,
+}
+
+/// Rows are put together by `store`, whose every query names the agency.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// What is known of it.
+    pub fn facts(&self) -> Facts {
+        Facts {
+            direction: self.direction,
+            stage: self.stage,
+            answered: self.answered_at.is_some(),
+            voicemail: self.recorded,
+            end: self.end,
+        }
+    }
+}

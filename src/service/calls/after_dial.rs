@@ -1,0 +1,169 @@
+//! The phones have stopped ringing: the conversation is over, or the caller goes on.
+
+use chrono::TimeDelta;
+use sea_orm::DbErr;
+
+use super::rows::{Legs, Row, advance, find_or_begin, rings};
+use super::settle::{end, settle};
+use super::{CallKey, LegNews, Progress, Reached};
+use crate::domain::ivr::{Course, Happened, Heard, Plan, plan};
+use crate::domain::{CallEnd, CallStage, LegState, UserId};
+use crate::entity::call_leg;
+use crate::service::{Fault, Services};
+use crate::store::writer::{Tx, Unit};
+
+/// What the carrier says of a Dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialEnd {
+    /// Whether the caller was connected with a leg; `None` where the carrier does not say.
+    pub bridged: Option<bool>,
+    /// Its `DialCallStatus`.
+    pub status: String,
+    /// The leg that it speaks of.
+    pub leg_sid: Option<String>,
+    /// How long the conversation was.
+    pub seconds: Option<i32>,
+    /// How the call itself ended, if it has.
+    pub caller_gone: Option<CallEnd>,
+}
+
+/// Takes the end of a Dial and says how the caller goes on.
+///
+/// # Errors
+/// When it could not be written, and the conversation was over: the carrier is to say so again. A caller who is
+/// on the line goes on all the same.
+pub async fn after_dial(
+    services: &Services,
+    reached: &Reached,
+    key: CallKey,
+    course: Course,
+    dial: DialEnd,
+) -> Result<Plan, Fault> {
+    services.calls.log.written().await;
+    let (agency, waits) = (key.agency, dial.bridged == Some(false) && dial.caller_gone.is_none());
+    let unit = AfterDial { reached: reached.clone(), key, course: course.clone(), dial };
+    match services.writer.run(agency, unit).await {
+        Ok(plan) => Ok(plan),
+        Err(error) if waits => {
+            tracing::error!(%error, "what became of a ringing was not written; the caller goes on");
+            let now = services.clock.now();
+            let happened = Happened::NotConnected { heard: &[], now: now.timestamp() };
+            Ok(plan(&reached.office(now), &course, happened, now.timestamp()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+struct AfterDial {
+    reached: Reached,
+    key: CallKey,
+    course: Course,
+    dial: DialEnd,
+}
+
+impl Unit for AfterDial {
+    type Output = Plan;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Plan, DbErr> {
+        let mut rows = find_or_begin(tx, self.key.agency, &[&self.key]).await?;
+        let Some(mut row) = rows.pop() else { return Ok(Plan::HangUp { say: None }) };
+        let mut legs = Legs::of(tx, &row).await?;
+        let step = i32::from(self.course.step);
+        row.after.step = row.after.step.max(step);
+        // A repetition of what was taken already: the caller has gone on since.
+        let is_last = row.after.step == step;
+        if is_last {
+            row.after.stage = CallStage::Ringing;
+        }
+        let bridged = self.hear(tx, &mut row, &mut legs, is_last);
+        let plan = if bridged {
+            plan(&self.reached.office(tx.now), &self.course, Happened::Talked, tx.now.timestamp())
+        } else {
+            let heard = heard(&legs.rows, step);
+            let happened = Happened::NotConnected { heard: &heard, now: tx.now.timestamp() };
+            plan(&self.reached.office(tx.now), &self.course, happened, tx.now.timestamp())
+        };
+        if let Some(gone) = self.dial.caller_gone {
+            end(tx, &mut row.after, gone, true, None);
+        } else if is_last {
+            let progress = Progress::of(&plan, &self.reached);
+            if bridged {
+                end(tx, &mut row.after, CallEnd::Completed, false, None);
+            } else {
+                advance(&mut row.after, &progress);
+                for news in rings(&progress) {
+                    legs.hear(tx, &news);
+                }
+            }
+        }
+        settle(tx, row.before, row.after, legs).await?;
+        Ok(plan)
+    }
+}
+
+impl AfterDial {
+    /// Adds what the carrier says to the call and its legs. Tells whether the caller was connected.
+    fn hear(&self, tx: &Tx<'_>, row: &mut Row, legs: &mut Legs, is_last: bool) -> bool {
+        let (dial, step) = (&self.dial, i32::from(self.course.step));
+        let talked = matches!(dial.status.as_str(), "completed" | "answered");
+        let accepted = row.after.accepted_sid.clone();
+        // Only a leg on which 1 was pressed can be connected, whatever `completed` may mean otherwise.
+        let bridged = dial.bridged.unwrap_or(talked && accepted.is_some());
+        let named = |sid: &Option<String>| sid.as_ref().and_then(|sid| user_of(&legs.rows, sid));
+        if bridged {
+            let connected = dial.leg_sid.clone().filter(|_| named(&dial.leg_sid).is_some()).or(accepted);
+            let user = named(&connected).or(row.after.answered_by_id);
+            let seconds = TimeDelta::seconds(dial.seconds.unwrap_or(0).into());
+            row.after.answered_at = row.after.answered_at.or(Some(tx.now - seconds));
+            row.after.answered_by_id = user;
+            if let Some(user) = user {
+                let state = LegState::Connected;
+                legs.hear(
+                    tx,
+                    &LegNews { step, user: Some(user), sid: connected, state, ended: true, seconds: dial.seconds },
+                );
+            }
+        } else if is_last {
+            // Whoever had pressed 1 was not connected after all.
+            row.after.accepted_sid = None;
+            row.after.answered_by_id = None;
+            row.after.answered_at = None;
+            // Of a single phone the carrier says how it took it.
+            let single = self.course.ring.as_ref().and_then(|ring| match ring.users.as_slice() {
+                [user] => Some(*user),
+                _ => None,
+            });
+            if let Some((user, state)) = single.zip(crate::domain::call::leg_report(&dial.status))
+                && state != LegState::PickedUp
+            {
+                let sid = dial.leg_sid.clone();
+                legs.hear(tx, &LegNews { step, user: Some(user), sid, state, ended: true, seconds: None });
+            }
+        }
+        bridged
+    }
+}
+
+fn user_of(legs: &[call_leg::Model], sid: &str) -> Option<UserId> {
+    legs.iter().find(|leg| leg.provider_sid.as_deref() == Some(sid))?.user_id
+}
+
+/// How the phones of a step took it.
+fn heard(legs: &[call_leg::Model], step: i32) -> Vec<(UserId, Heard)> {
+    let of_step = legs.iter().filter(|leg| leg.step == step);
+    of_step
+        .filter_map(|leg| {
+            let how = match leg.state {
+                LegState::Ringing => return None,
+                LegState::Canceled => Heard::CutOff,
+                LegState::NoAnswer | LegState::Busy | LegState::Failed => Heard::ToTheEnd,
+                LegState::PickedUp
+                | LegState::Declined
+                | LegState::AlreadyTaken
+                | LegState::Accepted
+                | LegState::Connected => Heard::PickedUp,
+            };
+            Some((leg.user_id?, how))
+        })
+        .collect()
+}

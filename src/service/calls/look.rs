@@ -1,0 +1,79 @@
+//! Calls of which nothing more is heard. A number's own status callback may not be set at Twilio, and a
+//! report may be lost: so the carrier is asked, and no call rings for ever.
+
+use sea_orm::DbErr;
+
+use super::rows::{LOOK_AFTER, Legs, Row};
+use super::settle::{end, settle};
+use crate::domain::CallEnd;
+use crate::entity::call;
+use crate::ports::twilio_rest::TwilioError;
+use crate::service::{Fault, Services};
+use crate::store::calls;
+use crate::store::writer::{Tx, Unit};
+
+/// How many calls one round takes.
+const ROUND: u64 = 50;
+
+/// Looks at all calls that are due. Running it twice tells nobody twice.
+///
+/// # Errors
+/// When the database fails; the next round makes up for it.
+pub async fn look_at_calls(services: &Services) -> Result<(), Fault> {
+    for call in calls::due(services.reader(), services.clock.now(), ROUND).await? {
+        let found = if call.end.is_some() { Found::Ended } else { ask(services, &call).await? };
+        services.writer.run(call.agency_id, Look { call, found }).await?;
+    }
+    Ok(())
+}
+
+enum Found {
+    /// We know that it is over: what came of it is to be told.
+    Ended,
+    /// It ended so.
+    At(CallEnd, Option<i32>),
+    /// It goes on, or nobody says.
+    Open,
+}
+
+async fn ask(services: &Services, call: &call::Model) -> Result<Found, Fault> {
+    let account = services.accounts.by_id(call.twilio_account_id).await?;
+    let credentials = account.and_then(|account| account.credentials());
+    let (Some(credentials), Some(sid)) = (credentials, &call.provider_sid) else {
+        // One that the carrier never took.
+        return Ok(if call.provider_sid.is_none() { Found::At(CallEnd::Failed, None) } else { Found::Open });
+    };
+    Ok(match services.sending.twilio.call(&credentials, sid).await {
+        Ok(Some(known)) => match CallEnd::from_twilio(&known.status) {
+            Some(ended) => Found::At(ended, known.seconds()),
+            None => Found::Open,
+        },
+        Ok(None) => Found::At(CallEnd::Completed, None),
+        Err(TwilioError::Unreachable | TwilioError::Unauthorised | TwilioError::Answer(_)) => Found::Open,
+    })
+}
+
+struct Look {
+    call: call::Model,
+    found: Found,
+}
+
+impl Unit for Look {
+    type Output = ();
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), DbErr> {
+        let Some(before) = calls::by_id(tx.conn, self.call.agency_id, self.call.id).await? else { return Ok(()) };
+        if before.look_at.is_none_or(|at| at > tx.now) {
+            return Ok(());
+        }
+        let mut after = call::Model { look_at: None, ..before.clone() };
+        match self.found {
+            Found::Ended => {}
+            Found::At(ended, seconds) => end(tx, &mut after, ended, true, seconds),
+            Found::Open => after.look_at = Some(tx.now + LOOK_AFTER),
+        }
+        let row = Row { before: Some(before), after };
+        let legs = Legs::of(tx, &row).await?;
+        settle(tx, row.before, row.after, legs).await.map(drop)
+    }
+}

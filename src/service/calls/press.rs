@@ -1,0 +1,78 @@
+//! A key was pressed on a phone that rang. Of any number who press 1 exactly one has the call: by one
+//! conditional write, durable before the answer.
+
+use sea_orm::DbErr;
+
+use super::rows::{Legs, find_or_begin};
+use super::settle::settle;
+use super::{CallKey, LegNews};
+use crate::domain::ivr::{LegPlan, answer_press};
+use crate::domain::{LegState, UserId};
+use crate::service::{Fault, Services};
+use crate::store::calls;
+use crate::store::writer::{Tx, Unit};
+
+/// Takes a press and says what the phone is to do.
+///
+/// # Errors
+/// When it could not be written: nobody has the call by it.
+pub async fn press(
+    services: &Services,
+    key: CallKey,
+    (step, user, sid): (u8, UserId, String),
+    digits: &str,
+) -> Result<LegPlan, Fault> {
+    services.calls.log.written().await;
+    let agency = key.agency;
+    let wants = digits == "1";
+    let won = services.writer.run(agency, Press { key, step: step.into(), user, sid, wants }).await?;
+    Ok(answer_press(digits, wants.then_some(won)))
+}
+
+struct Press {
+    key: CallKey,
+    step: i32,
+    user: UserId,
+    sid: String,
+    wants: bool,
+}
+
+impl Unit for Press {
+    type Output = bool;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, DbErr> {
+        let Some(mut row) = find_or_begin(tx, self.key.agency, &[&self.key]).await?.pop() else { return Ok(false) };
+        let mut legs = Legs::of(tx, &row).await?;
+        // The phones ring no more, or the caller has gone: who presses now comes too late.
+        let is_open = row.after.end.is_none() && self.step >= row.after.step;
+        let won = self.wants && is_open && self.claim(tx, &mut row).await?;
+        let state = match (self.wants, won) {
+            (true, true) => LegState::Accepted,
+            (true, false) => LegState::AlreadyTaken,
+            (false, _) => LegState::Declined,
+        };
+        let sid = Some(self.sid.clone());
+        legs.hear(tx, &LegNews { step: self.step, user: Some(self.user), sid, state, ended: false, seconds: None });
+        if won {
+            row.after.step = row.after.step.max(self.step);
+            row.after.answered_by_id = Some(self.user);
+            row.after.answered_at = row.after.answered_at.or(Some(tx.now));
+        }
+        settle(tx, row.before, row.after, legs).await?;
+        Ok(won)
+    }
+}
+
+impl Press {
+    async fn claim(&self, tx: &Tx<'_>, row: &mut super::rows::Row) -> Result<bool, DbErr> {
+        let won = match &row.before {
+            Some(before) => calls::claim(tx.conn, before, &self.sid).await?,
+            // The row is made with the claim in it.
+            None => true,
+        };
+        if won {
+            row.after.accepted_sid = Some(self.sid.clone());
+        }
+        Ok(won)
+    }
+}

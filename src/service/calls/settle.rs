@@ -1,0 +1,126 @@
+//! Writes what has become of a call, and tells whom it concerns: one place, whatever it was that became known.
+
+use chrono::TimeDelta;
+use jiff::tz::TimeZone;
+use sea_orm::DbErr;
+
+use super::rows::Legs;
+use crate::domain::call::status;
+use crate::domain::hours::is_quiet;
+use crate::domain::opt_out::gate;
+use crate::domain::{
+    CallEnd, CallStage, Direction, NotificationKind, PoolId, Purpose, RoutingRung, UserId, address::can_be_texted,
+};
+use crate::entity::call;
+use crate::service::compose::{Outgoing, queue, wishes};
+use crate::store::bulk::insert;
+use crate::store::directory_writes::save;
+use crate::store::writer::{Notice, Tx};
+use crate::store::{Directory, contacts, notifications, threads};
+
+/// A voicemail comes a moment after the end of its call. Until then the call is not called missed.
+const RECORDING_WITHIN: TimeDelta = TimeDelta::seconds(60);
+
+/// Notes that a call is over. What the carrier says of it stands before what we think.
+pub(super) fn end(tx: &Tx<'_>, call: &mut call::Model, end: CallEnd, reported: bool, seconds: Option<i32>) {
+    // That somebody hung up says less than why nobody answered.
+    let says_more = call.end.is_none() || (reported && end != CallEnd::Completed);
+    if says_more {
+        call.end = Some(end);
+    }
+    let ended_at = *call.ended_at.get_or_insert(tx.now);
+    let lasted = i32::try_from((ended_at - call.started_at).num_seconds().max(0)).ok();
+    call.duration_seconds = seconds.or(call.duration_seconds).or(lasted);
+}
+
+/// Writes a call with its legs: status, event, notifications, and the text to a caller whom nobody answered.
+pub(super) async fn settle(
+    tx: &mut Tx<'_>,
+    before: Option<call::Model>,
+    mut after: call::Model,
+    legs: Legs,
+) -> Result<call::Model, DbErr> {
+    after.status = status(&after.facts());
+    let is_over = after.end.is_some();
+    let is_missed = is_over && after.answered_at.is_none() && after.direction == Direction::Inbound;
+    let left_voicemail = after.recorded && !before.as_ref().is_some_and(|before| before.recorded);
+    if is_over {
+        // Whoever is asked for a voicemail may have left one that is still on its way.
+        let waits = is_missed && !after.recorded && after.stage == CallStage::Recording && after.told_at.is_none();
+        let until = after.ended_at.map(|ended| ended + RECORDING_WITHIN).filter(|until| waits && *until > tx.now);
+        after.look_at = until;
+    }
+    let mut notices = Vec::new();
+    let directory = tx.directory(after.agency_id).await?;
+    let was_told = after.told_at.is_some();
+    if left_voicemail {
+        notices.push(notice(&directory, &after, NotificationKind::Voicemail));
+    } else if is_missed && !was_told && after.look_at.is_none() {
+        notices.push(notice(&directory, &after, NotificationKind::MissedCall));
+    }
+    if !notices.is_empty() {
+        after.told_at = after.told_at.or(Some(tx.now));
+    }
+    let changed = before.as_ref() != Some(&after) || legs.has_changed();
+    match &before {
+        None => insert(tx.conn, vec![after.clone()]).await?,
+        Some(before) if *before != after => save(tx.conn, after.clone()).await?,
+        Some(_) => {}
+    }
+    let (new, known) = legs.into_writes();
+    insert(tx.conn, new).await?;
+    for leg in known {
+        save(tx.conn, leg).await?;
+    }
+    let answered = after.answered_at.is_some() && !before.as_ref().is_some_and(|before| before.answered_at.is_some());
+    if was_told && (left_voicemail || answered) {
+        let missed = NotificationKind::MissedCall;
+        notifications::resolve_of_call(tx.conn, after.agency_id, after.id, missed, tx.now).await?;
+    }
+    if changed {
+        tx.call_updated(&after, notices.clone())?;
+    }
+    if !notices.is_empty() && !was_told {
+        text_back(tx, &directory, &after).await?;
+    }
+    Ok(after)
+}
+
+/// Whom a call concerns that nobody answered: the user of the extension, or everybody of the pool whom calls
+/// reach, AWAY or not; and never nobody.
+fn notice(directory: &Directory, call: &call::Model, kind: NotificationKind) -> Notice {
+    let active = |id: UserId| directory.active_user(id).map(|user| user.id);
+    let mailbox = call.mailbox_user_id.and_then(active);
+    let pool = || directory.hearers(call.phone_number_id).map(|user| user.id).collect::<Vec<_>>();
+    let default_user = || directory.agency.default_user_id.and_then(active);
+    let (rung, users) = match (mailbox, pool()) {
+        (Some(user), _) => (RoutingRung::Extension, vec![user]),
+        (None, pool) if !pool.is_empty() => (RoutingRung::Pool, pool),
+        (None, _) => match default_user() {
+            Some(user) => (RoutingRung::DefaultUser, vec![user]),
+            None => (RoutingRung::Admins, directory.admins().map(|user| user.id).collect()),
+        },
+    };
+    Notice { kind, users, thread: call.thread_id, message: None, call: Some(call.id), rung: Some(rung) }
+}
+
+/// One text to a caller whom nobody answered, if the number sends one, the caller wants texts, and it wakes nobody.
+async fn text_back(tx: &mut Tx<'_>, directory: &Directory, call: &call::Model) -> Result<(), DbErr> {
+    let pool = directory.pool(PoolId::from(call.phone_number_id));
+    let (Some(text), Some(thread)) = (pool.and_then(|pool| pool.missed_call_text.as_deref()), call.thread_id) else {
+        return Ok(());
+    };
+    let zone = TimeZone::get(&directory.agency.time_zone).unwrap_or(TimeZone::UTC);
+    if is_quiet(&zone, tx.now) {
+        return Ok(());
+    }
+    let Some(thread) = threads::by_id(tx.conn, call.agency_id, thread).await? else { return Ok(()) };
+    let Some(contact) = contacts::by_ids(tx.conn, call.agency_id, &[thread.contact_id]).await?.pop() else {
+        return Ok(());
+    };
+    if !can_be_texted(&contact.phone) || gate(Purpose::MissedCall, wishes(&contact, &thread)).is_err() {
+        return Ok(());
+    }
+    let outgoing = Outgoing { body: text, sender: None, extension: None, purpose: Purpose::MissedCall };
+    queue(tx, thread, outgoing).await.map(drop)
+}

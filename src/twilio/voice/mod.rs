@@ -1,0 +1,99 @@
+//! `/api/twilio/voice/…`: calls. The number's own webhook is `inbound`, its status callback `status`; the
+//! steps beside them are named in the documents that we give.
+
+use std::future::Future;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+
+use super::form::{Form, field};
+use super::twiml::{self, Document};
+use super::verified::{Refused, Verified, verify};
+use super::{ANSWER_WITHIN, VOICE_PATH, VOICE_STEPS, WebhookState};
+use crate::rest::metrics::CallOutcome;
+
+mod caller;
+mod leg;
+mod outbound;
+mod reports;
+
+/// The longest name that Twilio could give a call; today's have 34 characters.
+const MAX_SID_BYTES: usize = 64;
+
+pub(super) fn router() -> Router<WebhookState> {
+    Router::new()
+        .route(VOICE_PATH, post(caller::inbound))
+        .route(&below("menu"), post(caller::menu))
+        .route(&below("dialled"), post(caller::dialled))
+        .route(&below("recorded"), post(caller::recorded))
+        .route(&below("silent"), post(caller::silent))
+        .route(&below("recording"), post(reports::recording))
+        .route(&below("transcription"), post(reports::transcription))
+        .route(&below("status"), post(reports::status))
+        .route(&below("screen"), post(leg::screen))
+        .route(&below("press"), post(leg::press))
+        .route(&below("leg"), post(leg::status))
+        .route(&below("outbound"), post(outbound::picked_up))
+        .route(&below("outbound-press"), post(outbound::pressed))
+        .route(&below("outbound-dialled"), post(outbound::dialled))
+        .route(&below("outbound-leg"), post(outbound::leg_status))
+}
+
+fn below(name: &str) -> String {
+    format!("{VOICE_STEPS}/{name}")
+}
+
+/// Answers one of Twilio's requests about a call with a document.
+async fn answer<F>(state: &WebhookState, name: &str, request: Request, take: impl FnOnce(Verified) -> F) -> Response
+where
+    F: Future<Output = Result<Document, Refused>>,
+{
+    let address =
+        if name == "inbound" { state.voice_url.clone() } else { format!("{}{}", state.public_url, below(name)) };
+    let taken = async {
+        let verified = verify(&state.services, &address, request).await?;
+        take(verified).await
+    };
+    let taken = tokio::select! {
+        taken = taken => taken,
+        () = state.services.clock.sleep(ANSWER_WITHIN) => {
+            tracing::error!("a step of a call was not taken in time");
+            Err(Refused::With(StatusCode::SERVICE_UNAVAILABLE))
+        }
+    };
+    match taken {
+        Ok(document) => {
+            state.metrics.call(CallOutcome::Answered);
+            twiml::answer(document)
+        }
+        Err(Refused::With(status)) => {
+            let failed = status.is_server_error();
+            state.metrics.call(if failed { CallOutcome::Failed } else { CallOutcome::Refused });
+            status.into_response()
+        }
+        Err(Refused::Fault(fault)) => {
+            tracing::error!(error = %fault, "a step of a call was not taken");
+            state.metrics.call(CallOutcome::Failed);
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+/// A field that the form must have.
+fn needed<'a>(form: &'a Form, name: &str) -> Result<&'a str, Refused> {
+    field(form, name).ok_or(Refused::With(StatusCode::BAD_REQUEST))
+}
+
+/// The name of a call or a leg that the form must have.
+fn sid(form: &Form, name: &str) -> Result<String, Refused> {
+    let sid = needed(form, name)?;
+    let well_formed = (1..=MAX_SID_BYTES).contains(&sid.len()) && sid.bytes().all(|b| b.is_ascii_alphanumeric());
+    if well_formed { Ok(sid.to_owned()) } else { Err(Refused::With(StatusCode::BAD_REQUEST)) }
+}
+
+fn seconds(form: &Form, name: &str) -> Option<i32> {
+    field(form, name)?.parse().ok().filter(|seconds| *seconds >= 0)
+}

@@ -1,0 +1,86 @@
+//! What is reported of calls and recordings, in any order, twice, or late.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+
+use super::caller::reached;
+use super::{answer, needed, seconds, sid};
+use crate::domain::CallEnd;
+use crate::domain::ivr::LegPlan;
+use crate::service::calls::{
+    CallKey, CallReport, OutboundKey, Reached, Recording, left_voicemail, report_call, transcribed,
+};
+use crate::twilio::WebhookState;
+use crate::twilio::form::field;
+use crate::twilio::links::course_of;
+use crate::twilio::twiml::{self, Document};
+use crate::twilio::verified::{Refused, Verified};
+
+/// `POST /api/twilio/voice/status`: how far a call got. Source: Twilio, "Call status callbacks".
+pub(super) async fn status(State(state): State<WebhookState>, request: Request) -> Response {
+    answer(&state, "status", request, async |verified| {
+        let Some(ended) = CallEnd::from_twilio(needed(&verified.form, "CallStatus")?) else { return Ok(nothing()) };
+        let lasted = seconds(&verified.form, "CallDuration");
+        let query = &verified.query;
+        let named = field(query, "agency").and_then(|id| id.parse().ok()).zip(field(query, "call"));
+        let call = match named.and_then(|(agency, call)| Some((agency, call.parse().ok()?))) {
+            Some((agency, call)) => {
+                let (account, sid) = (verified.account, sid(&verified.form, "CallSid")?);
+                Some(CallReport::Outbound(OutboundKey { agency, call, account, sid }))
+            }
+            None => reached(&state, &verified).await?.map(|(_, key)| CallReport::Inbound(key)),
+        };
+        if let Some(call) = call {
+            report_call(&state.services, call, ended, lasted).await?;
+        }
+        Ok(nothing())
+    })
+    .await
+}
+
+/// A recording is there. Source: Twilio, "TwiML: Record", recordingStatusCallback.
+pub(super) async fn recording(State(state): State<WebhookState>, request: Request) -> Response {
+    answer(&state, "recording", request, async |verified| {
+        let recording = Recording {
+            sid: sid(&verified.form, "RecordingSid")?,
+            seconds: seconds(&verified.form, "RecordingDuration").unwrap_or(0),
+        };
+        let is_there = field(&verified.form, "RecordingStatus").is_none_or(|status| status == "completed");
+        if let Some((number, key)) = from_address(&state, &verified).await?.filter(|_| is_there) {
+            let course = course_of(&verified.query);
+            left_voicemail(&state.services, &number, key, &course, recording, false).await?;
+        }
+        Ok(nothing())
+    })
+    .await
+}
+
+/// What a voicemail says in words. Source: Twilio, "TwiML: Record", transcribeCallback.
+pub(super) async fn transcription(State(state): State<WebhookState>, request: Request) -> Response {
+    answer(&state, "transcription", request, async |verified| {
+        let recording = sid(&verified.form, "RecordingSid")?;
+        let text = field(&verified.form, "TranscriptionText").filter(|text| !text.trim().is_empty());
+        let found = from_address(&state, &verified).await?;
+        if let Some(((_, key), text)) = found.zip(text) {
+            transcribed(&state.services, key, recording, text).await?;
+        }
+        Ok(nothing())
+    })
+    .await
+}
+
+/// The call as the address names it: these forms name neither caller nor number.
+async fn from_address(state: &WebhookState, verified: &Verified) -> Result<Option<(Reached, CallKey)>, Refused> {
+    let (services, form, query) = (&state.services, &verified.form, &verified.query);
+    let agency = field(query, "agency").and_then(|id| id.parse().ok());
+    let number = field(query, "number").and_then(|id| id.parse().ok());
+    let Some((agency, number)) = agency.zip(number) else { return Ok(None) };
+    let found = services.calls.switchboard.by_id(services, agency, verified.account, number).await?;
+    let from = field(form, "From").unwrap_or_default().to_owned();
+    let key = CallKey { agency, account: verified.account, number, sid: sid(form, "CallSid")?, from };
+    Ok(found.map(|reached| (reached, key)))
+}
+
+fn nothing() -> Document {
+    twiml::leg(&LegPlan::Connect, "")
+}
