@@ -13,6 +13,7 @@ use crate::config::{Authentication, EventBus, Settings};
 use crate::events::{Bus, Feeds};
 use crate::graphql::{self, GraphqlState, Live};
 use crate::ports::jwks::Jwks;
+use crate::ports::media_store::MediaStore;
 use crate::ports::twilio_rest::TwilioRest;
 use crate::ports::{Clock, IdGen};
 use crate::rest::metrics::Metrics;
@@ -21,6 +22,7 @@ use crate::service::Services;
 use crate::service::accounts::Accounts;
 use crate::service::authenticate::{Authenticator, Trust};
 use crate::service::calls::{CallLog, Calls, Guesses, Switchboard};
+use crate::service::media_links::MediaLinks;
 use crate::service::seal::Sealer;
 use crate::service::sending::{Bell, Sending};
 use crate::store::writer::{Committed, Writer, WriterParts};
@@ -103,6 +105,8 @@ impl App {
         let writer = Arc::new(writer);
         let (log, writing) = CallLog::open(writer.clone(), clock.clone());
         lanes.push(writing);
+        let media = MediaStore::new(settings.media.clone());
+        let media_links = MediaLinks::new(&settings.secret_key, &settings.public_url);
         let calls = Calls {
             switchboard: Switchboard::default(),
             log,
@@ -111,8 +115,19 @@ impl App {
             status_url: format!("{}{}", settings.public_url, twilio::VOICE_STATUS_PATH),
         };
         let accounts = Accounts::new(database.reader.clone(), sealer.clone(), clock.clone());
-        let services =
-            Arc::new(Services { database, writer, directories, feeds, accounts, sending, calls, clock, ids });
+        let services = Arc::new(Services {
+            database,
+            writer,
+            directories,
+            feeds,
+            accounts,
+            sending,
+            calls,
+            media,
+            media_links,
+            clock,
+            ids,
+        });
         let Authentication { secret, jwks_url, issuer, audience } = &settings.authentication;
         let issuer_keys = jwks_url.clone().map(Jwks::new).transpose().context("TLS cannot be set up")?;
         let (issuer, audience) = (issuer.as_deref(), audience.as_deref());

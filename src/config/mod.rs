@@ -35,7 +35,7 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
 }
 
 /// All settings there are.
-pub const SETTINGS: [Setting; 17] = [
+pub const SETTINGS: [Setting; 19] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "sqlite:, postgres: or mysql: (MariaDB)"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "where to listen"),
     setting("PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the origin that Twilio and browsers see"),
@@ -44,6 +44,12 @@ pub const SETTINGS: [Setting; 17] = [
         "public URL + /api/twilio/webhook",
         "the address set at Twilio, where it differs",
     ),
+    setting(
+        "TWILIO_VOICE_WEBHOOK_URL",
+        "public URL + /api/twilio/voice/inbound",
+        "the address set at Twilio, where it differs",
+    ),
+    setting("PARTYLINE_MEDIA", "partyline-media; on SQLite: beside the file", "the folder that keeps recordings"),
     setting("TWILIO_API_BASE", "https://api.twilio.com", "where Twilio's REST API is"),
     setting("PARTYLINE_UNKNOWN_AFTER", "5m", "how long a text may be in doubt before a person is asked: 90s, 5m, 1h"),
     setting("PARTYLINE_JWT_SECRET", "on SQLite: made, beside the file", "signs bearer tokens; at least 32 bytes"),
@@ -101,6 +107,8 @@ pub struct Settings {
     pub sms_webhook_url: String,
     /// The address of the voice webhook as it is set at Twilio.
     pub voice_webhook_url: String,
+    /// The folder in which recordings are kept.
+    pub media: PathBuf,
     /// Where Twilio's REST API is, without a trailing slash.
     pub twilio_api_base: String,
     /// How long a text may be in doubt before a person is asked.
@@ -257,6 +265,7 @@ impl Settings {
             listen,
             sms_webhook_url,
             voice_webhook_url,
+            media: media(source, &database_url),
             twilio_api_base: url(source, "TWILIO_API_BASE", "https://api.twilio.com")?,
             unknown_after: duration(source.get("PARTYLINE_UNKNOWN_AFTER").unwrap_or("5m"))
                 .map_err(|why| invalid("PARTYLINE_UNKNOWN_AFTER", why))?,
@@ -273,6 +282,18 @@ impl Settings {
     /// The file of an SQLite database.
     pub fn sqlite_file(&self) -> Option<PathBuf> {
         sqlite_file(&self.database_url)
+    }
+}
+
+/// The folder of recordings: beside an SQLite file, unless another is named.
+fn media(source: &Source, database_url: &str) -> PathBuf {
+    match (source.get("PARTYLINE_MEDIA"), sqlite_file(database_url)) {
+        (Some(folder), _) => PathBuf::from(folder),
+        (None, Some(mut file)) => {
+            file.as_mut_os_string().push(".media");
+            file
+        }
+        (None, None) => PathBuf::from("partyline-media"),
     }
 }
 

@@ -16,8 +16,8 @@ use dataloader::cached::Loader;
 
 use super::context::Caller;
 use super::errors::{Failure, Result};
-use crate::domain::{ContactId, MessageId, ThreadId};
-use crate::entity::{contact, media, message, thread};
+use crate::domain::{CallId, ContactId, MessageId, ThreadId};
+use crate::entity::{call, call_leg, contact, media, message, thread, voicemail};
 use crate::service::{Fault, Viewer};
 use crate::store;
 
@@ -72,6 +72,9 @@ struct Set {
     media: LoaderOf<MediaOfMessages>,
     threads_of_contacts: LoaderOf<ThreadsOfContacts>,
     seen: LoaderOf<SeenCounts>,
+    calls: LoaderOf<Calls>,
+    legs: LoaderOf<LegsOfCalls>,
+    voicemails: LoaderOf<VoicemailsOfCalls>,
 }
 
 impl Set {
@@ -86,6 +89,9 @@ impl Set {
             media: loader(caller),
             threads_of_contacts: loader(caller),
             seen: loader(caller),
+            calls: loader(caller),
+            legs: loader(caller),
+            voicemails: loader(caller),
         })
     }
 }
@@ -134,6 +140,21 @@ impl Loaders {
     /// The visible threads of a contact, newest activity first.
     pub async fn threads_of(&self, contact: ContactId) -> Result<Vec<Arc<thread::Model>>> {
         load(&self.caller, &self.set().threads_of_contacts, contact).await
+    }
+
+    /// A call, if the viewer may see it.
+    pub async fn call(&self, id: CallId) -> Result<Option<Arc<call::Model>>> {
+        load(&self.caller, &self.set().calls, id).await
+    }
+
+    /// The legs of a visible call, in the order in which they rang.
+    pub async fn legs(&self, call: CallId) -> Result<Vec<Arc<call_leg::Model>>> {
+        load(&self.caller, &self.set().legs, call).await
+    }
+
+    /// The voicemail of a visible call.
+    pub async fn voicemail(&self, call: CallId) -> Result<Option<Arc<voicemail::Model>>> {
+        load(&self.caller, &self.set().voicemails, call).await
     }
 
     /// How many of a thread's inbound messages the viewer has seen; `None` if they never read it.
@@ -222,5 +243,45 @@ impl Source for SeenCounts {
         let conn = caller.services.reader();
         let rows = store::threads::read_marks(conn, viewer.agency(), viewer.id(), keys).await?;
         Ok(rows.into_iter().map(|row| (row.thread_id, Some(row.seen_count))).collect())
+    }
+}
+
+struct Calls;
+
+impl Source for Calls {
+    type Key = CallId;
+    type Value = Option<Arc<call::Model>>;
+
+    async fn read(caller: &Caller, viewer: &Viewer, keys: &[CallId]) -> Found<Self> {
+        let rows = store::calls::visible_among(caller.services.reader(), &viewer.call_scope(), keys).await?;
+        Ok(rows.into_iter().map(|row| (row.id, Some(Arc::new(row)))).collect())
+    }
+}
+
+struct LegsOfCalls;
+
+impl Source for LegsOfCalls {
+    type Key = CallId;
+    type Value = Vec<Arc<call_leg::Model>>;
+
+    async fn read(caller: &Caller, viewer: &Viewer, keys: &[CallId]) -> Found<Self> {
+        let rows = store::calls::legs_of(caller.services.reader(), viewer.agency(), keys).await?;
+        let mut found = HashMap::<_, Vec<_>>::new();
+        for row in rows {
+            found.entry(row.call_id).or_default().push(Arc::new(row));
+        }
+        Ok(found)
+    }
+}
+
+struct VoicemailsOfCalls;
+
+impl Source for VoicemailsOfCalls {
+    type Key = CallId;
+    type Value = Option<Arc<voicemail::Model>>;
+
+    async fn read(caller: &Caller, viewer: &Viewer, keys: &[CallId]) -> Found<Self> {
+        let rows = store::calls::voicemails_of(caller.services.reader(), viewer.agency(), keys).await?;
+        Ok(rows.into_iter().map(|row| (row.call_id, Some(Arc::new(row)))).collect())
     }
 }

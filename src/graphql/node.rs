@@ -10,12 +10,12 @@ use super::context::Caller;
 use super::errors::Result;
 use super::loaders::Loaders;
 use super::types::{
-    Agency, Assignment, Contact, Extension, Media, Message, Notification, PhoneNumber, Pool, QuarantinedMessage,
-    Thread, ThreadActivity, User,
+    Agency, Assignment, Call, Contact, Extension, Media, Message, Notification, PhoneNumber, Pool, QuarantinedMessage,
+    Thread, ThreadActivity, User, Voicemail,
 };
 use crate::domain::{
-    ActivityId, AgencyId, AssignmentId, ContactId, ExtensionId, MediaId, MessageId, NotificationId, PhoneNumberId,
-    PoolId, QuarantineId, ThreadId, UserId,
+    ActivityId, AgencyId, AssignmentId, CallId, ContactId, ExtensionId, MediaId, MessageId, NotificationId,
+    PhoneNumberId, PoolId, QuarantineId, ThreadId, UserId, VoicemailId,
 };
 use crate::service::Viewer;
 use crate::store;
@@ -48,6 +48,10 @@ pub enum Node {
     Media(Media),
     /// One thing that one user should know.
     Notification(Notification),
+    /// One telephone call.
+    Call(Call),
+    /// What a caller said to nobody.
+    Voicemail(Voicemail),
     /// A text that fitted no number.
     QuarantinedMessage(QuarantinedMessage),
 }
@@ -73,6 +77,8 @@ pub async fn find(caller: &Caller, loaders: &Loaders, viewer: &Arc<Viewer>, id: 
         MessageId::PREFIX => search.message(id_of(id)).await?.map(Node::Message),
         MediaId::PREFIX => search.media(id).await?.map(Node::Media),
         NotificationId::PREFIX => search.notification(id).await?.map(Node::Notification),
+        CallId::PREFIX => search.call(id_of(id)).await?.map(Node::Call),
+        VoicemailId::PREFIX => search.voicemail(id).await?.map(Node::Voicemail),
         QuarantineId::PREFIX => search.quarantined(id).await?.map(Node::QuarantinedMessage),
         _ => None,
     })
@@ -133,6 +139,18 @@ impl Search<'_> {
         let Some(id) = id_of(id) else { return Ok(None) };
         let rows = store::notifications::own_among(self.conn(), self.viewer.agency(), self.viewer.id(), &[id]).await;
         Ok(self.read(rows)?.into_iter().next().map(|row| Notification::new(self.viewer, row)))
+    }
+
+    async fn call(&self, id: Option<CallId>) -> Result<Option<Call>> {
+        let Some(id) = id else { return Ok(None) };
+        Ok(self.loaders.call(id).await?.map(|row| Call::new(self.viewer, row)))
+    }
+
+    async fn voicemail(&self, id: &str) -> Result<Option<Voicemail>> {
+        let Some(id) = id_of(id) else { return Ok(None) };
+        let row = store::calls::voicemail(self.conn(), self.viewer.agency(), id).await;
+        let Some(row) = self.read(row)? else { return Ok(None) };
+        Ok(self.call(Some(row.call_id)).await?.map(|_| Voicemail::new(self.viewer, Arc::new(row))))
     }
 
     async fn quarantined(&self, id: &str) -> Result<Option<QuarantinedMessage>> {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::service::Services;
 use metrics::Metrics;
 
+mod media;
 pub mod metrics;
 
 /// What these routes work with.
@@ -33,6 +34,7 @@ pub fn router(state: RestState) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(show_metrics))
+        .route("/media/{id}", get(media::media))
         .with_state(state)
 }
 

@@ -14,6 +14,7 @@ use crate::domain::{AgencyId, MessageId, Role, ThreadId, UserId};
 use crate::entity::user;
 use crate::events::Feeds;
 use crate::ports::jwks::JwksError;
+use crate::ports::media_store::MediaStore;
 use crate::ports::{Clock, IdGen};
 use crate::store::calls::CallScope;
 use crate::store::failure::describe;
@@ -30,12 +31,15 @@ pub mod claim_thread;
 pub mod close_thread;
 pub mod compose;
 pub mod escalate;
+pub mod fetch_recordings;
 pub mod forget_keys;
 mod issuer_keys;
 pub mod manage_extensions;
 pub mod manage_pool;
 pub mod mark_notifications_read;
 pub mod mark_thread_read;
+pub mod mark_voicemail_listened;
+pub mod media_links;
 pub mod quarantine;
 pub mod receive_receipt;
 pub mod receive_sms;
@@ -48,9 +52,11 @@ pub mod send_message;
 pub mod sending;
 pub mod set_availability;
 pub mod set_opt_out;
+pub mod show_media;
 pub mod start_thread;
 mod thread_act;
 pub mod transfer_thread;
+pub mod verify_phone;
 
 /// What every use case works with.
 pub struct Services {
@@ -68,6 +74,10 @@ pub struct Services {
     pub sending: Arc<sending::Sending>,
     /// Calls.
     pub calls: calls::Calls,
+    /// Where recordings are kept.
+    pub media: MediaStore,
+    /// The addresses by which they are shown.
+    pub media_links: media_links::MediaLinks,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Names and randomness.

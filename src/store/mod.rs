@@ -19,6 +19,7 @@ pub mod messages;
 pub mod notifications;
 pub mod outbox;
 pub mod page;
+pub mod phone_verifications;
 pub mod quarantine;
 pub mod thread_writes;
 pub mod threads;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use crate::service::calls::look_at_calls;
 use crate::service::escalate::escalate;
+use crate::service::fetch_recordings::fetch_recordings;
 use crate::service::forget_keys::forget_keys;
 use crate::service::sending::{cut_off_attempts, look_for_doubtful};
 use crate::service::{Fault, Services};
@@ -34,6 +36,12 @@ impl Workers {
             every(services, Duration::from_secs(1), "looking for texts in doubt", |services| async move {
                 cut_off_attempts(&services).await?;
                 look_for_doubtful(&services).await
+            }),
+            every(services, Duration::from_secs(1), "fetching recordings", |services| async move {
+                fetch_recordings(&services).await
+            }),
+            every(services, Duration::from_secs(5), "looking what became of calls", |services| async move {
+                look_at_calls(&services).await
             }),
             every(services, Duration::from_secs(60 * 60), "forgetting idempotency keys", |services| async move {
                 forget_keys(&services).await

@@ -8,10 +8,10 @@ use tokio::sync::OnceCell;
 
 use crate::domain::access::{Standing, is_handler};
 use crate::domain::{ThreadStatus, UserId};
-use crate::entity::{event, message, notification, thread};
+use crate::entity::{call, event, message, notification, thread};
 use crate::service::Services;
 use crate::service::Viewer;
-use crate::store::{messages, notifications, threads};
+use crate::store::{calls, messages, notifications, threads};
 
 /// An event and what it is about, as it stands now.
 pub(in crate::graphql) struct Facts {
@@ -21,6 +21,8 @@ pub(in crate::graphql) struct Facts {
     pub(in crate::graphql) thread: Option<Arc<thread::Model>>,
     /// Its message.
     pub(in crate::graphql) message: Option<Arc<message::Model>>,
+    /// Its call.
+    pub(in crate::graphql) call: Option<Arc<call::Model>>,
     services: Arc<Services>,
     /// Whom a lower rung named: most events never need to know.
     stand_ins: OnceCell<HashSet<UserId>>,
@@ -39,10 +41,15 @@ impl Facts {
             Some(id) => messages::by_ids(conn, event.agency_id, &[id]).await?.pop().map(Arc::new),
             None => None,
         };
+        let call = match event.call_id {
+            Some(id) => calls::by_id(conn, event.agency_id, id).await?.map(Arc::new),
+            None => None,
+        };
         Ok(Arc::new(Self {
             event: Arc::clone(event),
             thread,
             message,
+            call,
             services: Arc::clone(services),
             stand_ins: OnceCell::new(),
             told: OnceCell::new(),
@@ -65,6 +72,19 @@ impl Facts {
             standing.stood_in = self.stand_ins(thread).await?.contains(&user);
         }
         Ok(is_handler(&standing))
+    }
+
+    /// Whether this user may see the event's call. `store::calls` says the same in SQL for lists, and is asked in
+    /// rare cases.
+    pub(super) async fn is_call_visible_to(&self, viewer: &Viewer, user: UserId) -> Result<bool, DbErr> {
+        let Some(call) = &self.call else { return Ok(false) };
+        let concerned = [call.answered_by_id, call.mailbox_user_id, call.started_by_id].contains(&Some(user));
+        let shares = || viewer.directory.pool_members(call.phone_number_id).any(|row| row.user_id == user);
+        if viewer.is_admin() || concerned || shares() {
+            return Ok(true);
+        }
+        let scope = viewer.call_scope();
+        Ok(!calls::visible_among(self.services.reader(), &scope, &[call.id]).await?.is_empty())
     }
 
     async fn stand_ins(&self, thread: &thread::Model) -> Result<&HashSet<UserId>, DbErr> {

@@ -53,7 +53,7 @@ struct Place {
 struct Variant {
     operation: u64,
     place: Place,
-    sees_thread: bool,
+    sees: bool,
     role: Role,
     user: Option<UserId>,
 }
@@ -94,7 +94,7 @@ impl Live {
         let shared = Variant {
             operation: operation.id,
             place: place(followed),
-            sees_thread: sight.sees_thread,
+            sees: sight.sees,
             role: sight.viewer.role(),
             user: None,
         };

@@ -14,7 +14,7 @@ use crate::entity::event;
 use crate::graphql::context::Caller;
 use crate::graphql::errors::{Code, Failure, Result};
 use crate::graphql::scalars::EventCursor;
-use crate::graphql::types::Thread;
+use crate::graphql::types::{Call, Thread};
 use crate::service::Viewer;
 
 /// Which events a subscription is about.
@@ -26,6 +26,8 @@ pub(in crate::graphql) enum Topic {
     Threads,
     /// What a user is told.
     Notifications,
+    /// Changes of calls.
+    Calls,
     /// Changes of the directory.
     Directory,
 }
@@ -37,6 +39,7 @@ impl Topic {
             Self::InboundMessages => event.kind == EventKind::InboundMessage,
             Self::Threads => event.thread_id.is_some(),
             Self::Notifications => event.kind != EventKind::DirectoryUpdated,
+            Self::Calls => event.kind == EventKind::CallUpdated,
             Self::Directory => event.kind == EventKind::DirectoryUpdated,
         }
     }
@@ -59,15 +62,21 @@ pub(in crate::graphql) struct Sight {
     pub(in crate::graphql) cursor: Cursor,
     /// Whether it had happened before the subscription began.
     pub(in crate::graphql) replayed: bool,
-    /// Whether they may see the event's thread.
-    pub(super) sees_thread: bool,
+    /// Whether they may see the event's thread, or its call where that is what is asked for.
+    pub(super) sees: bool,
 }
 
 impl Sight {
     /// The event's thread as it stands now, if they may see it.
     pub(in crate::graphql) fn thread(&self) -> Option<Thread> {
-        let row = self.facts.thread.as_ref().filter(|_| self.sees_thread)?;
+        let row = self.facts.thread.as_ref().filter(|_| self.sees)?;
         Some(Thread::new(&self.viewer, Arc::clone(row)))
+    }
+
+    /// The event's call as it stands now, if they may see it.
+    pub(in crate::graphql) fn call(&self) -> Option<Call> {
+        let row = self.facts.call.as_ref().filter(|_| self.sees)?;
+        Some(Call::new(&self.viewer, Arc::clone(row)))
     }
 }
 

@@ -102,20 +102,21 @@ impl Subscriber {
     async fn look(&self, viewer: Arc<Viewer>, followed: &Followed) -> Result<Option<Sight>, DbErr> {
         let facts = self.live.facts(&self.caller.services, followed).await?;
         let user = self.caller.user();
-        let sees_thread = match self.topic {
+        let sees = match self.topic {
             Topic::InboundMessages | Topic::Threads => facts.is_visible_to(&viewer, user).await?,
+            Topic::Calls => facts.is_call_visible_to(&viewer, user).await?,
             Topic::Notifications | Topic::Directory => false,
         };
         let concerned = match self.topic {
-            Topic::InboundMessages => sees_thread,
+            Topic::InboundMessages | Topic::Calls => sees,
             // Who has just lost sight of a thread is told so, once.
-            Topic::Threads => sees_thread || followed.event.is_lost_by(user),
+            Topic::Threads => sees || followed.event.is_lost_by(user),
             Topic::Notifications => facts.told().await?.contains_key(&user),
             Topic::Directory => true,
         };
         let replayed = followed.replayed_from.is_some();
         let caller = self.caller.clone();
-        Ok(concerned.then(|| Sight { caller, viewer, facts, cursor: followed.cursor, replayed, sees_thread }))
+        Ok(concerned.then(|| Sight { caller, viewer, facts, cursor: followed.cursor, replayed, sees }))
     }
 }
 

@@ -8,10 +8,12 @@ mod act;
 mod add_pool_member;
 mod claim_thread;
 mod close_thread;
+mod confirm_phone_verification;
 mod create_extension;
 mod deactivate_extension;
 mod mark_notifications_read;
 mod mark_thread_read;
+mod mark_voicemail_listened;
 mod release_thread;
 mod remove_pool_member;
 mod reopen_thread;
@@ -19,6 +21,8 @@ mod resend_message;
 mod send_message;
 mod set_availability;
 mod set_opt_out;
+mod start_call;
+mod start_phone_verification;
 mod start_thread;
 mod transfer_thread;
 mod update_extension;
@@ -48,4 +52,8 @@ pub struct Mutation(
     resend_message::ResendMessageMutation,
     abandon_message::AbandonMessageMutation,
     set_opt_out::SetOptOutMutation,
+    start_call::StartCallMutation,
+    mark_voicemail_listened::MarkVoicemailListenedMutation,
+    start_phone_verification::StartPhoneVerificationMutation,
+    confirm_phone_verification::ConfirmPhoneVerificationMutation,
 );

@@ -3,6 +3,7 @@
 use async_graphql::MergedObject;
 
 mod agency;
+mod calls;
 mod contacts;
 mod event_cursor;
 mod extensions;
@@ -28,6 +29,7 @@ pub struct Query(
     extensions::ExtensionsQuery,
     threads::ThreadsQuery,
     contacts::ContactsQuery,
+    calls::CallsQuery,
     notifications::NotificationsQuery,
     quarantined_messages::QuarantinedMessagesQuery,
     thread_counts::ThreadCountsQuery,

@@ -3,6 +3,7 @@
 
 use async_graphql::MergedSubscription;
 
+mod call_updated;
 mod directory_updated;
 mod inbound_message;
 mod notification_added;
@@ -17,5 +18,6 @@ pub struct Subscription(
     inbound_message::InboundMessageSubscription,
     thread_updated::ThreadUpdatedSubscription,
     notification_added::NotificationAddedSubscription,
+    call_updated::CallUpdatedSubscription,
     directory_updated::DirectoryUpdatedSubscription,
 );

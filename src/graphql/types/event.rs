@@ -2,7 +2,7 @@
 
 use async_graphql::{ID, SimpleObject};
 
-use super::{Message, Notification, Thread};
+use super::{Call, Message, Notification, Thread};
 use crate::graphql::node::Node;
 use crate::graphql::scalars::EventCursor;
 
@@ -43,6 +43,17 @@ pub struct NotificationAddedEvent {
     pub replayed: bool,
     /// What.
     pub notification: Notification,
+}
+
+/// A call began, or got further.
+#[derive(SimpleObject)]
+pub struct CallUpdatedEvent {
+    /// The place after this event: subscribe `after` it to go on from here.
+    pub cursor: EventCursor,
+    /// Whether it had happened before the subscription began.
+    pub replayed: bool,
+    /// The call as it stands now.
+    pub call: Call,
 }
 
 /// A pool, an assignment, an extension, a user or a number changed.

@@ -4,6 +4,7 @@
 mod activity;
 mod agency;
 mod assignment;
+mod call;
 mod contact;
 mod event;
 mod extension;
@@ -17,22 +18,27 @@ mod quarantined_message;
 mod thread;
 mod user;
 pub(super) mod user_error;
+mod voicemail;
 
 pub use activity::ThreadActivity;
 pub use agency::Agency;
 pub use assignment::Assignment;
+pub use call::{Call, CallLeg};
 pub use contact::Contact;
-pub use event::{DirectoryUpdatedEvent, InboundMessageEvent, NotificationAddedEvent, ThreadUpdatedEvent};
+pub use event::{
+    CallUpdatedEvent, DirectoryUpdatedEvent, InboundMessageEvent, NotificationAddedEvent, ThreadUpdatedEvent,
+};
 pub use extension::Extension;
 pub use media::Media;
 pub use message::Message;
 pub use notification::Notification;
 pub use payload::{
-    ContactPayload, ExtensionPayload, MessagePayload, NotificationsPayload, PoolMemberPayload, ThreadPayload,
-    UpdatePoolPayload, UserPayload,
+    CallPayload, ContactPayload, ExtensionPayload, MessagePayload, NotificationsPayload, PoolMemberPayload,
+    ThreadPayload, UpdatePoolPayload, UserPayload,
 };
 pub use phone_number::PhoneNumber;
 pub use pool::Pool;
 pub use quarantined_message::QuarantinedMessage;
 pub use thread::Thread;
 pub use user::User;
+pub use voicemail::Voicemail;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 
-use super::{Message, Thread, User};
+use super::{Call, Message, Thread, User};
 use crate::entity::notification;
 use crate::graphql::context::{caller, loaders};
 use crate::graphql::errors::Result;
@@ -27,6 +27,11 @@ impl Notification {
     async fn find_thread(&self, ctx: &Context<'_>) -> Result<Option<Thread>> {
         let Some(id) = self.model.thread_id else { return Ok(None) };
         Ok(loaders(ctx)?.thread(id).await?.map(|thread| Thread::new(&self.viewer, thread)))
+    }
+
+    async fn find_call(&self, ctx: &Context<'_>) -> Result<Option<Call>> {
+        let Some(id) = self.model.call_id else { return Ok(None) };
+        Ok(loaders(ctx)?.call(id).await?.map(|call| Call::new(&self.viewer, call)))
     }
 
     async fn find_message(&self, ctx: &Context<'_>) -> Result<Option<Message>> {
@@ -72,6 +77,11 @@ impl Notification {
     /// The message it is about; null if the viewer may not see it any more.
     async fn message(&self, ctx: &Context<'_>) -> Option<Result<Message>> {
         self.find_message(ctx).await.transpose()
+    }
+
+    /// The call it is about; null if the viewer may not see it any more.
+    async fn call(&self, ctx: &Context<'_>) -> Option<Result<Call>> {
+        self.find_call(ctx).await.transpose()
     }
 
     /// When the viewer read it.

@@ -3,7 +3,7 @@
 use async_graphql::SimpleObject;
 
 use super::user_error::UserError;
-use super::{Assignment, Contact, Extension, Message, Notification, Pool, Thread, User};
+use super::{Assignment, Call, Contact, Extension, Message, Notification, Pool, Thread, User};
 
 /// A thread after an act on it.
 #[derive(SimpleObject)]
@@ -21,6 +21,15 @@ pub struct MessagePayload {
     pub message: Option<Message>,
     /// Its thread; null if the text was refused.
     pub thread: Option<Thread>,
+    /// Why it was refused; empty if it was not.
+    pub user_errors: Vec<UserError>,
+}
+
+/// A call after a change.
+#[derive(SimpleObject)]
+pub struct CallPayload {
+    /// The call; null if the change was refused.
+    pub call: Option<Call>,
     /// Why it was refused; empty if it was not.
     pub user_errors: Vec<UserError>,
 }

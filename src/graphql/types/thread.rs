@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 
-use super::{Contact, Extension, Message, PhoneNumber, ThreadActivity, User};
+use super::{Call, Contact, Extension, Message, PhoneNumber, ThreadActivity, User};
 use crate::domain::{self, PhoneNumberId, ThreadId};
 use crate::entity::{contact, message, thread};
 use crate::graphql::context::{caller, loaders};
@@ -100,6 +100,17 @@ impl Thread {
         Ok(Connection::new(page.map(|row| Message::within(self, Arc::new(row))), total))
     }
 
+    async fn page_of_calls(&self, ctx: &Context<'_>, args: &PageArgs) -> Result<Connection<Call>> {
+        let (caller, id, scope) = (caller(ctx)?, self.model.id, self.viewer.call_scope());
+        let page = store::calls::page(caller.services.reader(), &scope, Some(id), &args.window()?).await;
+        let page = page.map_err(|error| caller.fault(error))?;
+        let total = Total::later(move |caller| {
+            let scope = scope.clone();
+            async move { Ok(store::calls::count(caller.services.reader(), &scope, Some(id)).await?) }
+        });
+        Ok(Connection::new(page.map(|row| Call::new(&self.viewer, Arc::new(row))), total))
+    }
+
     async fn page_of_activity(&self, ctx: &Context<'_>, args: &PageArgs) -> Result<Connection<ThreadActivity>> {
         let (caller, agency, id) = (caller(ctx)?, self.model.agency_id, self.model.id);
         let page = store::threads::activity(caller.services.reader(), agency, id, &args.window()?).await;
@@ -190,6 +201,19 @@ impl Thread {
     /// somebody holds it.
     async fn viewer_can_claim(&self) -> bool {
         self.model.status != domain::ThreadStatus::Claimed
+    }
+
+    /// The calls of the same contact and number, newest first.
+    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
+    async fn calls(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, from the start: 25 unless given, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Call>> {
+        Box::pin(self.page_of_calls(ctx, &PageArgs { first, after, last, before })).await
     }
 
     /// What was said, oldest first. `last: 25` is the newest page.

@@ -64,6 +64,12 @@ impl User {
         self.model.phone.clone().filter(|_| shown).map(PhoneE164)
     }
 
+    /// Whether their phone is verified: no other ever rings. Shown to whom the phone is shown.
+    async fn phone_verified(&self) -> Option<bool> {
+        let shown = self.viewer.is_admin() || self.viewer.id() == self.model.id;
+        shown.then_some(self.model.phone_verified)
+    }
+
     /// Whether they work here. One who does not can neither sign in nor be told of anything.
     async fn active(&self) -> bool {
         self.model.active

@@ -1,0 +1,41 @@
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, Object};
+
+use super::act::Act;
+use crate::graphql::errors::Result;
+use crate::graphql::ids;
+use crate::graphql::types::{Call, CallPayload};
+use crate::service::mark_voicemail_listened::mark_voicemail_listened;
+
+/// Which voicemail.
+#[derive(InputObject)]
+pub(super) struct MarkVoicemailListenedInput {
+    /// The voicemail.
+    voicemail_id: ID,
+}
+
+#[derive(Default)]
+pub(super) struct MarkVoicemailListenedMutation;
+
+#[Object]
+impl MarkVoicemailListenedMutation {
+    /// Says that the viewer has listened to a voicemail: what the others were told of it is settled. The first who
+    /// listened stands.
+    async fn mark_voicemail_listened(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] input: MarkVoicemailListenedInput,
+    ) -> Result<CallPayload> {
+        let act = Act::begin(ctx).await?;
+        let outcome = match ids::named(&input.voicemail_id, "voicemail", "voicemailId") {
+            Ok(id) => mark_voicemail_listened(act.services(), act.viewer(), id).await,
+            Err(refusal) => Ok(Err(refusal)),
+        };
+        let (viewer, settled) = act.settle(outcome).await?;
+        Ok(match settled {
+            Ok(row) => CallPayload { call: Some(Call::new(&viewer, Arc::new(row))), user_errors: vec![] },
+            Err(user_errors) => CallPayload { call: None, user_errors },
+        })
+    }
+}

@@ -1,0 +1,40 @@
+use std::sync::Arc;
+
+use async_graphql::{Context, Object};
+
+use crate::graphql::context::caller;
+use crate::graphql::errors::Result;
+use crate::graphql::limits::page_cost;
+use crate::graphql::pagination::{Connection, PageArgs, Total};
+use crate::graphql::types::Call;
+use crate::store::calls;
+
+#[derive(Default)]
+pub(super) struct CallsQuery;
+
+#[Object]
+impl CallsQuery {
+    /// The calls of the numbers that the viewer shares, and those that concern them otherwise, newest first; to
+    /// ADMINs all.
+    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
+    async fn calls(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, from the start: 25 unless given, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Call>> {
+        let caller = caller(ctx)?;
+        let viewer = caller.viewer().await?;
+        let window = PageArgs { first, after, last, before }.window()?;
+        let scope = viewer.call_scope();
+        let page = calls::page(caller.services.reader(), &scope, None, &window).await;
+        let page = page.map_err(|error| caller.fault(error))?;
+        let total = Total::later(move |caller| {
+            let scope = scope.clone();
+            async move { Ok(calls::count(caller.services.reader(), &scope, None).await?) }
+        });
+        Ok(Connection::new(page.map(|row| Call::new(&viewer, Arc::new(row))), total))
+    }
+}

@@ -1,0 +1,176 @@
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+
+use super::{Contact, Extension, PhoneNumber, Thread, User, Voicemail};
+use crate::entity::{call, call_leg};
+use crate::graphql::context::loaders;
+use crate::graphql::errors::Result;
+use crate::graphql::limits::LIST_COST;
+use crate::graphql::pagination::Listed;
+use crate::graphql::scalars::DateTime;
+use crate::graphql::words::{CallLegState, CallStatus, Direction};
+use crate::service::Viewer;
+use crate::store::page::Key;
+
+/// One telephone call.
+#[derive(Clone)]
+pub struct Call {
+    viewer: Arc<Viewer>,
+    model: Arc<call::Model>,
+}
+
+impl Call {
+    /// A call that the viewer may see.
+    pub fn new(viewer: &Arc<Viewer>, model: Arc<call::Model>) -> Self {
+        Self { viewer: Arc::clone(viewer), model }
+    }
+
+    async fn find_contact(&self, ctx: &Context<'_>) -> Result<Option<Contact>> {
+        let Some(id) = self.model.contact_id else { return Ok(None) };
+        Ok(loaders(ctx)?.contact(id).await?.map(|row| Contact::new(&self.viewer, row)))
+    }
+
+    async fn find_thread(&self, ctx: &Context<'_>) -> Result<Option<Thread>> {
+        let Some(id) = self.model.thread_id else { return Ok(None) };
+        Ok(loaders(ctx)?.thread(id).await?.map(|row| Thread::new(&self.viewer, row)))
+    }
+
+    async fn find_voicemail(&self, ctx: &Context<'_>) -> Result<Option<Voicemail>> {
+        let found = loaders(ctx)?.voicemail(self.model.id).await?;
+        Ok(found.map(|row| Voicemail::new(&self.viewer, row)))
+    }
+}
+
+impl Listed for Call {
+    fn cursor(&self) -> String {
+        Key { at: self.model.started_at, id: self.model.id.0 }.to_string()
+    }
+}
+
+/// One telephone call.
+#[Object]
+impl Call {
+    /// Opaque, `cal_…`.
+    pub async fn id(&self) -> ID {
+        self.model.id.into()
+    }
+
+    /// Which way it goes.
+    async fn direction(&self) -> Direction {
+        self.model.direction.into()
+    }
+
+    /// Our side of it.
+    async fn phone_number(&self, ctx: &Context<'_>) -> Result<PhoneNumber> {
+        PhoneNumber::named(ctx, &self.viewer, self.model.phone_number_id)
+    }
+
+    /// The other side; null for a caller who hides who they are.
+    async fn contact(&self, ctx: &Context<'_>) -> Option<Result<Contact>> {
+        self.find_contact(ctx).await.transpose()
+    }
+
+    /// The thread of that contact and that number, with their texts; null if there is none, or the viewer may not
+    /// see it.
+    async fn thread(&self, ctx: &Context<'_>) -> Option<Result<Thread>> {
+        self.find_thread(ctx).await.transpose()
+    }
+
+    /// The extension that was dialled.
+    async fn extension(&self) -> Option<Extension> {
+        self.model.extension_id.and_then(|id| Extension::find(&self.viewer, id))
+    }
+
+    /// How far it got.
+    async fn status(&self) -> CallStatus {
+        self.model.status.into()
+    }
+
+    /// Who of the staff has or had it.
+    async fn answered_by(&self) -> Option<User> {
+        self.model.answered_by_id.and_then(|id| User::find(&self.viewer, id))
+    }
+
+    /// Who of the staff started it, if it is outbound.
+    async fn started_by(&self) -> Option<User> {
+        self.model.started_by_id.and_then(|id| User::find(&self.viewer, id))
+    }
+
+    /// What the caller said to nobody.
+    async fn voicemail(&self, ctx: &Context<'_>) -> Option<Result<Voicemail>> {
+        self.find_voicemail(ctx).await.transpose()
+    }
+
+    /// Its course: each phone that rang, in the order in which they did, and what became of it.
+    #[graphql(complexity = "LIST_COST * child_complexity")]
+    async fn course(&self, ctx: &Context<'_>) -> Result<Vec<CallLeg>> {
+        let legs = loaders(ctx)?.legs(self.model.id).await?;
+        Ok(legs.into_iter().map(|model| CallLeg { viewer: Arc::clone(&self.viewer), model }).collect())
+    }
+
+    /// How many extensions were dialled that there are not.
+    async fn wrong_extensions(&self) -> i32 {
+        self.model.wrong_tries
+    }
+
+    /// When it began.
+    async fn started_at(&self) -> DateTime {
+        self.model.started_at.into()
+    }
+
+    /// When somebody had it.
+    async fn answered_at(&self) -> Option<DateTime> {
+        self.model.answered_at.map(DateTime)
+    }
+
+    /// When it was over.
+    async fn ended_at(&self) -> Option<DateTime> {
+        self.model.ended_at.map(DateTime)
+    }
+
+    /// How long it was from beginning to end, in seconds; null while it goes on.
+    async fn duration_seconds(&self) -> Option<i32> {
+        self.model.duration_seconds
+    }
+}
+
+/// One phone's part in a call.
+pub struct CallLeg {
+    viewer: Arc<Viewer>,
+    model: Arc<call_leg::Model>,
+}
+
+/// One phone's part in a call.
+#[Object]
+impl CallLeg {
+    /// Whose phone; null is the contact's.
+    async fn user(&self) -> Option<User> {
+        self.model.user_id.and_then(|id| User::find(&self.viewer, id))
+    }
+
+    /// What became of it.
+    async fn state(&self) -> CallLegState {
+        self.model.state.into()
+    }
+
+    /// When it began to ring.
+    async fn rang_at(&self) -> DateTime {
+        self.model.rang_at.into()
+    }
+
+    /// When it was picked up, by somebody or by a mobile's own voicemail.
+    async fn picked_up_at(&self) -> Option<DateTime> {
+        self.model.picked_up_at.map(DateTime)
+    }
+
+    /// When its part was over.
+    async fn ended_at(&self) -> Option<DateTime> {
+        self.model.ended_at.map(DateTime)
+    }
+
+    /// How long it was connected, in seconds, as far as the carrier says.
+    async fn duration_seconds(&self) -> Option<i32> {
+        self.model.duration_seconds
+    }
+}

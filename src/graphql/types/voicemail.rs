@@ -1,0 +1,69 @@
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+
+use super::User;
+use crate::domain::MediaState as State;
+use crate::entity::voicemail;
+use crate::graphql::context::caller;
+use crate::graphql::errors::Result;
+use crate::graphql::scalars::DateTime;
+use crate::graphql::words::MediaState;
+use crate::service::Viewer;
+
+/// What a caller said to nobody.
+pub struct Voicemail {
+    viewer: Arc<Viewer>,
+    model: Arc<voicemail::Model>,
+}
+
+impl Voicemail {
+    /// The voicemail of a call that the viewer may see.
+    pub fn new(viewer: &Arc<Viewer>, model: Arc<voicemail::Model>) -> Self {
+        Self { viewer: Arc::clone(viewer), model }
+    }
+}
+
+/// What a caller said to nobody.
+#[Object]
+impl Voicemail {
+    /// Opaque, `vml_…`.
+    pub async fn id(&self) -> ID {
+        self.model.id.into()
+    }
+
+    /// Whether it can be heard.
+    async fn state(&self) -> MediaState {
+        self.model.state.into()
+    }
+
+    /// Where to hear it: on this server, signed, for 15 minutes, with ranges. Null until it is READY.
+    async fn url(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let services = &caller(ctx)?.services;
+        let link = || {
+            let id = self.model.id.to_string();
+            services.media_links.link(self.model.agency_id, &id, services.clock.now())
+        };
+        Ok((self.model.state == State::Ready).then(link))
+    }
+
+    /// How long it is, in seconds.
+    async fn duration_seconds(&self) -> i32 {
+        self.model.duration_seconds
+    }
+
+    /// What it says in words, where the carrier gives it.
+    async fn transcript(&self) -> Option<&str> {
+        self.model.transcript.as_deref()
+    }
+
+    /// When somebody first listened to it.
+    async fn listened_at(&self) -> Option<DateTime> {
+        self.model.listened_at.map(DateTime)
+    }
+
+    /// Who that was.
+    async fn listened_by(&self) -> Option<User> {
+        self.model.listened_by_id.and_then(|id| User::find(&self.viewer, id))
+    }
+}

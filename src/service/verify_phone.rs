@@ -1,0 +1,171 @@
+//! Verify a user's own phone: a code is texted to it, and whoever gives it back has the phone. Only verified
+//! phones are ever dialled.
+
+use std::fmt::Write as _;
+
+use chrono::TimeDelta;
+use sea_orm::DbErr;
+use sha2::{Digest as _, Sha256};
+
+use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
+use crate::domain::delivery::Attempted;
+use crate::domain::dialling::check_number;
+use crate::domain::{AgencyId, UserId};
+use crate::entity::{phone_number, phone_verification, user};
+use crate::ports::twilio_rest::OutboundText;
+use crate::store::directory_writes::save;
+use crate::store::phone_verifications::{find, forget, keep};
+use crate::store::writer::{Tx, Unit};
+
+/// How long a code is good.
+const GOOD_FOR: TimeDelta = TimeDelta::minutes(10);
+/// How many codes are texted for one user in [`WINDOW`].
+const MOST_SENT: i32 = 5;
+const WINDOW: TimeDelta = TimeDelta::hours(1);
+/// How many wrong codes are taken before a new one is needed.
+const MOST_WRONG: i32 = 5;
+
+/// Texts a code to a phone that the viewer says is theirs.
+///
+/// # Errors
+/// When the database fails.
+pub async fn start_phone_verification(services: &Services, viewer: &Viewer, phone: String) -> Outcome<()> {
+    let code = code(services.ids.nonce());
+    let begin = Begin { agency: viewer.agency(), user: viewer.id(), phone: phone.clone(), code: code.clone() };
+    let number = match services.writer.run(viewer.agency(), begin).await? {
+        Ok(number) => number,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let account = services.accounts.by_id(number.twilio_account_id).await?;
+    let agency = viewer.directory.agency.name.clone();
+    // It is no text to a client, and worth nothing once its ten minutes are over: it is tried once, and whoever
+    // does not get it asks again.
+    let attempted = match account.and_then(|account| account.credentials()) {
+        Some(credentials) => {
+            let text = OutboundText {
+                from: number.e164.clone(),
+                to: phone,
+                body: format!("{code} is your code for calls by {agency}. It is good for 10 minutes."),
+                status_callback: services.sending.receipts_url.clone(),
+            };
+            services.sending.twilio.send(&credentials, &text).await
+        }
+        None => Attempted::NotNow { retry_after: None },
+    };
+    Ok(match attempted {
+        Attempted::Accepted { .. } | Attempted::InDoubt => Ok(()),
+        Attempted::Rejected { .. } => Err(Refusal::invalid("The carrier does not text this phone.", "phone")),
+        Attempted::NotNow { .. } => {
+            Err(Refusal::new(RefusalCode::Conflict, "The carrier cannot be reached now; try again."))
+        }
+    })
+}
+
+/// Six digits, of three random bytes.
+fn code(nonce: [u8; 24]) -> String {
+    let number =
+        u32::from_be_bytes([0, nonce[0], nonce[1], nonce[2]]) ^ u32::from_be_bytes([0, nonce[8], nonce[9], nonce[10]]);
+    format!("{:06}", number % 1_000_000)
+}
+
+fn digest(agency: AgencyId, user: UserId, phone: &str, code: &str) -> String {
+    let mut hasher = Sha256::new();
+    for part in [agency.to_string().as_str(), user.to_string().as_str(), phone, code] {
+        hasher.update(part);
+        hasher.update([0]);
+    }
+    hasher.finalize().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+struct Begin {
+    agency: AgencyId,
+    user: UserId,
+    phone: String,
+    code: String,
+}
+
+impl Unit for Begin {
+    type Output = Result<phone_number::Model, Refusal>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+        let directory = tx.directory(self.agency).await?;
+        if directory.active_user(self.user).is_none() {
+            return Ok(Err(Refusal::not_found("user", "phone")));
+        }
+        // From a number that they share, or any other of the agency.
+        let shared = directory.pool_numbers(self.user);
+        let mut live: Vec<_> = directory.numbers.iter().filter(|number| number.live == Some(true)).collect();
+        live.sort_by_key(|number| !shared.contains(&number.id));
+        let Some(number) = live.first() else {
+            return Ok(Err(Refusal::new(RefusalCode::Conflict, "The agency has no number to text from.")));
+        };
+        if let Err(error) = check_number(&self.phone, &number.e164, directory.calling_countries().as_deref()) {
+            return Ok(Err(Refusal::invalid(format!("This phone cannot be used: {error}."), "phone")));
+        }
+        let before = find(tx.conn, self.agency, self.user).await?;
+        let recent = before.filter(|row| row.first_sent_at > tx.now - WINDOW);
+        if recent.as_ref().is_some_and(|row| row.sent >= MOST_SENT) {
+            let message = format!("No more than {MOST_SENT} codes are texted in an hour.");
+            return Ok(Err(Refusal::new(RefusalCode::LimitExceeded, message)));
+        }
+        let row = phone_verification::Model {
+            agency_id: self.agency,
+            user_id: self.user,
+            phone: self.phone.clone(),
+            code_digest: digest(self.agency, self.user, &self.phone, &self.code),
+            wrong_codes: 0,
+            sent: recent.as_ref().map_or(1, |row| row.sent + 1),
+            first_sent_at: recent.as_ref().map_or(tx.now, |row| row.first_sent_at),
+            expires_at: tx.now + GOOD_FOR,
+        };
+        keep(tx.conn, row).await?;
+        Ok(Ok(phone_number::Model::clone(number)))
+    }
+}
+
+/// Takes the code that was texted: the phone is the viewer's, and calls may ring it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn confirm_phone_verification(services: &Services, viewer: &Viewer, code: String) -> Outcome<user::Model> {
+    let unit = Confirm { agency: viewer.agency(), user: viewer.id(), code };
+    Ok(services.writer.run(viewer.agency(), unit).await?)
+}
+
+struct Confirm {
+    agency: AgencyId,
+    user: UserId,
+    code: String,
+}
+
+impl Unit for Confirm {
+    type Output = Result<user::Model, Refusal>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+        let directory = tx.directory(self.agency).await?;
+        let wrong = || Ok(Err(Refusal::invalid("This is not the code, or it is good no more.", "code")));
+        let Some(before) = directory.active_user(self.user) else { return wrong() };
+        let Some(mut row) = find(tx.conn, self.agency, self.user).await? else { return wrong() };
+        if row.expires_at <= tx.now || row.wrong_codes >= MOST_WRONG {
+            return wrong();
+        }
+        // What is compared are digests: how long it takes says nothing of the code.
+        if digest(self.agency, self.user, &row.phone, self.code.trim()) != row.code_digest {
+            row.wrong_codes += 1;
+            keep(tx.conn, row).await?;
+            return wrong();
+        }
+        forget(tx.conn, self.agency, self.user).await?;
+        let mut after = user::Model::clone(before);
+        after.phone = Some(row.phone);
+        after.phone_verified = true;
+        after.updated_at = tx.now;
+        save(tx.conn, after.clone()).await?;
+        tx.directory_updated(self.agency, &after.id.to_string(), "verifyPhone", Some(self.user))?;
+        Ok(Ok(after))
+    }
+}
