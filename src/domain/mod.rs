@@ -22,6 +22,7 @@ pub mod reply;
 pub mod routing;
 pub mod segments;
 pub mod vocabulary;
+pub mod voice_settings;
 
 pub use ids::*;
 pub use vocabulary::*;

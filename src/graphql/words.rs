@@ -177,6 +177,26 @@ pub enum CallLegState {
     Connected,
 }
 
+/// A day of the week.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::hours::Weekday")]
+pub enum Weekday {
+    /// Monday.
+    Mon,
+    /// Tuesday.
+    Tue,
+    /// Wednesday.
+    Wed,
+    /// Thursday.
+    Thu,
+    /// Friday.
+    Fri,
+    /// Saturday.
+    Sat,
+    /// Sunday.
+    Sun,
+}
+
 /// How the phones of a pool ring.
 #[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
 #[graphql(remote = "domain::RingStrategy")]

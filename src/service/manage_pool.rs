@@ -4,7 +4,7 @@ use sea_orm::DbErr;
 
 use super::thread_act::unassign_held;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
-use crate::domain::{AgencyId, AssignmentId, PhoneNumberId, PoolId, PoolPolicy, UserId};
+use crate::domain::{AgencyId, AssignmentId, PhoneNumberId, PoolId, UserId};
 use crate::entity::{assignment, pool};
 use crate::store::Directory;
 use crate::store::directory_writes::{add, save, unset_primary};
@@ -74,20 +74,6 @@ pub async fn remove_pool_member(
     run(services, viewer, Change::Remove { number, user }).await
 }
 
-/// Sets a pool's policy.
-///
-/// # Errors
-/// When the database fails.
-pub async fn update_pool(
-    services: &Services,
-    viewer: &Viewer,
-    number: PhoneNumberId,
-    policy: Option<PoolPolicy>,
-) -> Outcome<pool::Model> {
-    let unit = UpdatePool { agency: viewer.agency(), actor: viewer.id(), number, policy };
-    Ok(services.writer.run(viewer.agency(), unit).await?)
-}
-
 async fn run(services: &Services, viewer: &Viewer, change: Change) -> Outcome<PoolMember> {
     let unit = ChangeMember { agency: viewer.agency(), actor: viewer.id(), change };
     Ok(services.writer.run(viewer.agency(), unit).await?)
@@ -106,7 +92,7 @@ struct ChangeMember {
 }
 
 /// The pool of a number that is live, if the actor may change it.
-fn pool_for(directory: &Directory, actor: UserId, number: PhoneNumberId) -> Result<pool::Model, Refusal> {
+pub(super) fn pool_for(directory: &Directory, actor: UserId, number: PhoneNumberId) -> Result<pool::Model, Refusal> {
     if !directory.admins().any(|admin| admin.id == actor) {
         return Err(Refusal::admins_only());
     }
@@ -206,32 +192,5 @@ impl ChangeMember {
             unassign_held(tx, self.agency, before.user_id, number, Some(self.actor)).await?;
         }
         Ok(before)
-    }
-}
-
-struct UpdatePool {
-    agency: AgencyId,
-    actor: UserId,
-    number: PhoneNumberId,
-    policy: Option<PoolPolicy>,
-}
-
-impl Unit for UpdatePool {
-    type Output = Result<pool::Model, Refusal>;
-
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
-        let directory = tx.directory(self.agency).await?;
-        let before = match pool_for(&directory, self.actor, self.number) {
-            Ok(pool) => pool,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let policy = self.policy.unwrap_or(before.policy);
-        if policy == before.policy {
-            return Ok(Ok(before));
-        }
-        let after = pool::Model { policy, updated_at: tx.now, ..before };
-        save(tx.conn, after.clone()).await?;
-        tx.directory_updated(self.agency, &after.id.to_string(), "updatePool", Some(self.actor))?;
-        Ok(Ok(after))
     }
 }

@@ -56,6 +56,7 @@ pub mod show_media;
 pub mod start_thread;
 mod thread_act;
 pub mod transfer_thread;
+pub mod update_pool;
 pub mod verify_phone;
 
 /// What every use case works with.

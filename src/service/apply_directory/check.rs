@@ -5,9 +5,12 @@ use std::collections::{HashMap, HashSet};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Problem;
-use super::file::{AgencyEntry, DirectoryFile, TwilioEntry};
+use super::file::{AgencyEntry, DirectoryFile, NumberEntry, TwilioEntry};
 use crate::domain::address::{is_contact_address, is_e164};
 use crate::domain::extension::check_digits;
+use crate::domain::voice_settings::{
+    check_country, check_greeting, check_holidays, check_hours, check_ring_seconds, check_text,
+};
 
 /// Everything that is wrong with a file in itself.
 pub(super) fn check(file: &DirectoryFile) -> Vec<Problem> {
@@ -65,6 +68,11 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
             found.add(format!("{path}.optOutTexts.{field}"), "a text has 1 to 320 characters");
         }
     }
+    for (at, country) in agency.calling_countries.iter().flatten().enumerate() {
+        if let Err(wrong) = check_country(country) {
+            found.add(format!("{path}.callingCountries[{at}]"), wrong.to_string());
+        }
+    }
     found.unique(path, "users", agency.users.iter().map(|user| user.key.clone()));
     for (at, user) in agency.users.iter().enumerate() {
         let path = format!("{path}.users[{at}]");
@@ -81,9 +89,7 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
             found.add(format!("{path}.number"), "a number is written +13035550100");
         }
         found.name(number.label.as_deref(), &format!("{path}.label"));
-        if number.ring_seconds.is_some_and(|seconds| !(10..=60).contains(&seconds)) {
-            found.add(format!("{path}.ringSeconds"), "phones ring for 10 to 60 seconds");
-        }
+        check_voice(found, number, &path);
         let pace = number.pace.iter().flat_map(|pace| [("perSecond", pace.per_second), ("burst", pace.burst)]);
         for (field, value) in pace {
             if value.is_some_and(|value| !(1..=1_000).contains(&value)) {
@@ -109,6 +115,20 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
             found.add(format!("{path}.phone"), "this is no phone or sender");
         }
         found.name(contact.name.as_deref(), &format!("{path}.name"));
+    }
+}
+
+fn check_voice(found: &mut Findings, number: &NumberEntry, path: &str) {
+    let checked = [
+        ("ringSeconds", number.ring_seconds.map(check_ring_seconds)),
+        ("hours", number.hours.as_ref().map(check_hours)),
+        ("holidays", number.holidays.as_deref().map(check_holidays)),
+        ("greeting", number.greeting.as_deref().map(check_greeting)),
+        ("voicemailGreeting", number.voicemail_greeting.as_deref().map(check_greeting)),
+        ("missedCallText", number.missed_call_text.as_deref().map(check_text)),
+    ];
+    for (field, wrong) in checked.into_iter().filter_map(|(field, checked)| Some((field, checked?.err()?))) {
+        found.add(format!("{path}.{field}"), wrong.to_string());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -28,6 +29,7 @@ pub struct AgencyEntry {
     pub default_user: Option<String>,
     pub opt_out_replies: Option<OptOutReplies>,
     pub opt_out_texts: Option<OptOutTexts>,
+    pub calling_countries: Option<Vec<String>>,
     #[serde(default)]
     pub users: Vec<UserEntry>,
     #[serde(default)]
@@ -88,6 +90,10 @@ pub struct NumberEntry {
     pub ring_strategy: Option<RingStrategy>,
     pub ring_seconds: Option<i32>,
     pub hours: Option<BTreeMap<Weekday, Vec<Span>>>,
+    pub holidays: Option<Vec<NaiveDate>>,
+    pub greeting: Option<String>,
+    pub voicemail_greeting: Option<String>,
+    pub missed_call_text: Option<String>,
     pub pace: Option<PaceEntry>,
     #[serde(default)]
     pub pool: Vec<MemberEntry>,
@@ -126,6 +132,11 @@ impl NumberEntry {
     pub(super) fn hours_json(&self) -> Option<String> {
         let hours: &Hours = self.hours.as_ref()?;
         serde_json::to_string(hours).ok()
+    }
+
+    /// Its holidays as they are stored.
+    pub(super) fn holidays_json(&self) -> Option<String> {
+        serde_json::to_string(self.holidays.as_ref()?).ok()
     }
 }
 

@@ -280,6 +280,11 @@ async fn settle_agency(context: &mut Context<'_, '_>, entry: &AgencyEntry, befor
         default_user_id,
         opt_out_replies: entry.opt_out_replies.unwrap_or(before.opt_out_replies),
         stop_reply: text(|texts| texts.stop.clone()).or_else(|| before.stop_reply.clone()),
+        calling_countries: entry
+            .calling_countries
+            .as_ref()
+            .and_then(|countries| serde_json::to_string(countries).ok())
+            .or_else(|| before.calling_countries.clone()),
         help_reply: text(|texts| texts.help.clone()).or_else(|| before.help_reply.clone()),
         ..before.clone()
     };

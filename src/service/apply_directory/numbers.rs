@@ -104,6 +104,10 @@ async fn apply_pool(
         ring_strategy: entry.ring_strategy.unwrap_or(base.ring_strategy),
         ring_seconds: entry.ring_seconds.unwrap_or(base.ring_seconds),
         hours: entry.hours_json().or_else(|| base.hours.clone()),
+        holidays: entry.holidays_json().or_else(|| base.holidays.clone()),
+        greeting: entry.greeting.clone().or_else(|| base.greeting.clone()),
+        voicemail_greeting: entry.voicemail_greeting.clone().or_else(|| base.voicemail_greeting.clone()),
+        missed_call_text: entry.missed_call_text.clone().or_else(|| base.missed_call_text.clone()),
         ..base
     };
     match before {

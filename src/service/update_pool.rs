@@ -1,0 +1,125 @@
+//! Change how a number's texts find an assignee and how its calls are taken. Admins only.
+
+use chrono::NaiveDate;
+use sea_orm::DbErr;
+
+use super::manage_pool::pool_for;
+use super::{Outcome, Refusal, Services, Viewer};
+use crate::domain::hours::Hours;
+use crate::domain::voice_settings::{
+    InvalidSetting, check_greeting, check_holidays, check_hours, check_ring_seconds, check_text,
+};
+use crate::domain::{AgencyId, PhoneNumberId, PoolPolicy, RingStrategy, UserId};
+use crate::entity::pool;
+use crate::store::directory_writes::save;
+use crate::store::writer::{Tx, Unit};
+
+/// Changes what is given of a pool. Of what may be empty, `Some(None)` empties it.
+#[derive(Debug, Clone, Default)]
+pub struct UpdatePool {
+    /// How its threads find an assignee.
+    pub policy: Option<PoolPolicy>,
+    /// How its phones ring.
+    pub ring_strategy: Option<RingStrategy>,
+    /// How long, in seconds.
+    pub ring_seconds: Option<i32>,
+    /// When it is open; `Some(None)` is always.
+    pub hours: Option<Option<Hours>>,
+    /// On which days it is closed.
+    pub holidays: Option<Vec<NaiveDate>>,
+    /// What callers hear first; `Some(None)` is our own words.
+    pub greeting: Option<Option<String>>,
+    /// What they hear before they leave a voicemail.
+    pub voicemail_greeting: Option<Option<String>>,
+    /// What is texted to a caller whom nobody answered; `Some(None)` is nothing.
+    pub missed_call_text: Option<Option<String>>,
+}
+
+impl UpdatePool {
+    fn check(&self) -> Result<(), Refusal> {
+        fn given<T>(value: Option<T>, check: impl Fn(T) -> Result<(), InvalidSetting>) -> Result<(), InvalidSetting> {
+            value.map_or(Ok(()), check)
+        }
+        let text = |text: &Option<Option<String>>| text.clone().flatten();
+        let checked = [
+            ("ringSeconds", given(self.ring_seconds, check_ring_seconds)),
+            ("hours", given(self.hours.as_ref().and_then(Option::as_ref), check_hours)),
+            ("holidays", given(self.holidays.as_deref(), check_holidays)),
+            ("greeting", given(text(&self.greeting), |text| check_greeting(&text))),
+            ("voicemailGreeting", given(text(&self.voicemail_greeting), |text| check_greeting(&text))),
+            ("missedCallText", given(text(&self.missed_call_text), |text| check_text(&text))),
+        ];
+        for (field, checked) in checked {
+            checked.map_err(|wrong| Refusal::invalid(wrong.to_string(), field))?;
+        }
+        Ok(())
+    }
+
+    fn apply(&self, before: &pool::Model) -> Result<pool::Model, DbErr> {
+        let json = |error: serde_json::Error| DbErr::Json(error.to_string());
+        let mut after = before.clone();
+        after.policy = self.policy.unwrap_or(before.policy);
+        after.ring_strategy = self.ring_strategy.unwrap_or(before.ring_strategy);
+        after.ring_seconds = self.ring_seconds.unwrap_or(before.ring_seconds);
+        if let Some(hours) = &self.hours {
+            after.hours = hours.as_ref().map(serde_json::to_string).transpose().map_err(json)?;
+        }
+        if let Some(holidays) = &self.holidays {
+            after.holidays = Some(serde_json::to_string(holidays).map_err(json)?);
+        }
+        for (text, to) in [
+            (&self.greeting, &mut after.greeting),
+            (&self.voicemail_greeting, &mut after.voicemail_greeting),
+            (&self.missed_call_text, &mut after.missed_call_text),
+        ] {
+            if let Some(text) = text {
+                to.clone_from(text);
+            }
+        }
+        Ok(after)
+    }
+}
+
+/// Changes the pool of a number.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_pool(
+    services: &Services,
+    viewer: &Viewer,
+    number: PhoneNumberId,
+    change: UpdatePool,
+) -> Outcome<pool::Model> {
+    if let Err(refusal) = change.check() {
+        return Ok(Err(refusal));
+    }
+    let unit = Change { agency: viewer.agency(), actor: viewer.id(), number, change };
+    Ok(services.writer.run(viewer.agency(), unit).await?)
+}
+
+struct Change {
+    agency: AgencyId,
+    actor: UserId,
+    number: PhoneNumberId,
+    change: UpdatePool,
+}
+
+impl Unit for Change {
+    type Output = Result<pool::Model, Refusal>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+        let directory = tx.directory(self.agency).await?;
+        let before = match pool_for(&directory, self.actor, self.number) {
+            Ok(pool) => pool,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let after = self.change.apply(&before)?;
+        if after == before {
+            return Ok(Ok(before));
+        }
+        let after = pool::Model { updated_at: tx.now, ..after };
+        save(tx.conn, after.clone()).await?;
+        tx.directory_updated(self.agency, &after.id.to_string(), "updatePool", Some(self.actor))?;
+        Ok(Ok(after))
+    }
+}
