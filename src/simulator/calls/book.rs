@@ -6,6 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
+use super::super::carrier::Carrier;
+use super::super::settings::Account;
+use super::super::webhook::Form;
 use super::record::CallRecord;
 use super::script::PhoneScript;
 
@@ -59,6 +62,55 @@ pub(super) struct Entry {
     pub(super) seconds: Option<u32>,
     pub(super) created: DateTime<Utc>,
     pub(super) updated: DateTime<Utc>,
+}
+
+impl Entry {
+    pub(super) fn new(carrier: &Carrier, account: &Account, from: &str, to: &str, direction: Direction) -> Self {
+        let now = carrier.clock.now();
+        Self {
+            sid: format!("CA{}", carrier.ids.uuid(now).simple()),
+            parent: None,
+            account: account.sid.clone(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            direction,
+            status: "queued",
+            seconds: None,
+            created: now,
+            updated: now,
+        }
+    }
+
+    /// What every request says of its call. Source: Twilio, "Twilio's request to your application".
+    pub(super) fn fields(&self, status: &str) -> Form {
+        let mut form = vec![
+            ("CallSid", self.sid.clone()),
+            ("AccountSid", self.account.clone()),
+            ("From", self.from.clone()),
+            ("To", self.to.clone()),
+            ("Caller", self.from.clone()),
+            ("Called", self.to.clone()),
+            ("CallStatus", status.to_owned()),
+            ("Direction", self.direction.word().to_owned()),
+            ("ApiVersion", "2010-04-01".to_owned()),
+        ];
+        form.extend(self.parent.clone().map(|parent| ("ParentCallSid", parent)));
+        form
+    }
+
+    /// What a status callback says. Source: Twilio, "Call resource: StatusCallback".
+    pub(super) fn progress(&self, status: &str, seconds: Option<u32>, number: usize, now: DateTime<Utc>) -> Form {
+        let mut form = self.fields(status);
+        form.extend([
+            ("Timestamp", now.to_rfc2822()),
+            ("SequenceNumber", number.to_string()),
+            ("CallbackSource", "call-progress-events".to_owned()),
+        ]);
+        if let Some(seconds) = seconds {
+            form.extend([("CallDuration", seconds.to_string()), ("Duration", seconds.div_ceil(60).to_string())]);
+        }
+        form
+    }
 }
 
 /// Something that was recorded.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Until somebody presses the first key of those they know by heart.
 const PRESS_AFTER: u32 = 1;
+const DECLINE_AFTER: u32 = 3;
 const TALK: u32 = 3;
 const SPEAK: u32 = 5;
 
@@ -123,19 +124,34 @@ impl PhoneScript {
         Self::Answers { after, presses: Some(key), press_after: PRESS_AFTER, talks: long() }
     }
 
-    /// When it is picked up, if it is, and by whom.
-    pub(super) fn picks_up(self) -> Option<(u32, Person)> {
+    /// What comes of calling it, if the carrier lets it ring for so many seconds at most.
+    pub(super) fn called(self, timeout: u32) -> Ring {
         let nobody = Person { steps: VecDeque::new(), press_after: PRESS_AFTER, talk: long(), leaves: None };
-        match self {
+        let (after, ends) = match self {
             Self::Answers { after, presses, press_after, talks } => {
                 let steps = presses.map(|key| CallerStep::Dial(key.to_string())).into_iter().collect();
-                Some((after, Person { steps, press_after, talk: talks, leaves: None }))
+                (after, Ok(Person { steps, press_after, talk: talks, leaves: None }))
             }
-            Self::Voicemail { after } => Some((after, nobody)),
-            Self::HangsUp { after, into } => Some((after, Person { leaves: Some(into), ..nobody })),
-            Self::Busy | Self::NoAnswer | Self::Declines | Self::Failed => None,
-        }
+            Self::Voicemail { after } => (after, Ok(nobody)),
+            Self::HangsUp { after, into } => (after, Ok(Person { leaves: Some(into), ..nobody })),
+            Self::Busy => (1, Err("busy")),
+            Self::Declines => (DECLINE_AFTER, Err("busy")),
+            Self::NoAnswer => (timeout, Err("no-answer")),
+            Self::Failed => (0, Err("failed")),
+        };
+        let rings = !matches!(self, Self::Busy | Self::Failed);
+        let ends = ends.and_then(|person| if after < timeout { Ok(person) } else { Err("no-answer") });
+        Ring { rings, after: after.min(timeout), ends }
     }
+}
+
+/// What comes of calling a phone.
+pub(super) struct Ring {
+    pub(super) rings: bool,
+    /// Seconds.
+    pub(super) after: u32,
+    /// Who picks up, or the status that the call ends with.
+    pub(super) ends: Result<Person, &'static str>,
 }
 
 /// Somebody on a line, with what is left for them to do.
