@@ -59,7 +59,11 @@ impl Simulator {
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let carrier = Arc::new(Carrier::new(settings, format!("http://{address}"), clock, ids)?);
-        let router = Router::new().merge(api::router()).merge(control::router()).with_state(carrier.clone());
+        let router = Router::new()
+            .merge(api::router())
+            .merge(calls::router())
+            .merge(control::router())
+            .with_state(carrier.clone());
         let serving = tokio::spawn(connection::serve(listener, router));
         Ok(Self { carrier, _serving: Arc::new(Serving(serving)) })
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// An account with the carrier.
@@ -95,7 +96,8 @@ impl Default for Pace {
 
 /// What becomes of a Dial's other phones when the first is picked up and its document begins.
 /// Twilio promises neither.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Legs {
     /// They ring on until one of them is bridged.
     Keep,

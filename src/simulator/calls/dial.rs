@@ -227,7 +227,7 @@ impl Dialling<'_> {
         let screening = leg.number.screening.clone();
         self.line(call, at, "answers");
         self.report(call, at, "answered", "in-progress");
-        if call.carrier.settings.legs == Legs::Cancel {
+        if call.legs == Legs::Cancel {
             self.cut_others(call, at);
         }
         match screening.address {

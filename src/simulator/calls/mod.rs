@@ -1,9 +1,11 @@
 //! Calls: they ask for TwiML, follow it, and report how they went.
 
+mod api;
 mod book;
 mod callbacks;
 mod dial;
 mod grammar;
+mod placed;
 mod record;
 mod run;
 mod script;
@@ -11,6 +13,7 @@ mod twiml;
 mod walk;
 mod xml;
 
+pub(super) use api::router;
 pub(super) use book::CallBook;
 pub use book::CallbackFault;
 pub use record::{CallRecord, Document, LegRecord, Line};
@@ -25,6 +28,9 @@ use self::twiml::Request;
 use super::carrier::{Carrier, NoSuchNumber};
 use super::webhook::Method;
 
+/// How many times faster a fast call is.
+const FAST: u32 = 100;
+
 impl Carrier {
     /// Somebody at a phone calls a number.
     pub(super) async fn call(self: &Arc<Self>, script: CallScript) -> Result<CallRecord, NoSuchNumber> {
@@ -35,6 +41,10 @@ impl Carrier {
         let reports = Reports { to, events: vec!["completed".to_owned()] };
         let person = Person::of(&script);
         let mut call = Call::new(self.clone(), account, entry, "caller".to_owned(), person, reports);
+        call.legs = script.legs.unwrap_or(call.legs);
+        if script.fast {
+            call.second /= FAST;
+        }
         call.follow(&self.settings.voice_url, Method::Post).await;
         Ok(call.finish().await)
     }

@@ -5,11 +5,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
 use super::super::carrier::Carrier;
-use super::super::settings::Account;
+use super::super::settings::{Account, Legs};
 use super::super::webhook::{Answer, Form, MAX_ANSWER_BYTES, Method};
 use super::book::{Direction, Entry, Recording};
 use super::callbacks::{Callback, Callbacks};
@@ -89,6 +90,9 @@ pub(super) struct Call {
     reports: Reports,
     reported: usize,
     pub(super) callbacks: Callbacks,
+    /// How long its seconds last.
+    pub(super) second: Duration,
+    pub(super) legs: Legs,
     /// Seconds since it began.
     pub(super) at: u32,
     answered_at: Option<u32>,
@@ -119,7 +123,8 @@ impl Call {
             recordings: Vec::new(),
         };
         let callbacks = Callbacks::new(carrier.clone(), account.clone());
-        let (reported, at, answered_at, asked, status) = (0, 0, None, 0, None);
+        let legs = carrier.settings.legs;
+        let (second, reported, at, answered_at, asked, status) = (carrier.settings.pace.second, 0, 0, None, 0, None);
         Self {
             carrier,
             account,
@@ -129,6 +134,8 @@ impl Call {
             reports,
             reported,
             callbacks,
+            second,
+            legs,
             at,
             answered_at,
             asked,
@@ -153,7 +160,7 @@ impl Call {
     /// Lets seconds of the call pass.
     pub(super) async fn wait(&mut self, seconds: u32) {
         if seconds > 0 {
-            self.carrier.clock.sleep(self.carrier.settings.pace.second.saturating_mul(seconds)).await;
+            self.carrier.clock.sleep(self.second.saturating_mul(seconds)).await;
             self.at += seconds;
         }
     }
@@ -181,8 +188,14 @@ impl Call {
         }
     }
 
+    /// Something becomes of the call before it is answered.
+    pub(super) fn progress(&mut self, event: &str, status: &'static str) {
+        self.carrier.calls.change(&self.entry.sid, status, None, self.carrier.clock.now());
+        self.report(event, if event == "initiated" { "initiated" } else { status }, None);
+    }
+
     /// Reports an event, if it was asked for.
-    pub(super) fn report(&mut self, event: &str, status: &'static str, seconds: Option<u32>) {
+    fn report(&mut self, event: &str, status: &'static str, seconds: Option<u32>) {
         let Some(address) = self.reports.to.address.clone() else { return };
         if self.reports.events.iter().any(|wanted| wanted == event) {
             let now = self.carrier.clock.now();

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::settings::Legs;
+
 /// Until somebody presses the first key of those they know by heart.
 const PRESS_AFTER: u32 = 1;
 const DECLINE_AFTER: u32 = 3;
@@ -27,6 +29,12 @@ pub struct CallScript {
     /// Seconds until the caller ends a conversation, unless the other side is quicker.
     #[serde(default = "talk")]
     pub talk: u32,
+    /// Whether its seconds last a hundredth of what they last otherwise.
+    #[serde(default)]
+    pub fast: bool,
+    /// What becomes of a Dial's other phones, if not what the carrier is set to.
+    #[serde(default)]
+    pub legs: Option<Legs>,
 }
 
 fn talk() -> u32 {
@@ -36,7 +44,7 @@ fn talk() -> u32 {
 impl CallScript {
     /// A caller who only listens.
     pub fn new(from: impl Into<String>, to: impl Into<String>) -> Self {
-        Self { from: from.into(), to: to.into(), steps: Vec::new(), talk: TALK }
+        Self { from: from.into(), to: to.into(), steps: Vec::new(), talk: TALK, fast: false, legs: None }
     }
 
     /// And then does this.
@@ -126,7 +134,7 @@ impl PhoneScript {
 
     /// What comes of calling it, if the carrier lets it ring for so many seconds at most.
     pub(super) fn called(self, timeout: u32) -> Ring {
-        let nobody = Person { steps: VecDeque::new(), press_after: PRESS_AFTER, talk: long(), leaves: None };
+        let nobody = Person::nobody();
         let (after, ends) = match self {
             Self::Answers { after, presses, press_after, talks } => {
                 let steps = presses.map(|key| CallerStep::Dial(key.to_string())).into_iter().collect();
@@ -188,6 +196,11 @@ pub(super) enum ThenAt {
 }
 
 impl Person {
+    /// Somebody who only listens.
+    pub(super) fn nobody() -> Self {
+        Self { steps: VecDeque::new(), press_after: PRESS_AFTER, talk: long(), leaves: None }
+    }
+
     pub(super) fn of(script: &CallScript) -> Self {
         Self { steps: script.steps.clone().into(), press_after: PRESS_AFTER, talk: script.talk, leaves: None }
     }
