@@ -45,7 +45,9 @@ pub(crate) async fn run(source: Source, ports: Ports, carrier: SocketAddr) -> an
         bail!("the demo runs on SQLite: leave DATABASE_URL unset");
     }
     let public_url = settings.public_url.clone();
-    let simulator = twilio_sim::start(carrier, twilio_sim::settings(&settings.sms_webhook_url), ports.clone())?;
+    let voice = ["inbound", "status"].map(|what| format!("{public_url}/api/twilio/voice/{what}"));
+    let simulated = twilio_sim::settings(&settings.sms_webhook_url, &voice[0], &voice[1]);
+    let simulator = twilio_sim::start(carrier, simulated, ports.clone())?;
     let now = ports.clock.now();
     let extras = Extras { introspection: true, graphiql: true };
     let ready = prepare(settings, ports, Options { no_migrate: false, extras }).await?;

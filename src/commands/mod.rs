@@ -12,6 +12,7 @@ pub(crate) mod quarantine;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod simulate;
+mod simulate_call;
 pub(crate) mod token;
 pub(crate) mod twilio_sim;
 

@@ -31,6 +31,8 @@ pub(crate) enum What {
         #[arg(long, default_value = "http://127.0.0.1:8090")]
         carrier: Url,
     },
+    /// Call a number, and print the call
+    Call(super::simulate_call::Arguments),
     /// Print what a phone sent and received
     Phone {
         /// The phone
@@ -57,6 +59,7 @@ pub(crate) async fn run(ports: Ports, what: What) -> anyhow::Result<ExitCode> {
             println!("{} {status}", answer["sid"].as_str().unwrap_or_default());
             ensure!(status == 200, "the text was not taken");
         }
+        What::Call(arguments) => return super::simulate_call::run(&http, arguments).await,
         What::Phone { number, until, carrier } => {
             let url = carrier.join(&format!("simulator/phones/{number}/texts"))?;
             let mut waited = Duration::ZERO;
@@ -78,7 +81,7 @@ pub(crate) async fn run(ports: Ports, what: What) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn taken(asked: reqwest::Result<Response>) -> anyhow::Result<Response> {
+pub(super) fn taken(asked: reqwest::Result<Response>) -> anyhow::Result<Response> {
     let answer = asked.context("the carrier does not answer: is `partyline demo` or `twilio-sim` running?")?;
     if !answer.status().is_success() {
         bail!("the carrier answers {}", answer.status());

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use partyline::app::Ports;
-use partyline::simulator::{Account, Deliver, Simulator, SimulatorSettings};
+use partyline::simulator::{Account, Deliver, Legs, Simulator, SimulatorSettings};
 use partyline::{server, shutdown};
 use url::Url;
 
@@ -27,6 +27,15 @@ pub(crate) struct Arguments {
     /// Where texts from phones are sent to
     #[arg(long, default_value = "http://127.0.0.1:8080/api/twilio/webhook")]
     webhook: Url,
+    /// Where calls from phones ask what to do
+    #[arg(long, default_value = "http://127.0.0.1:8080/api/twilio/voice/inbound")]
+    voice_url: Url,
+    /// Where the end of such a call is reported
+    #[arg(long, default_value = "http://127.0.0.1:8080/api/twilio/voice/status")]
+    voice_status_url: Url,
+    /// What becomes of the other phones when the first is picked up: keep them ringing, or cancel them
+    #[arg(long, value_enum, default_value_t = LegsMode::Cancel)]
+    legs: LegsMode,
     /// PUBLIC=LOCAL: requests meant for the first origin go to the second; signatures are over the first
     #[arg(long, value_parser = deliver)]
     deliver: Option<Deliver>,
@@ -36,6 +45,21 @@ pub(crate) struct Arguments {
     /// How many of a hundred texts meet a fault at random
     #[arg(long, default_value_t = 0)]
     random_faults: u8,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum LegsMode {
+    Keep,
+    Cancel,
+}
+
+impl From<LegsMode> for Legs {
+    fn from(mode: LegsMode) -> Self {
+        match mode {
+            LegsMode::Keep => Self::Keep,
+            LegsMode::Cancel => Self::Cancel,
+        }
+    }
 }
 
 fn account(text: &str) -> Result<Account, String> {
@@ -49,9 +73,13 @@ fn deliver(text: &str) -> Result<Deliver, String> {
     Ok(Deliver { public: url(public)?, local: url(local)? })
 }
 
-/// A carrier with the demo's account, whose texts go to this webhook.
-pub(crate) fn settings(webhook: &str) -> SimulatorSettings {
-    SimulatorSettings::of(vec![Account::of(ACCOUNT, TOKEN)], format!("{webhook}{OVERRIDES}"))
+/// A carrier with the demo's account, whose texts and calls go to these webhooks.
+pub(crate) fn settings(webhook: &str, voice: &str, voice_status: &str) -> SimulatorSettings {
+    let overridden = |url: &str| format!("{url}{OVERRIDES}");
+    let mut settings = SimulatorSettings::of(vec![Account::of(ACCOUNT, TOKEN)], overridden(webhook));
+    settings.voice_url = overridden(voice);
+    settings.voice_status_url = Some(overridden(voice_status));
+    settings
 }
 
 /// Starts a carrier at this address.
@@ -61,7 +89,9 @@ pub(crate) fn start(listen: SocketAddr, settings: SimulatorSettings, ports: Port
 }
 
 pub(crate) async fn run(ports: Ports, arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let mut settings = settings(arguments.webhook.as_str());
+    let (voice, voice_status) = (arguments.voice_url.as_str(), arguments.voice_status_url.as_str());
+    let mut settings = settings(arguments.webhook.as_str(), voice, voice_status);
+    settings.legs = arguments.legs.into();
     if !arguments.account.is_empty() {
         settings.accounts = arguments.account;
     }
@@ -75,6 +105,7 @@ pub(crate) async fn run(ports: Ports, arguments: Arguments) -> anyhow::Result<Ex
     println!("Carrier    {}", simulator.base());
     println!("For `partyline serve`: TWILIO_API_BASE={}", simulator.base());
     println!("To text:   partyline simulate text --from +13035560001 --to +13035550100 \"Hello\"");
+    println!("To call:   partyline simulate call --from +13035560001 --to +13035550100 --dial 101#");
     stop.await;
     Ok(ExitCode::SUCCESS)
 }

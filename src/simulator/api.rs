@@ -1,4 +1,4 @@
-//! Twilio's REST API, as far as texts need it.
+//! Twilio's REST API, as far as texts and numbers need it.
 //! Source: Twilio, "Messages resource"; "IncomingPhoneNumbers resource"; "Twilio's request and response".
 
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) fn router() -> Router<Arc<Carrier>> {
     Router::new().nest("/2010-04-01", accounts)
 }
 
-fn error(status: StatusCode, code: u32, message: &str) -> Response {
+pub(super) fn error(status: StatusCode, code: u32, message: &str) -> Response {
     let more_info = format!("https://www.twilio.com/docs/errors/{code}");
     let body = json!({"code": code, "message": message, "more_info": more_info, "status": status.as_u16()});
     (status, Json(body)).into_response()
@@ -58,7 +58,11 @@ fn refusal(code: u32) -> Response {
 }
 
 /// The account of the address, if the request may act for it.
-fn authorised<'a>(carrier: &'a Carrier, sid: &str, headers: &HeaderMap) -> Result<&'a Account, Box<Response>> {
+pub(super) fn authorised<'a>(
+    carrier: &'a Carrier,
+    sid: &str,
+    headers: &HeaderMap,
+) -> Result<&'a Account, Box<Response>> {
     let denied = || Box::new(error(StatusCode::UNAUTHORIZED, 20003, "Authentication Error - invalid credentials"));
     let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
     let given = given.and_then(|given| String::from_utf8(STANDARD.decode(given).ok()?).ok()).ok_or_else(denied)?;
@@ -269,7 +273,10 @@ async fn numbers(
                 "sms_url": sms_url,
                 "sms_fallback_url": sms_url,
                 "sms_method": "POST",
-                "voice_url": "",
+                "voice_url": carrier.settings.voice_url,
+                "voice_method": "POST",
+                "status_callback": carrier.settings.voice_status_url.as_deref().unwrap_or_default(),
+                "status_callback_method": "POST",
             })
         })
         .collect();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use axum::http::StatusCode;
 use tokio::sync::oneshot;
 
+use super::calls::CallBook;
 use super::faults::{Fault, Match, Plan, TooMany};
 use super::ledger::{CAPACITY, Direction, Ledger, Message, PhoneText, SentText, Status, Step};
 use super::opt_out::{Keyword, OptOuts};
@@ -14,9 +15,12 @@ use crate::ports::{Clock, IdGen};
 
 pub(super) struct Carrier {
     pub(super) settings: SimulatorSettings,
+    /// Where it answers.
+    pub(super) base: String,
     pub(super) clock: Arc<dyn Clock>,
-    ids: Arc<dyn IdGen>,
-    webhooks: Webhooks,
+    pub(super) ids: Arc<dyn IdGen>,
+    pub(super) webhooks: Webhooks,
+    pub(super) calls: CallBook,
     held: Mutex<Held>,
 }
 
@@ -50,7 +54,12 @@ pub(super) enum Answer {
 }
 
 impl Carrier {
-    pub(super) fn new(settings: SimulatorSettings, clock: Arc<dyn Clock>, ids: Arc<dyn IdGen>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        settings: SimulatorSettings,
+        base: String,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdGen>,
+    ) -> anyhow::Result<Self> {
         let mut plan = Plan::default();
         if let Some((seed, percent)) = settings.random_faults {
             plan.randomly(seed, percent);
@@ -58,7 +67,7 @@ impl Carrier {
         let held = Held { ledger: Ledger::new(CAPACITY), plan, opt_outs: OptOuts::default() };
         let deliver = RwLock::new(settings.deliver.clone());
         let webhooks = Webhooks::new(deliver, settings.pace.repeat, clock.clone())?;
-        Ok(Self { settings, clock, ids, webhooks, held: Mutex::new(held) })
+        Ok(Self { settings, base, clock, ids, webhooks, calls: CallBook::default(), held: Mutex::new(held) })
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -221,8 +230,8 @@ impl Carrier {
             ("ApiVersion", "2010-04-01".to_owned()),
         ];
         form.extend(keyword.map(|keyword| ("OptOutType", keyword.word().to_owned())));
-        let status = self.webhooks.post(account, self.settings.sms_url_of(to), &form).await;
-        Ok((message.sid, status))
+        let answer = self.webhooks.post(account, self.settings.sms_url_of(to), &form).await;
+        Ok((message.sid, answer.map(|answer| answer.status)))
     }
 
     fn message_of(&self, account: &str, wanted: Wanted, direction: Direction, status: Status) -> Message {

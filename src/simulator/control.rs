@@ -1,15 +1,16 @@
-//! The carrier's own routes, which Twilio does not have: people at phones, faults, the ledger.
+//! The carrier's own routes, which Twilio does not have: people at phones, faults, the ledger, calls.
 
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::calls::{CallScript, CallbackFault, PhoneScript};
 use super::carrier::Carrier;
 use super::faults::{Fault, Match};
 use super::ledger::{PhoneText, SentText};
@@ -18,6 +19,10 @@ pub(super) fn router() -> Router<Arc<Carrier>> {
     Router::new()
         .route("/simulator/texts", post(text))
         .route("/simulator/phones/{phone}/texts", get(phone))
+        .route("/simulator/calls", post(call))
+        .route("/simulator/calls/{sid}", get(call_record))
+        .route("/simulator/phones/{phone}/script", put(script))
+        .route("/simulator/callback-fault", put(callback_fault))
         .route("/simulator/faults", post(fault))
         .route("/simulator/ledger", get(ledger))
         .layer(DefaultBodyLimit::max(64 * 1024))
@@ -59,4 +64,35 @@ async fn fault(State(carrier): State<Arc<Carrier>>, Json(order): Json<Order>) ->
 
 async fn ledger(State(carrier): State<Arc<Carrier>>) -> Json<Vec<SentText>> {
     Json(carrier.accepted())
+}
+
+/// Answers when the call is over. Whoever asked may go away meanwhile; the call goes its way.
+async fn call(State(carrier): State<Arc<Carrier>>, Json(script): Json<CallScript>) -> Response {
+    match tokio::spawn(async move { carrier.call(script).await }).await {
+        Ok(Ok(record)) => Json(record).into_response(),
+        Ok(Err(error)) => (StatusCode::NOT_FOUND, Json(json!({"error": error.to_string()}))).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn call_record(State(carrier): State<Arc<Carrier>>, Path(sid): Path<String>) -> Response {
+    match carrier.calls.record(&sid) {
+        Some(record) => Json(record).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn script(
+    State(carrier): State<Arc<Carrier>>,
+    Path(phone): Path<String>,
+    Json(script): Json<PhoneScript>,
+) -> StatusCode {
+    carrier.calls.set_phone(phone, script);
+    StatusCode::NO_CONTENT
+}
+
+/// `null` ends it.
+async fn callback_fault(State(carrier): State<Arc<Carrier>>, Json(fault): Json<Option<CallbackFault>>) -> StatusCode {
+    carrier.calls.set_fault(fault);
+    StatusCode::NO_CONTENT
 }

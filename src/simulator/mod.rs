@@ -1,10 +1,9 @@
 //! A carrier to try Partyline with: its own HTTP server, reached only over HTTP, like Twilio.
 //!
-//! It has Twilio's Messages API ([`api`]), people at phones ([`carrier`]), signed webhooks with
-//! repeats ([`webhook`]), faults on demand ([`faults`]) and routes of its own to play with it
-//! ([`control`]). It shares no code with the server that it talks to.
+//! It has Twilio's Messages API ([`api`]), people at phones ([`carrier`]), calls that follow TwiML
+//! ([`calls`]), signed webhooks with repeats ([`webhook`]), faults on demand ([`faults`]) and routes
+//! of its own to play with it ([`control`]). It shares no code with the server that it talks to.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::ports::{Clock, IdGen};
 
 mod api;
+mod calls;
 mod carrier;
 mod connection;
 mod control;
@@ -24,17 +24,17 @@ mod opt_out;
 mod settings;
 mod webhook;
 
+pub use calls::{CallRecord, CallScript, CallbackFault, CallerStep, Document, LegRecord, Line, PhoneScript};
 use carrier::Carrier;
 pub use carrier::NoSuchNumber;
 pub use faults::{Fault, Match};
 pub use ledger::{PhoneDirection, PhoneText, SentText, Status};
-pub use settings::{Account, ApiKey, Deliver, Pace, SimulatorSettings};
+pub use settings::{Account, ApiKey, Deliver, Legs, Pace, SimulatorSettings};
 
 /// A carrier that serves until the last handle of it is gone.
 #[derive(Clone)]
 pub struct Simulator {
     carrier: Arc<Carrier>,
-    address: SocketAddr,
     _serving: Arc<Serving>,
 }
 
@@ -58,15 +58,19 @@ impl Simulator {
         ids: Arc<dyn IdGen>,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
-        let carrier = Arc::new(Carrier::new(settings, clock, ids)?);
-        let router = Router::new().merge(api::router()).merge(control::router()).with_state(carrier.clone());
+        let carrier = Arc::new(Carrier::new(settings, format!("http://{address}"), clock, ids)?);
+        let router = Router::new()
+            .merge(api::router())
+            .merge(calls::router())
+            .merge(control::router())
+            .with_state(carrier.clone());
         let serving = tokio::spawn(connection::serve(listener, router));
-        Ok(Self { carrier, address, _serving: Arc::new(Serving(serving)) })
+        Ok(Self { carrier, _serving: Arc::new(Serving(serving)) })
     }
 
     /// What `TWILIO_API_BASE` is to be.
     pub fn base(&self) -> String {
-        format!("http://{}", self.address)
+        self.carrier.base.clone()
     }
 
     /// Every message that was accepted by the API, in order.
@@ -101,5 +105,28 @@ impl Simulator {
     /// When no account has the number.
     pub async fn text(&self, from: &str, to: &str, body: &str) -> Result<Option<StatusCode>, NoSuchNumber> {
         self.carrier.text(from, to, body).await.map(|(_, status)| status)
+    }
+
+    /// Somebody calls a number. Gives what there is to tell when the call is over and everything has been reported.
+    ///
+    /// # Errors
+    /// When no account has the number.
+    pub async fn call(&self, script: CallScript) -> Result<CallRecord, NoSuchNumber> {
+        self.carrier.call(script).await
+    }
+
+    /// What a phone does from now on when it is called. Until then nobody answers it.
+    pub fn set_phone(&self, number: impl Into<String>, script: PhoneScript) {
+        self.carrier.calls.set_phone(number.into(), script);
+    }
+
+    /// What goes wrong with the status callbacks of calls from now on; `None` ends it.
+    pub fn set_callback_fault(&self, fault: impl Into<Option<CallbackFault>>) {
+        self.carrier.calls.set_fault(fault.into());
+    }
+
+    /// A call that is over, by its SID: also one that the API has made.
+    pub fn call_record(&self, sid: &str) -> Option<CallRecord> {
+        self.carrier.calls.record(sid)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// An account with the carrier.
@@ -82,13 +83,27 @@ pub struct Pace {
     pub delivered: Duration,
     /// From a webhook that failed until it is repeated.
     pub repeat: Duration,
+    /// How long a second of a call lasts.
+    pub second: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
         let millis = Duration::from_millis;
-        Self { sent: millis(200), delivered: millis(500), repeat: millis(200) }
+        Self { sent: millis(200), delivered: millis(500), repeat: millis(200), second: millis(1_000) }
     }
+}
+
+/// What becomes of a Dial's other phones when the first is picked up and its document begins.
+/// Twilio promises neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Legs {
+    /// They ring on until one of them is bridged.
+    Keep,
+    /// They are canceled.
+    #[default]
+    Cancel,
 }
 
 /// What a simulator is to do.
@@ -100,6 +115,14 @@ pub struct SimulatorSettings {
     pub sms_url: String,
     /// The same for single numbers.
     pub sms_urls: BTreeMap<String, String>,
+    /// Where calls to a number ask for TwiML, with its fragment. Without it, such calls fail.
+    pub voice_url: String,
+    /// Where the end of such a call is reported.
+    pub voice_status_url: Option<String>,
+    /// What becomes of a Dial's other phones.
+    pub legs: Legs,
+    /// The size of a recording's file, in bytes.
+    pub recording_bytes: usize,
     /// Where webhooks really go; see [`super::Simulator::deliver_to`].
     pub deliver: Option<Deliver>,
     /// Whether STOP, START and HELP are acted on.
@@ -117,6 +140,10 @@ impl SimulatorSettings {
             accounts,
             sms_url: sms_url.into(),
             sms_urls: BTreeMap::new(),
+            voice_url: String::new(),
+            voice_status_url: None,
+            legs: Legs::default(),
+            recording_bytes: 4 * 1_024,
             deliver: None,
             opt_out_filter: true,
             random_faults: None,

@@ -5,11 +5,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use reqwest::Client;
 use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder};
 use secrecy::ExposeSecret as _;
 use sha1::Sha1;
 use url::Url;
@@ -20,6 +21,9 @@ use crate::ports::Clock;
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// However often an address asks to be repeated.
 const MOST_REPEATS: u32 = 5;
+/// Of an answer, this much is read, and one byte to see that there is more.
+/// Source: Twilio, "Error 11750: TwiML response body too large" (64 kB).
+pub(super) const MAX_ANSWER_BYTES: usize = 64 * 1_024;
 
 pub(super) struct Webhooks {
     http: Client,
@@ -28,11 +32,30 @@ pub(super) struct Webhooks {
     clock: Arc<dyn Clock>,
 }
 
+/// What was answered.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) content_type: String,
+    /// At most one byte more than [`MAX_ANSWER_BYTES`].
+    pub(super) body: Vec<u8>,
+}
+
+/// The two ways in which an address is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Method {
+    Get,
+    #[default]
+    Post,
+}
+
+pub(super) type Form = Vec<(&'static str, String)>;
+
 /// A request that came to nothing.
 enum Failed {
     Connection,
     Timeout,
-    Status(StatusCode),
+    Status(Answer),
 }
 
 impl Webhooks {
@@ -52,27 +75,35 @@ impl Webhooks {
     }
 
     /// Posts a form, signed with the account's token. Gives the last answer, `None` if there was none.
-    pub(super) async fn post(
-        &self,
-        account: &Account,
-        address: &str,
-        form: &[(&'static str, String)],
-    ) -> Option<StatusCode> {
+    pub(super) async fn post(&self, account: &Account, address: &str, form: &Form) -> Option<Answer> {
+        self.ask(account, Method::Post, address, form).await
+    }
+
+    /// The same by either method.
+    pub(super) async fn ask(&self, account: &Account, method: Method, address: &str, form: &Form) -> Option<Answer> {
         let (address, overrides) = address.split_once('#').unwrap_or((address, ""));
-        let Ok(url) = Url::parse(address) else { return None };
-        let signature = sign(account.auth_token.expose_secret(), address, form);
+        let mut url = Url::parse(address).ok()?;
+        let token = account.auth_token.expose_secret();
+        let signature = match method {
+            Method::Post => sign(token, address, form),
+            Method::Get => {
+                url.query_pairs_mut().extend_pairs(form);
+                sign(token, url.as_str(), &Form::new())
+            }
+        };
+        let body = (method == Method::Post).then_some(form);
         let (repeats, on) = (repeats(overrides), reasons(overrides));
         let mut last = None;
         for turn in 0..=repeats {
             if turn > 0 {
                 self.clock.sleep(self.repeat_after).await;
             }
-            let reason = match self.once(&url, form, &signature).await {
-                Ok(status) => return Some(status),
+            let reason = match self.once(&url, body, &signature).await {
+                Ok(answer) => return Some(answer),
                 Err(Failed::Connection) => "ct",
                 Err(Failed::Timeout) => "rt",
-                Err(Failed::Status(status)) => {
-                    last = Some(status);
+                Err(Failed::Status(answer)) => {
+                    last = Some(answer);
                     "5xx"
                 }
             };
@@ -83,21 +114,37 @@ impl Webhooks {
         last
     }
 
-    async fn once(&self, url: &Url, form: &[(&'static str, String)], signature: &str) -> Result<StatusCode, Failed> {
+    async fn once(&self, url: &Url, form: Option<&Form>, signature: &str) -> Result<Answer, Failed> {
         let located = {
             let deliver = self.deliver.read().unwrap_or_else(PoisonError::into_inner);
             deliver.as_ref().map_or_else(|| url.clone(), |deliver| deliver.locate(url))
         };
-        let request = self.http.post(located).header("X-Twilio-Signature", signature).form(form);
+        let request = match form {
+            Some(form) => self.http.post(located).form(form),
+            None => self.http.get(located),
+        };
+        let request = request.header("X-Twilio-Signature", signature);
         let answer = tokio::select! {
-            answer = request.send() => answer.map_err(|_| Failed::Connection)?,
+            answer = read(request) => answer.map_err(|_| Failed::Connection)?,
             () = self.clock.sleep(ANSWER_WITHIN) => return Err(Failed::Timeout),
         };
-        match answer.status() {
-            status if status.is_server_error() => Err(Failed::Status(status)),
-            status => Ok(status),
-        }
+        if answer.status.is_server_error() { Err(Failed::Status(answer)) } else { Ok(answer) }
     }
+}
+
+/// Sends a request and reads its answer, of which nobody makes it hold more than so much.
+async fn read(request: RequestBuilder) -> reqwest::Result<Answer> {
+    let mut answer = request.send().await?;
+    let content_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (status, content_type) = (answer.status(), content_type.to_owned());
+    let mut body = Vec::new();
+    while body.len() <= MAX_ANSWER_BYTES
+        && let Some(chunk) = answer.chunk().await?
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(MAX_ANSWER_BYTES + 1);
+    Ok(Answer { status, content_type, body })
 }
 
 fn repeats(overrides: &str) -> u32 {
@@ -113,7 +160,7 @@ fn overriding<'a>(overrides: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The address as it is called, then each field's name and value in the order of their names.
-fn sign(token: &str, address: &str, form: &[(&'static str, String)]) -> String {
+fn sign(token: &str, address: &str, form: &Form) -> String {
     let mut fields: Vec<_> = form.iter().collect();
     fields.sort();
     let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(token.as_bytes()) else { return String::new() };

@@ -27,4 +27,5 @@ mod routing;
 mod sending;
 mod shared;
 mod simulator;
+mod simulator_calls;
 mod support;

@@ -193,7 +193,10 @@ fn answer_of<T>(case: &Case<'_>, outcome: Outcome<T>) -> Answer {
         RefusalCode::NotAssignee => Refused::NotAssignee,
         RefusalCode::Conflict => Refused::Conflict,
         RefusalCode::Forbidden => Refused::Forbidden,
-        code @ (RefusalCode::Invalid | RefusalCode::OptedOut | RefusalCode::StaleView { .. }) => {
+        code @ (RefusalCode::Invalid
+        | RefusalCode::OptedOut
+        | RefusalCode::LimitExceeded
+        | RefusalCode::StaleView { .. }) => {
             panic!("{code:?}: {}", refusal.message)
         }
     })

@@ -24,7 +24,9 @@ pub(crate) fn carrier_with(change: impl FnOnce(&mut SimulatorSettings)) -> Simul
     let accounts = vec![Account::of(ACCOUNT, TOKEN), Account::of(OTHER_ACCOUNT, OTHER_TOKEN)];
     let mut settings = SimulatorSettings::of(accounts, format!("{PUBLIC_URL}{SMS_PATH}#rc=5&rp=5xx,ct,rt"));
     let moment = Duration::from_millis(1);
-    settings.pace = Pace { sent: moment, delivered: moment, repeat: Duration::from_millis(20) };
+    settings.pace = Pace { sent: moment, delivered: moment, repeat: Duration::from_millis(20), second: moment };
+    settings.voice_url = format!("{PUBLIC_URL}/api/twilio/voice/inbound#rc=5&rp=5xx,ct,rt");
+    settings.voice_status_url = Some(format!("{PUBLIC_URL}/api/twilio/voice/status#rc=5&rp=5xx,ct,rt"));
     change(&mut settings);
     let listener = server::listen("127.0.0.1:0".parse().unwrap()).expect("a port of the loopback");
     let (clock, ids) = (Arc::new(SystemClock::new()), Arc::new(SystemIdGen::new()));

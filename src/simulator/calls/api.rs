@@ -1,0 +1,218 @@
+//! Twilio's REST API, as far as calls need it.
+//! Source: Twilio, "Call resource"; "Recordings resource".
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Form, Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::super::api::{authorised, error};
+use super::super::carrier::Carrier;
+use super::super::settings::Account;
+use super::super::webhook::Method;
+use super::book::{Entry, Recording};
+use super::placed::Wanted;
+use super::run::Reports;
+use super::twiml::{Request, is_phone};
+
+const MAX_BODY_BYTES: usize = 64 * 1024;
+const VERSION: &str = "2010-04-01";
+const EVENTS: [&str; 4] = ["initiated", "ringing", "answered", "completed"];
+/// Seconds. Source: Twilio, "Call resource", parameter `Timeout`.
+const RINGS_FOR: u32 = 60;
+const RINGS_AT_MOST: u32 = 600;
+/// A frame of MPEG-1 layer III, 128 kbit/s, 44.1 kHz, without a sound in it.
+/// Source: ISO/IEC 11172-3, 2.4.1.3.
+const FRAME: usize = 417;
+const FRAME_BEGINS: [u8; 4] = [0xff, 0xfb, 0x90, 0x00];
+
+pub(in crate::simulator) fn router() -> Router<Arc<Carrier>> {
+    let accounts = Router::new()
+        .route("/Accounts/{account}/Calls.json", post(create))
+        .route("/Accounts/{account}/Calls/{call}", get(fetch))
+        .route("/Accounts/{account}/Recordings/{recording}", get(recording))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
+    Router::new().nest("/2010-04-01", accounts)
+}
+
+type Fields = Vec<(String, String)>;
+
+fn of<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
+    fields.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+}
+
+fn refusal(code: u32) -> Response {
+    let message = match code {
+        21201 => "No 'To' number specified",
+        21210 => "The source phone number provided is not yet verified for your account.",
+        21211 => "The 'To' number is not a valid phone number.",
+        21212 => "The 'From' number is not a valid phone number.",
+        21213 => "No 'From' number specified",
+        21205 => "Url parameter is not a valid URL.",
+        _ => "The call was refused.",
+    };
+    error(StatusCode::BAD_REQUEST, code, message)
+}
+
+async fn create(
+    State(carrier): State<Arc<Carrier>>,
+    Path(sid): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<Fields>,
+) -> Response {
+    let account = match authorised(&carrier, &sid, &headers) {
+        Ok(account) => account,
+        Err(denied) => return *denied,
+    };
+    match wanted(account, &form) {
+        Ok(wanted) => {
+            let entry = carrier.place(account, wanted);
+            (StatusCode::CREATED, Json(shown(&entry))).into_response()
+        }
+        Err(code) => refusal(code),
+    }
+}
+
+fn wanted(account: &Account, form: &Fields) -> Result<Wanted, u32> {
+    let (to, from) = (of(form, "To").ok_or(21201_u32)?, of(form, "From").ok_or(21213_u32)?);
+    if !is_phone(to) {
+        return Err(21211);
+    }
+    if !is_phone(from) {
+        return Err(21212);
+    }
+    if !account.has(from) {
+        return Err(21210);
+    }
+    let url = of(form, "Url").filter(|url| is_absolute(url)).ok_or(21205_u32)?;
+    let callback = of(form, "StatusCallback");
+    if callback.is_some_and(|callback| !is_absolute(callback)) {
+        return Err(21205);
+    }
+    let method = |name: &str| if of(form, name) == Some("GET") { Method::Get } else { Method::Post };
+    // The helpers of Twilio's repeat the field, people write several into one.
+    let asked = form.iter().filter(|(name, _)| name == "StatusCallbackEvent");
+    let asked = asked.flat_map(|(_, value)| value.split_ascii_whitespace());
+    let mut events: Vec<String> = asked.filter(|event| EVENTS.contains(event)).map(str::to_owned).collect();
+    if events.is_empty() {
+        events.push("completed".to_owned());
+    }
+    let to_report = Request { address: callback.map(str::to_owned), method: method("StatusCallbackMethod") };
+    let timeout = of(form, "Timeout").and_then(|seconds| seconds.parse().ok()).unwrap_or(RINGS_FOR);
+    Ok(Wanted {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        url: url.to_owned(),
+        method: method("Method"),
+        timeout: timeout.clamp(1, RINGS_AT_MOST),
+        reports: Reports { to: to_report, events },
+    })
+}
+
+fn is_absolute(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
+}
+
+async fn fetch(
+    State(carrier): State<Arc<Carrier>>,
+    Path((sid, call)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let account = match authorised(&carrier, &sid, &headers) {
+        Ok(account) => account,
+        Err(denied) => return *denied,
+    };
+    match carrier.calls.entry(&account.sid, call.trim_end_matches(".json")) {
+        Some(entry) => Json(shown(&entry)).into_response(),
+        None => not_found(),
+    }
+}
+
+fn not_found() -> Response {
+    error(StatusCode::NOT_FOUND, 20404, "The requested resource was not found")
+}
+
+fn rfc_2822(at: DateTime<Utc>) -> String {
+    at.to_rfc2822()
+}
+
+fn shown(entry: &Entry) -> Value {
+    let uri = format!("/{VERSION}/Accounts/{}/Calls/{}", entry.account, entry.sid);
+    let ended = entry.seconds.map(|_| rfc_2822(entry.updated));
+    json!({
+        "sid": entry.sid,
+        "account_sid": entry.account,
+        "parent_call_sid": entry.parent,
+        "from": entry.from,
+        "from_formatted": entry.from,
+        "to": entry.to,
+        "to_formatted": entry.to,
+        "phone_number_sid": null,
+        "status": entry.status,
+        "direction": entry.direction.word(),
+        "duration": entry.seconds.map(|seconds| seconds.to_string()),
+        "start_time": rfc_2822(entry.created),
+        "end_time": ended,
+        "date_created": rfc_2822(entry.created),
+        "date_updated": rfc_2822(entry.updated),
+        "answered_by": null,
+        "caller_name": null,
+        "forwarded_from": null,
+        "group_sid": null,
+        "price": null,
+        "price_unit": "USD",
+        "api_version": VERSION,
+        "uri": format!("{uri}.json"),
+        "subresource_uris": {"recordings": format!("{uri}/Recordings.json")},
+    })
+}
+
+async fn recording(
+    State(carrier): State<Arc<Carrier>>,
+    Path((sid, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let account = match authorised(&carrier, &sid, &headers) {
+        Ok(account) => account,
+        Err(denied) => return *denied,
+    };
+    let (recording_sid, kind) = name.split_once('.').unwrap_or((&name, "mp3"));
+    match (carrier.calls.recording(&account.sid, recording_sid), kind) {
+        (Some(recording), "json") => Json(described(&recording, recording_sid)).into_response(),
+        (Some(_), "mp3") => {
+            let silence = silence(carrier.settings.recording_bytes);
+            ([(CONTENT_TYPE, "audio/mpeg")], silence).into_response()
+        }
+        _ => not_found(),
+    }
+}
+
+fn described(recording: &Recording, sid: &str) -> Value {
+    let uri = format!("/{VERSION}/Accounts/{}/Recordings/{sid}", recording.account);
+    json!({
+        "sid": sid,
+        "account_sid": recording.account,
+        "call_sid": recording.call,
+        "duration": recording.seconds.to_string(),
+        "channels": 1,
+        "source": "RecordVerb",
+        "status": "completed",
+        "date_created": rfc_2822(recording.created),
+        "start_time": rfc_2822(recording.created),
+        "api_version": VERSION,
+        "uri": format!("{uri}.json"),
+    })
+}
+
+/// Frames that fill so many bytes; the last is cut off.
+fn silence(bytes: usize) -> Vec<u8> {
+    let at = |n: usize| FRAME_BEGINS.get(n % FRAME).copied().unwrap_or(0);
+    (0..bytes).map(at).collect()
+}

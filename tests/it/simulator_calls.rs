@@ -1,0 +1,522 @@
+//! The simulated carrier's calls, against a site whose pages are the tests' own.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use partyline::simulator::{
+    CallRecord, CallScript, CallbackFault, CallerStep, Legs, PhoneScript, Simulator, SimulatorSettings,
+};
+use serde_json::{Value, json};
+use sha1::Sha1;
+use tokio::sync::Barrier;
+use url::form_urlencoded;
+
+use crate::support::carrier::carrier_with;
+use crate::support::directory::{ACCOUNT, DESK, OTHER_ACCOUNT, OTHER_TOKEN, TOKEN};
+use crate::support::{client, wait};
+
+const CALLER: &str = "+13035560001";
+const ANA: &str = "+13035550201";
+const BEN: &str = "+13035550202";
+const EMPTY: &str = "<Response/>";
+
+/// A request that the site got.
+#[derive(Debug, Clone)]
+struct Seen {
+    method: Method,
+    path: String,
+    url: String,
+    form: BTreeMap<String, String>,
+    signature: String,
+}
+
+impl Seen {
+    fn of(&self, name: &str) -> &str {
+        self.form.get(name).map_or("", String::as_str)
+    }
+
+    /// Computed here from what Twilio writes about it, and not by the carrier.
+    fn is_signed(&self) -> bool {
+        let mut mac = Hmac::<Sha1>::new_from_slice(TOKEN.as_bytes()).unwrap();
+        let mut text = self.url.clone();
+        if self.method == Method::POST {
+            text.extend(self.form.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+        }
+        mac.update(text.as_bytes());
+        STANDARD.encode(mac.finalize().into_bytes()) == self.signature
+    }
+}
+
+/// Pages of TwiML by their paths; others hold nothing.
+#[derive(Clone, Default)]
+struct Site {
+    base: String,
+    pages: Arc<Mutex<HashMap<String, (StatusCode, String, Vec<u8>)>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    /// Keys that are pressed wait here for each other, so that only simultaneous ones are answered.
+    together: Option<Arc<Barrier>>,
+}
+
+impl Site {
+    async fn start(pages: &[(&str, &str)]) -> Self {
+        Self::start_with(pages, None).await
+    }
+
+    async fn start_with(pages: &[(&str, &str)], together: Option<usize>) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let together = together.map(|count| Arc::new(Barrier::new(count)));
+        let site = Self { base, together, ..Self::default() };
+        for (path, body) in pages {
+            let body = if body.starts_with('<') && !body.starts_with("<?") && !body.contains("<Response") {
+                format!("<Response>{body}</Response>")
+            } else {
+                (*body).to_owned()
+            };
+            site.page(path, StatusCode::OK, "text/xml; charset=utf-8", body.into_bytes());
+        }
+        let served = site.clone();
+        let router = Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
+            let site = served.clone();
+            async move { site.answer(method, uri, headers, body).await }
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        site
+    }
+
+    fn page(&self, path: &str, status: StatusCode, content_type: &str, body: Vec<u8>) {
+        self.pages.lock().unwrap().insert(path.to_owned(), (status, content_type.to_owned(), body));
+    }
+
+    async fn answer(&self, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+        let fields = if method == Method::POST { body.to_vec() } else { uri.query().unwrap_or("").into() };
+        let seen = Seen {
+            method,
+            path: uri.path().to_owned(),
+            url: format!("{}{uri}", self.base),
+            form: form_urlencoded::parse(&fields).into_owned().collect(),
+            signature: headers["X-Twilio-Signature"].to_str().unwrap().to_owned(),
+        };
+        let first_press = {
+            let mut all = self.seen.lock().unwrap();
+            let is_first = !all.iter().any(|other| other.path == "/press");
+            all.push(seen.clone());
+            is_first
+        };
+        if seen.path == "/press"
+            && let Some(together) = &self.together
+        {
+            together.wait().await;
+            let late = "<Response><Say>already taken</Say><Hangup/></Response>";
+            let body = if first_press { EMPTY } else { late };
+            return ([(CONTENT_TYPE, "text/xml")], body).into_response();
+        }
+        let page = self.pages.lock().unwrap().get(uri.path()).cloned();
+        match page {
+            Some((status, content_type, body)) => (status, [(CONTENT_TYPE, content_type)], body).into_response(),
+            None => StatusCode::NO_CONTENT.into_response(),
+        }
+    }
+
+    fn carrier(&self) -> Simulator {
+        self.carrier_with(|_| {})
+    }
+
+    fn carrier_with(&self, change: impl FnOnce(&mut SimulatorSettings)) -> Simulator {
+        carrier_with(|settings| {
+            settings.voice_url = format!("{}/in?n=1#rc=2&rp=5xx,ct,rt", self.base);
+            settings.voice_status_url = Some(format!("{}/status", self.base));
+            change(settings);
+        })
+    }
+
+    /// All requests to this path, each of them signed.
+    fn seen(&self, path: &str) -> Vec<Seen> {
+        let seen = self.seen.lock().unwrap();
+        let seen: Vec<_> = seen.iter().filter(|seen| seen.path == path).cloned().collect();
+        assert!(seen.iter().all(Seen::is_signed), "{seen:?}");
+        seen
+    }
+
+    fn only(&self, path: &str) -> Seen {
+        let seen = self.seen(path);
+        assert_eq!(seen.len(), 1, "{path}");
+        seen[0].clone()
+    }
+}
+
+fn dial(keys: &str) -> CallerStep {
+    CallerStep::Dial(keys.to_owned())
+}
+
+fn script(steps: &[CallerStep]) -> CallScript {
+    steps.iter().fold(CallScript::new(CALLER, DESK), |script, step| script.then(step.clone()))
+}
+
+async fn call(carrier: &Simulator, steps: &[CallerStep]) -> CallRecord {
+    carrier.call(script(steps)).await.unwrap()
+}
+
+fn transcript(record: &CallRecord) -> Vec<String> {
+    let lines = record.transcript.iter();
+    lines.map(|line| format!("{} {} {}", line.at_seconds, line.who, line.what)).collect()
+}
+
+#[tokio::test]
+async fn a_menu_is_heard_and_keys_are_asked_with() {
+    let site = Site::start(&[
+        ("/in", "<Gather action=\"deeper/menu?step=2#rc=1\" numDigits=\"3\"><Say>Dial an extension</Say></Gather>"),
+        ("/deeper/menu", "<Say>Thank you</Say><Redirect method=\"GET\">next</Redirect>"),
+        ("/deeper/next", "<Play>/hold.mp3</Play><Pause length=\"4\"/><Hangup/>"),
+    ])
+    .await;
+    let record = call(&site.carrier(), &[dial("101")]).await;
+    let expected = [
+        "0 caller hears: \"Dial an extension\"",
+        "1 caller presses 101",
+        "1 caller hears: \"Thank you\"",
+        "2 caller hears: [/hold.mp3]",
+        "9 caller is hung up on",
+    ];
+    assert_eq!(transcript(&record), expected);
+    assert_eq!((record.status.as_str(), record.seconds, &record.error), ("completed", 9, &None));
+    let first = site.only("/in");
+    let base = &site.base;
+    assert_eq!((first.of("CallStatus"), &first.url), ("ringing", &format!("{base}/in?n=1")));
+    let fields = ["CallSid", "AccountSid", "From", "To", "Caller", "Called", "Direction", "ApiVersion"];
+    let expected = [&record.sid, ACCOUNT, CALLER, DESK, CALLER, DESK, "inbound", "2010-04-01"];
+    assert_eq!(fields.map(|name| first.form[name].clone()), expected.map(str::to_owned));
+    let menu = site.only("/deeper/menu");
+    assert_eq!((menu.of("Digits"), menu.of("CallStatus")), ("101", "in-progress"));
+    assert_eq!(menu.url, format!("{base}/deeper/menu?step=2"));
+    let next = site.only("/deeper/next");
+    assert_eq!((next.method, next.form["CallSid"].as_str()), (Method::GET, record.sid.as_str()));
+    let end = site.only("/status");
+    assert_eq!((end.of("CallStatus"), end.of("CallDuration"), end.of("Duration")), ("completed", "9", "1"));
+    let urls: Vec<_> = record.documents.iter().map(|document| document.url.clone()).collect();
+    assert_eq!(urls, [format!("{base}/in?n=1"), format!("{base}/deeper/menu?step=2"), format!("{base}/deeper/next")]);
+}
+
+#[tokio::test]
+async fn an_empty_gather_goes_on_unless_it_is_to_ask_all_the_same() {
+    let site = Site::start(&[
+        ("/in", "<Gather action=\"/menu\"/><Gather action=\"/empty\" actionOnEmptyResult=\"true\" timeout=\"2\"/>"),
+        ("/empty", "<Hangup/>"),
+    ])
+    .await;
+    let record = call(&site.carrier(), &[CallerStep::Wait]).await;
+    assert_eq!(record.seconds, 7);
+    assert!(site.seen("/menu").is_empty());
+    assert_eq!(site.only("/empty").form["Digits"], "");
+}
+
+const RING: &str = "<Dial action=\"/dialled\" timeout=\"20\">\
+    <Number url=\"/screen\" statusCallback=\"/leg\" statusCallbackEvent=\"initiated ringing answered completed\">\
+    +13035550201</Number><Number url=\"/screen\" statusCallback=\"/leg\" \
+    statusCallbackEvent=\"initiated ringing answered completed\">+13035550202</Number></Dial>";
+const SCREEN: &str = "<Gather action=\"/press\" numDigits=\"1\"><Say>A call, press 1 to accept</Say></Gather><Hangup/>";
+
+fn leg_statuses(site: &Site, sid: &str) -> Vec<String> {
+    let seen = site.seen("/leg");
+    seen.iter().filter(|seen| seen.of("CallSid") == sid).map(|seen| seen.of("CallStatus").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn two_who_press_at_once_are_asked_about_at_once_and_one_is_bridged() {
+    let site = Site::start_with(&[("/in", RING), ("/screen", SCREEN), ("/dialled", "<Hangup/>")], Some(2)).await;
+    let carrier = site.carrier_with(|settings| settings.legs = Legs::Keep);
+    carrier.set_phone(ANA, PhoneScript::accepts(2, '1'));
+    carrier.set_phone(BEN, PhoneScript::accepts(2, '1'));
+    let record = call(&carrier, &[]).await;
+    assert_eq!(record.legs.len(), 2);
+    let bridged = record.bridged().unwrap();
+    let other = record.legs.iter().find(|leg| !leg.bridged).unwrap();
+    assert!(bridged.accepted && bridged.answered && other.answered && !other.accepted);
+    assert_eq!(bridged.heard, ["A call, press 1 to accept"]);
+    assert_eq!(other.heard, ["A call, press 1 to accept", "already taken"]);
+    let whole = ["initiated", "ringing", "in-progress", "completed"];
+    assert_eq!(leg_statuses(&site, &bridged.sid), whole);
+    assert_eq!(leg_statuses(&site, &other.sid), whole);
+    let press = site.seen("/press");
+    assert!(press.iter().all(|press| press.of("ParentCallSid") == record.sid && press.of("Digits") == "1"));
+    assert!(press.iter().all(|press| press.of("Direction") == "outbound-dial" && press.of("From") == CALLER));
+    // The caller ended the conversation: the action is asked, and nobody follows it.
+    let dialled = site.only("/dialled");
+    let outcome = ["DialCallStatus", "DialBridged", "DialCallSid", "DialCallDuration", "CallStatus"];
+    let expected = ["completed", "true", &bridged.sid, "4", "completed"];
+    assert_eq!(outcome.map(|name| dialled.of(name).to_owned()), expected.map(str::to_owned));
+}
+
+#[tokio::test]
+async fn the_first_pick_up_cancels_the_others_or_does_not() {
+    for legs in [Legs::Cancel, Legs::Keep] {
+        let site =
+            Site::start(&[("/in", RING), ("/screen", SCREEN), ("/press", EMPTY), ("/dialled", "<Say>Goodbye</Say>")])
+                .await;
+        let carrier = site.carrier();
+        carrier.set_phone(ANA, PhoneScript::Voicemail { after: 2 });
+        carrier.set_phone(BEN, PhoneScript::Answers { after: 4, presses: Some('1'), press_after: 1, talks: 2 });
+        let record = carrier.call(CallScript { legs: Some(legs), ..script(&[]) }).await.unwrap();
+        let [ana, ben] = record.legs.as_slice() else { panic!("{record:?}") };
+        assert_eq!((ana.status.as_str(), ana.answered, ana.accepted), ("completed", true, false));
+        let dialled = site.only("/dialled");
+        assert_eq!(dialled.of("DialCallStatus"), "completed");
+        if legs == Legs::Cancel {
+            assert_eq!((ben.status.as_str(), ben.answered), ("canceled", false));
+            assert_eq!(leg_statuses(&site, &ben.sid), ["initiated", "ringing", "canceled"]);
+            assert_eq!((dialled.of("DialBridged"), dialled.of("DialCallSid")), ("false", ana.sid.as_str()));
+            assert_eq!(record.heard_by(ANA).collect::<Vec<_>>(), ["A call, press 1 to accept"]);
+        } else {
+            assert!(ben.bridged);
+            assert_eq!((dialled.of("DialBridged"), dialled.of("DialCallSid")), ("true", ben.sid.as_str()));
+        }
+        // The other side ended it, or there was none: the caller goes on.
+        assert_eq!(dialled.of("CallStatus"), "in-progress");
+        assert_eq!(record.heard_by("caller").collect::<Vec<_>>(), ["Goodbye"]);
+    }
+}
+
+#[tokio::test]
+async fn a_dial_ends_as_its_phones_do() {
+    let number = |phone: &str| format!("<Number>{phone}</Number>");
+    let page = format!("<Dial action=\"/dialled\" timeout=\"9\">{}{}</Dial>", number(ANA), number(BEN));
+    for (ana, ben, status, seconds) in [
+        (PhoneScript::Busy, PhoneScript::Failed, "busy", 1),
+        (PhoneScript::Declines, PhoneScript::Busy, "busy", 3),
+        (PhoneScript::NoAnswer, PhoneScript::Busy, "no-answer", 9),
+        (PhoneScript::Failed, PhoneScript::Failed, "failed", 0),
+        (PhoneScript::accepts(9, '1'), PhoneScript::Failed, "no-answer", 9),
+        // Without a document, whoever picks up is bridged.
+        (PhoneScript::Voicemail { after: 3 }, PhoneScript::NoAnswer, "completed", 6),
+    ] {
+        let site = Site::start(&[("/in", &page), ("/dialled", "<Hangup/>")]).await;
+        let carrier = site.carrier();
+        carrier.set_phone(ANA, ana);
+        carrier.set_phone(BEN, ben);
+        let record = call(&carrier, &[]).await;
+        let dialled = site.only("/dialled");
+        assert_eq!((dialled.of("DialCallStatus"), record.seconds), (status, seconds), "{ana:?} {ben:?}");
+        assert_eq!(dialled.of("DialBridged") == "true", status == "completed");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_ends_every_leg() {
+    let site =
+        Site::start(&[("/in", &RING.replace("<Dial", "<Dial answerOnBridge=\"true\"")), ("/screen", SCREEN)]).await;
+    let carrier = site.carrier_with(|settings| settings.legs = Legs::Keep);
+    carrier.set_phone(ANA, PhoneScript::HangsUp { after: 1, into: 1 });
+    let record = call(&carrier, &[CallerStep::HangUpAfter(5)]).await;
+    let statuses: Vec<_> = record.legs.iter().map(|leg| leg.status.as_str()).collect();
+    assert_eq!((statuses, record.status.as_str()), (vec!["completed", "canceled"], "no-answer"));
+    assert_eq!(site.only("/dialled").of("DialBridged"), "false");
+    assert_eq!(site.only("/status").of("CallDuration"), "0");
+    assert!(site.seen("/press").is_empty());
+}
+
+#[tokio::test]
+async fn a_voicemail_is_recorded_reported_transcribed_and_can_be_fetched() {
+    let page = "<Say>Leave a message</Say><Record action=\"/recorded\" recordingStatusCallback=\"/recording\" \
+                transcribe=\"true\" transcribeCallback=\"/transcript\"/><Say>We heard nothing</Say>";
+    let site = Site::start(&[("/in", page), ("/recorded", "<Hangup/>")]).await;
+    let carrier = site.carrier_with(|settings| settings.recording_bytes = 70_000);
+    let silent = call(&carrier, &[CallerStep::Speak(0)]).await;
+    assert_eq!(silent.heard_by("caller").last(), Some("We heard nothing"));
+    assert!(silent.recordings.is_empty() && site.seen("/recorded").is_empty());
+    let record = call(&carrier, &[CallerStep::Speak(7), CallerStep::HangUp]).await;
+    let [sid] = record.recordings.as_slice() else { panic!("{record:?}") };
+    let recorded = site.only("/recorded");
+    let fields = ["RecordingSid", "RecordingDuration", "Digits", "CallStatus"];
+    assert_eq!(fields.map(|name| recorded.of(name)), [sid, "7", "hangup", "completed"]);
+    assert_eq!((record.status.as_str(), record.seconds), ("completed", 8));
+    let reported = site.only("/recording");
+    assert_eq!((reported.of("RecordingStatus"), reported.of("RecordingSid")), ("completed", sid.as_str()));
+    let transcript = site.only("/transcript");
+    assert_eq!((transcript.of("TranscriptionStatus"), transcript.of("RecordingSid")), ("completed", sid.as_str()));
+    assert!(transcript.of("TranscriptionText").contains("7 seconds"));
+    let url = recorded.of("RecordingUrl").to_owned();
+    for (url, status) in [(url.clone(), 200), (format!("{url}.mp3"), 200), (url.replace(sid, "RE0"), 404)] {
+        let answer = client().get(&url).basic_auth(ACCOUNT, Some(TOKEN)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{url}");
+        if status == 200 {
+            assert_eq!(answer.headers()["content-type"], "audio/mpeg");
+            let bytes = answer.bytes().await.unwrap();
+            assert_eq!((bytes.len(), &bytes[417..419]), (70_000, [0xff, 0xfb].as_slice()));
+        }
+    }
+    let answer = client().get(&url).basic_auth(OTHER_ACCOUNT, Some(OTHER_TOKEN)).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 401);
+}
+
+#[tokio::test]
+async fn it_refuses_what_twilio_refuses() {
+    let long = format!("<Response><Say>{}</Say></Response>", "a".repeat(64 * 1024));
+    let many = format!("<Dial>{}</Dial>", "<Number>+13035550201</Number>".repeat(11));
+    let good = "<Response/>";
+    let cases: [(&str, u16, &str, &str); 25] = [
+        ("12100", 200, "text/xml", ""),
+        ("12100", 200, "text/xml", "Hello"),
+        ("12100", 200, "text/xml", "<Response><Say>Tom & Jerry</Say></Response>"),
+        ("12100", 200, "text/xml", "<Response><Say>Hello</Response>"),
+        ("12102", 200, "text/xml", "<html/>"),
+        ("12300", 200, "text/plain", good),
+        ("12300", 200, "application/json", good),
+        ("11200", 404, "text/xml", good),
+        ("11200", 500, "text/xml", good),
+        ("11750", 200, "text/xml", &long),
+        ("12200", 200, "text/xml", "<Shout>Hello</Shout>"),
+        ("12200", 200, "text/xml", "<say>Hello</say>"),
+        ("12200", 200, "text/xml", "<Say volume=\"11\">Hello</Say>"),
+        ("12200", 200, "text/xml", "<Gather numDigits=\"three\"/>"),
+        ("12200", 200, "text/xml", "<Gather timeout=\"-1\"/>"),
+        ("12200", 200, "text/xml", "<Gather><Dial>+13035550201</Dial></Gather>"),
+        ("12200", 200, "text/xml", "<Say><Say>Hello</Say></Say>"),
+        ("12200", 200, "text/xml", "<Number>+13035550201</Number>"),
+        ("12200", 200, "text/xml", "<Dial action=\"ftp://example.com\">+13035550201</Dial>"),
+        ("12200", 200, "text/xml", "<Dial><Number statusCallbackEvent=\"hung-up\">+13035550201</Number></Dial>"),
+        ("12200", 200, "text/xml", &many),
+        ("13223", 200, "text/xml", "<Dial>911 or so</Dial>"),
+        ("13223", 200, "text/xml", "<Dial/>"),
+        ("12200", 200, "text/xml", "<Hangup now=\"true\"/>"),
+        ("13520", 200, "text/xml", "<Say/>"),
+    ];
+    let site = Site::start(&[]).await;
+    let carrier = site.carrier();
+    let put = |status: u16, content_type: &str, body: &str| {
+        let is_verb = body.starts_with('<') && !body.starts_with("<Response") && body != "<html/>";
+        let body = if is_verb { format!("<Response>{body}</Response>") } else { body.to_owned() };
+        site.page("/in", StatusCode::from_u16(status).unwrap(), content_type, body.into_bytes());
+    };
+    for (code, status, content_type, body) in cases {
+        put(status, content_type, body);
+        let record = call(&carrier, &[]).await;
+        let error = record.error.unwrap_or_default();
+        assert!(error.starts_with(code), "{body}: {error}");
+        assert!(record.transcript[0].what.contains("application error"));
+    }
+    site.page("/in", StatusCode::OK, "text/xml", b"<Response><Say>\xff</Say></Response>".to_vec());
+    assert!(call(&carrier, &[]).await.error.unwrap().starts_with("12100"));
+    // Each 500 was repeated as the address asks for, and nothing else was.
+    assert_eq!(site.seen("/in").len(), 26 + 2);
+    // A document that asks for itself is not followed for ever.
+    put(200, "text/xml", "<Redirect/>");
+    let record = call(&carrier, &[]).await;
+    assert_eq!((record.documents.len(), record.error.is_some()), (100, true));
+}
+
+#[tokio::test]
+async fn a_document_for_a_phone_that_is_wrong_ends_only_that_leg() {
+    let pages = [("/in", RING), ("/screen", "<Dial>+13035550203</Dial>"), ("/dialled", "<Say>Goodbye</Say>")];
+    let site = Site::start(&pages).await;
+    let carrier = site.carrier();
+    carrier.set_phone(ANA, PhoneScript::accepts(1, '1'));
+    let record = call(&carrier, &[]).await;
+    assert!(record.error.as_ref().unwrap().starts_with("12200"), "{record:?}");
+    assert_eq!((record.bridged(), record.heard_by("caller").last()), (None, Some("Goodbye")));
+}
+
+#[tokio::test]
+async fn a_call_can_be_rejected() {
+    let site = Site::start(&[("/in", "<Reject reason=\"busy\"/>")]).await;
+    let record = call(&site.carrier(), &[]).await;
+    assert_eq!((record.status.as_str(), record.seconds), ("busy", 0));
+    assert_eq!(site.only("/status").of("CallStatus"), "busy");
+}
+
+#[tokio::test]
+async fn callbacks_get_lost_come_twice_or_in_the_wrong_order() {
+    for (fault, expected) in [
+        (Some(CallbackFault::Lost), vec![]),
+        (Some(CallbackFault::Duplicated), vec!["initiated", "initiated", "ringing", "ringing", "busy", "busy"]),
+        (Some(CallbackFault::Reordered), vec!["busy", "ringing", "initiated"]),
+        (None, vec!["initiated", "ringing", "busy"]),
+    ] {
+        let site = Site::start(&[("/in", RING), ("/dialled", "<Hangup/>")]).await;
+        let carrier = site.carrier();
+        carrier.set_callback_fault(fault);
+        carrier.set_phone(ANA, PhoneScript::Declines);
+        let record = call(&carrier, &[]).await;
+        assert_eq!(leg_statuses(&site, &record.legs[0].sid), expected, "{fault:?}");
+        // What asks for TwiML is never lost.
+        assert_eq!(site.only("/dialled").of("DialCallStatus"), "no-answer");
+    }
+}
+
+async fn api(carrier: &Simulator, path: &str, form: Option<&[(&str, &str)]>) -> (u16, Value) {
+    let url = format!("{}/2010-04-01/Accounts/{ACCOUNT}/{path}", carrier.base());
+    let request = match form {
+        Some(form) => client().post(url).form(form),
+        None => client().get(url),
+    };
+    let answer = request.basic_auth(ACCOUNT, Some(TOKEN)).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_api_calls_a_phone_that_follows_the_document() {
+    let pages = [
+        ("/out", "<Gather action=\"/confirm\" numDigits=\"1\"><Say>Press 1</Say></Gather>"),
+        ("/confirm", "<Hangup/>"),
+    ];
+    let site = Site::start(&pages).await;
+    let carrier = site.carrier_with(|settings| settings.accounts[0].numbers = vec![DESK.to_owned()]);
+    carrier.set_phone(ANA, PhoneScript::accepts(4, '1'));
+    let (url, callback) = (format!("{}/out", site.base), format!("{}/progress", site.base));
+    let ordered = |to: &'static str| {
+        let events = ["initiated", "ringing", "answered", "completed"].map(|event| ("StatusCallbackEvent", event));
+        let form = [("To", to), ("From", DESK), ("Url", &url), ("StatusCallback", &callback)];
+        form.into_iter().chain(events).collect::<Vec<_>>()
+    };
+    let (status, created) = api(&carrier, "Calls.json", Some(&ordered(ANA))).await;
+    assert_eq!((status, &created["status"], &created["direction"]), (201, &json!("queued"), &json!("outbound-api")));
+    let sid = created["sid"].as_str().unwrap();
+    let record = wait::until("the call is over", || async { carrier.call_record(sid) }).await;
+    assert_eq!((record.status.as_str(), record.seconds), ("completed", 1));
+    let statuses: Vec<_> = site.seen("/progress").iter().map(|seen| seen.of("CallStatus").to_owned()).collect();
+    assert_eq!(statuses, ["initiated", "ringing", "in-progress", "completed"]);
+    let confirm = site.only("/confirm");
+    let fields = ["Digits", "CallSid", "Direction", "From", "To"];
+    assert_eq!(fields.map(|name| confirm.of(name)), ["1", sid, "outbound-api", DESK, ANA]);
+    let (_, fetched) = api(&carrier, &format!("Calls/{sid}.json"), None).await;
+    assert_eq!((&fetched["status"], &fetched["duration"]), (&json!("completed"), &json!("1")));
+    let (_, unanswered) = api(&carrier, "Calls.json", Some(&ordered(BEN))).await;
+    let unanswered = unanswered["sid"].as_str().unwrap();
+    let record = wait::until("it has rung", || async { carrier.call_record(unanswered) }).await;
+    assert_eq!((record.status.as_str(), site.seen("/progress").len()), ("no-answer", 7));
+    for (to, from, url, code) in [
+        ("", DESK, url.as_str(), 21201),
+        ("nobody", DESK, &url, 21211),
+        (ANA, "me", &url, 21212),
+        (ANA, BEN, &url, 21210),
+        (ANA, DESK, "/relative", 21205),
+    ] {
+        let (status, error) = api(&carrier, "Calls.json", Some(&[("To", to), ("From", from), ("Url", url)])).await;
+        assert_eq!((status, &error["code"]), (400, &json!(code)));
+    }
+    assert_eq!(api(&carrier, "Calls/CA0.json", None).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_call_is_made_over_http_as_well() {
+    let site = Site::start(&[("/in", &format!("<Dial>{ANA}</Dial>"))]).await;
+    let carrier = site.carrier();
+    let http = client();
+    let phone = http.put(format!("{}/simulator/phones/{ANA}/script", carrier.base()));
+    let answer = phone.json(&json!({"answers": {"after": 2, "talks": 1}})).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    let calls = http.post(format!("{}/simulator/calls", carrier.base()));
+    let answer = calls.json(&json!({"from": CALLER, "to": DESK, "fast": true})).send().await.unwrap();
+    let record: CallRecord = answer.json().await.unwrap();
+    assert!(record.legs[0].bridged, "{record:?}");
+    assert_eq!(record.seconds, 3);
+    let kept = http.get(format!("{}/simulator/calls/{}", carrier.base(), record.sid)).send().await.unwrap();
+    assert_eq!(kept.json::<CallRecord>().await.unwrap(), record);
+}
