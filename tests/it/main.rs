@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot go on has failed")]
 
 mod bad_input;
+mod calls;
 mod canary;
 mod claims;
 mod disk_full;

@@ -64,7 +64,7 @@ impl CallLog {
     }
 
     /// Returns when all that was noted before is written, or was given up.
-    pub(super) async fn written(&self) {
+    pub async fn written(&self) {
         let (told, hear) = oneshot::channel();
         if self.entries.send(Entry::Written(told)).await.is_ok() {
             // The task ends only after the last sender is gone.

@@ -16,6 +16,7 @@ pub(crate) mod random;
 mod rows;
 pub(crate) mod socket;
 mod text;
+pub(crate) mod voice;
 pub(crate) mod wait;
 
 pub(crate) use app::{EMPTY_RESPONSE, TestApp, client, settings};

@@ -1,0 +1,10 @@
+//! Calls: what callers hear and whom they reach, over the real webhooks and a carrier that follows our documents.
+
+mod answering;
+mod flow;
+mod outbound;
+mod reports;
+mod screening;
+mod settings;
+mod verification;
+mod voicemail;

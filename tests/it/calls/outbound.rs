@@ -1,0 +1,139 @@
+//! Click to call: the user's own phone first, then the contact's.
+
+use partyline::domain::{CallStatus, LegState};
+use partyline::simulator::PhoneScript;
+use serde_json::{Value, json};
+
+use super::flow::start;
+use crate::support::carrier::carrier;
+use crate::support::directory::{ACCOUNT, DESK, NURSES, OTHER_ACCOUNT, OTHER_TOKEN};
+use crate::support::voice::{BEN, CARLA};
+use crate::support::{TestApp, Text, wait};
+
+const START: &str = "mutation($input: StartCallInput!) { startCall(input: $input) {
+    call { id status direction startedBy { key } contact { phone } thread { id } } userErrors { code message path } } }";
+
+async fn start_call(app: &TestApp, user: &str, input: Value) -> Value {
+    let mut answer = app.graphql(&app.token("acme", user), START, json!({"input": input})).await;
+    assert!(answer.get("errors").is_none(), "{answer}");
+    answer["data"]["startCall"].take()
+}
+
+async fn number(app: &TestApp, e164: &str) -> String {
+    app.directory("acme").await.numbers.iter().find(|row| row.e164 == e164).unwrap().id.to_string()
+}
+
+/// Waits until the newest call is over.
+async fn over(app: &TestApp) -> partyline::entity::call::Model {
+    let agency = app.agency("acme").await;
+    let look = || async {
+        let call = app.calls_of(agency).await.pop()?;
+        (call.end.is_some() && call.ended_at.is_some() && call.status != CallStatus::Ringing).then_some(call)
+    };
+    wait::until("the call is over", look).await
+}
+
+#[tokio::test]
+async fn the_users_phone_rings_first_and_then_the_contacts() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    app.receive(Text::new("SM1")).await;
+    let thread = app.thread_of("SM1").await;
+    carrier.set_phone(BEN, PhoneScript::accepts(2, '1'));
+    carrier.set_phone(CARLA, PhoneScript::Answers { after: 3, presses: None, press_after: 1, talks: 5 });
+    let payload = start_call(&app, "ben", json!({"threadId": thread.id.to_string()})).await;
+    assert_eq!(payload["userErrors"], json!([]));
+    assert_eq!(
+        (&payload["call"]["direction"], &payload["call"]["startedBy"]["key"]),
+        (&json!("OUTBOUND"), &json!("ben"))
+    );
+    assert_eq!(payload["call"]["thread"]["id"], thread.id.to_string());
+    let call = over(&app).await;
+    assert_eq!(call.status, CallStatus::Completed);
+    let states: Vec<_> = app.legs(&call).await.iter().map(|leg| (leg.user_id.is_some(), leg.state)).collect();
+    assert_eq!(states, [(true, LegState::Accepted), (false, LegState::Connected)]);
+    let record =
+        wait::until("the carrier is done", || async { carrier.call_record(call.provider_sid.as_deref()?) }).await;
+    assert_eq!(record.error, None, "{record:#?}");
+    let dial = record.documents.iter().find(|document| document.body.contains("<Dial ")).unwrap();
+    assert!(dial.body.contains(&format!(r#"callerId="{DESK}""#)), "the contact sees the shared number: {}", dial.body);
+    assert!(app.told_of(&call).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_mobiles_voicemail_is_never_connected_with_a_contact() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    for (script, expected) in
+        [(PhoneScript::Voicemail { after: 1 }, CallStatus::NoAnswer), (PhoneScript::NoAnswer, CallStatus::NoAnswer)]
+    {
+        carrier.set_phone(BEN, script);
+        let input = json!({"phoneNumberId": number(&app, DESK).await, "to": CARLA});
+        assert_eq!(start_call(&app, "ben", input).await["userErrors"], json!([]));
+        let call = over(&app).await;
+        assert_eq!(call.status, expected);
+        assert!(app.legs(&call).await.iter().all(|leg| leg.user_id.is_some()), "{CARLA} was not rung");
+    }
+    carrier.set_phone(BEN, PhoneScript::accepts(1, '1'));
+    carrier.set_phone(CARLA, PhoneScript::Busy);
+    start_call(&app, "ben", json!({"phoneNumberId": number(&app, DESK).await, "to": CARLA})).await;
+    assert_eq!(over(&app).await.status, CallStatus::Busy);
+}
+
+#[tokio::test]
+async fn what_may_not_be_called_is_not() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    let (desk, nurses) = (number(&app, DESK).await, number(&app, NURSES).await);
+    for (to, code) in [
+        ("911", "INVALID"),
+        ("+19005550123", "INVALID"),
+        ("+4930123456", "INVALID"),
+        ("+18765550123", "INVALID"),
+        ("101", "INVALID"),
+    ] {
+        let payload = start_call(&app, "ben", json!({"phoneNumberId": desk, "to": to})).await;
+        assert_eq!(payload["userErrors"][0]["code"], code, "{to}");
+    }
+    app.apply("agencies: [{key: acme, callingCountries: [US, DE]}]").await;
+    // A pool that one is not in; a thread that one does not see; neither, or both.
+    assert_eq!(
+        start_call(&app, "ben", json!({"phoneNumberId": nurses, "to": CARLA})).await["userErrors"][0]["code"],
+        "NOT_FOUND"
+    );
+    app.receive(Text::new("SM1").to(NURSES)).await;
+    let thread = app.thread_of("SM1").await.id.to_string();
+    assert_eq!(start_call(&app, "ben", json!({"threadId": thread})).await["userErrors"][0]["code"], "NOT_FOUND");
+    assert_eq!(start_call(&app, "ben", json!({})).await["userErrors"][0]["code"], "INVALID");
+    // Without a verified phone of one's own.
+    app.apply("agencies: [{key: acme, users: [{key: ben, phoneVerified: false}]}]").await;
+    assert_eq!(
+        start_call(&app, "ben", json!({"phoneNumberId": desk, "to": CARLA})).await["userErrors"][0]["code"],
+        "INVALID"
+    );
+    assert!(app.calls_of(app.agency("acme").await).await.is_empty());
+    // One at a time.
+    app.apply("agencies: [{key: acme, users: [{key: ben, phoneVerified: true}]}]").await;
+    carrier.set_phone(BEN, PhoneScript::accepts(1, '1'));
+    carrier.set_phone(CARLA, PhoneScript::Answers { after: 1, presses: None, press_after: 1, talks: 3_000 });
+    assert_eq!(start_call(&app, "ben", json!({"phoneNumberId": desk, "to": CARLA})).await["userErrors"], json!([]));
+    assert_eq!(
+        start_call(&app, "ben", json!({"phoneNumberId": desk, "to": CARLA})).await["userErrors"][0]["code"],
+        "LIMIT_EXCEEDED"
+    );
+}
+
+#[tokio::test]
+async fn a_carrier_that_refuses_or_is_away_fails_the_call_and_strangers_cannot_steer_it() {
+    let app = TestApp::start_with_phones().await;
+    let desk = number(&app, DESK).await;
+    let payload = start_call(&app, "ben", json!({"phoneNumberId": desk, "to": CARLA})).await;
+    assert_eq!(payload["call"]["status"], "FAILED", "nobody listens at the carrier's address: {payload}");
+    let call = app.calls_of(app.agency("acme").await).await.remove(0);
+    let address = format!("/api/twilio/voice/outbound-press?agency={}&call={}", call.agency_id, call.id);
+    let fields = |account| [("CallSid", "CA66"), ("AccountSid", account), ("From", DESK), ("To", BEN), ("Digits", "1")];
+    let stranger = app.voice_signed(OTHER_TOKEN, &address, &fields(OTHER_ACCOUNT)).await.1;
+    assert!(!stranger.contains(CARLA) && stranger.contains("<Hangup/>"), "{stranger}");
+    let late = app.document(&address, &fields(ACCOUNT)).await;
+    assert!(!late.contains("<Dial "), "it is over: {late}");
+}

@@ -1,0 +1,99 @@
+//! Reports in any order, twice, late, or of a call of which nothing else is known.
+
+use std::time::Duration;
+
+use partyline::domain::CallStatus;
+use partyline::service::calls::look_at_calls;
+use partyline::simulator::{CallbackFault, CallerStep, PhoneScript};
+use reqwest::StatusCode;
+
+use super::flow::{start, waits};
+use crate::support::TestApp;
+use crate::support::carrier::carrier;
+use crate::support::directory::ACCOUNT;
+use crate::support::voice::{BEN, CARLA, INBOUND, STATUS, attribute, form, phones};
+
+#[tokio::test]
+async fn the_same_call_twice_is_one() {
+    let app = TestApp::start_with_phones().await;
+    let fields = form("CA1", &[]);
+    let answers = futures_util::future::join_all((0..50).map(|_| app.voice(INBOUND, &fields))).await;
+    assert!(answers.iter().all(|(status, document)| *status == StatusCode::OK && document.contains("<Gather ")));
+    app.call("CA1").await;
+    let ended = form("CA1", &[("CallStatus", "completed"), ("CallDuration", "5")]);
+    for _ in 0..3 {
+        app.document(STATUS, &ended).await;
+    }
+    let call = app.call("CA1").await;
+    assert_eq!((call.status, call.duration_seconds), (CallStatus::NoAnswer, Some(5)));
+    assert_eq!(app.told_of(&call).await, ["MissedCall ben", "MissedCall chloe"]);
+}
+
+#[tokio::test]
+async fn reports_before_the_call_and_of_unknown_ones_make_a_row_or_nothing() {
+    let app = TestApp::start_with_phones().await;
+    app.document(STATUS, &form("CA1", &[("CallStatus", "completed"), ("CallDuration", "3")])).await;
+    let call = app.call("CA1").await;
+    assert_eq!(call.status, CallStatus::NoAnswer);
+    // The call itself comes late.
+    app.document(INBOUND, &form("CA1", &[])).await;
+    assert_eq!(app.call("CA1").await.status, CallStatus::NoAnswer);
+    assert_eq!(app.told_of(&call).await.len(), 2);
+    app.document(STATUS, &form("CA2", &[("CallStatus", "completed"), ("To", "+13035559999")])).await;
+    assert!(app.calls_with("CA2").await.is_empty());
+    app.document(STATUS, &form("CA3", &[("CallStatus", "ringing")])).await;
+    assert!(app.calls_with("CA3").await.is_empty());
+    assert_eq!(app.voice(STATUS, &[("CallSid", "CA4"), ("AccountSid", ACCOUNT)]).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn every_step_restores_a_call_whose_row_was_lost() {
+    let app = TestApp::start_with_phones().await;
+    let greeting = app.document(INBOUND, &form("CA0", &[])).await;
+    let menu = attribute(&greeting, "action");
+    let rung = app.document(&menu, &form("CA0", &[("Digits", "")])).await;
+    let (dialled, screen) = (attribute(&rung, "action"), phones(&rung).remove(0).1);
+    let voicemail =
+        app.document(&dialled, &form("CA0", &[("DialCallStatus", "no-answer"), ("DialBridged", "false")])).await;
+    let recorded = attribute(&voicemail, "action");
+    let leg = [("CallSid", "CB1"), ("AccountSid", ACCOUNT), ("From", CARLA), ("To", BEN)];
+    // As if the server had ended between its first answer and the row: the same addresses, another call.
+    let of = |address: &str, sid: &str| address.replace("CA0", sid);
+    app.document(&menu, &form("CA1", &[("Digits", "101")])).await;
+    app.document(&of(&screen, "CA2"), &leg).await;
+    let press = attribute(&app.document(&of(&screen, "CA3"), &leg).await, "action");
+    app.document(&of(&press, "CA4"), &[&leg[..], &[("Digits", "1")]].concat()).await;
+    app.document(&dialled, &form("CA5", &[("DialCallStatus", "no-answer"), ("DialBridged", "false")])).await;
+    app.document(&recorded, &form("CA6", &[("RecordingSid", "RE6"), ("RecordingDuration", "4")])).await;
+    for sid in ["CA1", "CA2", "CA3", "CA4", "CA5", "CA6"] {
+        let call = app.call(sid).await;
+        assert!(call.thread_id.is_some(), "{sid}");
+    }
+    assert_eq!(app.call("CA4").await.answered_by_id, Some(app.user("acme", "ben").await));
+    assert_eq!(app.call("CA6").await.status, CallStatus::Voicemail);
+}
+
+#[tokio::test]
+async fn lost_doubled_and_turned_round_reports_come_to_the_same() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    carrier.set_phone(BEN, PhoneScript::accepts(2, '1'));
+    for fault in [CallbackFault::Duplicated, CallbackFault::Reordered, CallbackFault::Lost] {
+        carrier.set_callback_fault(fault);
+        let talked = carrier.call(waits()).await.unwrap();
+        let call = app.call(&talked.sid).await;
+        assert_eq!(call.status, CallStatus::Completed, "{fault:?}");
+        assert_eq!(call.answered_by_id, Some(app.user("acme", "ben").await), "{fault:?}");
+        assert!(app.told_of(&call).await.is_empty(), "{fault:?}");
+    }
+    // The caller leaves during the greeting, and nothing is ever said of it: the carrier is asked.
+    let left =
+        carrier.call(partyline::simulator::CallScript::new(CARLA, "+13035550100").then(CallerStep::HangUp)).await;
+    let sid = left.unwrap().sid;
+    assert_eq!(app.call(&sid).await.status, CallStatus::Ringing);
+    app.clock.advance(Duration::from_secs(15 * 60));
+    look_at_calls(app.services()).await.unwrap();
+    let call = app.call(&sid).await;
+    assert_eq!(call.status, CallStatus::NoAnswer);
+    assert_eq!(app.told_of(&call).await, ["MissedCall ben", "MissedCall chloe"]);
+}

@@ -1,0 +1,81 @@
+//! A phone rings only for whoever has shown that it is theirs.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::flow::start;
+use crate::support::TestApp;
+use crate::support::carrier::carrier;
+
+const NEW: &str = "+13035550199";
+const BEGIN: &str =
+    "mutation($phone: PhoneE164!) { startPhoneVerification(input: {phone: $phone}) { userErrors { code path } } }";
+const CONFIRM: &str = "mutation($code: String!) { confirmPhoneVerification(input: {code: $code}) {
+    user { phone phoneVerified } userErrors { code path } } }";
+
+async fn ask(app: &TestApp, query: &str, variables: Value) -> Value {
+    let mut answer = app.graphql(&app.token("acme", "ben"), query, variables).await;
+    assert!(answer.get("errors").is_none(), "{answer}");
+    let data = answer["data"].as_object_mut().unwrap();
+    data.values_mut().next().unwrap().take()
+}
+
+#[tokio::test]
+async fn a_code_that_was_texted_to_the_phone_makes_it_ring() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    assert_eq!(ask(&app, BEGIN, json!({"phone": NEW})).await["userErrors"], json!([]));
+    let text = carrier.phone(NEW).pop().unwrap().body;
+    let code = text.split(' ').next().unwrap().to_owned();
+    assert_eq!(code.len(), 6);
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    assert_eq!(ask(&app, CONFIRM, json!({"code": wrong})).await["userErrors"][0]["code"], "INVALID");
+    let before = app.directory("acme").await.user_by_key("ben").unwrap().phone.clone();
+    assert_ne!(before.as_deref(), Some(NEW));
+    let payload = ask(&app, CONFIRM, json!({"code": code})).await;
+    assert_eq!(payload["user"], json!({"phone": NEW, "phoneVerified": true}));
+    assert_eq!(ask(&app, CONFIRM, json!({"code": code})).await["userErrors"][0]["code"], "INVALID", "once");
+    assert!(app.outbound().await.is_empty(), "it stands in nobody's thread");
+}
+
+#[tokio::test]
+async fn codes_expire_are_guessed_five_times_and_are_texted_five_times_an_hour() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    let code = async || {
+        assert_eq!(ask(&app, BEGIN, json!({"phone": NEW})).await["userErrors"], json!([]));
+        carrier.phone(NEW).pop().unwrap().body.split(' ').next().unwrap().to_owned()
+    };
+    let first = code().await;
+    app.clock.advance(Duration::from_secs(600));
+    assert_eq!(ask(&app, CONFIRM, json!({"code": first})).await["userErrors"][0]["code"], "INVALID", "too late");
+    let second = code().await;
+    for _ in 0..5 {
+        ask(&app, CONFIRM, json!({"code": "nonsense"})).await;
+    }
+    assert_eq!(
+        ask(&app, CONFIRM, json!({"code": second})).await["userErrors"][0]["code"],
+        "INVALID",
+        "too many guesses"
+    );
+    for _ in 0..3 {
+        code().await;
+    }
+    let refused = ask(&app, BEGIN, json!({"phone": NEW})).await;
+    assert_eq!(refused["userErrors"][0]["code"], "LIMIT_EXCEEDED");
+    app.clock.advance(Duration::from_secs(3600));
+    let last = code().await;
+    assert_eq!(ask(&app, CONFIRM, json!({"code": last})).await["userErrors"], json!([]));
+}
+
+#[tokio::test]
+async fn phones_that_are_never_dialled_are_not_verified() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    for phone in ["911", "+911", "+19005550123", "+4930123456", "", "101"] {
+        let payload = ask(&app, BEGIN, json!({"phone": phone})).await;
+        assert_eq!(payload["userErrors"], json!([{"code": "INVALID", "path": ["input", "phone"]}]), "{phone}");
+    }
+    assert!(carrier.ledger().is_empty());
+}

@@ -1,0 +1,189 @@
+//! A voicemail somebody is told of, that can be heard, and the text to callers whom nobody answered.
+
+use std::time::Duration;
+
+use partyline::domain::{CallStatus, MediaState};
+use partyline::service::calls::look_at_calls;
+use partyline::service::fetch_recordings::fetch_recordings;
+use partyline::simulator::CallerStep;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::flow::{start, waits};
+use crate::support::carrier::carrier;
+use crate::support::voice::{INBOUND, STATUS, attribute, form};
+use crate::support::{TestApp, Text};
+
+const LISTEN: &str = "mutation($id: ID!) { markVoicemailListened(input: {voicemailId: $id}) {
+    call { voicemail { listenedBy { key } } } userErrors { code } } }";
+
+fn path(url: &str) -> String {
+    url.strip_prefix("https://partyline.test").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_voicemail_is_told_fetched_heard_and_settled() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    let record = carrier.call(waits().then(CallerStep::Speak(7))).await.unwrap();
+    let call = app.call(&record.sid).await;
+    assert_eq!(call.status, CallStatus::Voicemail);
+    assert_eq!(app.told_of(&call).await, ["Voicemail ben", "Voicemail chloe"]);
+    let pending = app.newest_call("acme", "ben").await;
+    assert_eq!((&pending["voicemail"]["state"], &pending["voicemail"]["url"]), (&json!("PENDING"), &Value::Null));
+    fetch_recordings(app.services()).await.unwrap();
+    let ready = app.newest_call("acme", "ben").await;
+    assert_eq!((&ready["voicemail"]["state"], &ready["voicemail"]["durationSeconds"]), (&json!("READY"), &json!(7)));
+    assert!(ready["voicemail"]["transcript"].is_string(), "{ready}");
+    let url = path(ready["voicemail"]["url"].as_str().unwrap());
+
+    let whole = app.http.get(app.url(&url)).send().await.unwrap();
+    assert_eq!((whole.status(), whole.headers()["content-type"].to_str().unwrap()), (StatusCode::OK, "audio/mpeg"));
+    assert_eq!(whole.headers()["x-content-type-options"], "nosniff");
+    let bytes = whole.bytes().await.unwrap();
+    let part = app.http.get(app.url(&url)).header("range", "bytes=10-19").send().await.unwrap();
+    assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(part.bytes().await.unwrap(), bytes.slice(10..20));
+    for forged in
+        [url.replace("signature=", "signature=0"), url.replace("expires=", "expires=9"), "/media/vml_1".to_owned()]
+    {
+        assert_eq!(app.http.get(app.url(&forged)).send().await.unwrap().status(), StatusCode::FORBIDDEN, "{forged}");
+    }
+    app.clock.advance(Duration::from_secs(15 * 60));
+    assert_eq!(app.http.get(app.url(&url)).send().await.unwrap().status(), StatusCode::FORBIDDEN);
+
+    let id = json!({"id": ready["voicemail"]["id"]});
+    for (agency, user) in [("acme", "dev"), ("other", "olga"), ("sister", "sam")] {
+        let answer = app.graphql(&app.token(agency, user), LISTEN, id.clone()).await;
+        assert_eq!(answer["data"]["markVoicemailListened"]["userErrors"][0]["code"], "NOT_FOUND", "{user}");
+    }
+    for user in ["ben", "chloe"] {
+        let answer = app.graphql(&app.token("acme", user), LISTEN, id.clone()).await;
+        let by = &answer["data"]["markVoicemailListened"]["call"]["voicemail"]["listenedBy"]["key"];
+        assert_eq!(by, "ben", "the first who listened: {answer}");
+    }
+    assert_eq!(app.told_of(&call).await, ["Voicemail ben (settled)", "Voicemail chloe (settled)"]);
+}
+
+/// A call whose caller is asked for a voicemail; gives the document.
+async fn asked(app: &TestApp, sid: &str) -> String {
+    let greeting = app.document(INBOUND, &form(sid, &[])).await;
+    let rung = app.document(&attribute(&greeting, "action"), &form(sid, &[("Digits", "")])).await;
+    app.document(&attribute(&rung, "action"), &form(sid, &[("DialCallStatus", "no-answer"), ("DialBridged", "false")]))
+        .await
+}
+
+#[tokio::test]
+async fn a_voicemail_that_comes_after_the_end_is_no_missed_call() {
+    let app = TestApp::start_with_phones().await;
+    let document = asked(&app, "CA1").await;
+    app.document(STATUS, &form("CA1", &[("CallStatus", "completed"), ("CallDuration", "31")])).await;
+    let call = app.call("CA1").await;
+    assert!(app.told_of(&call).await.is_empty(), "it may be on its way");
+    let report = attribute(&document, "recordingStatusCallback");
+    let recording = [
+        ("CallSid", "CA1"),
+        ("AccountSid", crate::support::directory::ACCOUNT),
+        ("RecordingSid", "RE1"),
+        ("RecordingDuration", "6"),
+        ("RecordingStatus", "completed"),
+    ];
+    for _ in 0..2 {
+        app.document(&report, &recording).await;
+    }
+    let call = app.call("CA1").await;
+    assert_eq!(call.status, CallStatus::Voicemail);
+    assert_eq!(app.told_of(&call).await, ["Voicemail ben", "Voicemail chloe"]);
+
+    // None comes: after a minute it is missed. One that comes even later settles that.
+    let document = asked(&app, "CA2").await;
+    app.document(STATUS, &form("CA2", &[("CallStatus", "completed"), ("CallDuration", "31")])).await;
+    app.clock.advance(Duration::from_secs(60));
+    look_at_calls(app.services()).await.unwrap();
+    look_at_calls(app.services()).await.unwrap();
+    let call = app.call("CA2").await;
+    assert_eq!((call.status, app.told_of(&call).await.len()), (CallStatus::NoAnswer, 2));
+    let late = recording.map(|(name, value)| {
+        (
+            name,
+            if value == "CA1" {
+                "CA2"
+            } else if value == "RE1" {
+                "RE2"
+            } else {
+                value
+            },
+        )
+    });
+    app.document(&attribute(&document, "recordingStatusCallback"), &late).await;
+    let call = app.call("CA2").await;
+    let told = app.told_of(&call).await;
+    assert_eq!(told, ["MissedCall ben (settled)", "MissedCall chloe (settled)", "Voicemail ben", "Voicemail chloe"]);
+}
+
+#[tokio::test]
+async fn who_says_nothing_has_called_in_vain() {
+    let app = TestApp::start_with_phones().await;
+    let document = asked(&app, "CA1").await;
+    let silent =
+        document.split_once("<Redirect method=\"POST\">").unwrap().1.split('<').next().unwrap().replace("&amp;", "&");
+    let goodbye = app.document(&silent, &form("CA1", &[])).await;
+    assert!(goodbye.contains("<Say>") && goodbye.contains("<Hangup/>"), "{goodbye}");
+    let call = app.call("CA1").await;
+    assert_eq!(call.status, CallStatus::NoAnswer);
+    assert!(app.voicemail_of(&call).await.is_none());
+    assert_eq!(app.told_of(&call).await, ["MissedCall ben", "MissedCall chloe"]);
+}
+
+#[tokio::test]
+async fn a_voicemail_always_has_somebody_who_is_told() {
+    let app = TestApp::start_with_phones().await;
+    app.apply("agencies: [{key: acme, phoneNumbers: [{number: \"+13035550102\", hours: {}}]}]").await;
+    let number = [("To", "+13035550102")];
+    let document = app.document(INBOUND, &form("CA1", &number)).await;
+    assert!(document.contains("closed") && document.contains("<Record "), "{document}");
+    let fields = [number[0], ("RecordingSid", "RE1"), ("RecordingDuration", "9")];
+    app.document(&attribute(&document, "action"), &form("CA1", &fields)).await;
+    assert_eq!(app.told_of(&app.call("CA1").await).await, ["Voicemail ana"], "an empty pool: the admins");
+}
+
+#[tokio::test]
+async fn a_recording_that_is_not_there_is_given_up_in_the_end() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    let document = asked(&app, "CA1").await;
+    let fields = [("RecordingSid", "RE404"), ("RecordingDuration", "9")];
+    app.document(&attribute(&document, "action"), &form("CA1", &fields)).await;
+    let call = app.call("CA1").await;
+    for _ in 0..10 {
+        assert_eq!(app.voicemail_of(&call).await.unwrap().state, MediaState::Pending);
+        fetch_recordings(app.services()).await.unwrap();
+        app.clock.advance(Duration::from_secs(13 * 3600));
+    }
+    assert_eq!(app.voicemail_of(&call).await.unwrap().state, MediaState::Failed);
+}
+
+#[tokio::test]
+async fn a_caller_whom_nobody_answered_is_texted_once_if_they_may_be() {
+    let app = TestApp::start_with_phones().await;
+    app.apply("agencies: [{key: acme, phoneNumbers: [{number: \"+13035550100\", missedCallText: We missed you.}]}]")
+        .await;
+    // A call in the night: the clock of the tests begins at 8 in the morning in Denver.
+    let missed = async |sid: &str, from: &str| {
+        app.document(INBOUND, &form(sid, &[("From", from)])).await;
+        app.document(STATUS, &form(sid, &[("From", from), ("CallStatus", "completed")])).await;
+        app.document(STATUS, &form(sid, &[("From", from), ("CallStatus", "completed")])).await;
+        app.outbound().await.len()
+    };
+    assert_eq!(missed("CA1", "+13035560009").await, 1);
+    let text = app.outbound().await.remove(0);
+    assert_eq!((text.body.as_str(), text.sender_id), ("We missed you.", None));
+    assert_eq!(Some(text.thread_id), app.call("CA1").await.thread_id);
+    app.receive(Text::new("SM1").body("STOP")).await;
+    assert_eq!(missed("CA2", "+13035560001").await, 1, "who opted out is not texted");
+    assert_eq!(missed("CA3", "anonymous").await, 1);
+    app.clock.advance(Duration::from_secs(14 * 3600));
+    assert_eq!(missed("CA4", "+13035560009").await, 1, "nor is anybody woken");
+    app.clock.advance(Duration::from_secs(11 * 3600));
+    assert_eq!(missed("CA5", "+13035560009").await, 2);
+}

@@ -1,0 +1,176 @@
+//! Calls: an agency whose phones may ring, Twilio's signed requests, and what documents say.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use partyline::domain::AgencyId;
+use partyline::entity::{call, call_leg, notification, voicemail};
+use reqwest::StatusCode;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
+use serde_json::Value;
+use sha1::Sha1;
+
+use super::TestApp;
+use super::directory::{ACCOUNT, DESK, TOKEN};
+use super::text::PUBLIC_URL;
+
+pub(crate) const INBOUND: &str = "/api/twilio/voice/inbound";
+pub(crate) const STATUS: &str = "/api/twilio/voice/status";
+/// Carla, who calls.
+pub(crate) const CARLA: &str = "+13035560001";
+pub(crate) const ANA: &str = "+13035550111";
+pub(crate) const BEN: &str = "+13035550112";
+pub(crate) const CHLOE: &str = "+13035550113";
+pub(crate) const DEV: &str = "+13035550114";
+
+/// Added to the agencies of every test: all phones of acme's staff may ring.
+pub(crate) const PHONES: &str = r#"
+agencies:
+  - key: acme
+    users:
+      - {key: ana, phone: "+13035550111", phoneVerified: true}
+      - {key: ben, phone: "+13035550112", phoneVerified: true}
+      - {key: chloe, phone: "+13035550113", phoneVerified: true}
+      - {key: dev, phone: "+13035550114", phoneVerified: true}
+"#;
+
+/// A request about Carla's call to acme's front desk, unless the fields say otherwise.
+pub(crate) fn form<'a>(sid: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut fields = vec![
+        ("CallSid", sid),
+        ("AccountSid", ACCOUNT),
+        ("From", CARLA),
+        ("To", DESK),
+        ("CallStatus", "in-progress"),
+        ("Direction", "inbound"),
+    ];
+    for (name, value) in more {
+        fields.retain(|(key, _)| key != name);
+        fields.push((name, value));
+    }
+    fields
+}
+
+/// The value of the first attribute of this name, as a browser would read it.
+pub(crate) fn attribute(document: &str, name: &str) -> String {
+    let (_, rest) = document.split_once(&format!("{name}=\"")).unwrap_or_else(|| panic!("no {name} in {document}"));
+    rest.split('"').next().unwrap().replace("&amp;", "&")
+}
+
+/// Each phone that a document lets ring, with the address of its screening.
+pub(crate) fn phones(document: &str) -> Vec<(String, String)> {
+    let numbers = document.split("<Number ").skip(1);
+    numbers
+        .map(|number| {
+            let (_, rest) = number.split_once('>').unwrap();
+            (rest.split('<').next().unwrap().to_owned(), attribute(number, "url"))
+        })
+        .collect()
+}
+
+impl TestApp {
+    /// A server whose agencies' phones may ring.
+    pub(crate) async fn start_with_phones() -> Self {
+        let app = Self::start().await;
+        app.apply(PHONES).await;
+        app
+    }
+
+    /// Sends a request as Twilio does, signed over the address as it stands in documents or as a path.
+    pub(crate) async fn voice(&self, address: &str, fields: &[(&str, &str)]) -> (StatusCode, String) {
+        self.voice_signed(TOKEN, address, fields).await
+    }
+
+    pub(crate) async fn voice_signed(
+        &self,
+        token: &str,
+        address: &str,
+        fields: &[(&str, &str)],
+    ) -> (StatusCode, String) {
+        let path = address.strip_prefix(PUBLIC_URL).unwrap_or(address).split('#').next().unwrap();
+        let mut sorted = fields.to_vec();
+        sorted.sort_unstable();
+        let mut mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).expect("a key of any length");
+        mac.update(format!("{PUBLIC_URL}{path}").as_bytes());
+        for (name, value) in sorted {
+            mac.update(name.as_bytes());
+            mac.update(value.as_bytes());
+        }
+        let asked = self
+            .http
+            .post(self.url(path))
+            .header("x-twilio-signature", STANDARD.encode(mac.finalize().into_bytes()))
+            .form(fields)
+            .send()
+            .await;
+        let answer = asked.expect("the server answers");
+        (answer.status(), answer.text().await.expect("an answer of text"))
+    }
+
+    /// The same, where the answer must be a document.
+    pub(crate) async fn document(&self, address: &str, fields: &[(&str, &str)]) -> String {
+        let (status, document) = self.voice(address, fields).await;
+        assert_eq!(status, StatusCode::OK, "{address}: {document}");
+        document
+    }
+
+    /// Waits until the steps of calls that were answered are written.
+    pub(crate) async fn calls_written(&self) {
+        self.services().calls.log.written().await;
+    }
+
+    /// The one call with this SID, with all that was answered of it.
+    pub(crate) async fn call(&self, sid: &str) -> call::Model {
+        self.calls_written().await;
+        let mut found = self.calls_with(sid).await;
+        assert_eq!(found.len(), 1, "calls with the SID {sid}");
+        found.remove(0)
+    }
+
+    pub(crate) async fn calls_with(&self, sid: &str) -> Vec<call::Model> {
+        call::Entity::find().filter(call::Column::ProviderSid.eq(sid)).all(self.db()).await.unwrap()
+    }
+
+    pub(crate) async fn legs(&self, call: &call::Model) -> Vec<call_leg::Model> {
+        let query = call_leg::Entity::find().filter(call_leg::Column::CallId.eq(call.id));
+        query.order_by_asc(call_leg::Column::Step).order_by_asc(call_leg::Column::Id).all(self.db()).await.unwrap()
+    }
+
+    pub(crate) async fn voicemail_of(&self, call: &call::Model) -> Option<voicemail::Model> {
+        voicemail::Entity::find().filter(voicemail::Column::CallId.eq(call.id)).one(self.db()).await.unwrap()
+    }
+
+    /// Who was told of a call: kind and user's key, sorted, and whether it is settled.
+    pub(crate) async fn told_of(&self, call: &call::Model) -> Vec<String> {
+        let query = notification::Entity::find().filter(notification::Column::CallId.eq(call.id));
+        let directory = self.services().directories.get(call.agency_id).await.unwrap().unwrap();
+        let mut told: Vec<String> = query
+            .all(self.db())
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|row| {
+                let settled = if row.resolved_at.is_some() { " (settled)" } else { "" };
+                format!("{:?} {}{settled}", row.kind, directory.user(row.user_id).unwrap().key)
+            })
+            .collect();
+        told.sort();
+        told
+    }
+
+    /// The newest call of an agency, as a user sees it.
+    pub(crate) async fn newest_call(&self, agency: &str, user: &str) -> Value {
+        const QUERY: &str = "{ calls(first: 1) { totalCount nodes { id status direction durationSeconds startedAt
+            answeredBy { key } startedBy { key } extension { digits } phoneNumber { e164 } contact { phone name }
+            thread { id } course { state user { key } pickedUpAt endedAt }
+            voicemail { id state url durationSeconds transcript listenedAt listenedBy { key } } } } }";
+        let mut answer = self.graphql(&self.token(agency, user), QUERY, Value::Null).await;
+        assert!(answer.get("errors").is_none(), "{answer}");
+        answer["data"]["calls"]["nodes"][0].take()
+    }
+
+    pub(crate) async fn calls_of(&self, agency: AgencyId) -> Vec<call::Model> {
+        let query = call::Entity::find().filter(call::Column::AgencyId.eq(agency));
+        query.order_by_asc(call::Column::StartedAt).all(self.db()).await.unwrap()
+    }
+}
