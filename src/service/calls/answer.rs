@@ -10,7 +10,7 @@ pub async fn answer_call(services: &Services, reached: &Reached, key: CallKey, d
     let course = Course::default();
     match digits {
         Some(digits) => keyed(services, reached, key, &course, digits).await,
-        None => step(services, reached, key, &course, Happened::Called).await,
+        None => step(services, reached, key, &course, Happened::Called, false).await,
     }
 }
 
@@ -18,19 +18,24 @@ pub async fn answer_call(services: &Services, reached: &Reached, key: CallKey, d
 pub async fn keyed(services: &Services, reached: &Reached, key: CallKey, course: &Course, digits: &str) -> Plan {
     let now = services.clock.monotonic();
     let guesses = services.calls.guesses.are_too_many(key.agency, &key.from, now);
-    let (agency, from) = (key.agency, key.from.clone());
-    let plan = step(services, reached, key, course, Happened::Keyed { digits, guesses }).await;
     let is_wrong = !digits.is_empty() && digits != "0" && reached.office(services.clock.now()).line(digits).is_none();
     if is_wrong {
-        services.calls.guesses.count(agency, &from, now);
+        services.calls.guesses.count(key.agency, &key.from, now);
     }
-    plan
+    step(services, reached, key, course, Happened::Keyed { digits, guesses }, is_wrong).await
 }
 
-async fn step(services: &Services, reached: &Reached, key: CallKey, course: &Course, happened: Happened<'_>) -> Plan {
+async fn step(
+    services: &Services,
+    reached: &Reached,
+    key: CallKey,
+    course: &Course,
+    happened: Happened<'_>,
+    is_wrong: bool,
+) -> Plan {
     let now = services.clock.now();
     let plan = plan(&reached.office(now), course, happened, now.timestamp());
-    services.calls.log.note(key, Progress::of(&plan, reached)).await;
+    services.calls.log.note(key, Progress { wrong: is_wrong, ..Progress::of(&plan, reached) }).await;
     plan
 }
 

@@ -95,9 +95,7 @@ impl Progress {
     fn of(plan: &Plan, reached: &Reached) -> Self {
         let step = |course: &crate::domain::ivr::Course| i32::from(course.step);
         match plan {
-            Plan::Menu { next, .. } => {
-                Self { step: step(next), stage: Some(CallStage::Greeting), wrong: next.tries > 0, ..Self::default() }
-            }
+            Plan::Menu { next, .. } => Self { step: step(next), stage: Some(CallStage::Greeting), ..Self::default() },
             Plan::Ring { phones, next, .. } => Self {
                 step: step(next),
                 stage: Some(CallStage::Ringing),

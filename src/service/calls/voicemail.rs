@@ -8,7 +8,7 @@ use super::settle::{end, settle};
 use super::{CallKey, Progress, Reached};
 use crate::domain::ivr::{Course, Happened, Plan, plan};
 use crate::domain::{CallEnd, CallStage, MediaState, VoicemailId};
-use crate::entity::voicemail;
+use crate::entity::{call, voicemail};
 use crate::service::{Fault, Services};
 use crate::store::bulk::insert;
 use crate::store::calls;
@@ -27,7 +27,7 @@ pub struct Recording {
     pub seconds: i32,
 }
 
-/// Takes a voicemail up; the same twice is one. `hung_up` tells whether the caller has gone.
+/// Takes a voicemail up; the same twice is one. `says_end` tells whether the caller's part is over with it.
 ///
 /// # Errors
 /// When it is not stored; the carrier must say it again.
@@ -68,25 +68,37 @@ async fn take(
     services.calls.log.written().await;
     let now = services.clock.now();
     let plan = plan(&reached.office(now), course, happened, now.timestamp());
-    let recording = recording.filter(|recording| recording.seconds > 0);
-    let mailbox = Progress {
+    let left = recording.filter(|recording| recording.seconds > 0);
+    let left = left.map(|Recording { sid, seconds }| Left { sid, seconds: Some(seconds), transcript: None });
+    let agency = key.agency;
+    let done = says_end.then(|| Progress::of(&plan, reached));
+    services.writer.run(agency, Leave { key, mailbox: mailbox(reached, course), done, left }).await?;
+    Ok(plan)
+}
+
+/// Whose mailbox a caller was given.
+fn mailbox(reached: &Reached, course: &Course) -> Progress {
+    Progress {
         step: course.step.into(),
         stage: Some(CallStage::Recording),
         extension: reached.extension_of(course),
         ..Progress::default()
-    };
-    let agency = key.agency;
-    let unit = Leave { key, mailbox, says_end, recording, done: Progress::of(&plan, reached) };
-    services.writer.run(agency, unit).await?;
-    Ok(plan)
+    }
 }
 
 struct Leave {
     key: CallKey,
     mailbox: Progress,
-    done: Progress,
-    recording: Option<Recording>,
-    says_end: bool,
+    done: Option<Progress>,
+    left: Option<Left>,
+}
+
+/// What is known of what was left.
+#[derive(Clone)]
+struct Left {
+    sid: String,
+    seconds: Option<i32>,
+    transcript: Option<String>,
 }
 
 impl Unit for Leave {
@@ -96,65 +108,71 @@ impl Unit for Leave {
         let Some(mut row) = find_or_begin(tx, self.key.agency, &[&self.key]).await?.pop() else { return Ok(()) };
         let legs = Legs::of(tx, &row).await?;
         advance(&mut row.after, &self.mailbox);
-        let is_new = !row.after.recorded;
-        let recording = self.recording.clone().filter(|_| is_new);
-        row.after.recorded |= recording.is_some();
-        if self.says_end {
-            advance(&mut row.after, &self.done);
+        row.after.recorded |= self.left.is_some();
+        if let Some(done) = &self.done {
+            advance(&mut row.after, done);
             end(tx, &mut row.after, CallEnd::Completed, false, None);
         }
         let call = settle(tx, row.before, row.after, legs).await?;
-        if let Some(Recording { sid, seconds }) = recording {
-            let voicemail = voicemail::Model {
-                agency_id: call.agency_id,
-                id: VoicemailId(tx.new_id()),
-                call_id: call.id,
-                twilio_account_id: call.twilio_account_id,
-                recording_sid: sid,
-                state: MediaState::Pending,
-                digest: None,
-                content_type: None,
-                attempts: 0,
-                due_at: tx.now,
-                duration_seconds: seconds,
-                transcript: None,
-                listened_at: None,
-                listened_by_id: None,
-                created_at: tx.now,
-            };
-            insert(tx.conn, vec![voicemail]).await?;
+        match &self.left {
+            Some(left) => keep(tx, &call, left.clone()).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
-/// Takes up what a voicemail says in words. One of a recording that is not known changes nothing.
+/// Writes what is known of a voicemail. Its length and its words come in any order; of two recordings of one call
+/// the first stands.
+async fn keep(tx: &mut Tx<'_>, call: &call::Model, left: Left) -> Result<(), DbErr> {
+    let Left { sid, seconds, transcript } = left;
+    let Some(before) = calls::voicemails_of(tx.conn, call.agency_id, &[call.id]).await?.pop() else {
+        let voicemail = voicemail::Model {
+            agency_id: call.agency_id,
+            id: VoicemailId(tx.new_id()),
+            call_id: call.id,
+            twilio_account_id: call.twilio_account_id,
+            recording_sid: sid,
+            state: MediaState::Pending,
+            digest: None,
+            content_type: None,
+            attempts: 0,
+            due_at: tx.now,
+            duration_seconds: seconds.unwrap_or(0),
+            transcript,
+            listened_at: None,
+            listened_by_id: None,
+            created_at: tx.now,
+        };
+        return insert(tx.conn, vec![voicemail]).await;
+    };
+    let after = voicemail::Model {
+        duration_seconds: seconds.unwrap_or(before.duration_seconds),
+        transcript: before.transcript.clone().or(transcript),
+        ..before.clone()
+    };
+    if before.recording_sid != sid || after == before {
+        return Ok(());
+    }
+    save(tx.conn, after).await?;
+    tx.call_updated(call, Vec::new())
+}
+
+/// Takes up what a voicemail says in words.
 ///
 /// # Errors
 /// When it is not stored; the carrier must say it again.
-pub async fn transcribed(services: &Services, key: CallKey, recording: String, text: &str) -> Result<(), Fault> {
-    let text = text.chars().filter(|c| *c != '\0').take(MAX_TRANSCRIPT_CHARS).collect();
-    let agency = key.agency;
-    Ok(services.writer.run(agency, Transcribe { key, recording, text }).await?)
-}
-
-struct Transcribe {
+pub async fn transcribed(
+    services: &Services,
+    reached: &Reached,
     key: CallKey,
+    course: &Course,
     recording: String,
-    text: String,
-}
-
-impl Unit for Transcribe {
-    type Output = ();
-
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), DbErr> {
-        let CallKey { agency, account, sid, .. } = &self.key;
-        let Some(call) = calls::by_sids(tx.conn, *agency, *account, &[sid]).await?.pop() else { return Ok(()) };
-        let found = calls::voicemails_of(tx.conn, *agency, &[call.id]).await?.pop();
-        let Some(before) = found.filter(|row| row.recording_sid == self.recording && row.transcript.is_none()) else {
-            return Ok(());
-        };
-        save(tx.conn, voicemail::Model { transcript: Some(self.text.clone()), ..before }).await?;
-        tx.call_updated(&call, Vec::new())
-    }
+    text: &str,
+) -> Result<(), Fault> {
+    services.calls.log.written().await;
+    let text = text.chars().filter(|c| *c != '\0').take(MAX_TRANSCRIPT_CHARS).collect();
+    let left = Left { sid: recording, seconds: None, transcript: Some(text) };
+    let agency = key.agency;
+    let unit = Leave { key, mailbox: mailbox(reached, course), done: None, left: Some(left) };
+    Ok(services.writer.run(agency, unit).await?)
 }

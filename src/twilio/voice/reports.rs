@@ -61,8 +61,9 @@ pub(super) async fn transcription(State(state): State<WebhookState>, request: Re
         let recording = sid(&verified.form, "RecordingSid")?;
         let text = field(&verified.form, "TranscriptionText").filter(|text| !text.trim().is_empty());
         let found = from_address(&state, &verified).await?;
-        if let Some(((_, key), text)) = found.zip(text) {
-            transcribed(&state.services, key, recording, text).await?;
+        if let Some(((number, key), text)) = found.zip(text) {
+            let course = course_of(&verified.query);
+            transcribed(&state.services, &number, key, &course, recording, text).await?;
         }
         Ok(nothing())
     })

@@ -62,7 +62,7 @@ async fn every_step_restores_a_call_whose_row_was_lost() {
     app.document(&menu, &form("CA1", &[("Digits", "101")])).await;
     app.document(&of(&screen, "CA2"), &leg).await;
     let press = attribute(&app.document(&of(&screen, "CA3"), &leg).await, "action");
-    app.document(&of(&press, "CA4"), &[&leg[..], &[("Digits", "1")]].concat()).await;
+    app.document(&press.replace("CA3", "CA4"), &[&leg[..], &[("Digits", "1")]].concat()).await;
     app.document(&dialled, &form("CA5", &[("DialCallStatus", "no-answer"), ("DialBridged", "false")])).await;
     app.document(&recorded, &form("CA6", &[("RecordingSid", "RE6"), ("RecordingDuration", "4")])).await;
     for sid in ["CA1", "CA2", "CA3", "CA4", "CA5", "CA6"] {

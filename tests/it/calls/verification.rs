@@ -26,7 +26,7 @@ async fn a_code_that_was_texted_to_the_phone_makes_it_ring() {
     let carrier = carrier();
     let app = start(&carrier).await;
     assert_eq!(ask(&app, BEGIN, json!({"phone": NEW})).await["userErrors"], json!([]));
-    let text = carrier.phone(NEW).pop().unwrap().body;
+    let text = carrier.ledger().pop().unwrap().body;
     let code = text.split(' ').next().unwrap().to_owned();
     assert_eq!(code.len(), 6);
     let wrong = if code == "000000" { "000001" } else { "000000" };
@@ -45,7 +45,7 @@ async fn codes_expire_are_guessed_five_times_and_are_texted_five_times_an_hour()
     let app = start(&carrier).await;
     let code = async || {
         assert_eq!(ask(&app, BEGIN, json!({"phone": NEW})).await["userErrors"], json!([]));
-        carrier.phone(NEW).pop().unwrap().body.split(' ').next().unwrap().to_owned()
+        carrier.ledger().pop().unwrap().body.split(' ').next().unwrap().to_owned()
     };
     let first = code().await;
     app.clock.advance(Duration::from_secs(600));

@@ -18,7 +18,6 @@ pub(crate) const INBOUND: &str = "/api/twilio/voice/inbound";
 pub(crate) const STATUS: &str = "/api/twilio/voice/status";
 /// Carla, who calls.
 pub(crate) const CARLA: &str = "+13035560001";
-pub(crate) const ANA: &str = "+13035550111";
 pub(crate) const BEN: &str = "+13035550112";
 pub(crate) const CHLOE: &str = "+13035550113";
 pub(crate) const DEV: &str = "+13035550114";
