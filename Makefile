@@ -13,7 +13,7 @@ CLIENTS_VENV := $(TARGET)/clients-venv
 # Some tests wait for a database that does not answer: more of them than cores run at a time.
 export RUST_TEST_THREADS ?= 6
 
-.PHONY: help run test test-all lint check-format clippy schema check-schema licences bench bench-postgres signatures \
+.PHONY: help run test test-all lint check-format clippy schema check-schema openapi licences bench bench-postgres signatures \
         durability clients browser clients-python check-readme binary
 
 help: ## print this list
@@ -45,6 +45,10 @@ schema: binary ## write schema.graphql anew
 
 check-schema: binary ## fail unless schema.graphql is what the binary prints
 	$(PARTYLINE) schema | diff -u schema.graphql -
+
+openapi: binary ## write docs/openapi.json anew; a test compares it with what is served
+	$(PARTYLINE) openapi > $(TARGET)/openapi.json
+	mv $(TARGET)/openapi.json docs/openapi.json
 
 licences: ## fail if a dependency's licence or source is not one that deny.toml allows (python3)
 	scripts/licences
