@@ -74,9 +74,10 @@ clients: binary $(CLIENTS)/node_modules/.package-lock.json ## other people's cli
 browser: binary $(CLIENTS)/node_modules/.package-lock.json ## what pages of other origins can do (Node 20, npm; Debian: chromium)
 	cd $(CLIENTS) && PARTYLINE_BINARY=$(abspath $(PARTYLINE)) npm run browser
 
-clients-python: binary $(CLIENTS_VENV)/installed ## Python's gql, and schemathesis over the whole schema (python3)
+clients-python: binary $(CLIENTS_VENV)/installed ## Python's gql, and schemathesis over both APIs (python3)
 	$(CLIENTS_VENV)/bin/python $(CLIENTS)/python/gql_client.py --binary $(PARTYLINE)
 	$(CLIENTS_VENV)/bin/python $(CLIENTS)/python/fuzz.py --binary $(PARTYLINE)
+	$(CLIENTS_VENV)/bin/python $(CLIENTS)/python/fuzz_rest.py --binary $(PARTYLINE)
 
 check-readme: binary ## run the README's commands against a fresh demo (python3, curl, openssl; port 8080 must be free)
 	scripts/readme-commands --binary $(PARTYLINE)

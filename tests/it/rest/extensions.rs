@@ -50,8 +50,7 @@ async fn what_is_made_is_seen_everywhere() {
     assert_eq!(made, whole);
     assert_eq!(socket.event().await["directoryUpdated"]["nodeId"], id);
     assert!(office.get(EXTENSIONS).await["extensions"].as_array().unwrap().contains(&whole));
-    let seen =
-        office.graphql("{ extensions { nodes { id digits active user { key } phoneNumber { e164 } } } }").await;
+    let seen = office.graphql("{ extensions { nodes { id digits active user { key } phoneNumber { e164 } } } }").await;
     let theirs =
         json!({"id": id, "digits": "205", "active": true, "user": {"key": "ben"}, "phoneNumber": {"e164": DESK}});
     assert!(seen["extensions"]["nodes"].as_array().unwrap().contains(&theirs), "{seen}");
