@@ -13,7 +13,7 @@ CLIENTS_VENV := $(TARGET)/clients-venv
 # Some tests wait for a database that does not answer: more of them than cores run at a time.
 export RUST_TEST_THREADS ?= 6
 
-.PHONY: help run test test-all lint check-format clippy schema check-schema licences bench bench-postgres signatures \
+.PHONY: help run test test-all lint check-format clippy schema check-schema openapi licences bench bench-postgres signatures \
         durability clients browser clients-python check-readme binary
 
 help: ## print this list
@@ -46,6 +46,10 @@ schema: binary ## write schema.graphql anew
 check-schema: binary ## fail unless schema.graphql is what the binary prints
 	$(PARTYLINE) schema | diff -u schema.graphql -
 
+openapi: binary ## write docs/openapi.json anew; a test compares it with what is served
+	$(PARTYLINE) openapi > $(TARGET)/openapi.json
+	mv $(TARGET)/openapi.json docs/openapi.json
+
 licences: ## fail if a dependency's licence or source is not one that deny.toml allows (python3)
 	scripts/licences
 
@@ -70,9 +74,10 @@ clients: binary $(CLIENTS)/node_modules/.package-lock.json ## other people's cli
 browser: binary $(CLIENTS)/node_modules/.package-lock.json ## what pages of other origins can do (Node 20, npm; Debian: chromium)
 	cd $(CLIENTS) && PARTYLINE_BINARY=$(abspath $(PARTYLINE)) npm run browser
 
-clients-python: binary $(CLIENTS_VENV)/installed ## Python's gql, and schemathesis over the whole schema (python3)
+clients-python: binary $(CLIENTS_VENV)/installed ## Python's gql, and schemathesis over both APIs (python3)
 	$(CLIENTS_VENV)/bin/python $(CLIENTS)/python/gql_client.py --binary $(PARTYLINE)
 	$(CLIENTS_VENV)/bin/python $(CLIENTS)/python/fuzz.py --binary $(PARTYLINE)
+	$(CLIENTS_VENV)/bin/python $(CLIENTS)/python/fuzz_rest.py --binary $(PARTYLINE)
 
 check-readme: binary ## run the README's commands against a fresh demo (python3, curl, openssl; port 8080 must be free)
 	scripts/readme-commands --binary $(PARTYLINE)

@@ -164,11 +164,16 @@ impl App {
             public_url: self.settings.public_url.clone(),
             receipts_url: self.services.sending.receipts_url.clone(),
         };
-        let rest = RestState { services: self.services.clone(), metrics: self.metrics.clone(), drain };
+        let rest = RestState {
+            services: self.services.clone(),
+            authenticator: self.authenticator.clone(),
+            metrics: self.metrics.clone(),
+            drain,
+        };
         Router::new()
             .merge(graphql::router(graphql))
             .merge(twilio::router(webhooks))
-            .merge(rest::router(rest))
+            .merge(rest::router(rest, &self.settings.allowed_origins))
             // A panic is a bug of ours, and must not take more than its own request with it.
             .layer(CatchPanicLayer::new())
     }

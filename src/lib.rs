@@ -12,7 +12,7 @@
 //! | [`service`] | one use case per file |
 //! | [`graphql`] | the API, and its WebSocket |
 //! | [`twilio`] | the webhooks |
-//! | [`rest`] | health, metrics |
+//! | [`rest`] | assignments and extensions as JSON; health, metrics |
 //! | [`worker`] | what runs by signal or timer |
 //! | [`simulator`] | a carrier to try it with, reached only over HTTP |
 //! | [`config`], [`app`], [`startup`], [`server`], [`shutdown`], [`telemetry`] | the wiring |

@@ -73,6 +73,8 @@ enum Command {
     },
     /// Print the GraphQL schema
     Schema,
+    /// Print the OpenAPI document of the REST routes
+    Openapi,
     /// Texts that fit no number
     Quarantine {
         /// What to do
@@ -115,6 +117,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token { agency, user, ttl } => commands::token::run(&source, ports, &agency, &user, ttl).await,
         Command::Migrate { what } => commands::migrate::run(&source, what).await,
         Command::Schema => Ok(commands::schema::run()),
+        Command::Openapi => commands::openapi::run(),
         Command::Quarantine { what } => commands::quarantine::run(&source, ports, what).await,
         Command::Doctor => commands::doctor::run(&source, ports).await,
     }

@@ -8,6 +8,7 @@ pub(crate) mod apply;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod migrate;
+pub(crate) mod openapi;
 pub(crate) mod quarantine;
 pub(crate) mod schema;
 pub(crate) mod serve;

@@ -7,10 +7,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Bytes, HttpBody as _};
-use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
-use axum::extract::{FromRequest as _, Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
@@ -22,6 +20,8 @@ use super::context::{Caller, make_request_id};
 use super::errors::{Code, Failure};
 use super::limits::{BODY_WITHIN, MAX_BODY_BYTES};
 use super::operation::{Answer, Asked, Refused, execute, prepare};
+use crate::rest::body::{self, BodyError, Bounds, is_json};
+use crate::rest::caller::identity;
 use crate::service::authenticate::{AuthError, Identity};
 
 /// The two media types of an answer.
@@ -72,9 +72,7 @@ async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<
 
 async fn authenticate(state: &GraphqlState, headers: &HeaderMap, request_id: &Arc<str>) -> Result<Identity, Turned> {
     let unauthenticated = || (StatusCode::UNAUTHORIZED, Failure::unauthenticated());
-    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(bearer).ok_or_else(unauthenticated)?;
-    match state.authenticator.authenticate(&state.services, token).await {
+    match identity(&state.services, &state.authenticator, headers).await {
         Ok(identity) => Ok(identity),
         Err(AuthError::Invalid) => Err(unauthenticated()),
         Err(AuthError::Fault(fault)) => {
@@ -84,46 +82,19 @@ async fn authenticate(state: &GraphqlState, headers: &HeaderMap, request_id: &Ar
     }
 }
 
-/// The token of `Bearer …` (RFC 6750).
-pub(super) fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
-
 async fn read(state: &GraphqlState, request: Request) -> Result<Asked, Turned> {
-    let too_long = || (StatusCode::PAYLOAD_TOO_LARGE, Failure::bad_input("The body is too long."));
-    let announced = request.body().size_hint().lower();
-    if announced > MAX_BODY_BYTES as u64 {
-        return Err(too_long());
-    }
-    let body = tokio::select! {
-        body = Bytes::from_request(request, &()) => body.map_err(|rejection| match rejection {
-            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => too_long(),
-            _ => (StatusCode::BAD_REQUEST, Failure::bad_input("The body did not arrive.")),
-        })?,
-        () = state.services.clock.sleep(BODY_WITHIN) => {
-            return Err((StatusCode::REQUEST_TIMEOUT, Failure::bad_input("The body took too long to arrive.")));
-        }
-    };
+    let bounds = Bounds { bytes: MAX_BODY_BYTES, within: BODY_WITHIN };
+    let body = body::read(&*state.services.clock, request.into_body(), bounds).await.map_err(|error| match error {
+        BodyError::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, Failure::bad_input("The body is too long.")),
+        BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, Failure::bad_input("The body took too long to arrive.")),
+        BodyError::Broken => (StatusCode::BAD_REQUEST, Failure::bad_input("The body did not arrive.")),
+    })?;
     let malformed = |message: &'static str| (StatusCode::BAD_REQUEST, Failure::bad_input(message));
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => serde_json::from_slice(&body).map_err(|_| malformed("The body is no GraphQL request.")),
         Some(b'[') => Err(malformed("One request at a time: batches are not taken.")),
         _ => Err(malformed("The body is no JSON object.")),
     }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
-    let mut parts = value.split(';').map(str::trim);
-    parts.next().is_some_and(|media| media.eq_ignore_ascii_case("application/json"))
-        && parts.all(|parameter| match parameter.split_once('=') {
-            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-            }
-            _ => true,
-        })
 }
 
 impl Media {
@@ -195,31 +166,5 @@ mod tests {
             assert_eq!(Media::wanted(&headers(ACCEPT, accept)), wanted, "{accept}");
         }
         assert_eq!(Media::wanted(&HeaderMap::new()), Media::Json);
-    }
-
-    #[test]
-    fn only_json_in_utf_8_is_read() {
-        for (value, expected) in [
-            ("application/json", true),
-            ("application/json; charset=utf-8", true),
-            ("Application/JSON;charset=\"UTF-8\"", true),
-            ("application/json; charset=utf-16", false),
-            ("text/plain", false),
-            ("application/x-www-form-urlencoded", false),
-            ("multipart/form-data; boundary=x", false),
-            ("", false),
-        ] {
-            assert_eq!(is_json(&headers(CONTENT_TYPE, value)), expected, "{value}");
-        }
-        assert!(!is_json(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn a_bearer_token_is_read_from_its_header() {
-        assert_eq!(bearer("Bearer abc"), Some("abc"));
-        assert_eq!(bearer("bearer  abc "), Some("abc"));
-        for none in ["", "abc", "Basic abc", "Bearer", "Bearer "] {
-            assert_eq!(bearer(none), None, "{none}");
-        }
     }
 }

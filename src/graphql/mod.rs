@@ -4,12 +4,10 @@
 //! [`limits`], the schema validates and resolves it. Root fields are one per file in [`queries`],
 //! [`mutations`] and [`subscriptions`]; what they answer with is in [`types`].
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use async_graphql::SDLExportOptions;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method};
 use axum::routing::{get, post};
@@ -92,8 +90,7 @@ pub fn router(state: GraphqlState) -> Router {
         AUTHORIZATION,
         CONTENT_TYPE,
     ]);
-    let limit = DefaultBodyLimit::max(limits::MAX_BODY_BYTES);
-    let graphql = post(http::post).layer::<_, Infallible>(limit).layer(cors);
+    let graphql = post(http::post).layer(cors);
     let mut router = Router::new().route("/graphql", graphql).route("/graphql/ws", get(ws::upgrade));
     if state.graphiql {
         router = router.route("/graphiql", get(http::graphiql));

@@ -20,6 +20,8 @@ pub struct CreateExtension {
     pub user: UserId,
     /// On which number; `None` is the whole agency.
     pub number: Option<PhoneNumberId>,
+    /// Whether it is in use from the start.
+    pub active: bool,
 }
 
 /// Changes what is given of an extension.
@@ -33,6 +35,8 @@ pub struct UpdateExtension {
     pub user: Option<UserId>,
     /// On which number; `Some(None)` is the whole agency.
     pub number: Option<Option<PhoneNumberId>>,
+    /// Whether it is in use from now on. Unless it is given, only one in use can be changed.
+    pub active: Option<bool>,
 }
 
 /// Makes an extension.
@@ -47,7 +51,7 @@ pub async fn create_extension(
     run(services, viewer, Change::Create(input)).await
 }
 
-/// Changes an active extension.
+/// Changes an active extension, puts it out of use, or puts it into use again.
 ///
 /// # Errors
 /// When the database fails.
@@ -103,9 +107,9 @@ impl Unit for ChangeExtension {
                 "createExtension"
             }
             Some(before) if before == after => return Ok(Ok(before)),
-            Some(_) => {
+            Some(before) => {
                 save(tx.conn, extension::Model { updated_at: tx.now, ..after.clone() }).await?;
-                if after.live.is_some() { "updateExtension" } else { "deactivateExtension" }
+                if before.live.is_some() && after.live.is_none() { "deactivateExtension" } else { "updateExtension" }
             }
         };
         tx.directory_updated(self.agency, &after.id.to_string(), action, Some(self.actor))?;
@@ -135,7 +139,7 @@ impl ChangeExtension {
                     digits: input.digits.clone(),
                     user_id: input.user,
                     phone_number_id: input.number.unwrap_or(AGENCY_WIDE),
-                    live: Some(true),
+                    live: input.active.then_some(true),
                     created_at: now,
                     updated_at: now,
                 };
@@ -143,13 +147,14 @@ impl ChangeExtension {
             }
             Change::Update(input) => {
                 let before = existing(input.extension)?;
-                if before.live.is_none() {
+                if before.live.is_none() && input.active.is_none() {
                     return Err(Refusal::not_found("active extension", "extensionId"));
                 }
                 let after = extension::Model {
                     digits: input.digits.clone().unwrap_or_else(|| before.digits.clone()),
                     user_id: input.user.unwrap_or(before.user_id),
                     phone_number_id: input.number.map_or(before.phone_number_id, |scope| scope.unwrap_or(AGENCY_WIDE)),
+                    live: input.active.map_or(before.live, |active| active.then_some(true)),
                     ..before
                 };
                 (Some(before), after)
@@ -160,22 +165,31 @@ impl ChangeExtension {
                 return Ok((Some(before), after));
             }
         };
-        check(directory, &after)?;
+        check(directory, before.as_ref(), &after)?;
         Ok((before, after))
     }
 }
 
-/// What must hold of an active extension.
-fn check(directory: &Directory, row: &extension::Model) -> Result<(), Refusal> {
-    check_digits(&row.digits).map_err(|error| Refusal::invalid(error.to_string(), "digits"))?;
-    if directory.active_user(row.user_id).is_none() {
+/// What must hold of an active extension; of one out of use, only what the change gives it.
+fn check(directory: &Directory, before: Option<&extension::Model>, row: &extension::Model) -> Result<(), Refusal> {
+    let stays = |same: fn(&extension::Model, &extension::Model) -> bool| {
+        row.live.is_none() && before.is_some_and(|before| same(before, row))
+    };
+    if !stays(|before, row| before.digits == row.digits) {
+        check_digits(&row.digits).map_err(|error| Refusal::invalid(error.to_string(), "digits"))?;
+    }
+    if !stays(|before, row| before.user_id == row.user_id) && directory.active_user(row.user_id).is_none() {
         return Err(Refusal::not_found("active user", "userId"));
     }
-    if row.phone_number_id != AGENCY_WIDE && directory.number(row.phone_number_id).is_none() {
+    if row.phone_number_id != AGENCY_WIDE
+        && !stays(|before, row| before.phone_number_id == row.phone_number_id)
+        && directory.number(row.phone_number_id).is_none()
+    {
         return Err(Refusal::not_found("phone number", "phoneNumberId"));
     }
     let taken = directory.extensions.iter().any(|other| {
-        other.live.is_some()
+        row.live.is_some()
+            && other.live.is_some()
             && other.id != row.id
             && other.phone_number_id == row.phone_number_id
             && other.digits == row.digits

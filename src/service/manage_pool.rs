@@ -1,5 +1,7 @@
 //! Who is in a number's pool, and by which policy it works. Admins only.
 
+use std::collections::HashSet;
+
 use sea_orm::DbErr;
 
 use super::thread_act::unassign_held;
@@ -9,6 +11,9 @@ use crate::entity::{assignment, pool};
 use crate::store::Directory;
 use crate::store::directory_writes::{add, save, unset_primary};
 use crate::store::writer::{Tx, Unit};
+
+/// The most changes in one unit of work: the writer is busy with it meanwhile.
+pub const MAX_CHANGES: usize = 200;
 
 /// Adds a user to a pool.
 #[derive(Debug, Clone, Copy)]
@@ -74,11 +79,87 @@ pub async fn remove_pool_member(
     run(services, viewer, Change::Remove { number, user }).await
 }
 
+/// Changes to one pool that are made all together, or not at all.
+#[derive(Debug, Clone)]
+pub struct ChangePool {
+    /// Whose pool.
+    pub number: PhoneNumberId,
+    /// In this order, each user once.
+    pub changes: Vec<PoolChange>,
+}
+
+/// One change of a pool.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "as in AddPoolMember")]
+pub enum PoolChange {
+    /// Takes a user out.
+    Remove { user: UserId },
+    /// Changes what is given of a user's place.
+    Update { user: UserId, sms_enabled: Option<bool>, is_primary: Option<bool> },
+    /// Puts a user in, for texts and for calls.
+    Add { user: UserId, sms_enabled: bool, is_primary: bool },
+}
+
+/// Makes several changes to the pool of a live number in one unit of work: a refusal of one is a
+/// refusal of all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn change_pool(services: &Services, viewer: &Viewer, input: ChangePool) -> Outcome<()> {
+    let ChangePool { number, changes } = input;
+    if let Err(refusal) = check_changes(&changes) {
+        return Ok(Err(refusal));
+    }
+    let changes = changes.into_iter().map(|change| change.of(number)).collect();
+    let unit = ChangeMembers { agency: viewer.agency(), actor: viewer.id(), number, changes };
+    Ok(services.writer.run(viewer.agency(), unit).await?)
+}
+
+/// What must hold of a list of changes, whatever the pool is.
+fn check_changes(changes: &[PoolChange]) -> Result<(), Refusal> {
+    if changes.len() > MAX_CHANGES {
+        return Err(Refusal::new(RefusalCode::Invalid, format!("At most {MAX_CHANGES} changes at a time.")));
+    }
+    let mut users = HashSet::new();
+    if !changes.iter().all(|change| users.insert(change.user())) {
+        return Err(Refusal::invalid("Each user can be named once.", "userId"));
+    }
+    if changes.iter().filter(|change| change.makes_primary()).count() > 1 {
+        return Err(Refusal::invalid("A pool has one primary user.", "isPrimary"));
+    }
+    Ok(())
+}
+
 async fn run(services: &Services, viewer: &Viewer, change: Change) -> Outcome<PoolMember> {
     let unit = ChangeMember { agency: viewer.agency(), actor: viewer.id(), change };
     Ok(services.writer.run(viewer.agency(), unit).await?)
 }
 
+impl PoolChange {
+    fn user(&self) -> UserId {
+        match *self {
+            Self::Remove { user } | Self::Update { user, .. } | Self::Add { user, .. } => user,
+        }
+    }
+
+    fn makes_primary(&self) -> bool {
+        matches!(self, Self::Update { is_primary: Some(true), .. } | Self::Add { is_primary: true, .. })
+    }
+
+    fn of(self, number: PhoneNumberId) -> Change {
+        match self {
+            Self::Remove { user } => Change::Remove { number, user },
+            Self::Update { user, sms_enabled, is_primary } => {
+                Change::Update(UpdatePoolMember { number, user, sms_enabled, voice_enabled: None, is_primary })
+            }
+            Self::Add { user, sms_enabled, is_primary } => {
+                Change::Add(AddPoolMember { number, user, sms_enabled, voice_enabled: true, is_primary })
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
 enum Change {
     Add(AddPoolMember),
     Update(UpdatePoolMember),
@@ -103,6 +184,41 @@ impl Unit for ChangeMember {
     type Output = Result<PoolMember, Refusal>;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+        self.make(tx).await
+    }
+}
+
+struct ChangeMembers {
+    agency: AgencyId,
+    actor: UserId,
+    number: PhoneNumberId,
+    changes: Vec<Change>,
+}
+
+impl Unit for ChangeMembers {
+    type Output = Result<(), Refusal>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+        let directory = tx.directory(self.agency).await?;
+        if let Err(refusal) = pool_for(&directory, self.actor, self.number) {
+            return Ok(Err(refusal));
+        }
+        if directory.number(self.number).is_none_or(|number| number.live.is_none()) {
+            return Ok(Err(Refusal::not_found("phone number", "phoneNumberId")));
+        }
+        for change in &self.changes {
+            let change = ChangeMember { agency: self.agency, actor: self.actor, change: *change };
+            if let Err(refusal) = change.make(tx).await? {
+                tx.give_up();
+                return Ok(Err(refusal));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+impl ChangeMember {
+    async fn make(&self, tx: &mut Tx<'_>) -> Result<Result<PoolMember, Refusal>, DbErr> {
         let directory = tx.directory(self.agency).await?;
         let (number, user) = match &self.change {
             Change::Add(AddPoolMember { number, user, .. })
@@ -131,9 +247,7 @@ impl Unit for ChangeMember {
         };
         Ok(Ok(PoolMember { assignment, pool }))
     }
-}
 
-impl ChangeMember {
     async fn add(&self, tx: &mut Tx<'_>, input: &AddPoolMember) -> Result<assignment::Model, DbErr> {
         if input.is_primary {
             unset_primary(tx.conn, self.agency, input.number, tx.now).await?;

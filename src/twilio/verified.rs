@@ -2,21 +2,18 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
-use http_body_util::LengthLimitError;
 
 use super::form::{self, Form};
 use super::signature::is_authentic;
 use crate::domain::AccountId;
+use crate::rest::body::{BodyError, Bounds, read};
 use crate::service::{Fault, Services};
 
-/// Several times the largest form that Twilio sends.
-const MAX_BODY_BYTES: usize = 64 * 1024;
-/// Twilio sends its forms at once.
-const BODY_WITHIN: Duration = Duration::from_secs(5);
+/// Several times the largest form that Twilio sends; it sends them at once.
+const BODY: Bounds = Bounds { bytes: 64 * 1024, within: Duration::from_secs(5) };
 
 /// Why a request is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +41,13 @@ pub(super) async fn verify(services: &Services, address: &str, request: Request)
     if !is_form(&parts.headers) {
         return Err(Refused::With(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let body = read(services, body).await?;
+    let body = read(&*services.clock, body, BODY).await.map_err(|error| {
+        Refused::With(match error {
+            BodyError::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Broken => StatusCode::BAD_REQUEST,
+        })
+    })?;
     let form = form::parse(&body).map_err(|_| Refused::With(StatusCode::BAD_REQUEST))?;
     let sid = form::field(&form, "AccountSid").ok_or(Refused::With(StatusCode::BAD_REQUEST))?;
     let forbidden = Refused::With(StatusCode::FORBIDDEN);
@@ -61,14 +64,4 @@ fn is_form(headers: &HeaderMap) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = value.split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-async fn read(services: &Services, body: Body) -> Result<axum::body::Bytes, Refused> {
-    tokio::select! {
-        read = to_bytes(body, MAX_BODY_BYTES) => read.map_err(|error| {
-            let too_long = std::error::Error::source(&error).is_some_and(|cause| cause.is::<LengthLimitError>());
-            Refused::With(if too_long { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST })
-        }),
-        () = services.clock.sleep(BODY_WITHIN) => Err(Refused::With(StatusCode::REQUEST_TIMEOUT)),
-    }
 }

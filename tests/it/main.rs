@@ -24,6 +24,7 @@ mod protocol;
 mod quarantine;
 mod races;
 mod reopening;
+mod rest;
 mod routing;
 mod sending;
 mod shared;

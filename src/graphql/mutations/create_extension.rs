@@ -33,7 +33,7 @@ impl CreateExtensionMutation {
         let number = input.phone_number_id.map(|id| ids::named(&id, "phone number", "phoneNumberId")).transpose();
         let outcome = match (user, number) {
             (Ok(user), Ok(number)) => {
-                let extension = CreateExtension { digits: input.digits, user, number };
+                let extension = CreateExtension { digits: input.digits, user, number, active: true };
                 manage_extensions::create_extension(act.services(), act.viewer(), extension).await
             }
             (Err(refusal), _) | (_, Err(refusal)) => Ok(Err(refusal)),

@@ -32,6 +32,7 @@ impl UpdateExtensionInput {
             digits: self.digits,
             user: self.user_id.map(|id| ids::named(&id, "user", "userId")).transpose()?,
             number,
+            active: None,
         })
     }
 }

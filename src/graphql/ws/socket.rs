@@ -15,10 +15,10 @@ use super::protocol::{self, Close, Incoming};
 use crate::graphql::GraphqlState;
 use crate::graphql::context::{Caller, make_request_id};
 use crate::graphql::errors::{Code, Failure};
-use crate::graphql::http::bearer;
 use crate::graphql::limits::{CLOSE_WITHIN, INIT_WITHIN, MAX_OPERATIONS, SEND_WITHIN};
 use crate::graphql::operation::{Asked, Refused};
 use crate::ports::Clock;
+use crate::rest::caller::bearer;
 use crate::service::authenticate::{AuthError, Identity};
 
 /// How many messages go out before the other side is listened to, however many there are.

@@ -116,8 +116,8 @@ class Server:
             raise Failure(f"partyline {arguments[0]} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout.strip()
 
-    def token(self, user: str = "ana") -> str:
-        return self.command("token", "--agency", "acme", "--user", user, "--ttl", "1h")
+    def token(self, user: str = "ana", agency: str = "acme") -> str:
+        return self.command("token", "--agency", agency, "--user", user, "--ttl", "1h")
 
     def text(self, body: str, sender: str = PERSON, to: str = NUMBER, media: int = 0) -> None:
         """Posts a text to the webhook as Twilio does; it is stored once this returns."""
@@ -153,9 +153,19 @@ class Server:
             raise Failure(f"{query} was answered {status}: {content[:500]!r}")
         return answer["data"]
 
+    def get(self, path: str, token: str) -> dict:
+        """Asks a REST route; the JSON of its 200."""
+        status, content = self.request("GET", path, None, {"Authorization": f"Bearer {token}"})
+        if status != 200:
+            raise Failure(f"{path} was answered {status}: {content[:500]!r}")
+        return json.loads(content)
+
     def post(self, path: str, body: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        return self.request("POST", path, body.encode(), headers)
+
+    def request(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        connection.request("POST", path, body.encode(), headers)
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
         content = answer.read()
         connection.close()

@@ -1,0 +1,89 @@
+"""What every answer of the REST routes must keep to besides their document. schemathesis loads this; `fuzz_rest.py`
+starts it."""
+
+import atexit
+import collections
+import json
+import os
+import re
+from random import Random
+
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+PREFIXES = {"userId": "usr_", "numberId": "num_", "remove": "usr_"}
+
+
+def complaint(role: str, method: str, status: int, text: str, secret: list[str]) -> str | None:
+    """What is wrong with an answer to somebody of this role, if anything is."""
+    if any(word in text for word in secret):
+        return "the answer has something of another agency's in it"
+    if status < 400:
+        return "a member has changed something" if role == "member" and method in WRITES else None
+    if not text or method == "HEAD":
+        return None
+    error = json.loads(text).get("error")
+    if not isinstance(error, dict) or set(error) != {"code", "message"} or not error["message"]:
+        return f"an error of another shape: {text[:200]}"
+    return None
+
+
+def furnished(value: object, known: dict[str, list[str]], random: Random, field: str = "") -> object:
+    """The same body, with ids that exist in place of most ids that were made up.
+
+    What is no id stays as it is: it was made to be refused.
+    """
+    if isinstance(value, dict):
+        return {name: furnished(inner, known, random, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [furnished(inner, known, random, field) for inner in value]
+    prefix = PREFIXES.get(field)
+    if prefix and is_id(prefix, value) and random.random() < 0.8:
+        return random.choice(known[prefix])
+    return value
+
+
+def is_id(prefix: str, value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(f"{prefix}[0-9a-f]{{32}}", value) is not None
+
+
+def register() -> None:
+    """Makes it a check of schemathesis, and counts what the answers were."""
+    import schemathesis
+    from hypothesis import strategies as st
+
+    given = json.loads(os.environ["FUZZ_REST"])
+    known = given["known"]
+    counts = collections.Counter()
+
+    @schemathesis.hook
+    def flatmap_body(context, body):
+        return st.randoms(use_true_random=False).map(lambda random: furnished(body, known, random))
+
+    @schemathesis.hook
+    def flatmap_path_parameters(context, parameters):
+        def of(random: Random):
+            if not isinstance(parameters, dict) or random.random() < 0.3:
+                return parameters
+            if is_id("ext_", parameters.get("id")):
+                return {"id": random.choice(known["ext_"])}
+            if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", str(parameters.get("agency", ""))):
+                return {"agency": random.choice(known["agency"])}
+            return parameters
+
+        return st.randoms(use_true_random=False).map(of)
+
+    @schemathesis.check
+    def kept(ctx, response, case) -> None:
+        wrong = complaint(given["role"], case.method, response.status_code, response.text, given["secret"])
+        if wrong is not None:
+            raise AssertionError(wrong)
+        counts["answers"] += 1
+        counts[f"{case.method} {case.operation.path} {response.status_code}"] += 1
+
+    @atexit.register
+    def report() -> None:
+        with open(given["counts"], "w") as file:
+            json.dump(counts, file)
+
+
+if "FUZZ_REST" in os.environ:
+    register()

@@ -1,0 +1,51 @@
+//! The OpenAPI document: committed, served, and true.
+
+use reqwest::header::CONTENT_TYPE;
+use serde_json::Value;
+
+use crate::support::TestApp;
+
+const COMMITTED: &str = include_str!("../../../docs/openapi.json");
+
+#[tokio::test]
+async fn the_committed_document_is_what_is_served() {
+    let app = TestApp::start().await;
+    let answer = app.http.get(app.url("/api/openapi.json")).send().await.unwrap();
+    assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
+    assert!(answer.text().await.unwrap() == COMMITTED, "docs/openapi.json is out of date: make openapi");
+    assert_eq!(partyline::rest::document().unwrap(), COMMITTED);
+}
+
+/// Every operation names its errors, in the one shape; what needs a token and what has a body has their
+/// statuses too.
+#[test]
+fn every_status_is_documented() {
+    let document: Value = serde_json::from_str(COMMITTED).unwrap();
+    let mut operations = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            operations += 1;
+            let is_open = operation.get("security").is_some();
+            let mut expected = vec!["500"];
+            if !is_open {
+                expected.extend(["401", "404", "503"]);
+            }
+            if method != "get" {
+                expected.push("403");
+            }
+            if operation.get("requestBody").is_some() {
+                expected.extend(["400", "408", "409", "413", "415"]);
+            }
+            let responses = operation["responses"].as_object().unwrap();
+            let mut errors: Vec<_> = responses.keys().filter(|status| !status.starts_with('2')).collect();
+            errors.sort();
+            expected.sort_unstable();
+            assert_eq!(errors, expected, "{method} {path}");
+            for status in errors {
+                let schema = &responses[status]["content"]["application/json"]["schema"]["$ref"];
+                assert_eq!(schema, "#/components/schemas/Error", "{method} {path} {status}");
+            }
+        }
+    }
+    assert_eq!(operations, 7);
+}
