@@ -520,3 +520,33 @@ async fn a_call_is_made_over_http_as_well() {
     let kept = http.get(format!("{}/simulator/calls/{}", carrier.base(), record.sid)).send().await.unwrap();
     assert_eq!(kept.json::<CallRecord>().await.unwrap(), record);
 }
+
+#[tokio::test]
+async fn the_api_ends_a_leg_and_a_call() {
+    let ring = RING.replace(" url=\"/screen\"", "");
+    let site = Site::start(&[("/in", &ring), ("/dialled", "<Pause length=\"80000\"/>")]).await;
+    let carrier = site.carrier();
+    carrier.set_phone(ANA, PhoneScript::Voicemail { after: 1 });
+    let patient = script(&[]).talks(10_000);
+    let calling = tokio::spawn({
+        let carrier = carrier.clone();
+        async move { carrier.call(patient).await.unwrap() }
+    });
+    let is_answered = |seen: &Seen| seen.path == "/leg" && seen.of("CallStatus") == "in-progress";
+    let leg = wait::until("a leg is bridged", || async {
+        site.seen.lock().unwrap().iter().find(|seen| is_answered(seen)).cloned()
+    })
+    .await;
+    let completed: &[(&str, &str)] = &[("Status", "completed")];
+    let path = |sid: &str| format!("Calls/{sid}.json");
+    let (status, _) = api(&carrier, &path(leg.of("CallSid")), Some(completed)).await;
+    assert_eq!(status, 200);
+    let on_hold = wait::until("the caller goes on", || async { site.seen("/dialled").pop() }).await;
+    assert_eq!((on_hold.of("CallStatus"), on_hold.of("DialCallStatus")), ("in-progress", "completed"));
+    let call = path(leg.of("ParentCallSid"));
+    assert_eq!(api(&carrier, &call, Some(completed)).await.0, 200);
+    let record = calling.await.unwrap();
+    assert_eq!((record.status.as_str(), record.seconds < 80_000), ("completed", true));
+    let (status, error) = api(&carrier, &call, Some(completed)).await;
+    assert_eq!((status, &error["code"]), (400, &json!(21220)));
+}
