@@ -41,7 +41,7 @@ enum Command {
         carrier: std::net::SocketAddr,
     },
     /// The simulated carrier alone: Twilio's REST API and signed webhooks
-    TwilioSim(commands::twilio_sim::Arguments),
+    TwilioSim(Box<commands::twilio_sim::Arguments>),
     /// A person at a simulated phone, against a running demo or twilio-sim
     Simulate {
         /// What they do
@@ -111,7 +111,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve { no_migrate, graphiql } => commands::serve::run(&source, ports, no_migrate, graphiql).await,
         Command::Demo { carrier } => commands::demo::run(source, ports, carrier).await,
-        Command::TwilioSim(arguments) => commands::twilio_sim::run(ports, arguments).await,
+        Command::TwilioSim(arguments) => commands::twilio_sim::run(ports, *arguments).await,
         Command::Simulate { what } => commands::simulate::run(ports, what).await,
         Command::Apply { file } => commands::apply::run(&source, ports, &file).await,
         Command::Token { agency, user, ttl } => commands::token::run(&source, ports, &agency, &user, ttl).await,

@@ -1,157 +1,16 @@
 //! The simulated carrier's calls, against a site whose pages are the tests' own.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
-use axum::body::Bytes;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use partyline::simulator::{
-    CallRecord, CallScript, CallbackFault, CallerStep, Legs, PhoneScript, Simulator, SimulatorSettings,
-};
+use axum::http::{Method, StatusCode};
+use partyline::simulator::{CallRecord, CallScript, CallbackFault, CallerStep, Legs, PhoneScript, Simulator};
 use serde_json::{Value, json};
-use sha1::Sha1;
-use tokio::sync::Barrier;
-use url::form_urlencoded;
 
-use crate::support::carrier::carrier_with;
 use crate::support::directory::{ACCOUNT, DESK, OTHER_ACCOUNT, OTHER_TOKEN, TOKEN};
+use crate::support::site::{EMPTY, Seen, Site};
 use crate::support::{client, wait};
 
 const CALLER: &str = "+13035560001";
 const ANA: &str = "+13035550201";
 const BEN: &str = "+13035550202";
-const EMPTY: &str = "<Response/>";
-
-/// A request that the site got.
-#[derive(Debug, Clone)]
-struct Seen {
-    method: Method,
-    path: String,
-    url: String,
-    form: BTreeMap<String, String>,
-    signature: String,
-}
-
-impl Seen {
-    fn of(&self, name: &str) -> &str {
-        self.form.get(name).map_or("", String::as_str)
-    }
-
-    /// Computed here from what Twilio writes about it, and not by the carrier.
-    fn is_signed(&self) -> bool {
-        let mut mac = Hmac::<Sha1>::new_from_slice(TOKEN.as_bytes()).unwrap();
-        let mut text = self.url.clone();
-        if self.method == Method::POST {
-            text.extend(self.form.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
-        }
-        mac.update(text.as_bytes());
-        STANDARD.encode(mac.finalize().into_bytes()) == self.signature
-    }
-}
-
-/// Pages of TwiML by their paths; others hold nothing.
-#[derive(Clone, Default)]
-struct Site {
-    base: String,
-    pages: Arc<Mutex<HashMap<String, (StatusCode, String, Vec<u8>)>>>,
-    seen: Arc<Mutex<Vec<Seen>>>,
-    /// Keys that are pressed wait here for each other, so that only simultaneous ones are answered.
-    together: Option<Arc<Barrier>>,
-}
-
-impl Site {
-    async fn start(pages: &[(&str, &str)]) -> Self {
-        Self::start_with(pages, None).await
-    }
-
-    async fn start_with(pages: &[(&str, &str)], together: Option<usize>) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let together = together.map(|count| Arc::new(Barrier::new(count)));
-        let site = Self { base, together, ..Self::default() };
-        for (path, body) in pages {
-            let body = if body.starts_with('<') && !body.starts_with("<?") && !body.contains("<Response") {
-                format!("<Response>{body}</Response>")
-            } else {
-                (*body).to_owned()
-            };
-            site.page(path, StatusCode::OK, "text/xml; charset=utf-8", body.into_bytes());
-        }
-        let served = site.clone();
-        let router = Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
-            let site = served.clone();
-            async move { site.answer(method, uri, headers, body).await }
-        });
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        site
-    }
-
-    fn page(&self, path: &str, status: StatusCode, content_type: &str, body: Vec<u8>) {
-        self.pages.lock().unwrap().insert(path.to_owned(), (status, content_type.to_owned(), body));
-    }
-
-    async fn answer(&self, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-        let fields = if method == Method::POST { body.to_vec() } else { uri.query().unwrap_or("").into() };
-        let seen = Seen {
-            method,
-            path: uri.path().to_owned(),
-            url: format!("{}{uri}", self.base),
-            form: form_urlencoded::parse(&fields).into_owned().collect(),
-            signature: headers["X-Twilio-Signature"].to_str().unwrap().to_owned(),
-        };
-        let first_press = {
-            let mut all = self.seen.lock().unwrap();
-            let is_first = !all.iter().any(|other| other.path == "/press");
-            all.push(seen.clone());
-            is_first
-        };
-        if seen.path == "/press"
-            && let Some(together) = &self.together
-        {
-            together.wait().await;
-            let late = "<Response><Say>already taken</Say><Hangup/></Response>";
-            let body = if first_press { EMPTY } else { late };
-            return ([(CONTENT_TYPE, "text/xml")], body).into_response();
-        }
-        let page = self.pages.lock().unwrap().get(uri.path()).cloned();
-        match page {
-            Some((status, content_type, body)) => (status, [(CONTENT_TYPE, content_type)], body).into_response(),
-            None => StatusCode::NO_CONTENT.into_response(),
-        }
-    }
-
-    fn carrier(&self) -> Simulator {
-        self.carrier_with(|_| {})
-    }
-
-    fn carrier_with(&self, change: impl FnOnce(&mut SimulatorSettings)) -> Simulator {
-        carrier_with(|settings| {
-            settings.voice_url = format!("{}/in?n=1#rc=2&rp=5xx,ct,rt", self.base);
-            settings.voice_status_url = Some(format!("{}/status", self.base));
-            change(settings);
-        })
-    }
-
-    /// All requests to this path, each of them signed.
-    fn seen(&self, path: &str) -> Vec<Seen> {
-        let seen = self.seen.lock().unwrap();
-        let seen: Vec<_> = seen.iter().filter(|seen| seen.path == path).cloned().collect();
-        assert!(seen.iter().all(Seen::is_signed), "{seen:?}");
-        seen
-    }
-
-    fn only(&self, path: &str) -> Seen {
-        let seen = self.seen(path);
-        assert_eq!(seen.len(), 1, "{path}");
-        seen[0].clone()
-    }
-}
 
 fn dial(keys: &str) -> CallerStep {
     CallerStep::Dial(keys.to_owned())
@@ -519,4 +378,34 @@ async fn a_call_is_made_over_http_as_well() {
     assert_eq!(record.seconds, 3);
     let kept = http.get(format!("{}/simulator/calls/{}", carrier.base(), record.sid)).send().await.unwrap();
     assert_eq!(kept.json::<CallRecord>().await.unwrap(), record);
+}
+
+#[tokio::test]
+async fn the_api_ends_a_leg_and_a_call() {
+    let ring = RING.replace(" url=\"/screen\"", "");
+    let site = Site::start(&[("/in", &ring), ("/dialled", "<Pause length=\"80000\"/>")]).await;
+    let carrier = site.carrier();
+    carrier.set_phone(ANA, PhoneScript::Voicemail { after: 1 });
+    let patient = script(&[]).talks(10_000);
+    let calling = tokio::spawn({
+        let carrier = carrier.clone();
+        async move { carrier.call(patient).await.unwrap() }
+    });
+    let is_answered = |seen: &Seen| seen.path == "/leg" && seen.of("CallStatus") == "in-progress";
+    let leg = wait::until("a leg is bridged", || async {
+        site.seen.lock().unwrap().iter().find(|seen| is_answered(seen)).cloned()
+    })
+    .await;
+    let completed: &[(&str, &str)] = &[("Status", "completed")];
+    let path = |sid: &str| format!("Calls/{sid}.json");
+    let (status, _) = api(&carrier, &path(leg.of("CallSid")), Some(completed)).await;
+    assert_eq!(status, 200);
+    let on_hold = wait::until("the caller goes on", || async { site.seen("/dialled").pop() }).await;
+    assert_eq!((on_hold.of("CallStatus"), on_hold.of("DialCallStatus")), ("in-progress", "completed"));
+    let call = path(leg.of("ParentCallSid"));
+    assert_eq!(api(&carrier, &call, Some(completed)).await.0, 200);
+    let record = calling.await.unwrap();
+    assert_eq!((record.status.as_str(), record.seconds < 80_000), ("completed", true));
+    let (status, error) = api(&carrier, &call, Some(completed)).await;
+    assert_eq!((status, &error["code"]), (400, &json!(21220)));
 }

@@ -36,7 +36,7 @@ const FRAME_BEGINS: [u8; 4] = [0xff, 0xfb, 0x90, 0x00];
 pub(in crate::simulator) fn router() -> Router<Arc<Carrier>> {
     let accounts = Router::new()
         .route("/Accounts/{account}/Calls.json", post(create))
-        .route("/Accounts/{account}/Calls/{call}", get(fetch))
+        .route("/Accounts/{account}/Calls/{call}", get(fetch).post(change))
         .route("/Accounts/{account}/Recordings/{recording}", get(recording))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     Router::new().nest("/2010-04-01", accounts)
@@ -132,6 +132,32 @@ async fn fetch(
     match carrier.calls.entry(&account.sid, call.trim_end_matches(".json")) {
         Some(entry) => Json(shown(&entry)).into_response(),
         None => not_found(),
+    }
+}
+
+/// Ends a call or a leg, which is the one change that is known here.
+/// Source: Twilio, "Call resource: update a call".
+async fn change(
+    State(carrier): State<Arc<Carrier>>,
+    Path((sid, call)): Path<(String, String)>,
+    headers: HeaderMap,
+    Form(form): Form<Fields>,
+) -> Response {
+    let account = match authorised(&carrier, &sid, &headers) {
+        Ok(account) => account,
+        Err(denied) => return *denied,
+    };
+    let sid = call.trim_end_matches(".json");
+    let Some(entry) = carrier.calls.entry(&account.sid, sid) else { return not_found() };
+    match of(&form, "Status") {
+        Some("completed" | "canceled") if entry.seconds.is_none() => {
+            carrier.calls.end(sid);
+            Json(shown(&entry)).into_response()
+        }
+        Some("completed" | "canceled") => {
+            error(StatusCode::BAD_REQUEST, 21220, "Invalid call state: the call is not in-progress.")
+        }
+        _ => error(StatusCode::BAD_REQUEST, 21218, "Nothing that the simulated carrier can change."),
     }
 }
 

@@ -59,7 +59,10 @@ pub(super) struct Entry {
     pub(super) to: String,
     pub(super) direction: Direction,
     pub(super) status: &'static str,
+    /// Once it is over.
     pub(super) seconds: Option<u32>,
+    /// Whether the API has asked for its end.
+    pub(super) is_to_end: bool,
     pub(super) created: DateTime<Utc>,
     pub(super) updated: DateTime<Utc>,
 }
@@ -76,6 +79,7 @@ impl Entry {
             direction,
             status: "queued",
             seconds: None,
+            is_to_end: false,
             created: now,
             updated: now,
         }
@@ -199,6 +203,17 @@ impl CallBook {
 
     pub(super) fn entry(&self, account: &str, sid: &str) -> Option<Entry> {
         self.held().entries.held.get(sid).filter(|entry| entry.account == account).cloned()
+    }
+
+    /// Asks a call or a leg to end within its second; nothing happens to one that is over.
+    pub(super) fn end(&self, sid: &str) {
+        if let Some(entry) = self.held().entries.held.get_mut(sid) {
+            entry.is_to_end = true;
+        }
+    }
+
+    pub(super) fn is_to_end(&self, sid: &str) -> bool {
+        self.held().entries.held.get(sid).is_some_and(|entry| entry.is_to_end)
     }
 
     /// Writes down what has become of a call.

@@ -119,12 +119,14 @@ impl Dialling<'_> {
                 self.step(call, at);
                 self.start(call);
             }
-            if leaves_at.is_some_and(|at| at <= call.at) {
+            self.end_asked_for(call);
+            if call.is_to_end() || leaves_at.is_some_and(|at| at <= call.at) {
                 return true;
             }
             match &self.bridge {
                 Some(bridge) if bridge.until <= call.at => return bridge.caller_ends,
-                None if self.legs.iter().all(|leg| matches!(leg.phase, Phase::Over)) => return false,
+                Some(bridge) if self.is_over(bridge.leg) => return false,
+                None if (0..self.legs.len()).all(|at| self.is_over(at)) => return false,
                 _ => {}
             }
             // The seconds stand still while documents are asked for.
@@ -132,10 +134,24 @@ impl Dialling<'_> {
                 self.reply(call, at, reply);
                 continue;
             }
-            let dues = self.legs.iter().filter(|leg| leg.is_due(u32::MAX)).map(|leg| leg.due);
-            let next = dues.chain(leaves_at).chain(self.bridge.as_ref().map(|bridge| bridge.until)).min();
-            let Some(next) = next else { return false };
-            call.wait(next.saturating_sub(call.at)).await;
+            let is_to_come = self.bridge.is_some() || self.legs.iter().any(|leg| leg.is_due(u32::MAX));
+            if !is_to_come {
+                return false;
+            }
+            // By seconds, in each of which the API may end a leg.
+            call.wait(1).await;
+        }
+    }
+
+    fn is_over(&self, at: usize) -> bool {
+        self.legs.get(at).is_none_or(|leg| matches!(leg.phase, Phase::Over))
+    }
+
+    fn end_asked_for(&mut self, call: &mut Call) {
+        for at in 0..self.legs.len() {
+            if self.legs.get(at).is_some_and(|leg| call.carrier.calls.is_to_end(&leg.entry.sid)) {
+                self.cut(call, at);
+            }
         }
     }
 
@@ -343,7 +359,7 @@ impl Dialling<'_> {
     /// Ends what is left, and asks the action.
     async fn end(mut self, call: &mut Call, has_left: bool) -> Then {
         if has_left {
-            call.own_line("hangs up");
+            call.own_line(if call.is_to_end() { "is hung up on" } else { "hangs up" });
         }
         for at in 0..self.legs.len() {
             self.cut(call, at);

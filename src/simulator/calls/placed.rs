@@ -41,6 +41,7 @@ async fn ring(mut call: Call, url: String, method: Method, timeout: u32) {
     }
     call.wait(phone.after).await;
     match phone.ends {
+        _ if call.is_to_end() => call.unanswered("canceled"),
         Ok(person) => {
             call.person = person;
             call.own_line("answers");

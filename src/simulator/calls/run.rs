@@ -157,12 +157,19 @@ impl Call {
         self.record.error.get_or_insert(error);
     }
 
-    /// Lets seconds of the call pass.
+    /// Lets seconds of the call pass, fewer if the API ends it.
     pub(super) async fn wait(&mut self, seconds: u32) {
-        if seconds > 0 {
-            self.carrier.clock.sleep(self.second.saturating_mul(seconds)).await;
-            self.at += seconds;
+        for _ in 0..seconds {
+            if self.is_to_end() {
+                break;
+            }
+            self.carrier.clock.sleep(self.second).await;
+            self.at += 1;
         }
+    }
+
+    pub(super) fn is_to_end(&self) -> bool {
+        self.carrier.calls.is_to_end(&self.entry.sid)
     }
 
     /// Whether one more document may be asked for.
@@ -285,11 +292,12 @@ impl Call {
         if let Some(after) = stretch.answers {
             self.answer(begun + after);
         }
-        for (after, what) in stretch.lines {
-            self.line(begun + after, &who, what);
-        }
         self.wait(stretch.takes).await;
-        stretch.next
+        let is_ended = self.is_to_end();
+        for (after, what) in stretch.lines.into_iter().filter(|(after, _)| !is_ended || begun + after <= self.at) {
+            self.record.transcript.push(Line { at_seconds: begun + after, who: who.clone(), what });
+        }
+        if is_ended { Next::Hangup } else { stretch.next }
     }
 
     /// Keeps what was recorded, reports it, and asks the action.

@@ -14,6 +14,7 @@ pub(crate) mod outbound;
 pub(crate) mod process;
 pub(crate) mod random;
 mod rows;
+pub(crate) mod site;
 pub(crate) mod socket;
 mod text;
 pub(crate) mod voice;
