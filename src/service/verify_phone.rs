@@ -10,9 +10,11 @@ use sha2::{Digest as _, Sha256};
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::Attempted;
 use crate::domain::dialling::check_number;
-use crate::domain::{AgencyId, UserId};
+use crate::domain::opt_out::{Wishes, gate};
+use crate::domain::{AgencyId, Purpose, UserId};
 use crate::entity::{phone_number, phone_verification, user};
 use crate::ports::twilio_rest::OutboundText;
+use crate::store::contacts;
 use crate::store::directory_writes::save;
 use crate::store::phone_verifications::{find, forget, keep};
 use crate::store::writer::{Tx, Unit};
@@ -105,6 +107,14 @@ impl Unit for Begin {
         };
         if let Err(error) = check_number(&self.phone, &number.e164, directory.calling_countries().as_deref()) {
             return Ok(Err(Refusal::invalid(format!("This phone cannot be used: {error}."), "phone")));
+        }
+        // Whoever does not want the agency's texts gets none, whatever it is for.
+        if let Some(contact) = contacts::by_phone(tx.conn, self.agency, &self.phone).await? {
+            let wishes = Wishes { opted_out: contact.opted_out_at.is_some(), blocked: false };
+            if gate(Purpose::Conversation, wishes).is_err() {
+                let message = "This phone does not want the agency's texts; it can text START.";
+                return Ok(Err(Refusal::new(RefusalCode::OptedOut, message).at("phone")));
+            }
         }
         let before = find(tx.conn, self.agency, self.user).await?;
         let recent = before.filter(|row| row.first_sent_at > tx.now - WINDOW);

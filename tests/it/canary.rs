@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use partyline::domain::MessageStatus;
 use partyline::domain::delivery::rank;
+use partyline::service::calls::look_at_calls;
+use partyline::service::fetch_recordings::fetch_recordings;
 use partyline::service::sending::look_for_doubtful;
-use partyline::simulator::{Account, Fault, Match};
+use partyline::simulator::{Account, CallScript, CallerStep, Fault, Match, PhoneScript};
 use reqwest::StatusCode;
 use serde_json::json;
 use tempfile::TempDir;
@@ -147,6 +149,34 @@ async fn nothing_is_told_of_what_goes_out() {
     look_for_doubtful(app.services()).await.unwrap();
     let metrics = app.http.get(app.url("/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("partyline_outbox{state=\"IN_DOUBT\"} 1"), "{metrics}");
+    assert_silent("/metrics", &metrics);
+    assert_silent("the log", &log::lines());
+}
+
+/// The same of calls: who called, what was said, and the phones that rang.
+#[tokio::test]
+async fn nothing_is_told_of_calls() {
+    let carrier = carrier_with(|settings| settings.accounts = vec![Account::of(ACCOUNT, AUTH_TOKEN)]);
+    let app = TestApp::start_with_carrier(&carrier).await;
+    app.apply(&directory().replace("key: acme", "key: canaries")).await;
+    app.apply("agencies: [{key: canaries, users: [{key: ana, phoneVerified: true}]}]").await;
+    for script in [PhoneScript::accepts(1, '1'), PhoneScript::Voicemail { after: 1 }, PhoneScript::Failed] {
+        carrier.set_phone(STAFF_PHONE, script);
+        let call = CallScript::new(SENDER, NUMBER).then(CallerStep::Wait).then(CallerStep::Speak(3));
+        assert_eq!(carrier.call(call).await.unwrap().error, None);
+    }
+    fetch_recordings(app.services()).await.unwrap();
+    look_at_calls(app.services()).await.unwrap();
+    let ana = app.token("canaries", "ana");
+    let number = app.number_id("canaries", NUMBER).await;
+    let start = "mutation($number: ID!, $to: PhoneE164!) {
+        startCall(input: {phoneNumberId: $number, to: $to}) { userErrors { code } } }";
+    app.graphql(&ana, start, json!({"number": number, "to": SENDER})).await;
+    let verify =
+        "mutation($phone: PhoneE164!) { startPhoneVerification(input: {phone: $phone}) { userErrors { code } } }";
+    app.graphql(&ana, verify, json!({"phone": SENDER})).await;
+    let metrics = app.http.get(app.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("partyline_call_requests_total{outcome=\"Answered\"}"), "{metrics}");
     assert_silent("/metrics", &metrics);
     assert_silent("the log", &log::lines());
 }

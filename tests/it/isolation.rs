@@ -14,7 +14,7 @@ use crate::support::directory::{DESK, EMPTY};
 
 /// Every operation that takes an id; `$names` stand for ids. What they answer may not depend on
 /// whether the ids are another agency's or nobody's.
-const OPERATIONS: [(&str, &str); 26] = [
+const OPERATIONS: [(&str, &str); 31] = [
     ("threads", "query { threads(filter: {phoneNumberId: $number}) { totalCount nodes { id } } }"),
     ("threads by contact", "query { threads(filter: {contactId: $contact}) { totalCount nodes { id } } }"),
     (
@@ -110,6 +110,26 @@ const OPERATIONS: [(&str, &str); 26] = [
         "mutation { abandonMessage(input: {messageId: $message}) { message { id } userErrors { code message path } } }",
     ),
     (
+        "startCall",
+        "mutation { startCall(input: {threadId: $thread}) { call { id } userErrors { code message path } } }",
+    ),
+    (
+        "startCall, number",
+        "mutation { startCall(input: {phoneNumberId: $number, to: \"+13035560099\"}) { call { id } userErrors { code message path } } }",
+    ),
+    (
+        "markVoicemailListened",
+        "mutation { markVoicemailListened(input: {voicemailId: $voicemail}) { call { id } userErrors { code message path } } }",
+    ),
+    (
+        "startPhoneVerification",
+        "mutation { startPhoneVerification(input: {phone: \"911\"}) { user { id } userErrors { code message path } } }",
+    ),
+    (
+        "confirmPhoneVerification",
+        "mutation { confirmPhoneVerification(input: {code: \"1\"}) { user { id } userErrors { code message path } } }",
+    ),
+    (
         "setOptOut",
         "mutation { setOptOut(input: {contactId: $contact, optedOut: true, reason: \"said so\"}) { contact { id } userErrors { code message path } } }",
     ),
@@ -125,6 +145,7 @@ async fn ids_of(app: &TestApp, token: &SecretString) -> Vec<(String, String)> {
         contacts { nodes { id } }
         threads { nodes { id messages { nodes { id media { id } } } activity { nodes { id } } } }
         notifications { nodes { id } }
+        calls { nodes { id voicemail { id } } }
         quarantinedMessages { nodes { id } }
     }";
     let answer = app.graphql(token, everything, json!({})).await;
@@ -169,6 +190,7 @@ fn filled(document: &str, ids: &[(String, String)], own: &[(String, String)]) ->
         ("message", "msg"),
         ("contact", "con"),
         ("notification", "ntf"),
+        ("voicemail", "vml"),
     ] {
         document = document.replace(&format!("${name}"), &of(ids, prefix));
     }
@@ -180,8 +202,10 @@ fn every_mutation_is_in_the_list() {
     let sdl = partyline::graphql::sdl();
     let (_, mutations) = sdl.split_once("type Mutation {").unwrap();
     let (mutations, _) = mutations.split_once("\n}").unwrap();
-    for line in mutations.lines().filter(|line| line.contains("(input:")) {
-        let name = line.trim().split('(').next().unwrap();
+    let named = mutations.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix('('));
+    let named: Vec<&str> = named.filter(|name| name.bytes().all(|b| b.is_ascii_alphabetic())).collect();
+    assert!(named.len() > 20, "the mutations are where they are looked for: {named:?}");
+    for name in named {
         assert!(OPERATIONS.iter().any(|(operation, _)| *operation == name), "{name} is not tested for isolation");
     }
 }
@@ -222,6 +246,7 @@ const SNAPSHOT: &str = "{
     extensions { nodes { id digits active } }
     threads { nodes { id status assignee { id } unreadCount } }
     notifications { nodes { id readAt resolvedAt } }
+    calls { nodes { id status voicemail { listenedAt } } }
     eventCursor
 }";
 
@@ -245,7 +270,7 @@ async fn a_thread_does_not_exist_for_a_member_outside_its_pool() {
     let ids = ids_of(&app, &app.token("acme", "ana")).await;
     let outsider = app.token("acme", "dev");
     let own = ids_of(&app, &app.token("acme", "ana")).await;
-    for kind in ["thr", "msg", "act", "con", "ntf", "qtn", "med"] {
+    for kind in ["thr", "msg", "act", "con", "ntf", "qtn", "med", "cal", "vml"] {
         for (_, id) in ids.iter().filter(|(found, _)| found == kind) {
             let answer = app.graphql(&outsider, "query($id: ID!) { node(id: $id) { id } }", json!({"id": id})).await;
             assert_eq!(answer, json!({"data": {"node": null}}), "{id}");
@@ -257,11 +282,12 @@ async fn a_thread_does_not_exist_for_a_member_outside_its_pool() {
         let missing = app.graphql(&outsider, &filled(document, &nobody, &own), json!({})).await;
         assert_eq!(hidden, missing, "{name}");
     }
-    let lists = "{ threads { totalCount } contacts { totalCount } notifications { totalCount }
+    let lists = "{ threads { totalCount } contacts { totalCount } notifications { totalCount } calls { totalCount }
         threadCounts { mine unclaimed open closed } }";
     let seen = app.graphql(&outsider, lists, json!({})).await;
     let none = json!({"data": {
         "threads": {"totalCount": 0}, "contacts": {"totalCount": 0}, "notifications": {"totalCount": 0},
+        "calls": {"totalCount": 0},
         "threadCounts": {"mine": 0, "unclaimed": 0, "open": 0, "closed": 0},
     }});
     assert_eq!(seen, none);
@@ -280,7 +306,18 @@ async fn members_see_names_but_no_phones_and_change_nothing_of_the_directory() {
     }
     for (name, document) in OPERATIONS.iter().filter(|(_, document)| !document.contains("$thread")) {
         // A member texts, as far as they may see the thread, and has their own notifications.
-        let is_members = ["sendMessage", "startThread", "resendMessage", "abandonMessage", "markNot", "setAv"];
+        let is_members = [
+            "sendMessage",
+            "startThread",
+            "resendMessage",
+            "abandonMessage",
+            "markNot",
+            "setAv",
+            "startCall",
+            "markVoice",
+            "startPhone",
+            "confirmPhone",
+        ];
         if !document.starts_with("mutation") || is_members.iter().any(|own| name.starts_with(own)) {
             continue;
         }

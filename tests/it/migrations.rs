@@ -2,12 +2,14 @@
 
 use migration::{Migrator, MigratorTrait as _, SchemaManager};
 use partyline::entity::{
-    account, activity, agency, agency_position, assignment, audit, contact, event, extension, idempotency_key, media,
-    message, notification, outbox, phone_number, pool, quarantine, read_mark, sending_pace, thread, user,
+    account, activity, agency, agency_position, assignment, audit, call, call_leg, contact, event, extension,
+    idempotency_key, media, message, notification, outbox, phone_number, phone_verification, pool, quarantine,
+    read_mark, sending_pace, thread, user, voicemail,
 };
 use partyline::service::compose::Draft;
 use partyline::service::send_message::send_message;
 use partyline::service::sending;
+use partyline::service::verify_phone::start_phone_verification;
 use partyline::store::Database;
 use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait as _};
 
@@ -17,9 +19,9 @@ use crate::support::{TestApp, Text};
 /// Calls a function with every entity and this argument.
 macro_rules! for_every_entity {
     ($do:ident($argument:expr)) => {
-        for_every_entity!($do, $argument; account, activity, agency, agency_position, assignment, audit, contact, event,
-            extension, idempotency_key, media, message, notification, outbox, phone_number, pool, quarantine, read_mark,
-            sending_pace, thread, user)
+        for_every_entity!($do, $argument; account, activity, agency, agency_position, assignment, audit, call, call_leg,
+            contact, event, extension, idempotency_key, media, message, notification, outbox, phone_number,
+            phone_verification, pool, quarantine, read_mark, sending_pace, thread, user, voicemail)
     };
     ($do:ident, $argument:expr; $($entity:ident),*) => {
         [$((stringify!($entity), $do($entity::Entity, $argument).await)),*]
@@ -84,7 +86,7 @@ async fn one_step_down_and_up_at_a_time() {
 
 #[tokio::test]
 async fn what_the_server_writes_reads_back_as_its_entities() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_with_phones().await;
     app.receive(Text::new("SM1").field("NumMedia", "1").field("MediaUrl0", "https://media.test/0")).await;
     app.receive(Text::new("SM2").to("+13035550199")).await;
     let ben = app.viewer("acme", "ben").await;
@@ -101,6 +103,10 @@ async fn what_the_server_writes_reads_back_as_its_entities() {
     let queued = send_message(app.services(), &ben, thread, draft).await.unwrap().unwrap();
     let next = sending::next(app.services(), queued.thread.agency_id, queued.thread.phone_number_id).await.unwrap();
     assert!(matches!(next, sending::Next::Send(_)), "{next:?}");
+    app.voicemail_of_a_missed_call("CA1").await;
+    // The carrier is away; the code waits all the same.
+    let unsent = start_phone_verification(app.services(), &ben, "+13035550199".to_owned()).await.unwrap();
+    assert!(unsent.is_err(), "{unsent:?}");
     let counts = for_every_entity!(read_all(app.db()));
     let empty: Vec<_> = counts.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect();
     assert!(empty.is_empty(), "{empty:?}");

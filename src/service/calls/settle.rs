@@ -8,9 +8,7 @@ use super::rows::Legs;
 use crate::domain::call::status;
 use crate::domain::hours::is_quiet;
 use crate::domain::opt_out::gate;
-use crate::domain::{
-    CallEnd, CallStage, Direction, NotificationKind, PoolId, Purpose, RoutingRung, UserId, address::can_be_texted,
-};
+use crate::domain::{CallEnd, CallStage, Direction, NotificationKind, PoolId, Purpose, UserId, address::can_be_texted};
 use crate::entity::call;
 use crate::service::compose::{Outgoing, queue, wishes};
 use crate::store::bulk::insert;
@@ -87,21 +85,18 @@ pub(super) async fn settle(
 }
 
 /// Whom a call concerns that nobody answered: the user of the extension, or everybody of the pool whom calls
-/// reach, AWAY or not; and never nobody.
+/// reach, AWAY or not; and never nobody. They may see the call for it, and the thread as before: that somebody
+/// dialled an extension opens nobody's texts to its user.
 fn notice(directory: &Directory, call: &call::Model, kind: NotificationKind) -> Notice {
     let active = |id: UserId| directory.active_user(id).map(|user| user.id);
-    let mailbox = call.mailbox_user_id.and_then(active);
-    let pool = || directory.hearers(call.phone_number_id).map(|user| user.id).collect::<Vec<_>>();
-    let default_user = || directory.agency.default_user_id.and_then(active);
-    let (rung, users) = match (mailbox, pool()) {
-        (Some(user), _) => (RoutingRung::Extension, vec![user]),
-        (None, pool) if !pool.is_empty() => (RoutingRung::Pool, pool),
-        (None, _) => match default_user() {
-            Some(user) => (RoutingRung::DefaultUser, vec![user]),
-            None => (RoutingRung::Admins, directory.admins().map(|user| user.id).collect()),
-        },
+    let pool: Vec<UserId> = directory.hearers(call.phone_number_id).map(|user| user.id).collect();
+    let users = match (call.mailbox_user_id.and_then(active), directory.agency.default_user_id.and_then(active)) {
+        (Some(user), _) => vec![user],
+        (None, _) if !pool.is_empty() => pool,
+        (None, Some(user)) => vec![user],
+        (None, None) => directory.admins().map(|user| user.id).collect(),
     };
-    Notice { kind, users, thread: call.thread_id, message: None, call: Some(call.id), rung: Some(rung) }
+    Notice { kind, users, thread: call.thread_id, message: None, call: Some(call.id), rung: None }
 }
 
 /// One text to a caller whom nobody answered, if the number sends one, the caller wants texts, and it wakes nobody.

@@ -2,6 +2,7 @@
 
 mod answering;
 mod flow;
+mod live;
 mod outbound;
 mod reports;
 mod screening;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::flow::start;
-use crate::support::TestApp;
 use crate::support::carrier::carrier;
+use crate::support::{TestApp, Text};
 
 const NEW: &str = "+13035550199";
 const BEGIN: &str =
@@ -77,5 +77,8 @@ async fn phones_that_are_never_dialled_are_not_verified() {
         let payload = ask(&app, BEGIN, json!({"phone": phone})).await;
         assert_eq!(payload["userErrors"], json!([{"code": "INVALID", "path": ["input", "phone"]}]), "{phone}");
     }
+    // Nor is one texted that opted out as a contact.
+    app.receive(Text::new("SM1").from(NEW).body("STOP")).await;
+    assert_eq!(ask(&app, BEGIN, json!({"phone": NEW})).await["userErrors"][0]["code"], "OPTED_OUT");
     assert!(carrier.ledger().is_empty());
 }

@@ -33,6 +33,7 @@ impl TestApp {
         let photo = Text::new("SMphoto").field("NumMedia", "1").field("MediaUrl0", "https://media.example/1");
         self.receive(photo.field("MediaContentType0", "image/png")).await;
         self.receive(Text::new("SMother").account(OTHER_ACCOUNT, OTHER_TOKEN).to(OTHER)).await;
+        self.voicemail_of_a_missed_call("CApopulate").await;
         let ben = self.token("acme", "ben");
         for thread in self.all_threads(&ben).await {
             let claim = "mutation($thread: ID!) { claimThread(input: {threadId: $thread}) { userErrors { code } } }";

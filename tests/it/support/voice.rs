@@ -113,6 +113,19 @@ impl TestApp {
         document
     }
 
+    /// Carla calls the front desk, nobody answers, and she leaves a voicemail.
+    pub(crate) async fn voicemail_of_a_missed_call(&self, sid: &str) {
+        let greeting = self.document(INBOUND, &form(sid, &[])).await;
+        let next = self.document(&attribute(&greeting, "action"), &form(sid, &[("Digits", "")])).await;
+        let unanswered = form(sid, &[("DialCallStatus", "no-answer"), ("DialBridged", "false")]);
+        let asked = match next.contains("<Record ") {
+            true => next,
+            false => self.document(&attribute(&next, "action"), &unanswered).await,
+        };
+        let left = form(sid, &[("RecordingSid", "RE1"), ("RecordingDuration", "5")]);
+        self.document(&attribute(&asked, "action"), &left).await;
+    }
+
     /// Waits until the steps of calls that were answered are written.
     pub(crate) async fn calls_written(&self) {
         self.services().calls.log.written().await;
