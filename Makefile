@@ -13,7 +13,7 @@ CLIENTS_VENV := $(TARGET)/clients-venv
 # Some tests wait for a database that does not answer: more of them than cores run at a time.
 export RUST_TEST_THREADS ?= 6
 
-.PHONY: help run test test-all lint check-format clippy schema check-schema openapi licences bench bench-postgres signatures \
+.PHONY: help run test test-all lint check-format clippy schema check-schema openapi licences bench bench-postgres signatures twiml \
         durability clients browser clients-python check-readme binary
 
 help: ## print this list
@@ -56,7 +56,7 @@ licences: ## fail if a dependency's licence or source is not one that deny.toml 
 # Ten thousand sockets need as many open files. The benches are named because `cargo bench` alone would also build, in
 # the release profile, the unit tests that it then does not run.
 bench: ## the benchmarks of docs/benchmarks.md, on SQLite (a quarter of an hour)
-	ulimit -n "$$(ulimit -Hn)"; cargo bench --bench webhook --bench inbox --bench live
+	ulimit -n "$$(ulimit -Hn)"; cargo bench --bench webhook --bench voice --bench inbox --bench live
 
 bench-postgres: ## the webhook's benchmark on PostgreSQL (Debian: postgresql-15)
 	scripts/test-databases run postgres -- cargo bench --bench webhook
@@ -64,6 +64,10 @@ bench-postgres: ## the webhook's benchmark on PostgreSQL (Debian: postgresql-15)
 signatures: binary $(VENV)/installed ## Twilio's own helper signs, we verify (python3)
 	$(VENV)/bin/python tests/twilio/vectors.py | diff -u tests/twilio/vectors.json -
 	$(VENV)/bin/python tests/twilio/sign_requests.py --binary $(PARTYLINE)
+
+twiml: $(VENV)/installed ## every document of ours fits the grammar of Twilio's own library (python3)
+	$(VENV)/bin/python tests/twilio/check_twiml.py --self-test
+	$(VENV)/bin/python tests/twilio/check_twiml.py src/twilio/twiml/snapshots
 
 durability: binary ## watch the sync before each 200 with strace (python3, strace)
 	scripts/durability --binary $(PARTYLINE)
@@ -87,7 +91,7 @@ check-readme: binary ## run the README's commands against a fresh demo (python3,
 binary:
 	cargo test --workspace --no-run --test it
 
-# Only the helper's request validator is used; it needs the standard library alone, hence --no-deps.
+# Only the helper's request validator and TwiML classes are used; they need the standard library alone, hence --no-deps.
 $(VENV)/installed: tests/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --no-deps --requirement tests/requirements.txt

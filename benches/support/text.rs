@@ -35,11 +35,15 @@ pub(crate) fn fields(to: &str, body: &str) -> [(&'static str, String); 9] {
 
 /// The whole HTTP request of such a text.
 pub(crate) fn request(to: &str, body: &str) -> Vec<u8> {
-    let fields = fields(to, body);
+    signed(PATH, &fields(to, body))
+}
+
+/// The whole HTTP request of a form whose fields stand in the order in which they are signed.
+pub(crate) fn signed(path: &str, fields: &[(&'static str, String)]) -> Vec<u8> {
     let mut mac = Hmac::<Sha1>::new_from_slice(TOKEN.as_bytes()).unwrap();
     mac.update(PUBLIC_URL.as_bytes());
-    mac.update(PATH.as_bytes());
-    for (name, value) in &fields {
+    mac.update(path.as_bytes());
+    for (name, value) in fields {
         mac.update(name.as_bytes());
         mac.update(value.as_bytes());
     }
@@ -47,7 +51,7 @@ pub(crate) fn request(to: &str, body: &str) -> Vec<u8> {
     let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let length = form.len();
     format!(
-        "POST {PATH} HTTP/1.1\r\nHost: bench.example\r\nX-Twilio-Signature: {signature}\r\n\
+        "POST {path} HTTP/1.1\r\nHost: bench.example\r\nX-Twilio-Signature: {signature}\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}"
     )
     .into_bytes()

@@ -10,6 +10,7 @@ use partyline::ports::twilio_rest::{Credentials, TwilioRest};
 use partyline::service::accounts::Accounts;
 use partyline::service::seal::Sealer;
 use partyline::store::{Database, accounts};
+use partyline::twilio::VOICE_STATUS_PATH;
 use url::Url;
 
 /// One line per check; what is wrong is said, and counted.
@@ -132,16 +133,28 @@ async fn check_number(
     e164: &str,
     findings: &mut Findings,
 ) {
-    let expected = format!("{}#rc=5&rp=5xx,ct,rt", settings.sms_webhook_url);
-    match twilio.number(credentials, e164).await {
-        Err(error) => findings.wrong(&format!("{e164}: {error}")),
-        Ok(None) => findings.wrong(&format!("{e164}: the account has no such number")),
-        Ok(Some(number)) if number.sms_url != expected => {
-            findings.wrong(&format!("{e164}: its messaging webhook should be {expected}"));
+    let repeated = |url: &str| format!("{url}#rc=5&rp=5xx,ct,rt");
+    let sms = repeated(&settings.sms_webhook_url);
+    let voice = repeated(&settings.voice_webhook_url);
+    let status = repeated(&format!("{}{VOICE_STATUS_PATH}", settings.public_url));
+    let number = match twilio.number(credentials, e164).await {
+        Err(error) => return findings.wrong(&format!("{e164}: {error}")),
+        Ok(None) => return findings.wrong(&format!("{e164}: the account has no such number")),
+        Ok(Some(number)) => number,
+    };
+    let before = findings.wrong;
+    for (what, set, expected) in [
+        ("messaging webhook", &number.sms_url, &sms),
+        ("messaging fallback", &number.sms_fallback_url, &sms),
+        ("voice webhook", &number.voice_url, &voice),
+        ("voice fallback", &number.voice_fallback_url, &voice),
+        ("call status callback", &number.status_callback, &status),
+    ] {
+        if set != expected {
+            findings.wrong(&format!("{e164}: its {what} should be {expected}"));
         }
-        Ok(Some(number)) if number.sms_fallback_url != expected => {
-            findings.wrong(&format!("{e164}: its fallback should be {expected}"));
-        }
-        Ok(Some(_)) => findings.good(&format!("{e164}: its webhook is set")),
+    }
+    if findings.wrong == before {
+        findings.good(&format!("{e164}: its webhooks are set"));
     }
 }

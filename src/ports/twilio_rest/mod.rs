@@ -60,6 +60,12 @@ pub struct TwilioNumber {
     pub sms_url: String,
     /// Where they are sent to when that fails.
     pub sms_fallback_url: String,
+    /// Where its calls are asked about.
+    pub voice_url: String,
+    /// Where they are asked about when that fails.
+    pub voice_fallback_url: String,
+    /// Where it is told how calls ended.
+    pub status_callback: String,
 }
 
 /// A client of the API.

@@ -2,6 +2,7 @@
 
 mod answering;
 mod flow;
+mod kill;
 mod live;
 mod outbound;
 mod reports;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use partyline::domain::AgencyId;
 use partyline::entity::{call, call_leg, notification, voicemail};
-use reqwest::StatusCode;
+use reqwest::{Client, Response, StatusCode};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use serde_json::Value;
 use sha1::Sha1;
@@ -67,6 +67,27 @@ pub(crate) fn phones(document: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Sends a request as Twilio does, signed over the address as it stands in documents or as a path.
+pub(crate) async fn post(
+    http: &Client,
+    base: &str,
+    token: &str,
+    address: &str,
+    fields: &[(&str, &str)],
+) -> reqwest::Result<Response> {
+    let path = address.strip_prefix(PUBLIC_URL).unwrap_or(address).split('#').next().unwrap();
+    let mut sorted = fields.to_vec();
+    sorted.sort_unstable();
+    let mut mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).expect("a key of any length");
+    mac.update(format!("{PUBLIC_URL}{path}").as_bytes());
+    for (name, value) in sorted {
+        mac.update(name.as_bytes());
+        mac.update(value.as_bytes());
+    }
+    let signature = STANDARD.encode(mac.finalize().into_bytes());
+    http.post(format!("{base}{path}")).header("x-twilio-signature", signature).form(fields).send().await
+}
+
 impl TestApp {
     /// A server whose agencies' phones may ring.
     pub(crate) async fn start_with_phones() -> Self {
@@ -86,22 +107,7 @@ impl TestApp {
         address: &str,
         fields: &[(&str, &str)],
     ) -> (StatusCode, String) {
-        let path = address.strip_prefix(PUBLIC_URL).unwrap_or(address).split('#').next().unwrap();
-        let mut sorted = fields.to_vec();
-        sorted.sort_unstable();
-        let mut mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).expect("a key of any length");
-        mac.update(format!("{PUBLIC_URL}{path}").as_bytes());
-        for (name, value) in sorted {
-            mac.update(name.as_bytes());
-            mac.update(value.as_bytes());
-        }
-        let asked = self
-            .http
-            .post(self.url(path))
-            .header("x-twilio-signature", STANDARD.encode(mac.finalize().into_bytes()))
-            .form(fields)
-            .send()
-            .await;
+        let asked = post(&self.http, &self.url(""), token, address, fields).await;
         let answer = asked.expect("the server answers");
         (answer.status(), answer.text().await.expect("an answer of text"))
     }

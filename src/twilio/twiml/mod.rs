@@ -196,3 +196,6 @@ fn number(xml: &mut Xml, e164: &str, url: Option<&str>, reports: &str) -> io::Re
 fn hang_up(xml: &mut Xml) -> io::Result<()> {
     xml.create_element("Hangup").write_empty().map(drop)
 }
+
+#[cfg(test)]
+mod tests;
