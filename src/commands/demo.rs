@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use partyline::app::{App, Extras, Ports};
 use partyline::config::{Settings, Source};
+use partyline::domain::{AccountId, CallEnd};
 use partyline::service::apply_directory::{DirectoryFile, apply_directory};
+use partyline::service::calls::{CallKey, CallReport, report_call};
 use partyline::service::claim_thread::claim_thread;
 use partyline::service::receive_sms::{receive_sms, text_of};
 use partyline::startup::{Options, prepare};
@@ -57,7 +59,9 @@ pub(crate) async fn run(source: Source, ports: Ports, carrier: SocketAddr) -> an
     println!("Live       {}/graphql/ws", public_url.replacen("http", "ws", 1));
     println!("GraphiQL   {public_url}/graphiql");
     println!("Carrier    {}, simulated, with the phones of", simulator.base());
-    println!("           Carla +13035560001, Tom +13035560002 and Mei +13035560003");
+    println!(
+        "           Carla +13035560001, Tom +13035560002 and Mei +13035560003; call with `partyline simulate call`"
+    );
     println!("Signed in  as Ana Lopez, an admin of Acme Health, for 12 hours with this token:");
     println!("{token}");
     ready.serve().await?;
@@ -78,7 +82,23 @@ async fn seed(app: &App) -> anyhow::Result<()> {
         let form = form.map(|(name, value)| (name.to_owned(), value.to_owned()));
         receive_sms(&app.services, text_of(account.id, form.into())?).await?;
     }
+    miss_one(app, account.id).await?;
     claim_one(app).await
+}
+
+/// Samuel has called the nurses before they were there.
+async fn miss_one(app: &App, account: AccountId) -> anyhow::Result<()> {
+    let services = &app.services;
+    let reached = services.calls.switchboard.find(services, account, NURSES).await?.context("the demo's nurses")?;
+    let call = CallKey {
+        agency: reached.directory.agency_id(),
+        account,
+        number: reached.number.id,
+        sid: format!("CA{:032x}", 1),
+        from: "+13035560004".to_owned(),
+    };
+    report_call(services, CallReport::Inbound(call), CallEnd::Completed, Some(24)).await?;
+    Ok(())
 }
 
 /// Ben has taken one thread, so that the inbox shows how that looks.

@@ -131,3 +131,22 @@ test('doctor asks only what there is', { timeout: 60_000 }, async () => {
     assert.ok(status < 300, `${method} ${path}: ${status} ${text}`);
   }
 });
+
+test('a call that a user starts', { timeout: 60_000 }, async () => {
+  const before = exchanges.all.length;
+  await server.command(['apply', '-'], 'agencies: [{key: acme, users: [{key: ana, phone: "+13035550111", phoneVerified: true}]}]');
+  const { phoneNumbers } = await server.ask('{ phoneNumbers { nodes { id e164 } } }');
+  const phoneNumberId = phoneNumbers.nodes.find(({ e164 }) => e164 === NUMBER).id;
+  const { startCall } = await server.ask(
+    `mutation($input: StartCallInput!) { startCall(input: $input) { call { id status } userErrors { code message } } }`,
+    { variables: { input: { phoneNumberId, to: '+13035560001' } } },
+  );
+  assert.deepEqual(startCall.userErrors, []);
+  const [{ method, path, status, violations, form, text }] = exchanges.all.slice(before);
+  assert.deepEqual(violations, [], `${method} ${path}`);
+  assert.ok(status < 300, `${method} ${path}: ${status} ${text}`);
+  assert.match(path, /^\/2010-04-01\/Accounts\/AC[0-9a-f]{32}\/Calls\.json$/);
+  assert.equal(form.get('From'), NUMBER);
+  assert.equal(form.get('To'), '+13035550111');
+  assert.match(form.get('Url'), /^https:.*\/api\/twilio\/voice\/outbound\?agency=agy_\w+&call=cal_\w+$/);
+});

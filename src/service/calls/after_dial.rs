@@ -27,6 +27,13 @@ pub struct DialEnd {
     pub caller_gone: Option<CallEnd>,
 }
 
+impl DialEnd {
+    /// Whether something picked up: somebody who was connected, or a mobile's own voicemail.
+    fn says_answered(&self) -> bool {
+        matches!(self.status.as_str(), "completed" | "answered")
+    }
+}
+
 /// Takes the end of a Dial and says how the caller goes on.
 ///
 /// # Errors
@@ -40,7 +47,8 @@ pub async fn after_dial(
     dial: DialEnd,
 ) -> Result<Plan, Fault> {
     services.calls.log.written().await;
-    let (agency, waits) = (key.agency, dial.bridged == Some(false) && dial.caller_gone.is_none());
+    let talked = dial.bridged.unwrap_or(dial.says_answered());
+    let (agency, waits) = (key.agency, !talked && dial.caller_gone.is_none());
     let unit = AfterDial { reached: reached.clone(), key, course: course.clone(), dial };
     match services.writer.run(agency, unit).await {
         Ok(plan) => Ok(plan),
@@ -105,10 +113,9 @@ impl AfterDial {
     /// Adds what the carrier says to the call and its legs. Tells whether the caller was connected.
     fn hear(&self, tx: &Tx<'_>, row: &mut Row, legs: &mut Legs, is_last: bool) -> bool {
         let (dial, step) = (&self.dial, i32::from(self.course.step));
-        let talked = matches!(dial.status.as_str(), "completed" | "answered");
         let accepted = row.after.accepted_sid.clone();
         // Only a leg on which 1 was pressed can be connected, whatever `completed` may mean otherwise.
-        let bridged = dial.bridged.unwrap_or(talked && accepted.is_some());
+        let bridged = dial.bridged.unwrap_or(dial.says_answered() && accepted.is_some());
         let named = |sid: &Option<String>| sid.as_ref().and_then(|sid| user_of(&legs.rows, sid));
         if bridged {
             let connected = dial.leg_sid.clone().filter(|_| named(&dial.leg_sid).is_some()).or(accepted);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -54,9 +55,10 @@ impl CallLog {
     /// Notes a step. It is written soon; a crash before costs the note, which the next request about the
     /// call makes up for.
     pub(super) async fn note(&self, call: CallKey, progress: Progress) {
-        let sent = self.entries.send(Entry::Note(Box::new(Note { call, progress })));
+        let entry = Entry::Note(Box::new(Note { call, progress }));
+        let Err(TrySendError::Full(entry)) = self.entries.try_send(entry) else { return };
         tokio::select! {
-            _ = sent => {}
+            _ = self.entries.send(entry) => {}
             () = self.clock.sleep(ROOM_WITHIN) => {
                 tracing::warn!("a step of a call was not noted: too many are waiting");
             }
