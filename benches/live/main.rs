@@ -23,6 +23,8 @@ mod process;
 mod raw;
 mod sender;
 mod server;
+#[path = "../support/signed.rs"]
+mod signed;
 mod sleepers;
 mod socket;
 #[path = "../support/text.rs"]

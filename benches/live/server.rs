@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
-use super::text::{ACCOUNT, PUBLIC_URL, TOKEN};
+use super::signed::{ACCOUNT, PUBLIC_URL, TOKEN};
 
 /// A number that three users share.
 pub(crate) const DESK: &str = "+13035550100";

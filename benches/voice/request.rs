@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::text::{ACCOUNT, signed};
+use super::signed::{ACCOUNT, signed};
 
 pub(crate) const INBOUND: &str = "/api/twilio/voice/inbound";
+/// Of a call that goes on there is nothing to do.
+pub(crate) const STATUS: &str = "/api/twilio/voice/status";
 /// The demo's number with a pool of three.
 const NUMBER: &str = "+13035550100";
 /// How many people call.
@@ -13,8 +15,8 @@ const CALLERS: u64 = 1_000;
 /// No two calls of a run have the same SID.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
-/// The whole HTTP request.
-pub(crate) fn call() -> Vec<u8> {
+/// The whole HTTP request, at one of these paths.
+pub(crate) fn call(path: &str) -> Vec<u8> {
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     let from = format!("+1303556{:04}", serial * 7919 % CALLERS);
     let fields = [
@@ -28,5 +30,5 @@ pub(crate) fn call() -> Vec<u8> {
         ("From", from),
         ("To", NUMBER.to_owned()),
     ];
-    signed(INBOUND, &fields)
+    signed(path, &fields)
 }

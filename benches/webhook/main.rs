@@ -25,6 +25,8 @@ mod process;
 mod raw;
 mod row_by_row;
 mod server;
+#[path = "../support/signed.rs"]
+mod signed;
 mod sqlite;
 #[path = "../support/text.rs"]
 mod text;

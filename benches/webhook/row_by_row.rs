@@ -14,7 +14,8 @@ use sea_orm::sqlx::{ConnectOptions as _, Error, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::measured::{Begun, Measured};
-use super::text::{ACCOUNT, fields};
+use super::signed::ACCOUNT;
+use super::text::fields;
 
 #[derive(Clone)]
 pub(crate) struct RowByRow {

@@ -14,7 +14,7 @@ use partyline::service::apply_directory::{DirectoryFile, apply_directory};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::text::PUBLIC_URL;
+use super::signed::PUBLIC_URL;
 
 /// Opens the application on an empty database, and puts the demo's agency into it.
 pub(crate) async fn open(database_url: &str) -> App {

@@ -108,6 +108,11 @@ impl DirectoryCache {
         }
     }
 
+    /// The same without looking at the database; `None` if it would have to be.
+    pub fn in_memory(&self, agency: AgencyId) -> Option<Arc<Directory>> {
+        self.fresh(agency, self.clock.monotonic())
+    }
+
     /// The directory of an agency as it was last known, however long ago: for whoever cannot wait.
     pub fn last_known(&self, agency: AgencyId) -> Option<Arc<Directory>> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&agency)?.directory.clone()

@@ -70,7 +70,7 @@ pub(super) async fn settle(
     for leg in known {
         save(tx.conn, leg).await?;
     }
-    let answered = after.answered_at.is_some() && !before.as_ref().is_some_and(|before| before.answered_at.is_some());
+    let answered = after.answered_at.is_some() && before.as_ref().is_none_or(|before| before.answered_at.is_none());
     if was_told && (left_voicemail || answered) {
         let missed = NotificationKind::MissedCall;
         notifications::resolve_of_call(tx.conn, after.agency_id, after.id, missed, tx.now).await?;

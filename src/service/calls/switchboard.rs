@@ -92,6 +92,9 @@ impl Switchboard {
 
 /// An agency's directory, or what was last known of it while the database does not answer.
 async fn current(services: &Services, agency: AgencyId) -> Result<Option<Arc<Directory>>, Fault> {
+    if let Some(directory) = services.directories.in_memory(agency) {
+        return Ok(Some(directory));
+    }
     let read = tokio::select! {
         read = services.directories.get(agency) => read,
         () = services.clock.sleep(PATIENCE) => Ok(None),

@@ -1,6 +1,7 @@
 //! What Twilio is told to do: plans become TwiML here, and nothing is decided.
 //! Source: Twilio, "TwiML for Programmable Voice".
 
+use std::borrow::Cow;
 use std::io;
 
 use axum::http::header::CONTENT_TYPE;
@@ -149,17 +150,17 @@ pub(super) fn dial(dial: &Dial, action: &str, reports: &str) -> Document {
 }
 
 fn document(write: impl FnOnce(&mut Xml) -> io::Result<()>) -> Document {
-    let mut xml = Writer::new(Vec::new());
+    let mut xml = Writer::new(Vec::with_capacity(512));
     let whole = |xml: &mut Xml| {
         xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-        let mut inner = Writer::new(Vec::new());
-        write(&mut inner)?;
-        let inner = inner.into_inner();
-        if inner.is_empty() {
-            return xml.create_element("Response").write_empty().map(drop);
+        let begin = xml.get_ref().len();
+        xml.create_element("Response").write_inner_content(write)?;
+        // One without a verb, as Twilio's own library writes it.
+        if &xml.get_ref()[begin..] == EMPTY {
+            xml.get_mut().truncate(begin);
+            xml.create_element("Response").write_empty()?;
         }
-        let response = xml.create_element("Response");
-        response.write_inner_content(|xml| io::Write::write_all(xml.get_mut(), &inner)).map(drop)
+        Ok::<_, io::Error>(())
     };
     // Writing to memory does not fail, and all that is written is text.
     match whole(&mut xml).map(|()| String::from_utf8(xml.into_inner())) {
@@ -168,8 +169,14 @@ fn document(write: impl FnOnce(&mut Xml) -> io::Result<()>) -> Document {
     }
 }
 
+const EMPTY: &[u8] = b"<Response></Response>";
+
 fn speak(xml: &mut Xml, text: &str) -> io::Result<()> {
-    let text: String = text.chars().take(MAX_SAY_CHARS).map(|c| if is_xml(c) { c } else { ' ' }).collect();
+    let text = if text.len() <= MAX_SAY_CHARS && text.chars().all(is_xml) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.chars().take(MAX_SAY_CHARS).map(|c| if is_xml(c) { c } else { ' ' }).collect())
+    };
     xml.create_element("Say").write_text_content(BytesText::new(&text)).map(drop)
 }
 
