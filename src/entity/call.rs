@@ -62,6 +62,43 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
+    /// A call that has just begun.
+    pub fn begin(
+        agency: AgencyId,
+        id: CallId,
+        (account, number): (AccountId, PhoneNumberId),
+        direction: Direction,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            agency_id: agency,
+            id,
+            phone_number_id: number,
+            contact_id: None,
+            thread_id: None,
+            extension_id: None,
+            mailbox_user_id: None,
+            direction,
+            twilio_account_id: account,
+            provider_sid: None,
+            status: CallStatus::Ringing,
+            stage: CallStage::Greeting,
+            step: 0,
+            wrong_tries: 0,
+            accepted_sid: None,
+            answered_by_id: None,
+            started_by_id: None,
+            started_at: now,
+            answered_at: None,
+            ended_at: None,
+            end: None,
+            recorded: false,
+            duration_seconds: None,
+            look_at: None,
+            told_at: None,
+        }
+    }
+
     /// What is known of it.
     pub fn facts(&self) -> Facts {
         Facts {

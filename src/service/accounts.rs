@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, DbErr};
 use secrecy::SecretString;
 
 use super::Fault;
@@ -17,6 +17,8 @@ use crate::store;
 
 /// How old a cached account may be.
 const FRESH: Duration = Duration::from_secs(1);
+/// How long the database is waited for before what was known last is used.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// An account, ready to check signatures with.
 #[derive(Debug)]
@@ -80,22 +82,29 @@ impl Accounts {
         Self { conn, sealer, clock, cache: RwLock::default() }
     }
 
-    /// The account with this SID; `None` if there is none.
+    /// The account with this SID; `None` if there is none. While the database does not answer, as it was last known.
     ///
     /// # Errors
     /// When the database fails, or the account's tokens do not open. That is no `None`: what it is
     /// sent may be authentic, and must be asked for again.
     pub async fn by_sid(&self, sid: &str) -> Result<Option<Arc<Account>>, Fault> {
         let now = self.clock.monotonic();
+        let known = self.cache.read().unwrap_or_else(PoisonError::into_inner).get(sid).cloned();
+        if let Some((account, read)) = &known
+            && now.saturating_sub(*read) < FRESH
         {
-            let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some((account, read)) = cache.get(sid)
-                && now.saturating_sub(*read) < FRESH
-            {
-                return Ok(Some(account.clone()));
-            }
+            return Ok(Some(account.clone()));
         }
-        let row = store::accounts::by_sid(&self.conn, sid).await?;
+        let read = tokio::select! {
+            read = store::accounts::by_sid(&self.conn, sid) => read,
+            () = self.clock.sleep(PATIENCE) => Err(DbErr::Custom("the accounts were not read in time".to_owned())),
+        };
+        let row = match (read, known) {
+            (Ok(row), _) => row,
+            // A caller is on the line, and is answered from memory. What must be stored is refused there.
+            (Err(_), Some((account, _))) => return Ok(Some(account)),
+            (Err(error), None) => return Err(error.into()),
+        };
         let account = row.map(|row| self.open(&row)).transpose()?.map(Arc::new);
         // Only accounts that are there are kept, so nobody outside can fill this.
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);

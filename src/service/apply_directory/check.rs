@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Problem;
 use super::file::{AgencyEntry, DirectoryFile, NumberEntry, TwilioEntry};
 use crate::domain::address::{is_contact_address, is_e164};
+use crate::domain::dialling::{Undialled, check_number};
 use crate::domain::extension::check_digits;
 use crate::domain::voice_settings::{
     check_country, check_greeting, check_holidays, check_hours, check_ring_seconds, check_text,
@@ -80,6 +81,11 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
         found.name(user.name.as_deref(), &format!("{path}.name"));
         if user.phone.as_deref().is_some_and(|phone| !is_e164(phone)) {
             found.add(format!("{path}.phone"), "a phone is written +13035550111");
+        }
+        // Wherever it is; but no phone that may ring costs a premium.
+        let ring = user.phone.as_deref().map(|phone| check_number(phone, phone, None));
+        if let Some(Err(error @ (Undialled::Premium | Undialled::Emergency))) = ring {
+            found.add(format!("{path}.phone"), error.to_string());
         }
     }
     found.unique(path, "phoneNumbers", agency.phone_numbers.iter().map(|number| number.number.clone()));

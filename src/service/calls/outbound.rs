@@ -11,7 +11,7 @@ use crate::domain::call::leg_report;
 use crate::domain::dialling::check_number;
 use crate::domain::ivr::{LegPlan, answer_press, ask_to_dial};
 use crate::domain::{
-    AccountId, AgencyId, CallEnd, CallId, CallStage, CallStatus, Direction, LegState, PhoneNumberId, ThreadId, UserId,
+    AccountId, AgencyId, CallEnd, CallId, CallStage, Direction, LegState, PhoneNumberId, ThreadId, UserId,
 };
 use crate::entity::{call, contact, phone_number};
 use crate::ports::twilio_rest::{OutboundCall, Started};
@@ -126,32 +126,14 @@ impl Unit for Begin {
             return Ok(Err(Refusal::new(RefusalCode::LimitExceeded, message)));
         }
         let (contact, thread) = thread_with(tx, self.agency, number.id, &to).await?;
+        let (id, own) = (CallId(tx.new_id()), (number.twilio_account_id, number.id));
         let call = call::Model {
-            agency_id: self.agency,
-            id: CallId(tx.new_id()),
-            phone_number_id: number.id,
             contact_id: Some(contact),
             thread_id: Some(thread),
-            extension_id: None,
-            mailbox_user_id: None,
-            direction: Direction::Outbound,
-            twilio_account_id: number.twilio_account_id,
-            provider_sid: None,
-            status: CallStatus::Ringing,
-            stage: CallStage::Greeting,
             step: 1,
-            wrong_tries: 0,
-            accepted_sid: None,
-            answered_by_id: None,
             started_by_id: Some(self.user),
-            started_at: tx.now,
-            answered_at: None,
-            ended_at: None,
-            end: None,
-            recorded: false,
-            duration_seconds: None,
             look_at: Some(tx.now + LOOK_AFTER),
-            told_at: None,
+            ..call::Model::begin(self.agency, id, own, Direction::Outbound, tx.now)
         };
         let row = Row { before: None, after: call };
         let mut legs = Legs::of(tx, &row).await?;

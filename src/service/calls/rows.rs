@@ -7,9 +7,7 @@ use sea_orm::DbErr;
 
 use super::{CallKey, LegNews, Progress};
 use crate::domain::call::{is_known_caller, join};
-use crate::domain::{
-    AgencyId, CallId, CallLegId, CallStage, CallStatus, ContactId, Direction, LegState, PhoneNumberId, ThreadId,
-};
+use crate::domain::{AgencyId, CallId, CallLegId, ContactId, Direction, LegState, PhoneNumberId, ThreadId};
 use crate::entity::{call, call_leg, contact, thread};
 use crate::store::bulk::insert;
 use crate::store::writer::Tx;
@@ -53,32 +51,13 @@ pub(super) async fn find_or_begin(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&Ca
 }
 
 fn begin(tx: &Tx<'_>, key: &CallKey, place: Option<(ContactId, ThreadId)>) -> call::Model {
+    let (id, number) = (CallId(tx.new_id()), (key.account, key.number));
     call::Model {
-        agency_id: key.agency,
-        id: CallId(tx.new_id()),
-        phone_number_id: key.number,
         contact_id: place.map(|(contact, _)| contact),
         thread_id: place.map(|(_, thread)| thread),
-        extension_id: None,
-        mailbox_user_id: None,
-        direction: Direction::Inbound,
-        twilio_account_id: key.account,
         provider_sid: Some(key.sid.clone()),
-        status: CallStatus::Ringing,
-        stage: CallStage::Greeting,
-        step: 0,
-        wrong_tries: 0,
-        accepted_sid: None,
-        answered_by_id: None,
-        started_by_id: None,
-        started_at: tx.now,
-        answered_at: None,
-        ended_at: None,
-        end: None,
-        recorded: false,
-        duration_seconds: None,
         look_at: Some(tx.now + LOOK_AFTER),
-        told_at: None,
+        ..call::Model::begin(key.agency, id, number, Direction::Inbound, tx.now)
     }
 }
 

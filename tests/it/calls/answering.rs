@@ -190,6 +190,24 @@ async fn names_and_greetings_of_any_kind_are_safe() {
     );
 }
 
+/// The row can wait; a caller cannot.
+#[tokio::test]
+async fn callers_are_answered_while_the_database_is_away() {
+    let app = TestApp::start_with_phones().await;
+    app.document(INBOUND, &form("CA1", &[])).await;
+    app.calls_written().await;
+    app.db().close_by_ref().await.unwrap();
+    for seconds in [0, 5, 600] {
+        app.clock.advance(Duration::from_secs(seconds));
+        let greeting = app.document(INBOUND, &form("CA2", &[])).await;
+        let rung = app.document(&attribute(&greeting, "action"), &form("CA2", &[("Digits", "101")])).await;
+        assert_eq!(phones(&rung)[0].0, DEV, "after {seconds} s");
+    }
+    // A number that was never looked at is asked for once more.
+    let unknown = app.voice(INBOUND, &form("CA3", &[("To", NURSES)])).await;
+    assert_eq!(unknown.0, StatusCode::SERVICE_UNAVAILABLE);
+}
+
 #[tokio::test]
 async fn another_instance_hears_of_a_change_within_a_second() {
     let app = TestApp::start_with_phones().await;

@@ -106,6 +106,12 @@ async fn a_caller_who_leaves_is_missed() {
         assert_eq!(call.status, expected);
         assert_eq!(app.told_of(&call).await, ["MissedCall ben", "MissedCall chloe"], "{expected:?}");
     }
+    // Who is AWAY is not rung, and told.
+    let away = r#"mutation { setAvailability(input: {availability: AWAY}) { userErrors { code } } }"#;
+    app.graphql(&app.token("acme", "ben"), away, serde_json::Value::Null).await;
+    let record = carrier.call(waits().then(CallerStep::HangUpAfter(5))).await.unwrap();
+    assert!(record.legs.iter().all(|leg| leg.to != BEN), "{:#?}", record.transcript);
+    assert_eq!(app.told_of(&app.call(&record.sid).await).await, ["MissedCall ben", "MissedCall chloe"]);
     // One who dialled an extension is its user's.
     let script =
         CallScript::new(CARLA, DESK).then(CallerStep::Dial("101#".to_owned())).then(CallerStep::HangUpAfter(3));

@@ -66,7 +66,7 @@ async fn what_cannot_be_set_is_refused_with_its_place() {
     }
     assert_eq!(update(&app, "ben", json!({"ringSeconds": 30})).await["userErrors"][0]["code"], "FORBIDDEN");
     let problems = app
-        .try_apply("agencies: [{key: acme, callingCountries: [usa], phoneNumbers: [{number: \"+13035550100\", ringSeconds: 5, greeting: \"\"}]}]")
+        .try_apply("agencies: [{key: acme, callingCountries: [usa], users: [{key: ben, phone: \"+19005550123\"}], phoneNumbers: [{number: \"+13035550100\", ringSeconds: 5, greeting: \"\"}]}]")
         .await
         .unwrap_err();
     let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
@@ -74,6 +74,7 @@ async fn what_cannot_be_set_is_refused_with_its_place() {
         paths,
         [
             "agencies[0].callingCountries[0]",
+            "agencies[0].users[0].phone",
             "agencies[0].phoneNumbers[0].ringSeconds",
             "agencies[0].phoneNumbers[0].greeting"
         ]
