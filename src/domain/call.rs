@@ -59,12 +59,14 @@ pub fn join(known: LegState, report: LegState) -> LegState {
 fn rank(state: LegState) -> u8 {
     match state {
         LegState::Ringing => 0,
-        LegState::Canceled | LegState::NoAnswer | LegState::Busy | LegState::Failed => 1,
-        LegState::PickedUp => 2,
-        LegState::Declined => 3,
-        LegState::AlreadyTaken => 4,
-        LegState::Accepted => 5,
-        LegState::Connected => 6,
+        // It is inferred, too, from the end of the call; why it did not answer says more.
+        LegState::Canceled => 1,
+        LegState::NoAnswer | LegState::Busy | LegState::Failed => 2,
+        LegState::PickedUp => 3,
+        LegState::Declined => 4,
+        LegState::AlreadyTaken => 5,
+        LegState::Accepted => 6,
+        LegState::Connected => 7,
     }
 }
 

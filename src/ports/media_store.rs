@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use tokio::fs;
 use tokio::io::AsyncWriteExt as _;
+use uuid::Uuid;
 
 use crate::domain::AgencyId;
 
@@ -23,11 +24,11 @@ impl MediaStore {
     }
 
     /// Keeps bytes and gives the name they are kept by, the SHA-256 in hexadecimal. They are on the disk, whole,
-    /// when this returns.
+    /// when this returns. `scratch` is a name that nobody else uses.
     ///
     /// # Errors
     /// When the disk does not take them.
-    pub async fn put(&self, agency: AgencyId, bytes: &[u8]) -> io::Result<String> {
+    pub async fn put(&self, agency: AgencyId, bytes: &[u8], scratch: Uuid) -> io::Result<String> {
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let path = self.path(agency, &digest);
         if fs::try_exists(&path).await? {
@@ -35,8 +36,8 @@ impl MediaStore {
         }
         let folder = path.parent().unwrap_or(&self.folder);
         fs::create_dir_all(folder).await?;
-        // Under another name until it is whole; who writes the same at the same time writes the same bytes.
-        let half = path.with_extension("part");
+        // Under another name until it is whole, and under one of its own: another server may write the same now.
+        let half = path.with_extension(format!("{}.part", scratch.simple()));
         let mut file = fs::File::create(&half).await?;
         file.write_all(bytes).await?;
         file.sync_all().await?;
@@ -58,8 +59,6 @@ async fn sync_folder(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     #[tokio::test]
@@ -67,8 +66,8 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("partyline-media-{}", std::process::id()));
         let store = MediaStore::new(folder.clone());
         let (one, other) = (AgencyId(Uuid::from_u128(1)), AgencyId(Uuid::from_u128(2)));
-        let name = store.put(one, b"hello").await.unwrap();
-        assert_eq!(store.put(one, b"hello").await.unwrap(), name);
+        let name = store.put(one, b"hello", Uuid::from_u128(7)).await.unwrap();
+        assert_eq!(store.put(one, b"hello", Uuid::from_u128(7)).await.unwrap(), name);
         assert_eq!(name, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
         assert_eq!(fs::read(store.path(one, &name)).await.unwrap(), b"hello");
         assert!(!store.path(other, &name).exists());

@@ -13,42 +13,67 @@ use crate::store::writer::{Tx, Unit};
 
 /// How many recordings one round takes.
 const ROUND: u64 = 20;
-/// How long to wait after each attempt, in seconds: a recording is there some moments after it was made. After
-/// the last one it is given up.
+/// How long to wait after each attempt, in seconds: a recording is there some moments after it was made. One that
+/// is not there after the last is given up.
 const PAUSES: [i64; 9] = [2, 5, 15, 60, 300, 900, 3_600, 14_400, 43_200];
+/// How long to wait where the fault is ours, or nobody's: it is tried for as long as it takes.
+const OURS: i64 = 300;
 
-/// Fetches the recordings that are due. Running it twice keeps them once.
+/// Fetches the recordings that are due. Running it twice keeps them once, and what is wrong with one holds up no other.
 ///
 /// # Errors
 /// When the database fails; the next round makes up for it.
 pub async fn fetch_recordings(services: &Services) -> Result<(), Fault> {
     for voicemail in calls::recordings_due(services.reader(), services.clock.now(), ROUND).await? {
-        let account = services.accounts.by_id(voicemail.twilio_account_id).await?;
-        let fetched = match account.and_then(|account| account.credentials()) {
-            Some(credentials) => services.sending.twilio.recording(&credentials, &voicemail.recording_sid).await,
-            None => Err(TwilioError::Unauthorised),
-        };
-        let kept = match fetched {
-            Ok(Fetched { content_type, bytes }) => match services.media.put(voicemail.agency_id, &bytes).await {
-                Ok(digest) => Some((digest, content_type)),
-                Err(error) => {
-                    tracing::error!(%error, "a recording cannot be kept");
-                    None
-                }
-            },
-            Err(error) => {
-                tracing::info!(%error, voicemail = %voicemail.id, "a recording is not there yet");
-                None
-            }
-        };
-        services.writer.run(voicemail.agency_id, Keep { voicemail, kept }).await?;
+        let found = fetch(services, &voicemail).await;
+        services.writer.run(voicemail.agency_id, Keep { voicemail, found }).await?;
     }
     Ok(())
 }
 
+enum Found {
+    /// It is kept, under this name and of this type.
+    Kept(String, String),
+    /// The carrier has none, or none that can be kept.
+    Missing,
+    /// It could not be asked for, or not be kept.
+    NotNow,
+}
+
+async fn fetch(services: &Services, voicemail: &voicemail::Model) -> Found {
+    let account = match services.accounts.by_id(voicemail.twilio_account_id).await {
+        Ok(account) => account,
+        Err(error) => {
+            tracing::error!(%error, voicemail = %voicemail.id, "a recording cannot be asked for");
+            return Found::NotNow;
+        }
+    };
+    let Some(credentials) = account.and_then(|account| account.credentials()) else { return Found::NotNow };
+    let Fetched { content_type, bytes } =
+        match services.sending.twilio.recording(&credentials, &voicemail.recording_sid).await {
+            Ok(fetched) => fetched,
+            Err(error @ TwilioError::Answer(status)) if !status.is_server_error() => {
+                tracing::info!(%error, voicemail = %voicemail.id, "a recording is not there");
+                return Found::Missing;
+            }
+            Err(error) => {
+                tracing::warn!(%error, voicemail = %voicemail.id, "a recording was not fetched");
+                return Found::NotNow;
+            }
+        };
+    let scratch = services.ids.uuid(services.clock.now());
+    match services.media.put(voicemail.agency_id, &bytes, scratch).await {
+        Ok(digest) => Found::Kept(digest, content_type),
+        Err(error) => {
+            tracing::error!(%error, voicemail = %voicemail.id, "a recording cannot be kept");
+            Found::NotNow
+        }
+    }
+}
+
 struct Keep {
     voicemail: voicemail::Model,
-    kept: Option<(String, String)>,
+    found: Found,
 }
 
 impl Unit for Keep {
@@ -61,17 +86,21 @@ impl Unit for Keep {
             return Ok(());
         }
         let pause = usize::try_from(before.attempts).ok().and_then(|tried| PAUSES.get(tried)).copied();
-        let after = match (&self.kept, pause) {
-            (Some((digest, content_type)), _) => voicemail::Model {
+        let later = |attempts, pause| voicemail::Model {
+            attempts,
+            due_at: tx.now + TimeDelta::seconds(pause),
+            ..before.clone()
+        };
+        let after = match (&self.found, pause) {
+            (Found::Kept(digest, content_type), _) => voicemail::Model {
                 state: MediaState::Ready,
                 digest: Some(digest.clone()),
                 content_type: Some(content_type.clone()),
                 ..before
             },
-            (None, Some(pause)) => {
-                voicemail::Model { attempts: before.attempts + 1, due_at: tx.now + TimeDelta::seconds(pause), ..before }
-            }
-            (None, None) => voicemail::Model { state: MediaState::Failed, ..before },
+            (Found::NotNow, _) => later(before.attempts, OURS),
+            (Found::Missing, Some(pause)) => later(before.attempts + 1, pause),
+            (Found::Missing, None) => voicemail::Model { state: MediaState::Failed, ..before },
         };
         let settled = after.state != MediaState::Pending;
         let call = after.call_id;

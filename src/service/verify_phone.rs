@@ -105,6 +105,9 @@ impl Unit for Begin {
         let Some(number) = live.first() else {
             return Ok(Err(Refusal::new(RefusalCode::Conflict, "The agency has no number to text from.")));
         };
+        if directory.is_shared(&self.phone) {
+            return Ok(Err(Refusal::invalid("This is one of the agency's own numbers.", "phone")));
+        }
         if let Err(error) = check_number(&self.phone, &number.e164, directory.calling_countries().as_deref()) {
             return Ok(Err(Refusal::invalid(format!("This phone cannot be used: {error}."), "phone")));
         }

@@ -201,6 +201,8 @@ pub async fn recordings_due(
 pub async fn due(conn: &impl ConnectionTrait, now: DateTime<Utc>, limit: u64) -> Result<Vec<call::Model>, DbErr> {
     call::Entity::find()
         .filter(call::Column::LookAt.lte(now))
+        // Those that are over have somebody to be told, and nobody to be asked.
+        .order_by_asc(call::Column::End.is_null())
         .order_by_asc(call::Column::LookAt)
         .limit(limit)
         .all(conn)
@@ -227,13 +229,19 @@ pub async fn started_by(
     Ok((theirs().count(conn).await?, open))
 }
 
-/// Claims a call for the leg on which 1 was pressed, if no other has it. Says whether it did; the same leg twice
-/// has it both times.
+/// Claims a call for the leg on which 1 was pressed, if no other has it but one that is `stale`. Says whether it did;
+/// the same leg twice has it both times.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn claim(conn: &impl ConnectionTrait, call: &call::Model, leg_sid: &str) -> Result<bool, DbErr> {
-    let free = Condition::any().add(call::Column::AcceptedSid.is_null()).add(call::Column::AcceptedSid.eq(leg_sid));
+pub async fn claim(
+    conn: &impl ConnectionTrait,
+    call: &call::Model,
+    leg_sid: &str,
+    stale: Option<&str>,
+) -> Result<bool, DbErr> {
+    let held_by = std::iter::once(leg_sid).chain(stale);
+    let free = Condition::any().add(call::Column::AcceptedSid.is_null()).add(call::Column::AcceptedSid.is_in(held_by));
     let done = call::Entity::update_many()
         .col_expr(call::Column::AcceptedSid, Expr::value(leg_sid))
         .filter(call::Column::AgencyId.eq(call.agency_id))

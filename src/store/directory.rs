@@ -165,7 +165,13 @@ impl Directory {
     pub fn phone_that_rings(&self, user: UserId) -> Option<&str> {
         let user = self.active_user(user)?;
         let rings = user.phone_verified && user.availability == Availability::Available;
-        user.phone.as_deref().filter(|_| rings)
+        // A shared number would answer with its own menu.
+        user.phone.as_deref().filter(|phone| rings && !self.is_shared(phone))
+    }
+
+    /// Whether this is one of the agency's live numbers.
+    pub fn is_shared(&self, e164: &str) -> bool {
+        self.numbers.iter().any(|number| number.live == Some(true) && number.e164 == e164)
     }
 
     /// The countries that the staff may call; `None` is that of the number which is called from.

@@ -9,8 +9,8 @@ use crate::domain::ivr::{Course, Ring, Target};
 use crate::domain::{AgencyId, CallId, PhoneNumberId, UserId};
 use crate::service::calls::CallKey;
 
-/// Asks Twilio to repeat a report that we could not take; it is not sent to us.
-/// Source: Twilio, "Webhooks: connection overrides".
+/// Asks Twilio to repeat what we could not answer: a caller outlasts a restart, and no report is lost. It is not sent
+/// to us, nor signed. Source: Twilio, "Webhooks: connection overrides".
 const REPEAT: &str = "#rc=5&rp=5xx,ct,rt";
 
 /// Addresses of the steps of one call.
@@ -22,8 +22,7 @@ pub(super) struct Links<'a> {
 }
 
 impl Links<'_> {
-    /// The next step of the caller.
-    pub(super) fn step(&self, name: &str, course: &Course) -> String {
+    fn course(&self, course: &Course) -> Serializer<'static, String> {
         let mut query = Serializer::new(String::new());
         query.append_pair("step", &course.step.to_string());
         if course.tries > 0 {
@@ -44,13 +43,23 @@ impl Links<'_> {
                 query.append_pair("again", "1");
             }
         }
-        format!("{}{VOICE_STEPS}/{name}?{}", self.public_url, query.finish())
+        query
     }
 
-    /// The same, where something is reported that must not be lost, in a form that does not say of which number.
+    /// The next step of the caller.
+    pub(super) fn step(&self, name: &str, course: &Course) -> String {
+        self.link(name, self.course(course))
+    }
+
+    /// Where something is reported in a form that does not say of which number.
     pub(super) fn reported(&self, name: &str, course: &Course) -> String {
-        let CallKey { agency, number, .. } = self.call;
-        format!("{}&agency={agency}&number={number}{REPEAT}", self.step(name, course))
+        let mut query = self.course(course);
+        query.append_pair("agency", &self.call.agency.to_string()).append_pair("number", &self.call.number.to_string());
+        self.link(name, query)
+    }
+
+    fn link(&self, name: &str, mut query: Serializer<'_, String>) -> String {
+        format!("{}{VOICE_STEPS}/{name}?{}{REPEAT}", self.public_url, query.finish())
     }
 
     /// A step of one of the call's legs.
@@ -64,23 +73,13 @@ impl Links<'_> {
         if let Some(user) = user {
             query.append_pair("user", &user.to_string());
         }
-        format!("{}{VOICE_STEPS}/{name}?{}", self.public_url, query.finish())
-    }
-
-    /// Where is reported what becomes of a leg.
-    pub(super) fn leg_reports(&self, step: u8, user: Option<UserId>) -> String {
-        self.leg("leg", step, user) + REPEAT
+        self.link(name, query)
     }
 }
 
 /// A step of a call that a user started.
 pub fn outbound(public_url: &str, name: &str, agency: AgencyId, call: CallId) -> String {
-    format!("{public_url}{VOICE_STEPS}/{name}?agency={agency}&call={call}")
-}
-
-/// The same, where something is reported that must not be lost.
-pub fn outbound_reports(public_url: &str, name: &str, agency: AgencyId, call: CallId) -> String {
-    outbound(public_url, name, agency, call) + REPEAT
+    format!("{public_url}{VOICE_STEPS}/{name}?agency={agency}&call={call}{REPEAT}")
 }
 
 const MAIN_LINE: &str = "main";
@@ -153,7 +152,8 @@ mod tests {
                 Course { step: 5, tries: 0, ring: Some(Ring { users: vec![], before: vec![], again: false, ..ring }) },
             ] {
                 let link = links.step("menu", &course);
-                let query = link.split_once('?').map(|(_, query)| parse(query.as_bytes()).unwrap()).unwrap();
+                let (_, query) = link.split_once('#').unwrap().0.split_once('?').unwrap();
+                let query = parse(query.as_bytes()).unwrap();
                 assert_eq!(course_of(&query), course, "{link}");
             }
         }

@@ -148,5 +148,5 @@ test('a call that a user starts', { timeout: 60_000 }, async () => {
   assert.match(path, /^\/2010-04-01\/Accounts\/AC[0-9a-f]{32}\/Calls\.json$/);
   assert.equal(form.get('From'), NUMBER);
   assert.equal(form.get('To'), '+13035550111');
-  assert.match(form.get('Url'), /^https:.*\/api\/twilio\/voice\/outbound\?agency=agy_\w+&call=cal_\w+$/);
+  assert.match(form.get('Url'), /^https:.*\/api\/twilio\/voice\/outbound\?agency=agy_\w+&call=cal_\w+#rc=5/);
 });

@@ -81,7 +81,6 @@ impl TwilioRest {
             ("To", call.to.as_str()),
             ("Url", call.url.as_str()),
             ("StatusCallback", call.status_callback.as_str()),
-            ("StatusCallbackEvent", "completed"),
             ("Timeout", timeout.as_str()),
         ];
         let answer = match self.answer_to(self.authorised(self.http.post(url), credentials).form(&form)).await {

@@ -1,16 +1,21 @@
 //! The phones have stopped ringing: the conversation is over, or the caller goes on.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use sea_orm::DbErr;
 
-use super::rows::{Legs, Row, advance, find_or_begin, rings};
+use super::rows::{Legs, Row, advance, find_or_begin, rings, set_extension};
 use super::settle::{end, settle};
 use super::{CallKey, LegNews, Progress, Reached};
 use crate::domain::ivr::{Course, Happened, Heard, Plan, plan};
 use crate::domain::{CallEnd, CallStage, LegState, UserId};
 use crate::entity::call_leg;
 use crate::service::{Fault, Services};
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, WriteError};
+
+/// A caller who is on the line does not wait longer for the database than this.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What the carrier says of a Dial.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +51,17 @@ pub async fn after_dial(
     course: Course,
     dial: DialEnd,
 ) -> Result<Plan, Fault> {
-    services.calls.log.written().await;
-    let talked = dial.bridged.unwrap_or(dial.says_answered());
-    let (agency, waits) = (key.agency, !talked && dial.caller_gone.is_none());
+    let (agency, waits) = (key.agency, dial.bridged != Some(true) && dial.caller_gone.is_none());
     let unit = AfterDial { reached: reached.clone(), key, course: course.clone(), dial };
-    match services.writer.run(agency, unit).await {
+    let taken = async {
+        services.calls.log.written().await;
+        services.writer.run(agency, unit).await
+    };
+    let taken = tokio::select! {
+        taken = taken => taken,
+        () = services.clock.sleep(PATIENCE), if waits => Err(WriteError::Failed),
+    };
+    match taken {
         Ok(plan) => Ok(plan),
         Err(error) if waits => {
             tracing::error!(%error, "what became of a ringing was not written; the caller goes on");
@@ -78,6 +89,7 @@ impl Unit for AfterDial {
         let mut legs = Legs::of(tx, &row).await?;
         let step = i32::from(self.course.step);
         row.after.step = row.after.step.max(step);
+        set_extension(&mut row.after, self.reached.extension_of(&self.course));
         // A repetition of what was taken already: the caller has gone on since.
         let is_last = row.after.step == step;
         if is_last {

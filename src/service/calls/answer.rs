@@ -9,8 +9,10 @@ use crate::service::Services;
 pub async fn answer_call(services: &Services, reached: &Reached, key: CallKey, digits: Option<&str>) -> Plan {
     let course = Course::default();
     match digits {
-        Some(digits) => keyed(services, reached, key, &course, digits).await,
-        None => step(services, reached, key, &course, Happened::Called, false).await,
+        Some(digits) if reached.office(services.clock.now()).open => {
+            keyed(services, reached, key, &course, digits).await
+        }
+        _ => step(services, reached, key, &course, Happened::Called, false).await,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -67,7 +68,7 @@ impl CallLog {
         }
     }
 
-    /// Returns when all that was noted before is written, or was given up.
+    /// Returns when all that was noted before is written, or could not be at the first try.
     pub async fn written(&self) {
         let (told, hear) = oneshot::channel();
         if self.entries.send(Entry::Written(told)).await.is_ok() {
@@ -96,21 +97,34 @@ async fn write(mut waiting: mpsc::Receiver<Entry>, writer: Arc<Writer>, clock: A
                 Entry::Written(tell) => told.push(tell),
             }
         }
-        for (agency, notes) in notes {
-            let notes = Arc::new(notes);
-            for turn in 1..=TRIES {
-                match writer.run(agency, Keep { notes: notes.clone() }).await {
-                    Ok(()) => break,
-                    Err(error) if turn == TRIES => {
-                        tracing::warn!(%error, "steps of calls were not written; the calls' next requests make up for it");
-                    }
-                    Err(_) => clock.sleep(BREATHER).await,
+        let mut left: Vec<_> = notes.into_iter().map(|(agency, notes)| (agency, Arc::new(notes))).collect();
+        for turn in 1..=TRIES {
+            // One agency's trouble keeps no other waiting.
+            let tried = left.into_iter().map(|(agency, notes)| {
+                let writer = &writer;
+                async move {
+                    let done = writer.run(agency, Keep { notes: notes.clone() }).await;
+                    done.err().map(|error| (agency, notes, error))
+                }
+            });
+            let failed: Vec<_> = join_all(tried).await.into_iter().flatten().collect();
+            // Whoever waits with a caller on the line does not wait for another try.
+            for tell in told.drain(..) {
+                // They may have gone.
+                let _ = tell.send(());
+            }
+            if turn == TRIES {
+                for (_, _, error) in &failed {
+                    tracing::warn!(%error, "steps of calls were not written; the calls' next requests make up for it");
                 }
             }
-        }
-        for tell in told {
-            // Whoever waited may have gone.
-            let _ = tell.send(());
+            left = failed.into_iter().map(|(agency, notes, _)| (agency, notes)).collect();
+            if left.is_empty() {
+                break;
+            }
+            if turn < TRIES {
+                clock.sleep(BREATHER).await;
+            }
         }
     }
 }

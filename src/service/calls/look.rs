@@ -21,7 +21,7 @@ const ROUND: u64 = 50;
 /// When the database fails; the next round makes up for it.
 pub async fn look_at_calls(services: &Services) -> Result<(), Fault> {
     for call in calls::due(services.reader(), services.clock.now(), ROUND).await? {
-        let found = if call.end.is_some() { Found::Ended } else { ask(services, &call).await? };
+        let found = if call.end.is_some() { Found::Ended } else { ask(services, &call).await };
         services.writer.run(call.agency_id, Look { call, found }).await?;
     }
     Ok(())
@@ -36,21 +36,25 @@ enum Found {
     Open,
 }
 
-async fn ask(services: &Services, call: &call::Model) -> Result<Found, Fault> {
-    let account = services.accounts.by_id(call.twilio_account_id).await?;
-    let credentials = account.and_then(|account| account.credentials());
-    let (Some(credentials), Some(sid)) = (credentials, &call.provider_sid) else {
-        // One that the carrier never took.
-        return Ok(if call.provider_sid.is_none() { Found::At(CallEnd::Failed, None) } else { Found::Open });
+async fn ask(services: &Services, call: &call::Model) -> Found {
+    // One that the carrier never took.
+    let Some(sid) = &call.provider_sid else { return Found::At(CallEnd::Failed, None) };
+    let account = match services.accounts.by_id(call.twilio_account_id).await {
+        Ok(account) => account,
+        Err(error) => {
+            tracing::error!(%error, call = %call.id, "what became of a call cannot be asked");
+            return Found::Open;
+        }
     };
-    Ok(match services.sending.twilio.call(&credentials, sid).await {
+    let Some(credentials) = account.and_then(|account| account.credentials()) else { return Found::Open };
+    match services.sending.twilio.call(&credentials, sid).await {
         Ok(Some(known)) => match CallEnd::from_twilio(&known.status) {
             Some(ended) => Found::At(ended, known.seconds()),
             None => Found::Open,
         },
         Ok(None) => Found::At(CallEnd::Completed, None),
         Err(TwilioError::Unreachable | TwilioError::Unauthorised | TwilioError::Answer(_)) => Found::Open,
-    })
+    }
 }
 
 struct Look {

@@ -76,12 +76,12 @@ pub async fn start_call(services: &Services, viewer: &Viewer, wish: StartCall) -
     let account = services.accounts.by_id(call.twilio_account_id).await?;
     let started = match account.and_then(|account| account.credentials()) {
         Some(credentials) => {
-            let query = format!("?agency={}&call={}", call.agency_id, call.id);
+            let query = format!("?agency={}&call={}#rc=5&rp=5xx,ct,rt", call.agency_id, call.id);
             let outbound = OutboundCall {
                 from: number,
                 to: phone,
                 url: format!("{}{query}", services.calls.outbound_url),
-                status_callback: format!("{}{query}#rc=5&rp=5xx,ct,rt", services.calls.status_url),
+                status_callback: format!("{}{query}", services.calls.status_url),
                 ring_seconds: RING_SECONDS,
             };
             services.sending.twilio.start_call(&credentials, &outbound).await
@@ -185,6 +185,9 @@ fn checked(directory: &Directory, viewer: &Viewer, number: &phone_number::Model,
     let refused = |error: crate::domain::dialling::Undialled| {
         Refusal::new(RefusalCode::Invalid, format!("This number cannot be called: {error}.")).at("to")
     };
+    if directory.is_shared(to) {
+        return Err(Refusal::invalid("This is one of the agency's own numbers.", "to"));
+    }
     check_number(to, &number.e164, countries.as_deref()).map_err(refused)?;
     // Wherever it is, it was verified; but it must be no number that costs a premium.
     check_number(&phone, &phone, None).map_err(refused)?;
@@ -337,7 +340,7 @@ impl Unit for Dialled {
             row.after.answered_at = row.after.answered_at.or(Some(tx.now));
         }
         let ended = if talked { Some(CallEnd::Completed) } else { CallEnd::from_twilio(&self.status) };
-        end(tx, &mut row.after, ended.unwrap_or(CallEnd::NoAnswer), false, None);
+        end(tx, &mut row.after, ended.unwrap_or(CallEnd::NoAnswer), true, None);
         settle(tx, row.before, row.after, legs).await?;
         Ok(talked)
     }

@@ -3,7 +3,7 @@
 
 use sea_orm::DbErr;
 
-use super::rows::{Legs, find_or_begin};
+use super::rows::{Legs, Row, find_or_begin};
 use super::settle::settle;
 use super::{CallKey, LegNews};
 use crate::domain::ivr::{LegPlan, answer_press};
@@ -45,7 +45,7 @@ impl Unit for Press {
         let mut legs = Legs::of(tx, &row).await?;
         // The phones ring no more, or the caller has gone: who presses now comes too late.
         let is_open = row.after.end.is_none() && self.step >= row.after.step;
-        let won = self.wants && is_open && self.claim(tx, &mut row).await?;
+        let won = self.wants && is_open && self.claim(tx, &mut row, &legs).await?;
         let state = match (self.wants, won) {
             (true, true) => LegState::Accepted,
             (true, false) => LegState::AlreadyTaken,
@@ -56,7 +56,8 @@ impl Unit for Press {
         if won {
             row.after.step = row.after.step.max(self.step);
             row.after.answered_by_id = Some(self.user);
-            row.after.answered_at = row.after.answered_at.or(Some(tx.now));
+            let is_theirs = row.before.as_ref().is_some_and(|before| before.answered_by_id == Some(self.user));
+            row.after.answered_at = row.after.answered_at.filter(|_| is_theirs).or(Some(tx.now));
         }
         settle(tx, row.before, row.after, legs).await?;
         Ok(won)
@@ -64,12 +65,18 @@ impl Unit for Press {
 }
 
 impl Press {
-    async fn claim(&self, tx: &Tx<'_>, row: &mut super::rows::Row) -> Result<bool, DbErr> {
-        let won = match &row.before {
-            Some(before) => calls::claim(tx.conn, before, &self.sid).await?,
+    async fn claim(&self, tx: &Tx<'_>, row: &mut Row, legs: &Legs) -> Result<bool, DbErr> {
+        let Some(before) = &row.before else {
             // The row is made with the claim in it.
-            None => true,
+            row.after.accepted_sid = Some(self.sid.clone());
+            return Ok(true);
         };
+        // A claim whose leg has gone before the caller was connected with it is nobody's.
+        let gone = |sid: &&str| {
+            legs.rows.iter().any(|leg| leg.provider_sid.as_deref() == Some(*sid) && leg.ended_at.is_some())
+        };
+        let stale = before.accepted_sid.as_deref().filter(gone);
+        let won = calls::claim(tx.conn, before, &self.sid, stale).await?;
         if won {
             row.after.accepted_sid = Some(self.sid.clone());
         }

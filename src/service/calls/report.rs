@@ -85,7 +85,17 @@ impl Unit for Report {
         let Some(mut row) = find(tx, &self.call).await? else { return Ok(()) };
         let mut legs = Legs::of(tx, &row).await?;
         match &self.news {
-            News::End(ended, seconds) => end(tx, &mut row.after, *ended, true, *seconds),
+            News::End(ended, seconds) => {
+                end(tx, &mut row.after, *ended, true, *seconds);
+                // An outbound call is the user's own leg, too.
+                if let CallReport::Outbound(key) = &self.call
+                    && let Some(user) = row.after.started_by_id
+                {
+                    let (sid, seconds) = (Some(key.sid.clone()), *seconds);
+                    let state = own_state(*ended);
+                    legs.hear(tx, &LegNews { step: 1, user: Some(user), sid, state, ended: true, seconds });
+                }
+            }
             News::Leg(leg) => {
                 let LegReport { step, user, sid, state, ended, seconds } = leg.clone();
                 // The contact's phone has no keys to press first: it is connected when it is picked up.
@@ -98,6 +108,18 @@ impl Unit for Report {
             }
         }
         settle(tx, row.before, row.after, legs).await.map(drop)
+    }
+}
+
+/// What the end of an outbound call says of the user's own phone.
+fn own_state(ended: CallEnd) -> LegState {
+    match ended {
+        // It was picked up; by whom is known from the keys.
+        CallEnd::Completed => LegState::PickedUp,
+        CallEnd::Busy => LegState::Busy,
+        CallEnd::NoAnswer => LegState::NoAnswer,
+        CallEnd::Canceled => LegState::Canceled,
+        CallEnd::Failed => LegState::Failed,
     }
 }
 

@@ -7,7 +7,9 @@ use sea_orm::DbErr;
 
 use super::{CallKey, LegNews, Progress};
 use crate::domain::call::{is_known_caller, join};
-use crate::domain::{AgencyId, CallId, CallLegId, ContactId, Direction, LegState, PhoneNumberId, ThreadId};
+use crate::domain::{
+    AgencyId, CallId, CallLegId, ContactId, Direction, ExtensionId, LegState, PhoneNumberId, ThreadId, UserId,
+};
 use crate::entity::{call, call_leg, contact, thread};
 use crate::store::bulk::insert;
 use crate::store::writer::Tx;
@@ -35,16 +37,25 @@ pub(super) async fn find_or_begin(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&Ca
             found.extend(row.provider_sid.clone().map(|sid| ((account, sid), row)));
         }
     }
-    let is_new = |key: &&&CallKey| !found.contains_key(&(key.account, key.sid.clone()));
-    let new: Vec<&CallKey> = keys.iter().filter(is_new).copied().collect();
-    let threads = if new.is_empty() { HashMap::new() } else { threads_of(tx, agency, &new).await? };
+    // A row may have been made by a report that did not say who calls.
+    let is_placed = |key: &&&CallKey| {
+        let row: Option<&call::Model> = found.get(&(key.account, key.sid.clone()));
+        row.is_some_and(|row| row.contact_id.is_some())
+    };
+    let to_place: Vec<&CallKey> = keys.iter().filter(|key| !is_placed(key)).copied().collect();
+    let threads = if to_place.is_empty() { HashMap::new() } else { threads_of(tx, agency, &to_place).await? };
     Ok(keys
         .iter()
-        .map(|key| match found.get(&(key.account, key.sid.clone())) {
-            Some(row) => Row { before: Some(row.clone()), after: row.clone() },
-            None => {
-                let place = threads.get(&(key.number, key.from.clone())).copied();
-                Row { before: None, after: begin(tx, key, place) }
+        .map(|key| {
+            let place = threads.get(&(key.number, key.from.clone())).copied();
+            match found.get(&(key.account, key.sid.clone())) {
+                Some(row) => {
+                    let mut after = row.clone();
+                    after.contact_id = row.contact_id.or(place.map(|(contact, _)| contact));
+                    after.thread_id = row.thread_id.or(place.map(|(_, thread)| thread));
+                    Row { before: Some(row.clone()), after }
+                }
+                None => Row { before: None, after: begin(tx, key, place) },
             }
         })
         .collect())
@@ -133,15 +144,20 @@ fn contact_of(agency: AgencyId, id: ContactId, phone: &str, now: DateTime<Utc>) 
     }
 }
 
-/// Adds what a step says to a call. What comes late, from a step before the last, does not count for where
-/// the caller is.
-pub(super) fn advance(call: &mut call::Model, progress: &Progress) {
-    if let Some((extension, user)) = progress.extension {
+/// The extension that a call is for, and whom it reaches.
+pub(super) fn set_extension(call: &mut call::Model, extension: Option<(ExtensionId, UserId)>) {
+    if let Some((extension, user)) = extension {
         call.extension_id = Some(extension);
         call.mailbox_user_id = Some(user);
     }
-    call.wrong_tries += i32::from(progress.wrong);
+}
+
+/// Adds what a step says to a call. What comes late, from a step before the last, does not count for where
+/// the caller is.
+pub(super) fn advance(call: &mut call::Model, progress: &Progress) {
+    set_extension(call, progress.extension);
     if progress.step > call.step {
+        call.wrong_tries += i32::from(progress.wrong);
         call.step = progress.step;
         call.stage = progress.stage.unwrap_or(call.stage);
     }
@@ -207,6 +223,15 @@ impl Legs {
             self.changed.insert(leg.id);
         }
         leg
+    }
+
+    /// The call is over: no phone rings for it any more, and nobody is on one.
+    pub(super) fn end(&mut self, now: DateTime<Utc>) {
+        for leg in self.rows.iter_mut().filter(|leg| leg.ended_at.is_none()) {
+            leg.state = join(leg.state, LegState::Canceled);
+            leg.ended_at = Some(now);
+            self.changed.insert(leg.id);
+        }
     }
 
     /// Whether anything became known that was not.

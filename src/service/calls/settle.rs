@@ -36,13 +36,14 @@ pub(super) async fn settle(
     tx: &mut Tx<'_>,
     before: Option<call::Model>,
     mut after: call::Model,
-    legs: Legs,
+    mut legs: Legs,
 ) -> Result<call::Model, DbErr> {
     after.status = status(&after.facts());
     let is_over = after.end.is_some();
     let is_missed = is_over && after.answered_at.is_none() && after.direction == Direction::Inbound;
     let left_voicemail = after.recorded && !before.as_ref().is_some_and(|before| before.recorded);
     if is_over {
+        legs.end(tx.now);
         // Whoever is asked for a voicemail may have left one that is still on its way.
         let waits = is_missed && !after.recorded && after.stage == CallStage::Recording && after.told_at.is_none();
         let until = after.ended_at.map(|ended| ended + RECORDING_WITHIN).filter(|until| waits && *until > tx.now);

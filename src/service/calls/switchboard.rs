@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jiff::tz::TimeZone;
+use sea_orm::DbErr;
 
 use crate::domain::hours::{Hours, is_open};
 use crate::domain::ivr::{Course, Line, Office, Phone, Target};
@@ -97,7 +98,7 @@ async fn current(services: &Services, agency: AgencyId) -> Result<Option<Arc<Dir
     }
     let read = tokio::select! {
         read = services.directories.get(agency) => read,
-        () = services.clock.sleep(PATIENCE) => Ok(None),
+        () = services.clock.sleep(PATIENCE) => Err(DbErr::Custom("the directory was not read in time".to_owned())),
     };
     match (read, services.directories.last_known(agency)) {
         (Ok(Some(directory)), _) | (_, Some(directory)) => Ok(Some(directory)),

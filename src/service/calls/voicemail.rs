@@ -145,7 +145,11 @@ async fn keep(tx: &mut Tx<'_>, call: &call::Model, left: Left) -> Result<(), DbE
         };
         return insert(tx.conn, vec![voicemail]).await;
     };
+    // The carrier speaks of it once more: it may be there by now.
+    let again = before.state == MediaState::Failed;
     let after = voicemail::Model {
+        state: if again { MediaState::Pending } else { before.state },
+        attempts: if again { 0 } else { before.attempts },
         duration_seconds: seconds.unwrap_or(before.duration_seconds),
         transcript: before.transcript.clone().or(transcript),
         ..before.clone()

@@ -69,7 +69,7 @@ pub(super) fn plan(plan: &Plan, links: &Links<'_>) -> Document {
             let numbers = |xml: &mut Xml| {
                 for (user, e164) in phones {
                     let url = links.leg("screen", next.step, Some(*user));
-                    number(xml, e164, Some(&url), &links.leg_reports(next.step, Some(*user)))?;
+                    number(xml, e164, Some(&url), &links.leg("leg", next.step, Some(*user)))?;
                 }
                 Ok(())
             };

@@ -13,7 +13,7 @@ use crate::service::calls::{
 };
 use crate::twilio::WebhookState;
 use crate::twilio::form::field;
-use crate::twilio::links::{outbound, outbound_reports};
+use crate::twilio::links::outbound;
 use crate::twilio::twiml;
 use crate::twilio::verified::{Refused, Verified};
 
@@ -33,7 +33,7 @@ pub(super) async fn pressed(State(state): State<WebhookState>, request: Request)
     answer(&state, "outbound-press", request, async |verified| {
         let key = key(&verified, "CallSid")?;
         let action = outbound(&state.public_url, "outbound-dialled", key.agency, key.call);
-        let reports = outbound_reports(&state.public_url, "outbound-leg", key.agency, key.call);
+        let reports = outbound(&state.public_url, "outbound-leg", key.agency, key.call);
         let digits = field(&verified.form, "Digits").unwrap_or_default();
         Ok(match outbound_pressed(&state.services, key, digits).await? {
             Some(Ok(dial)) => twiml::dial(&dial, &action, &reports),

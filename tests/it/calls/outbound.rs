@@ -72,7 +72,12 @@ async fn a_mobiles_voicemail_is_never_connected_with_a_contact() {
         assert_eq!(start_call(&app, "ben", input).await["userErrors"], json!([]));
         let call = over(&app).await;
         assert_eq!(call.status, expected);
-        assert!(app.legs(&call).await.iter().all(|leg| leg.user_id.is_some()), "{CARLA} was not rung");
+        let legs = app.legs(&call).await;
+        assert!(
+            legs.iter().all(|leg| leg.user_id.is_some() && leg.ended_at.is_some()),
+            "{CARLA} was not rung: {legs:?}"
+        );
+        assert_ne!(legs[0].state, LegState::Ringing);
     }
     carrier.set_phone(BEN, PhoneScript::accepts(1, '1'));
     carrier.set_phone(CARLA, PhoneScript::Busy);
@@ -91,6 +96,7 @@ async fn what_may_not_be_called_is_not() {
         ("+4930123456", "INVALID"),
         ("+18765550123", "INVALID"),
         ("101", "INVALID"),
+        (NURSES, "INVALID"),
     ] {
         let payload = start_call(&app, "ben", json!({"phoneNumberId": desk, "to": to})).await;
         assert_eq!(payload["userErrors"][0]["code"], code, "{to}");

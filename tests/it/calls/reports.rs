@@ -73,6 +73,29 @@ async fn every_step_restores_a_call_whose_row_was_lost() {
     assert_eq!(app.call("CA6").await.status, CallStatus::Voicemail);
 }
 
+/// A row that was made by what says neither caller nor extension is filled by what does.
+#[tokio::test]
+async fn a_restored_call_gets_its_caller_and_its_extension() {
+    let app = TestApp::start_with_phones().await;
+    let greeting = app.document(INBOUND, &form("CA0", &[])).await;
+    let rung = app.document(&attribute(&greeting, "action"), &form("CA0", &[("Digits", "101")])).await;
+    let dialled = attribute(&rung, "action");
+    let gone = [("DialCallStatus", "canceled"), ("DialBridged", "false"), ("CallStatus", "completed")];
+    app.document(&dialled, &form("CA1", &gone)).await;
+    let call = app.call("CA1").await;
+    assert_eq!((call.status, app.told_of(&call).await), (CallStatus::Canceled, vec!["MissedCall dev".to_owned()]));
+
+    let mailbox =
+        app.document(&dialled, &form("CA0", &[("DialCallStatus", "no-answer"), ("DialBridged", "false")])).await;
+    let recorded = [("CallSid", "CA2"), ("AccountSid", ACCOUNT), ("RecordingSid", "RE2"), ("RecordingDuration", "4")];
+    app.document(&attribute(&mailbox, "recordingStatusCallback"), &recorded).await;
+    assert_eq!(app.call("CA2").await.contact_id, None);
+    app.document(STATUS, &form("CA2", &[("CallStatus", "completed"), ("CallDuration", "40")])).await;
+    let call = app.call("CA2").await;
+    assert!(call.contact_id.is_some() && call.thread_id.is_some());
+    assert_eq!((call.status, app.told_of(&call).await), (CallStatus::Voicemail, vec!["Voicemail dev".to_owned()]));
+}
+
 #[tokio::test]
 async fn lost_doubled_and_turned_round_reports_come_to_the_same() {
     let carrier = carrier();

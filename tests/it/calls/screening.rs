@@ -126,3 +126,25 @@ async fn the_dials_end_corrects_who_answered() {
     let won = app.document(&attribute(&screen, "action"), &leg("CA22", CHLOE, &[("Digits", "1")])).await;
     assert!(!won.contains("<Hangup/>"), "{won}");
 }
+
+/// Twilio keeps the other legs ringing: who pressed first has gone before he was connected.
+#[tokio::test]
+async fn a_claim_whose_leg_has_gone_is_free_for_the_next() {
+    let app = TestApp::start_with_phones().await;
+    let (dialled, phones) = ringing(&app, "CA1").await;
+    let press = async |which: usize, sid: &str, phone: &str| {
+        let screen = app.document(&phones[which].1, &leg(sid, phone, &[])).await;
+        app.document(&attribute(&screen, "action"), &leg(sid, phone, &[("Digits", "1")])).await
+    };
+    assert!(!press(0, "CA11", BEN).await.contains("<Hangup/>"));
+    assert!(press(1, "CA12", CHLOE).await.contains("already taken"));
+    let report = phones[0].1.replace("/screen?", "/leg?");
+    app.document(&report, &leg("CA11", BEN, &[("CallStatus", "completed"), ("CallDuration", "2")])).await;
+    assert!(!press(1, "CA12", CHLOE).await.contains("<Hangup/>"));
+    let ended = [("DialCallStatus", "completed"), ("DialCallSid", "CA12"), ("DialBridged", "true")];
+    app.document(&dialled, &form("CA1", &ended)).await;
+    let call = app.call("CA1").await;
+    assert_eq!(call.answered_by_id, Some(app.user("acme", "chloe").await));
+    let states: Vec<_> = app.legs(&call).await.iter().map(|leg| leg.state).collect();
+    assert_eq!(states, [LegState::Accepted, LegState::Connected]);
+}

@@ -42,6 +42,8 @@ async fn hours_holidays_and_greetings_take_effect_with_their_commit() {
     assert!(!closed("CA6").await);
     update(&app, "ana", json!({"hours": []})).await;
     assert!(closed("CA7").await, "no days: always closed");
+    let keyed = app.document(INBOUND, &form("CA9", &[("Digits", "101")])).await;
+    assert!(keyed.contains("<Record "), "digits that come along open nothing: {keyed}");
     app.apply("agencies: [{key: acme, phoneNumbers: [{number: \"+13035550100\", hours: {mon: [\"08:00-18:00\"]}, voicemailGreeting: Speak.}]}]").await;
     assert!(!closed("CA8").await);
 }
