@@ -1,6 +1,7 @@
 //! Fetch what callers said from the carrier and keep it, so that it can be heard here.
 
 use chrono::TimeDelta;
+use futures_util::stream::{self, StreamExt as _};
 use sea_orm::DbErr;
 
 use super::{Fault, Services};
@@ -13,6 +14,8 @@ use crate::store::writer::{Tx, Unit};
 
 /// How many recordings one round takes.
 const ROUND: u64 = 20;
+/// How many are fetched at a time.
+const AT_A_TIME: usize = 4;
 /// How long to wait after each attempt, in seconds: a recording is there some moments after it was made. One that
 /// is not there after the last is given up.
 const PAUSES: [i64; 9] = [2, 5, 15, 60, 300, 900, 3_600, 14_400, 43_200];
@@ -24,8 +27,10 @@ const OURS: i64 = 300;
 /// # Errors
 /// When the database fails; the next round makes up for it.
 pub async fn fetch_recordings(services: &Services) -> Result<(), Fault> {
-    for voicemail in calls::recordings_due(services.reader(), services.clock.now(), ROUND).await? {
-        let found = fetch(services, &voicemail).await;
+    let due = calls::recordings_due(services.reader(), services.clock.now(), ROUND).await?;
+    let fetching = due.into_iter().map(|voicemail| async move { (fetch(services, &voicemail).await, voicemail) });
+    let mut fetched = stream::iter(fetching).buffer_unordered(AT_A_TIME);
+    while let Some((found, voicemail)) = fetched.next().await {
         services.writer.run(voicemail.agency_id, Keep { voicemail, found }).await?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Calls of which nothing more is heard. A number's own status callback may not be set at Twilio, and a
 //! report may be lost: so the carrier is asked, and no call rings for ever.
 
+use futures_util::stream::{self, StreamExt as _};
 use sea_orm::DbErr;
 
 use super::rows::{LOOK_AFTER, Legs, Row};
@@ -14,14 +15,21 @@ use crate::store::writer::{Tx, Unit};
 
 /// How many calls one round takes.
 const ROUND: u64 = 50;
+/// Of how many the carrier is asked at a time.
+const AT_A_TIME: usize = 8;
 
 /// Looks at all calls that are due. Running it twice tells nobody twice.
 ///
 /// # Errors
 /// When the database fails; the next round makes up for it.
 pub async fn look_at_calls(services: &Services) -> Result<(), Fault> {
-    for call in calls::due(services.reader(), services.clock.now(), ROUND).await? {
+    let due = calls::due(services.reader(), services.clock.now(), ROUND).await?;
+    let asking = due.into_iter().map(|call| async move {
         let found = if call.end.is_some() { Found::Ended } else { ask(services, &call).await };
+        (found, call)
+    });
+    let mut asked = stream::iter(asking).buffer_unordered(AT_A_TIME);
+    while let Some((found, call)) = asked.next().await {
         services.writer.run(call.agency_id, Look { call, found }).await?;
     }
     Ok(())
