@@ -44,8 +44,10 @@ pub fn status(facts: &Facts) -> CallStatus {
         (_, _, CallEnd::Failed, _) => CallStatus::Failed,
         (_, _, CallEnd::Busy, _) => CallStatus::Busy,
         (_, _, CallEnd::Canceled, _) => CallStatus::Canceled,
-        // The caller left while it rang; nobody else could have ended it then.
-        (_, _, CallEnd::Completed, Direction::Inbound) if facts.stage == CallStage::Ringing => CallStatus::Canceled,
+        // The caller left while it rang, by whichever word: nobody else could have ended it then.
+        (_, _, CallEnd::Completed | CallEnd::NoAnswer, Direction::Inbound) if facts.stage == CallStage::Ringing => {
+            CallStatus::Canceled
+        }
         (_, _, CallEnd::Completed | CallEnd::NoAnswer, _) => CallStatus::NoAnswer,
     }
 }
@@ -109,6 +111,8 @@ mod tests {
             (facts(S::Done, true, false, Some(E::Completed)), C::Completed),
             (facts(S::Ringing, false, false, Some(E::Completed)), C::Canceled),
             (facts(S::Ringing, false, false, Some(E::Canceled)), C::Canceled),
+            (facts(S::Ringing, false, false, Some(E::NoAnswer)), C::Canceled),
+            (facts(S::Greeting, false, false, Some(E::NoAnswer)), C::NoAnswer),
             (facts(S::Greeting, false, false, Some(E::Completed)), C::NoAnswer),
             (facts(S::Recording, false, false, Some(E::Completed)), C::NoAnswer),
             (facts(S::Recording, false, true, Some(E::Completed)), C::Voicemail),
