@@ -23,8 +23,8 @@ const MAX_TRANSCRIPT_CHARS: usize = 10_000;
 pub struct Recording {
     /// Twilio's name for it.
     pub sid: String,
-    /// How long it is.
-    pub seconds: i32,
+    /// How long it is, if the carrier says; 0 is silence.
+    pub seconds: Option<i32>,
 }
 
 /// Takes a voicemail up; the same twice is one. `says_end` tells whether the caller's part is over with it.
@@ -39,7 +39,7 @@ pub async fn left_voicemail(
     recording: Recording,
     says_end: bool,
 ) -> Result<Plan, Fault> {
-    let happened = if recording.seconds > 0 { Happened::Recorded } else { Happened::Silent };
+    let happened = if recording.seconds != Some(0) { Happened::Recorded } else { Happened::Silent };
     take(services, reached, key, course, happened, Some(recording), says_end).await
 }
 
@@ -68,8 +68,8 @@ async fn take(
     services.calls.log.written().await;
     let now = services.clock.now();
     let plan = plan(&reached.office(now), course, happened, now.timestamp());
-    let left = recording.filter(|recording| recording.seconds > 0);
-    let left = left.map(|Recording { sid, seconds }| Left { sid, seconds: Some(seconds), transcript: None });
+    let left = recording.filter(|recording| recording.seconds != Some(0));
+    let left = left.map(|Recording { sid, seconds }| Left { sid, seconds, transcript: None });
     let agency = key.agency;
     let done = says_end.then(|| Progress::of(&plan, reached));
     services.writer.run(agency, Leave { key, mailbox: mailbox(reached, course), done, left }).await?;

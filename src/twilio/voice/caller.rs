@@ -6,14 +6,12 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use uuid::Uuid;
 
-use super::{answer, needed, seconds, sid};
+use super::{answer, needed, recording, seconds, sid};
 use crate::domain::ivr::Plan;
 use crate::domain::{AgencyId, CallEnd, PhoneNumberId};
-use crate::service::calls::{
-    CallKey, DialEnd, Reached, Recording, after_dial, answer_call, keyed, left_voicemail, said_nothing,
-};
+use crate::service::calls::{CallKey, DialEnd, Reached, after_dial, answer_call, keyed, left_voicemail, said_nothing};
 use crate::twilio::WebhookState;
-use crate::twilio::form::field;
+use crate::twilio::form::{Form, field};
 use crate::twilio::links::{Links, course_of};
 use crate::twilio::twiml;
 use crate::twilio::verified::{Refused, Verified};
@@ -21,7 +19,7 @@ use crate::twilio::verified::{Refused, Verified};
 /// `POST /api/twilio/voice/inbound`: somebody calls.
 pub(super) async fn inbound(State(state): State<WebhookState>, request: Request) -> Response {
     step(&state, "inbound", request, async |reached, key, verified| {
-        Ok(answer_call(&state.services, &reached, key, field(&verified.form, "Digits")).await)
+        Ok(answer_call(&state.services, &reached, key, digits(&verified.form)).await)
     })
     .await
 }
@@ -29,7 +27,7 @@ pub(super) async fn inbound(State(state): State<WebhookState>, request: Request)
 /// They have dialled an extension, or nothing.
 pub(super) async fn menu(State(state): State<WebhookState>, request: Request) -> Response {
     step(&state, "menu", request, async |reached, key, verified| {
-        let digits = field(&verified.form, "Digits").unwrap_or_default();
+        let digits = digits(&verified.form).unwrap_or_default();
         Ok(keyed(&state.services, &reached, key, &course_of(&verified.query), digits).await)
     })
     .await
@@ -55,10 +53,7 @@ pub(super) async fn dialled(State(state): State<WebhookState>, request: Request)
 /// They have left a voicemail. Source: Twilio, "TwiML: Record".
 pub(super) async fn recorded(State(state): State<WebhookState>, request: Request) -> Response {
     step(&state, "recorded", request, async |reached, key, verified| {
-        let recording = Recording {
-            sid: sid(&verified.form, "RecordingSid")?,
-            seconds: seconds(&verified.form, "RecordingDuration").unwrap_or(0),
-        };
+        let recording = recording(&verified.form)?;
         let course = course_of(&verified.query);
         Ok(left_voicemail(&state.services, &reached, key, &course, recording, true).await?)
     })
@@ -71,6 +66,11 @@ pub(super) async fn silent(State(state): State<WebhookState>, request: Request) 
         Ok(said_nothing(&state.services, &reached, key, &course_of(&verified.query)).await?)
     })
     .await
+}
+
+/// What was dialled, without the key that ended it.
+fn digits(form: &Form) -> Option<&str> {
+    field(form, "Digits").map(|digits| digits.trim_end_matches('#'))
 }
 
 /// Answers a step of a caller with the plan that is made for it.

@@ -84,8 +84,11 @@ impl Leg {
             account: verified.account,
             number: address.number,
             sid: address.call_sid,
-            // Legs show the caller's own number.
-            from: field(&verified.form, "From").unwrap_or_default().to_owned(),
+            // Legs show the caller's own number, unless the carrier shows ours.
+            from: field(&verified.form, "From")
+                .filter(|from| !reached.directory.is_shared(from))
+                .unwrap_or_default()
+                .to_owned(),
         };
         Ok(Self { reached, key, step: address.step, user, sid: sid(&verified.form, "CallSid")? })
     }

@@ -14,6 +14,7 @@ use super::twiml::{self, Document};
 use super::verified::{Refused, Verified, verify};
 use super::{ANSWER_WITHIN, VOICE_PATH, VOICE_STEPS, WebhookState};
 use crate::rest::metrics::CallOutcome;
+use crate::service::calls::Recording;
 
 mod caller;
 mod leg;
@@ -90,8 +91,20 @@ fn needed<'a>(form: &'a Form, name: &str) -> Result<&'a str, Refused> {
 /// The name of a call or a leg that the form must have.
 fn sid(form: &Form, name: &str) -> Result<String, Refused> {
     let sid = needed(form, name)?;
-    let well_formed = (1..=MAX_SID_BYTES).contains(&sid.len()) && sid.bytes().all(|b| b.is_ascii_alphanumeric());
-    if well_formed { Ok(sid.to_owned()) } else { Err(Refused::With(StatusCode::BAD_REQUEST)) }
+    if is_sid(sid) { Ok(sid.to_owned()) } else { Err(Refused::With(StatusCode::BAD_REQUEST)) }
+}
+
+/// The recording that a form is about. Not every form of Twilio's is documented to name it otherwise than by its
+/// address, whose last part is its name; the address itself is never asked.
+fn recording(form: &Form) -> Result<Recording, Refused> {
+    let in_address = || field(form, "RecordingUrl")?.split(['?', '#']).next()?.rsplit('/').next()?.split('.').next();
+    let name = field(form, "RecordingSid").or_else(in_address).filter(|name| is_sid(name));
+    let name = name.ok_or(Refused::With(StatusCode::BAD_REQUEST))?;
+    Ok(Recording { sid: name.to_owned(), seconds: seconds(form, "RecordingDuration") })
+}
+
+fn is_sid(sid: &str) -> bool {
+    (1..=MAX_SID_BYTES).contains(&sid.len()) && sid.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 fn seconds(form: &Form, name: &str) -> Option<i32> {

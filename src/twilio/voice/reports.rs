@@ -4,12 +4,10 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use super::caller::reached;
-use super::{answer, needed, seconds, sid};
+use super::{answer, needed, recording as recording_of, seconds, sid};
 use crate::domain::CallEnd;
 use crate::domain::ivr::LegPlan;
-use crate::service::calls::{
-    CallKey, CallReport, OutboundKey, Reached, Recording, left_voicemail, report_call, transcribed,
-};
+use crate::service::calls::{CallKey, CallReport, OutboundKey, Reached, left_voicemail, report_call, transcribed};
 use crate::twilio::WebhookState;
 use crate::twilio::form::field;
 use crate::twilio::links::course_of;
@@ -41,10 +39,7 @@ pub(super) async fn status(State(state): State<WebhookState>, request: Request) 
 /// A recording is there. Source: Twilio, "TwiML: Record", recordingStatusCallback.
 pub(super) async fn recording(State(state): State<WebhookState>, request: Request) -> Response {
     answer(&state, "recording", request, async |verified| {
-        let recording = Recording {
-            sid: sid(&verified.form, "RecordingSid")?,
-            seconds: seconds(&verified.form, "RecordingDuration").unwrap_or(0),
-        };
+        let recording = recording_of(&verified.form)?;
         let is_there = field(&verified.form, "RecordingStatus").is_none_or(|status| status == "completed");
         if let Some((number, key)) = from_address(&state, &verified).await?.filter(|_| is_there) {
             let course = course_of(&verified.query);
@@ -58,7 +53,7 @@ pub(super) async fn recording(State(state): State<WebhookState>, request: Reques
 /// What a voicemail says in words. Source: Twilio, "TwiML: Record", transcribeCallback.
 pub(super) async fn transcription(State(state): State<WebhookState>, request: Request) -> Response {
     answer(&state, "transcription", request, async |verified| {
-        let recording = sid(&verified.form, "RecordingSid")?;
+        let recording = recording_of(&verified.form)?.sid;
         let text = field(&verified.form, "TranscriptionText").filter(|text| !text.trim().is_empty());
         let found = from_address(&state, &verified).await?;
         if let Some(((number, key), text)) = found.zip(text) {

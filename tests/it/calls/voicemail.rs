@@ -121,6 +121,22 @@ async fn a_voicemail_that_comes_after_the_end_is_no_missed_call() {
     assert_eq!(told, ["MissedCall ben (settled)", "MissedCall chloe (settled)", "Voicemail ben", "Voicemail chloe"]);
 }
 
+/// Twilio documents the address of a recording, and not always its name or its length.
+#[tokio::test]
+async fn a_recording_is_known_by_its_address_too_and_is_never_lost_for_want_of_a_length() {
+    let app = TestApp::start_with_phones().await;
+    let document = asked(&app, "CA1").await;
+    let address = "https://elsewhere.example/2010-04-01/Accounts/AC1/Recordings/RE77.mp3?x=/y";
+    app.document(&attribute(&document, "action"), &form("CA1", &[("RecordingUrl", address), ("Digits", "hangup")]))
+        .await;
+    let call = app.call("CA1").await;
+    let voicemail = app.voicemail_of(&call).await.unwrap();
+    assert_eq!((call.status, voicemail.recording_sid.as_str()), (CallStatus::Voicemail, "RE77"));
+    let nothing =
+        app.voice(&attribute(&document, "action"), &form("CA2", &[("RecordingUrl", "https://e.example/")])).await;
+    assert_eq!(nothing.0, StatusCode::BAD_REQUEST);
+}
+
 #[tokio::test]
 async fn who_says_nothing_has_called_in_vain() {
     let app = TestApp::start_with_phones().await;
