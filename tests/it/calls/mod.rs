@@ -4,6 +4,7 @@ mod answering;
 mod flow;
 mod kill;
 mod live;
+mod orders;
 mod outbound;
 mod reports;
 mod screening;
