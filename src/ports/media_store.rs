@@ -35,10 +35,11 @@ impl MediaStore {
             return Ok(digest);
         }
         let folder = path.parent().unwrap_or(&self.folder);
-        fs::create_dir_all(folder).await?;
+        // What callers said is for the server's own eyes.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await?;
         // Under another name until it is whole, and under one of its own: another server may write the same now.
         let half = path.with_extension(format!("{}.part", scratch.simple()));
-        let mut file = fs::File::create(&half).await?;
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half).await?;
         file.write_all(bytes).await?;
         file.sync_all().await?;
         fs::rename(&half, &path).await?;
@@ -72,6 +73,8 @@ mod tests {
         assert_eq!(fs::read(store.path(one, &name)).await.unwrap(), b"hello");
         assert!(!store.path(other, &name).exists());
         let files = std::fs::read_dir(folder.join(one.to_string())).unwrap().count();
+        let mode = |path: &Path| std::os::unix::fs::MetadataExt::mode(&path.metadata().unwrap()) & 0o777;
+        assert_eq!((mode(&folder), mode(&store.path(one, &name))), (0o700, 0o600));
         std::fs::remove_dir_all(folder).unwrap();
         assert_eq!(files, 1);
     }
