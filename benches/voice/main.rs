@@ -10,16 +10,15 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use partyline::app::App;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 /// The binary's allocator, for us and for the peer alike.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[path = "../support/client.rs"]
+mod client;
 #[path = "../support/figures.rs"]
 mod figures;
 #[path = "../support/measured.rs"]
@@ -32,6 +31,7 @@ mod server;
 #[path = "../support/signed.rs"]
 mod signed;
 
+use client::client;
 use figures::{from_env, micros, millis, verdict};
 use measured::{Begun, Measured, ratio, typical};
 use request::{INBOUND, STATUS, call};
@@ -95,25 +95,4 @@ async fn measure(server: SocketAddr, path: &str, calls: usize, end: impl Future<
     }
     end.await;
     begun.end(times)
-}
-
-async fn client(server: SocketAddr, requests: Vec<Vec<u8>>) -> Vec<Duration> {
-    let mut stream = TcpStream::connect(server).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    let mut answer = [0; 4096];
-    let mut times = Vec::with_capacity(requests.len());
-    for request in requests {
-        let started = Instant::now();
-        stream.write_all(&request).await.unwrap();
-        let mut length = 0;
-        // The answer is a short document, and ends with it.
-        while !(answer[..length].ends_with(b"</Response>") || answer[..length].ends_with(b"<Response/>")) {
-            let read = stream.read(&mut answer[length..]).await.unwrap();
-            assert!(read > 0, "the server hung up: {}", String::from_utf8_lossy(&answer[..length]));
-            length += read;
-        }
-        assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..length]));
-        times.push(started.elapsed());
-    }
-    times
 }

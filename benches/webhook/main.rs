@@ -14,6 +14,8 @@ use std::process::Command;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[path = "../support/client.rs"]
+mod client;
 mod clients;
 #[path = "../support/figures.rs"]
 mod figures;

@@ -6,7 +6,7 @@ use migration::{Migrator, MigratorTrait as _};
 use partyline::app::Ports;
 use partyline::config::{Settings, Source};
 use partyline::ports::jwks::Jwks;
-use partyline::ports::twilio_rest::{Credentials, TwilioRest};
+use partyline::ports::twilio_rest::{Credentials, REPEAT, TwilioRest};
 use partyline::service::accounts::Accounts;
 use partyline::service::seal::Sealer;
 use partyline::store::{Database, accounts};
@@ -133,7 +133,7 @@ async fn check_number(
     e164: &str,
     findings: &mut Findings,
 ) {
-    let repeated = |url: &str| format!("{url}#rc=5&rp=5xx,ct,rt");
+    let repeated = |url: &str| format!("{url}{REPEAT}");
     let sms = repeated(&settings.sms_webhook_url);
     let voice = repeated(&settings.voice_webhook_url);
     let status = repeated(&format!("{}{VOICE_STATUS_PATH}", settings.public_url));

@@ -86,6 +86,11 @@ pub fn leg_report(status: &str) -> Option<LegState> {
     })
 }
 
+/// Whether a `DialCallStatus` says that something picked up: somebody, or a mobile's own voicemail.
+pub fn was_picked_up(status: &str) -> bool {
+    matches!(status, "completed" | "answered")
+}
+
 /// Numbers that carriers show for callers who hide theirs: words, spelled on a telephone's keys.
 /// Source: Twilio's help, "Why am I getting calls from these strange numbers?".
 const HIDDEN: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];

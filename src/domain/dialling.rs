@@ -1,8 +1,8 @@
 //! Which numbers may be dialled at all: no emergency number, nothing that costs a premium, and only the
 //! countries that an agency allows.
 
+use phonenumber::Type;
 use phonenumber::metadata::DATABASE;
-use phonenumber::{Mode, Type};
 
 use super::address::is_e164;
 use super::extension::EMERGENCY;
@@ -59,12 +59,6 @@ pub fn check_number(to: &str, own: &str, allowed: Option<&[String]>) -> Result<(
         (None, country) => country_of(own) == *country,
     };
     if is_allowed { Ok(()) } else { Err(Undialled::Country) }
-}
-
-/// A number as it is written for people, without the country where it is the reader's own.
-pub fn shown(e164: &str) -> String {
-    phonenumber::parse(None, e164)
-        .map_or_else(|_| e164.to_owned(), |number| number.format().mode(Mode::International).to_string())
 }
 
 #[cfg(test)]

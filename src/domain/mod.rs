@@ -21,6 +21,7 @@ pub mod pace;
 pub mod reply;
 pub mod routing;
 pub mod segments;
+pub mod sid;
 pub mod vocabulary;
 pub mod voice_settings;
 

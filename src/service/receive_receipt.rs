@@ -5,6 +5,7 @@ use sea_orm::DbErr;
 use super::report::report;
 use super::{Fault, Services};
 use crate::domain::delivery::Report;
+use crate::domain::sid::is_sid;
 use crate::domain::{AccountId, AgencyId, Direction, MessageId};
 use crate::entity::message;
 use crate::store::writer::{Tx, Unit};
@@ -43,7 +44,7 @@ pub fn receipt_of(
         fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
     };
     let sid = of(form, "MessageSid").or_else(|| of(form, "SmsSid")).ok_or(NotAReceipt)?;
-    if sid.is_empty() || sid.len() > 64 || !sid.bytes().all(|b| b.is_ascii_alphanumeric()) {
+    if !is_sid(&sid) {
         return Err(NotAReceipt);
     }
     let status = of(form, "MessageStatus").or_else(|| of(form, "SmsStatus")).ok_or(NotAReceipt)?;

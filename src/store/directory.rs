@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use uuid::Uuid;
 
@@ -87,6 +88,11 @@ impl Directory {
     /// The tenant's id.
     pub fn agency_id(&self) -> AgencyId {
         self.agency.id
+    }
+
+    /// The time zone of its clocks.
+    pub fn time_zone(&self) -> TimeZone {
+        TimeZone::get(&self.agency.time_zone).unwrap_or(TimeZone::UTC)
     }
 
     /// A user, active or not.

@@ -83,16 +83,10 @@ pub async fn resolve_of_message(
     kind: NotificationKind,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    notification::Entity::update_many()
-        .col_expr(notification::Column::ResolvedAt, Expr::value(now))
-        .filter(notification::Column::AgencyId.eq(agency))
-        .filter(notification::Column::ThreadId.eq(thread))
-        .filter(notification::Column::MessageId.eq(message))
-        .filter(notification::Column::Kind.eq(kind))
-        .filter(notification::Column::ResolvedAt.is_null())
-        .exec(conn)
-        .await
-        .map(drop)
+    let about = Condition::all()
+        .add(notification::Column::ThreadId.eq(thread))
+        .add(notification::Column::MessageId.eq(message));
+    resolve(conn, agency, about, kind, now).await
 }
 
 /// What was told of this call in this kind is settled.
@@ -106,10 +100,22 @@ pub async fn resolve_of_call(
     kind: NotificationKind,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
+    let about = Condition::all().add(notification::Column::CallId.eq(call));
+    resolve(conn, agency, about, kind, now).await
+}
+
+/// Those open notifications of a kind that the condition names are settled.
+pub(super) async fn resolve(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    which: Condition,
+    kind: NotificationKind,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
     notification::Entity::update_many()
         .col_expr(notification::Column::ResolvedAt, Expr::value(now))
         .filter(notification::Column::AgencyId.eq(agency))
-        .filter(notification::Column::CallId.eq(call))
+        .filter(which)
         .filter(notification::Column::Kind.eq(kind))
         .filter(notification::Column::ResolvedAt.is_null())
         .exec(conn)

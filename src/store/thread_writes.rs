@@ -8,6 +8,7 @@ use sea_orm::{
 };
 
 use super::bulk;
+use super::notifications::resolve;
 use crate::domain::{AgencyId, NotificationKind, ThreadId, UserId};
 use crate::entity::{activity, notification, read_mark, thread};
 
@@ -131,16 +132,9 @@ pub async fn resolve_alerts(
     except: UserId,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    notification::Entity::update_many()
-        .col_expr(notification::Column::ResolvedAt, Expr::value(now))
-        .filter(notification::Column::AgencyId.eq(agency))
-        .filter(notification::Column::ThreadId.eq(thread))
-        .filter(notification::Column::UserId.ne(except))
-        .filter(notification::Column::Kind.eq(NotificationKind::InboundClientMessage))
-        .filter(notification::Column::ResolvedAt.is_null())
-        .exec(conn)
-        .await
-        .map(drop)
+    let others =
+        Condition::all().add(notification::Column::ThreadId.eq(thread)).add(notification::Column::UserId.ne(except));
+    resolve(conn, agency, others, NotificationKind::InboundClientMessage, now).await
 }
 
 /// The user has read the thread up to now; their alerts of it count as read too.

@@ -1,5 +1,5 @@
 //! The addresses of the steps of a call. What a step is to know travels in its address: Twilio signs it,
-//! so nobody else can write one.
+//! so nobody else can write one. Each is repeated if we could not answer: a caller outlasts a restart.
 
 use url::form_urlencoded::Serializer;
 
@@ -7,11 +7,8 @@ use super::VOICE_STEPS;
 use super::form::{Form, field};
 use crate::domain::ivr::{Course, Ring, Target};
 use crate::domain::{AgencyId, CallId, PhoneNumberId, UserId};
+use crate::ports::twilio_rest::REPEAT;
 use crate::service::calls::CallKey;
-
-/// Asks Twilio to repeat what we could not answer: a caller outlasts a restart, and no report is lost. It is not sent
-/// to us, nor signed. Source: Twilio, "Webhooks: connection overrides".
-const REPEAT: &str = "#rc=5&rp=5xx,ct,rt";
 
 /// Addresses of the steps of one call.
 pub(super) struct Links<'a> {

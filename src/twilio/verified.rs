@@ -6,6 +6,7 @@ use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 
+use super::ANSWER_WITHIN;
 use super::form::{self, Form};
 use super::signature::is_authentic;
 use crate::domain::AccountId;
@@ -24,6 +25,31 @@ pub(super) enum Refused {
     /// It could not be checked.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+/// Does the work of a webhook before Twilio would give up, and logs why not. Twilio is told to ask again after what is
+/// an error of ours.
+///
+/// `Err` is the status that the request is answered with.
+pub(super) async fn in_time<T>(
+    services: &Services,
+    what: &str,
+    work: impl Future<Output = Result<T, Refused>>,
+) -> Result<T, StatusCode> {
+    let done = tokio::select! {
+        done = work => done,
+        () = services.clock.sleep(ANSWER_WITHIN) => {
+            tracing::error!("{what} was not taken in time; Twilio is told to send it again");
+            return Err(StatusCode::SERVICE_UNAVAILABLE);
+        }
+    };
+    done.map_err(|refused| match refused {
+        Refused::With(status) => status,
+        Refused::Fault(fault) => {
+            tracing::error!(error = %fault, "{what} was not taken; Twilio is told to send it again");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    })
 }
 
 /// A form that Twilio signed.

@@ -12,16 +12,16 @@ mod screening;
 mod tests;
 
 pub use plan::plan;
-pub use screening::{LegPlan, answer_press, ask_to_dial, screen};
+pub use screening::{LegPlan, after_outbound, answer_press, ask_to_dial, outbound_gone, screen};
 
 /// No call is given more plans than this.
 pub const MOST_STEPS: u8 = 10;
 /// The last plan that may let phones ring: a voicemail and a goodbye may follow.
 const LAST_RING: u8 = MOST_STEPS - 2;
 /// So many extensions that there are not may be dialled in one call.
-pub const MOST_TRIES: u8 = 3;
+const MOST_TRIES: u8 = 3;
 /// So many phones ring at once. Source: Twilio, "TwiML: Number".
-pub const MOST_LEGS: usize = 10;
+const MOST_LEGS: usize = 10;
 /// The longest voicemail, in seconds.
 pub const VOICEMAIL_SECONDS: u16 = 180;
 
@@ -134,8 +134,6 @@ pub enum Happened<'a> {
     NotConnected {
         /// How those took it that are known to have taken it in some way.
         heard: &'a [(UserId, Heard)],
-        /// The time, in seconds since 1970.
-        now: i64,
     },
     /// The conversation is over.
     Talked,
@@ -183,6 +181,14 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// What the next step is to know; `None` if there is none.
+    pub fn next(&self) -> Option<&Course> {
+        match self {
+            Self::Menu { next, .. } | Self::Ring { next, .. } | Self::Voicemail { next, .. } => Some(next),
+            Self::HangUp { .. } => None,
+        }
+    }
+
     /// The sentence for a number that is nobody's.
     pub fn not_in_service() -> Self {
         Self::HangUp { say: Some("This number is not in service. Goodbye.".to_owned()) }

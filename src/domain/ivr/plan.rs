@@ -6,14 +6,16 @@ use crate::domain::{ExtensionId, RingStrategy, UserId};
 /// Phones that stop ringing this long before their time are taken to have been cut off, in seconds.
 const SLACK: i64 = 2;
 
-/// What to do next. `began` of a new ring is `now`, in seconds since 1970.
+/// What to do next; `now` is in seconds since 1970.
 pub fn plan(office: &Office<'_>, course: &Course, happened: Happened<'_>, now: i64) -> Plan {
-    let planner = Planner { office, course, step: course.step.saturating_add(1), now };
+    let planner = Planner { office, course, step: course.step.saturating_add(1), tries: course.tries, now };
     match happened {
+        // Digits may come along with a call; they open nothing that is closed.
+        Happened::Keyed { .. } if course.step == 0 && !office.open => planner.voicemail(Target::MainLine),
         Happened::Called if office.open => planner.greet(),
         Happened::Called => planner.voicemail(Target::MainLine),
         Happened::Keyed { digits, guesses } => planner.keyed(digits, guesses),
-        Happened::NotConnected { heard, now } => planner.not_connected(heard, now),
+        Happened::NotConnected { heard } => planner.not_connected(heard),
         Happened::Talked => Plan::HangUp { say: None },
         Happened::Recorded => goodbye("Thank you. Goodbye."),
         Happened::Silent => goodbye("We did not hear a message. Goodbye."),
@@ -28,12 +30,14 @@ struct Planner<'a> {
     office: &'a Office<'a>,
     course: &'a Course,
     step: u8,
+    /// How many extensions were dialled that there are not, this one included.
+    tries: u8,
     now: i64,
 }
 
 impl Planner<'_> {
     fn next(&self, ring: Option<Ring>) -> Course {
-        Course { step: self.step, tries: self.course.tries, ring }
+        Course { step: self.step, tries: self.tries, ring }
     }
 
     fn greet(&self) -> Plan {
@@ -52,14 +56,18 @@ impl Planner<'_> {
         if let Some(line) = self.office.line(digits) {
             return self.extension(line);
         }
-        let tries = self.course.tries.saturating_add(1);
-        if tries >= MOST_TRIES || guesses {
+        let tries = self.tries.saturating_add(1);
+        Planner { tries, ..*self }.wrong(guesses)
+    }
+
+    fn wrong(&self, guesses: bool) -> Plan {
+        if self.tries >= MOST_TRIES || guesses {
             return self.main_line(Some("We connect you with the main line.".to_owned()));
         }
         Plan::Menu {
-            pause: tries,
+            pause: self.tries,
             say: "There is no such extension. Please dial again, or stay on the line.".to_owned(),
-            next: Course { tries, ..self.next(None) },
+            next: self.next(None),
         }
     }
 
@@ -108,10 +116,10 @@ impl Planner<'_> {
         }
     }
 
-    fn not_connected(&self, heard: &[(UserId, Heard)], now: i64) -> Plan {
+    fn not_connected(&self, heard: &[(UserId, Heard)]) -> Plan {
         let Some(ring) = &self.course.ring else { return self.voicemail(Target::MainLine) };
         let how = |user: &UserId| heard.iter().find(|(other, _)| other == user).map(|(_, how)| *how);
-        let early = now - ring.began < i64::from(self.office.ring_seconds) - SLACK;
+        let early = self.now - ring.began < i64::from(self.office.ring_seconds) - SLACK;
         // Somebody, or a mobile's own voicemail, picked one up: if the carrier then let go of the others,
         // they have not had their time.
         let picked_up = ring.users.iter().any(|user| how(user) == Some(Heard::PickedUp));

@@ -37,3 +37,14 @@ pub fn answer_press(digits: &str, won: Option<bool>) -> LegPlan {
         _ => leave("Goodbye."),
     }
 }
+
+/// What a user hears when the call is over that they asked for.
+pub fn after_outbound(talked: bool) -> LegPlan {
+    let say = if talked { "Goodbye." } else { "Your call was not answered. Goodbye." };
+    LegPlan::Leave { say: say.to_owned() }
+}
+
+/// What a user hears whose call is not there any more.
+pub fn outbound_gone() -> LegPlan {
+    LegPlan::Leave { say: "This call is over. Goodbye.".to_owned() }
+}

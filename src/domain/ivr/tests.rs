@@ -66,13 +66,6 @@ fn shown(plan: &Plan) -> String {
     }
 }
 
-fn next_of(plan: &Plan) -> Option<&Course> {
-    match plan {
-        Plan::Menu { next, .. } | Plan::Ring { next, .. } | Plan::Voicemail { next, .. } => Some(next),
-        Plan::HangUp { .. } => None,
-    }
-}
-
 /// What happens in a script: `call`, `key 101`, `guess 101`, `lost` (nothing known), `early` (the same before the
 /// time), `1:up 2:cut 3:end`, `talked`, `recorded`, `silent`.
 fn happens(office: &Office<'_>, course: &Course, what: &str) -> Plan {
@@ -88,7 +81,13 @@ fn happens(office: &Office<'_>, course: &Course, what: &str) -> Plan {
         }
     }
     let keyed = |digits, guesses| Happened::Keyed { digits, guesses };
-    let late = NOW + 25;
+    let now = match what {
+        _ if what.starts_with("early") => course.ring.as_ref().map_or(NOW, |ring| ring.began) + 9,
+        "call" | "key" | "talked" | "recorded" | "silent" => NOW,
+        _ if what.starts_with("key ") || what.starts_with("guess ") => NOW,
+        // As long after the ring began as it rings.
+        _ => course.ring.as_ref().map_or(NOW, |ring| ring.began) + 25,
+    };
     let happened = match what {
         "call" => Happened::Called,
         "talked" => Happened::Talked,
@@ -97,10 +96,9 @@ fn happens(office: &Office<'_>, course: &Course, what: &str) -> Plan {
         "key" => keyed("", false),
         _ if what.starts_with("key ") => keyed(&what[4..], false),
         _ if what.starts_with("guess ") => keyed(&what[6..], true),
-        _ if what.starts_with("early") => Happened::NotConnected { heard: &heard, now: NOW + 9 },
-        _ => Happened::NotConnected { heard: &heard, now: late },
+        _ => Happened::NotConnected { heard: &heard },
     };
-    plan(office, course, happened, NOW)
+    plan(office, course, happened, now)
 }
 
 fn run(office: &Office<'_>, script: &[&str]) -> Vec<String> {
@@ -108,7 +106,7 @@ fn run(office: &Office<'_>, script: &[&str]) -> Vec<String> {
     for what in script {
         let plan = happens(office, &course, what);
         plans.push(shown(&plan));
-        course = next_of(&plan).cloned().unwrap_or_default();
+        course = plan.next().cloned().unwrap_or_default();
     }
     plans
 }
@@ -190,6 +188,11 @@ fn cases() -> Vec<Case> {
         (many(10, each), &["call", "key", "", "", "", "", "", "", ""], "mailbox"),
         (many(10, each), &["call", "key 99", "key 98", "key 97", "", "", ""], "ring 4"),
         (many(10, each), &["call", "key 99", "key 98", "key 97", "", "", "", ""], "ring 5,6,7,8,9,10"),
+        // Digits that come along with the call.
+        (office(), &["key 101"], "ring 12"),
+        (office(), &["key"], "ring 1,2,3"),
+        (closed(), &["key 101"], "mailbox"),
+        (closed(), &["key"], "mailbox"),
         // Extensions, voicemail, goodbye.
         (office(), &["call", "key 101", "12:end"], "mailbox 12"),
         (office(), &["call", "key 101", "early 12:up"], "mailbox 12"),
@@ -217,7 +220,7 @@ fn what_becomes_of_callers() {
 #[test]
 fn who_has_gone_meanwhile_is_not_rung() {
     let first = happens(&office(), &Course { step: 1, ..Course::default() }, "key");
-    let course = next_of(&first).unwrap();
+    let course = first.next().unwrap();
     let without_two = Office { phones: vec![phone(1), phone(3)], ..office() };
     assert_eq!(shown(&happens(&without_two, course, "early 1:up 2:cut 3:cut")), "ring again 3");
     let alone = Office { phones: vec![phone(1)], ..office() };
@@ -254,7 +257,7 @@ fn futures(plan: &Plan) -> Vec<&'static str> {
 /// Walks every path; gives how many there are.
 fn walk(office: &Office<'_>, plan: &Plan, steps: u8) -> u64 {
     assert!(steps <= MOST_STEPS, "a path of more than {MOST_STEPS} steps");
-    let next = next_of(plan);
+    let next = plan.next();
     if let Some(next) = next {
         assert_eq!(next.step, steps);
     }

@@ -1,13 +1,10 @@
-use std::sync::Arc;
-
 use async_graphql::{Context, Object};
 
 use crate::graphql::context::caller;
 use crate::graphql::errors::Result;
 use crate::graphql::limits::page_cost;
-use crate::graphql::pagination::{Connection, PageArgs, Total};
+use crate::graphql::pagination::{Connection, PageArgs};
 use crate::graphql::types::Call;
-use crate::store::calls;
 
 #[derive(Default)]
 pub(super) struct CallsQuery;
@@ -27,14 +24,6 @@ impl CallsQuery {
     ) -> Result<Connection<Call>> {
         let caller = caller(ctx)?;
         let viewer = caller.viewer().await?;
-        let window = PageArgs { first, after, last, before }.window()?;
-        let scope = viewer.call_scope();
-        let page = calls::page(caller.services.reader(), &scope, None, &window).await;
-        let page = page.map_err(|error| caller.fault(error))?;
-        let total = Total::later(move |caller| {
-            let scope = scope.clone();
-            async move { Ok(calls::count(caller.services.reader(), &scope, None).await?) }
-        });
-        Ok(Connection::new(page.map(|row| Call::new(&viewer, Arc::new(row))), total))
+        Call::page(caller, &viewer, None, &PageArgs { first, after, last, before }).await
     }
 }

@@ -3,14 +3,16 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 
 use super::{Contact, Extension, PhoneNumber, Thread, User, Voicemail};
+use crate::domain::ThreadId;
 use crate::entity::{call, call_leg};
-use crate::graphql::context::loaders;
+use crate::graphql::context::{Caller, loaders};
 use crate::graphql::errors::Result;
 use crate::graphql::limits::LIST_COST;
-use crate::graphql::pagination::Listed;
+use crate::graphql::pagination::{Connection, Listed, PageArgs, Total};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::words::{CallLegState, CallStatus, Direction};
 use crate::service::Viewer;
+use crate::store;
 use crate::store::page::Key;
 
 /// One telephone call.
@@ -24,6 +26,23 @@ impl Call {
     /// A call that the viewer may see.
     pub fn new(viewer: &Arc<Viewer>, model: Arc<call::Model>) -> Self {
         Self { viewer: Arc::clone(viewer), model }
+    }
+
+    /// A part of the calls that the viewer may see, newest first; of one thread, if it is named.
+    pub async fn page(
+        caller: &Caller,
+        viewer: &Arc<Viewer>,
+        thread: Option<ThreadId>,
+        args: &PageArgs,
+    ) -> Result<Connection<Self>> {
+        let (scope, window) = (viewer.call_scope(), args.window()?);
+        let page = store::calls::page(caller.services.reader(), &scope, thread, &window).await;
+        let page = page.map_err(|error| caller.fault(error))?;
+        let total = Total::later(move |caller| {
+            let scope = scope.clone();
+            async move { Ok(store::calls::count(caller.services.reader(), &scope, thread).await?) }
+        });
+        Ok(Connection::new(page.map(|row| Self::new(viewer, Arc::new(row))), total))
     }
 
     async fn find_contact(&self, ctx: &Context<'_>) -> Result<Option<Contact>> {

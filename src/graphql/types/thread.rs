@@ -100,17 +100,6 @@ impl Thread {
         Ok(Connection::new(page.map(|row| Message::within(self, Arc::new(row))), total))
     }
 
-    async fn page_of_calls(&self, ctx: &Context<'_>, args: &PageArgs) -> Result<Connection<Call>> {
-        let (caller, id, scope) = (caller(ctx)?, self.model.id, self.viewer.call_scope());
-        let page = store::calls::page(caller.services.reader(), &scope, Some(id), &args.window()?).await;
-        let page = page.map_err(|error| caller.fault(error))?;
-        let total = Total::later(move |caller| {
-            let scope = scope.clone();
-            async move { Ok(store::calls::count(caller.services.reader(), &scope, Some(id)).await?) }
-        });
-        Ok(Connection::new(page.map(|row| Call::new(&self.viewer, Arc::new(row))), total))
-    }
-
     async fn page_of_activity(&self, ctx: &Context<'_>, args: &PageArgs) -> Result<Connection<ThreadActivity>> {
         let (caller, agency, id) = (caller(ctx)?, self.model.agency_id, self.model.id);
         let page = store::threads::activity(caller.services.reader(), agency, id, &args.window()?).await;
@@ -213,7 +202,8 @@ impl Thread {
         #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Call>> {
-        Box::pin(self.page_of_calls(ctx, &PageArgs { first, after, last, before })).await
+        let args = PageArgs { first, after, last, before };
+        Box::pin(Call::page(caller(ctx)?, &self.viewer, Some(self.model.id), &args)).await
     }
 
     /// What was said, oldest first. `last: 25` is the newest page.

@@ -8,9 +8,10 @@ use reqwest::header::RETRY_AFTER;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
-use super::{Credentials, TwilioError, TwilioRest, is_sid};
+use super::{Credentials, TwilioError, TwilioRest};
 use crate::domain::delivery::Attempted;
 use crate::domain::delivery_error::REJECTED;
+use crate::domain::sid::is_sid;
 
 /// As many messages as one page holds, and as many pages as are read.
 const PAGE_SIZE: &str = "100";

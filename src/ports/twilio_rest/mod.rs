@@ -17,12 +17,15 @@ use super::Clock;
 mod calls;
 mod messages;
 
-pub use calls::{CarriedCall, Fetched, MAX_RECORDING_BYTES, OutboundCall, Started};
+pub use calls::{CarriedCall, Fetched, OutboundCall, Started};
 pub use messages::{CarriedMessage, OutboundText};
 
 /// How long Twilio may take for the head of an answer, and again for the rest of it. An attempt to
 /// send ends within twice this time.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// What the address of a webhook ends with, so that Twilio repeats what we could not answer. It is not sent to us, nor
+/// signed. Source: Twilio, "Webhooks: connection overrides".
+pub const REPEAT: &str = "#rc=5&rp=5xx,ct,rt";
 /// A connection that comes about later than this does not come about.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// A connection that has been idle for longer may be about to be closed by the other side.
@@ -166,9 +169,4 @@ impl TwilioRest {
     fn read_within(&self) -> impl Future<Output = ()> {
         self.clock.sleep(ANSWER_WITHIN)
     }
-}
-
-/// Whether this can be a name that Twilio gives; today's have 34 characters.
-fn is_sid(sid: &str) -> bool {
-    (1..=64).contains(&sid.len()) && sid.bytes().all(|b| b.is_ascii_alphanumeric())
 }

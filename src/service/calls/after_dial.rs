@@ -7,7 +7,8 @@ use sea_orm::DbErr;
 
 use super::rows::{Legs, Row, advance, find_or_begin, rings, set_extension};
 use super::settle::{end, settle};
-use super::{CallKey, LegNews, Progress, Reached};
+use super::{CallKey, LegNews, Progress, Reached, commit};
+use crate::domain::call::{leg_report, was_picked_up};
 use crate::domain::ivr::{Course, Happened, Heard, Plan, plan};
 use crate::domain::{CallEnd, CallStage, LegState, UserId};
 use crate::entity::call_leg;
@@ -32,13 +33,6 @@ pub struct DialEnd {
     pub caller_gone: Option<CallEnd>,
 }
 
-impl DialEnd {
-    /// Whether something picked up: somebody who was connected, or a mobile's own voicemail.
-    fn says_answered(&self) -> bool {
-        matches!(self.status.as_str(), "completed" | "answered")
-    }
-}
-
 /// Takes the end of a Dial and says how the caller goes on.
 ///
 /// # Errors
@@ -53,12 +47,8 @@ pub async fn after_dial(
 ) -> Result<Plan, Fault> {
     let (agency, waits) = (key.agency, dial.bridged != Some(true) && dial.caller_gone.is_none());
     let unit = AfterDial { reached: reached.clone(), key, course: course.clone(), dial };
-    let taken = async {
-        services.calls.log.written().await;
-        services.writer.run(agency, unit).await
-    };
     let taken = tokio::select! {
-        taken = taken => taken,
+        taken = commit(services, agency, unit) => taken,
         () = services.clock.sleep(PATIENCE), if waits => Err(WriteError::Failed),
     };
     match taken {
@@ -66,7 +56,7 @@ pub async fn after_dial(
         Err(error) if waits => {
             tracing::error!(%error, "what became of a ringing was not written; the caller goes on");
             let now = services.clock.now();
-            let happened = Happened::NotConnected { heard: &[], now: now.timestamp() };
+            let happened = Happened::NotConnected { heard: &[] };
             Ok(plan(&reached.office(now), &course, happened, now.timestamp()))
         }
         Err(error) => Err(error.into()),
@@ -96,19 +86,15 @@ impl Unit for AfterDial {
             row.after.stage = CallStage::Ringing;
         }
         let bridged = self.hear(tx, &mut row, &mut legs, is_last);
-        let plan = if bridged {
-            plan(&self.reached.office(tx.now), &self.course, Happened::Talked, tx.now.timestamp())
-        } else {
-            let heard = heard(&legs.rows, step);
-            let happened = Happened::NotConnected { heard: &heard, now: tx.now.timestamp() };
-            plan(&self.reached.office(tx.now), &self.course, happened, tx.now.timestamp())
-        };
+        let heard = heard(&legs.rows, step);
+        let happened = if bridged { Happened::Talked } else { Happened::NotConnected { heard: &heard } };
+        let plan = plan(&self.reached.office(tx.now), &self.course, happened, tx.now.timestamp());
         if let Some(gone) = self.dial.caller_gone {
-            end(tx, &mut row.after, gone, true, None);
+            end(tx, &mut row.after, gone, None);
         } else if is_last {
             let progress = Progress::of(&plan, &self.reached);
             if bridged {
-                end(tx, &mut row.after, CallEnd::Completed, false, None);
+                end(tx, &mut row.after, CallEnd::Completed, None);
             } else {
                 advance(&mut row.after, &progress);
                 for news in rings(&progress) {
@@ -127,7 +113,7 @@ impl AfterDial {
         let (dial, step) = (&self.dial, i32::from(self.course.step));
         let accepted = row.after.accepted_sid.clone();
         // Only a leg on which 1 was pressed can be connected, whatever `completed` may mean otherwise.
-        let bridged = dial.bridged.unwrap_or(dial.says_answered() && accepted.is_some());
+        let bridged = dial.bridged.unwrap_or(was_picked_up(&dial.status) && accepted.is_some());
         let named = |sid: &Option<String>| sid.as_ref().and_then(|sid| user_of(&legs.rows, sid));
         if bridged {
             let connected = dial.leg_sid.clone().filter(|_| named(&dial.leg_sid).is_some()).or(accepted);
@@ -136,11 +122,8 @@ impl AfterDial {
             row.after.answered_at = row.after.answered_at.or(Some(tx.now - seconds));
             row.after.answered_by_id = user;
             if let Some(user) = user {
-                let state = LegState::Connected;
-                legs.hear(
-                    tx,
-                    &LegNews { step, user: Some(user), sid: connected, state, ended: true, seconds: dial.seconds },
-                );
+                let news = LegNews::of(step, Some(user), connected, LegState::Connected).over(dial.seconds);
+                legs.hear(tx, &news);
             }
         } else if is_last {
             // Whoever had pressed 1 was not connected after all.
@@ -152,11 +135,10 @@ impl AfterDial {
                 [user] => Some(*user),
                 _ => None,
             });
-            if let Some((user, state)) = single.zip(crate::domain::call::leg_report(&dial.status))
+            if let Some((user, state)) = single.zip(leg_report(&dial.status))
                 && state != LegState::PickedUp
             {
-                let sid = dial.leg_sid.clone();
-                legs.hear(tx, &LegNews { step, user: Some(user), sid, state, ended: true, seconds: None });
+                legs.hear(tx, &LegNews::of(step, Some(user), dial.leg_sid.clone(), state).over(None));
             }
         }
         bridged

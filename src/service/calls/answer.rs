@@ -9,10 +9,8 @@ use crate::service::Services;
 pub async fn answer_call(services: &Services, reached: &Reached, key: CallKey, digits: Option<&str>) -> Plan {
     let course = Course::default();
     match digits {
-        Some(digits) if reached.office(services.clock.now()).open => {
-            keyed(services, reached, key, &course, digits).await
-        }
-        _ => step(services, reached, key, &course, Happened::Called, false).await,
+        Some(digits) => keyed(services, reached, key, &course, digits).await,
+        None => step(services, reached, key, &course, Happened::Called).await,
     }
 }
 
@@ -20,24 +18,17 @@ pub async fn answer_call(services: &Services, reached: &Reached, key: CallKey, d
 pub async fn keyed(services: &Services, reached: &Reached, key: CallKey, course: &Course, digits: &str) -> Plan {
     let now = services.clock.monotonic();
     let guesses = services.calls.guesses.are_too_many(key.agency, &key.from, now);
-    let is_wrong = !digits.is_empty() && digits != "0" && reached.office(services.clock.now()).line(digits).is_none();
-    if is_wrong {
-        services.calls.guesses.count(key.agency, &key.from, now);
-    }
-    step(services, reached, key, course, Happened::Keyed { digits, guesses }, is_wrong).await
+    step(services, reached, key, course, Happened::Keyed { digits, guesses }).await
 }
 
-async fn step(
-    services: &Services,
-    reached: &Reached,
-    key: CallKey,
-    course: &Course,
-    happened: Happened<'_>,
-    is_wrong: bool,
-) -> Plan {
+async fn step(services: &Services, reached: &Reached, key: CallKey, course: &Course, happened: Happened<'_>) -> Plan {
     let now = services.clock.now();
     let plan = plan(&reached.office(now), course, happened, now.timestamp());
-    services.calls.log.note(key, Progress { wrong: is_wrong, ..Progress::of(&plan, reached) }).await;
+    let wrong = plan.next().is_some_and(|next| next.tries > course.tries);
+    if wrong {
+        services.calls.guesses.count(key.agency, &key.from, services.clock.monotonic());
+    }
+    services.calls.log.note(key, Progress { wrong, ..Progress::of(&plan, reached) }).await;
     plan
 }
 
@@ -48,14 +39,7 @@ pub async fn picked_up(
     key: CallKey,
     (step, user, sid): (u8, UserId, String),
 ) -> LegPlan {
-    let news = LegNews {
-        step: step.into(),
-        user: Some(user),
-        sid: Some(sid),
-        state: LegState::PickedUp,
-        ended: false,
-        seconds: None,
-    };
+    let news = LegNews::of(step, Some(user), Some(sid), LegState::PickedUp);
     services.calls.log.note(key, Progress { leg: Some(news), ..Progress::default() }).await;
     screen(&reached.number.label)
 }

@@ -9,6 +9,7 @@ use super::CallKey;
 use super::log::Note;
 use super::rows::{Legs, Row, advance, find_or_begin, rings};
 use super::settle::settle;
+use crate::domain::AccountId;
 use crate::store::bulk::insert;
 use crate::store::writer::{Tx, Unit};
 
@@ -22,9 +23,9 @@ impl Unit for Keep {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), DbErr> {
         let mut keys: Vec<&CallKey> = Vec::new();
-        let mut notes_of: HashMap<&str, Vec<&Note>> = HashMap::new();
+        let mut notes_of: HashMap<(AccountId, &str), Vec<&Note>> = HashMap::new();
         for note in self.notes.iter() {
-            let notes = notes_of.entry(&note.call.sid).or_default();
+            let notes = notes_of.entry((note.call.account, &note.call.sid)).or_default();
             if notes.is_empty() {
                 keys.push(&note.call);
             }
@@ -33,7 +34,7 @@ impl Unit for Keep {
         let Some(agency) = keys.first().map(|key| key.agency) else { return Ok(()) };
         let (mut new_calls, mut new_legs, mut known) = (Vec::new(), Vec::new(), Vec::new());
         for (key, mut row) in keys.iter().zip(find_or_begin(tx, agency, &keys).await?) {
-            let notes = notes_of.remove(key.sid.as_str()).unwrap_or_default();
+            let notes = notes_of.remove(&(key.account, key.sid.as_str())).unwrap_or_default();
             let mut legs = Legs::of(tx, &row).await?;
             for note in notes {
                 advance(&mut row.after, &note.progress);

@@ -81,7 +81,7 @@ impl Unit for Look {
         let mut after = call::Model { look_at: None, ..before.clone() };
         match self.found {
             Found::Ended => {}
-            Found::At(ended, seconds) => end(tx, &mut after, ended, true, seconds),
+            Found::At(ended, seconds) => end(tx, &mut after, ended, seconds),
             Found::Open => after.look_at = Some(tx.now + LOOK_AFTER),
         }
         let row = Row { before: Some(before), after };

@@ -2,8 +2,10 @@
 //! of the call is written behind the answer. What must not be lost is written before it: a press of 1, a
 //! voicemail, how the call ended.
 
-use crate::domain::ivr::Plan;
+use super::Services;
+use crate::domain::ivr::{MOST_STEPS, Plan};
 use crate::domain::{AccountId, AgencyId, CallStage, ExtensionId, LegState, PhoneNumberId, UserId};
+use crate::store::writer::{Unit, WriteError};
 
 mod after_dial;
 mod answer;
@@ -24,7 +26,9 @@ pub use answer::{answer_call, keyed, picked_up};
 pub use guesses::Guesses;
 pub use log::CallLog;
 pub use look::look_at_calls;
-pub use outbound::{Dial, OutboundKey, StartCall, outbound_dialled, outbound_picked_up, outbound_pressed, start_call};
+pub use outbound::{
+    CONTACTS_LEG, Dial, OutboundKey, StartCall, outbound_dialled, outbound_picked_up, outbound_pressed, start_call,
+};
 pub use press::press;
 pub use report::{CallReport, LegReport, report_call, report_leg};
 pub use switchboard::{Reached, Switchboard};
@@ -90,28 +94,44 @@ struct LegNews {
     seconds: Option<i32>,
 }
 
+impl LegNews {
+    /// Something that became known of a leg that goes on.
+    fn of(step: impl Into<i32>, user: Option<UserId>, sid: Option<String>, state: LegState) -> Self {
+        Self { step: step.into(), user, sid, state, ended: false, seconds: None }
+    }
+
+    /// The same of a leg that is over, after so many seconds if the carrier says.
+    fn over(self, seconds: Option<i32>) -> Self {
+        Self { ended: true, seconds, ..self }
+    }
+}
+
 impl Progress {
     /// What a plan means for the course of the call.
     fn of(plan: &Plan, reached: &Reached) -> Self {
-        let step = |course: &crate::domain::ivr::Course| i32::from(course.step);
-        match plan {
-            Plan::Menu { next, .. } => Self { step: step(next), stage: Some(CallStage::Greeting), ..Self::default() },
-            Plan::Ring { phones, next, .. } => Self {
-                step: step(next),
-                stage: Some(CallStage::Ringing),
-                extension: reached.extension_of(next),
-                rings: phones.iter().map(|(user, _)| *user).collect(),
-                ..Self::default()
-            },
-            Plan::Voicemail { next, .. } => Self {
-                step: step(next),
-                stage: Some(CallStage::Recording),
-                extension: reached.extension_of(next),
-                ..Self::default()
-            },
-            Plan::HangUp { .. } => {
-                Self { step: crate::domain::ivr::MOST_STEPS.into(), stage: Some(CallStage::Done), ..Self::default() }
-            }
+        let stage = match plan {
+            Plan::Menu { .. } => CallStage::Greeting,
+            Plan::Ring { .. } => CallStage::Ringing,
+            Plan::Voicemail { .. } => CallStage::Recording,
+            Plan::HangUp { .. } => CallStage::Done,
+        };
+        let rings = match plan {
+            Plan::Ring { phones, .. } => phones.iter().map(|(user, _)| *user).collect(),
+            Plan::Menu { .. } | Plan::Voicemail { .. } | Plan::HangUp { .. } => Vec::new(),
+        };
+        Self {
+            // Nothing comes after a goodbye.
+            step: plan.next().map_or(MOST_STEPS, |next| next.step).into(),
+            stage: Some(stage),
+            extension: plan.next().and_then(|next| reached.extension_of(next)),
+            rings,
+            ..Self::default()
         }
     }
+}
+
+/// Commits a piece of work about calls, once all that was noted of them before is written.
+async fn commit<U: Unit>(services: &Services, agency: AgencyId, unit: U) -> Result<U::Output, WriteError> {
+    services.calls.log.written().await;
+    services.writer.run(agency, unit).await
 }

@@ -7,14 +7,14 @@ use sea_orm::DbErr;
 use super::LegNews;
 use super::rows::{Legs, Row, thread_with};
 use super::settle::{end, settle};
-use crate::domain::call::leg_report;
-use crate::domain::dialling::check_number;
+use crate::domain::call::{leg_report, was_picked_up};
+use crate::domain::dialling::{Undialled, check_number};
 use crate::domain::ivr::{LegPlan, answer_press, ask_to_dial};
 use crate::domain::{
     AccountId, AgencyId, CallEnd, CallId, CallStage, Direction, LegState, PhoneNumberId, ThreadId, UserId,
 };
-use crate::entity::{call, contact, phone_number};
-use crate::ports::twilio_rest::{OutboundCall, Started};
+use crate::entity::{call, phone_number};
+use crate::ports::twilio_rest::{OutboundCall, REPEAT, Started};
 use crate::service::{Fault, Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::store::writer::{Tx, Unit};
 use crate::store::{Directory, calls, contacts, threads};
@@ -27,6 +27,11 @@ const LIMIT_SECONDS: u16 = 2 * 60 * 60;
 const MOST_A_DAY: u64 = 200;
 /// When to look what became of a call of which nothing is heard.
 const LOOK_AFTER: TimeDelta = TimeDelta::minutes(3);
+
+/// The step in which the user's own phone rings.
+pub(super) const OWN_LEG: u8 = 1;
+/// The step in which the contact's does.
+pub const CONTACTS_LEG: u8 = 2;
 
 /// Whom to call.
 #[derive(Debug, Clone)]
@@ -76,7 +81,7 @@ pub async fn start_call(services: &Services, viewer: &Viewer, wish: StartCall) -
     let account = services.accounts.by_id(call.twilio_account_id).await?;
     let started = match account.and_then(|account| account.credentials()) {
         Some(credentials) => {
-            let query = format!("?agency={}&call={}#rc=5&rp=5xx,ct,rt", call.agency_id, call.id);
+            let query = format!("?agency={}&call={}{REPEAT}", call.agency_id, call.id);
             let outbound = OutboundCall {
                 from: number,
                 to: phone,
@@ -130,14 +135,14 @@ impl Unit for Begin {
         let call = call::Model {
             contact_id: Some(contact),
             thread_id: Some(thread),
-            step: 1,
+            step: OWN_LEG.into(),
             started_by_id: Some(self.user),
             look_at: Some(tx.now + LOOK_AFTER),
             ..call::Model::begin(self.agency, id, own, Direction::Outbound, tx.now)
         };
         let row = Row { before: None, after: call };
         let mut legs = Legs::of(tx, &row).await?;
-        legs.hear(tx, &own_leg(self.user, None, LegState::Ringing));
+        legs.hear(tx, &LegNews::of(OWN_LEG, Some(self.user), None, LegState::Ringing));
         let call = settle(tx, row.before, row.after, legs).await?;
         Ok(Ok((call, phone, number.e164.clone())))
     }
@@ -182,7 +187,7 @@ fn checked(directory: &Directory, viewer: &Viewer, number: &phone_number::Model,
     let phone = user.phone.clone().filter(|_| user.phone_verified);
     let phone = phone.ok_or_else(|| Refusal::new(RefusalCode::Invalid, "Verify your own phone first."))?;
     let countries = directory.calling_countries();
-    let refused = |error: crate::domain::dialling::Undialled| {
+    let refused = |error: Undialled| {
         Refusal::new(RefusalCode::Invalid, format!("This number cannot be called: {error}.")).at("to")
     };
     if directory.is_shared(to) {
@@ -210,7 +215,7 @@ impl Unit for Begun {
         let mut after = before.clone();
         match &self.started {
             Started::Accepted(sid) => after.provider_sid = after.provider_sid.or_else(|| Some(sid.clone())),
-            Started::Rejected(_) => end(tx, &mut after, CallEnd::Failed, false, None),
+            Started::Rejected(_) => end(tx, &mut after, CallEnd::Failed, None),
             // If the carrier has it, it asks what to do with it; if not, it is looked for in vain.
             Started::InDoubt => {}
         }
@@ -218,10 +223,6 @@ impl Unit for Begun {
         let legs = Legs::of(tx, &row).await?;
         settle(tx, row.before, row.after, legs).await
     }
-}
-
-fn own_leg(user: UserId, sid: Option<String>, state: LegState) -> LegNews {
-    LegNews { step: 1, user: Some(user), sid, state, ended: false, seconds: None }
 }
 
 /// The user's phone was picked up, by them or by a mobile's own voicemail.
@@ -274,13 +275,12 @@ impl Unit for PickedUp {
             Some(false) => LegState::Declined,
         };
         if let Some(user) = row.after.started_by_id {
-            legs.hear(tx, &own_leg(user, Some(self.key.sid.clone()), state));
+            legs.hear(tx, &LegNews::of(OWN_LEG, Some(user), Some(self.key.sid.clone()), state));
         }
         if self.wants == Some(true) && row.after.end.is_none() {
             row.after.stage = CallStage::Ringing;
-            row.after.step = 2;
-            let state = LegState::Ringing;
-            legs.hear(tx, &LegNews { step: 2, user: None, sid: None, state, ended: false, seconds: None });
+            row.after.step = CONTACTS_LEG.into();
+            legs.hear(tx, &LegNews::of(CONTACTS_LEG, None, None, LegState::Ringing));
         }
         let dial = self.dial(tx, &row.after).await?;
         let call = settle(tx, row.before, row.after, legs).await?;
@@ -292,7 +292,7 @@ impl PickedUp {
     async fn dial(&self, tx: &mut Tx<'_>, call: &call::Model) -> Result<Option<Dial>, DbErr> {
         let directory = tx.directory(call.agency_id).await?;
         let number = directory.number(call.phone_number_id).map(|number| number.e164.clone());
-        let contact: Option<contact::Model> = match call.contact_id {
+        let contact = match call.contact_id {
             Some(id) => contacts::by_ids(tx.conn, call.agency_id, &[id]).await?.pop(),
             None => None,
         };
@@ -331,16 +331,16 @@ impl Unit for Dialled {
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, DbErr> {
         let Some(mut row) = find(tx, &self.key).await? else { return Ok(false) };
         let mut legs = Legs::of(tx, &row).await?;
-        let talked = self.bridged.unwrap_or(matches!(self.status.as_str(), "completed" | "answered"));
+        let talked = self.bridged.unwrap_or(was_picked_up(&self.status));
         let state = if talked { Some(LegState::Connected) } else { leg_report(&self.status) };
         if let Some(state) = state.filter(|state| talked || *state != LegState::PickedUp) {
-            legs.hear(tx, &LegNews { step: 2, user: None, sid: None, state, ended: true, seconds: None });
+            legs.hear(tx, &LegNews::of(CONTACTS_LEG, None, None, state).over(None));
         }
         if talked {
             row.after.answered_at = row.after.answered_at.or(Some(tx.now));
         }
         let ended = if talked { Some(CallEnd::Completed) } else { CallEnd::from_twilio(&self.status) };
-        end(tx, &mut row.after, ended.unwrap_or(CallEnd::NoAnswer), true, None);
+        end(tx, &mut row.after, ended.unwrap_or(CallEnd::NoAnswer), None);
         settle(tx, row.before, row.after, legs).await?;
         Ok(talked)
     }

@@ -5,7 +5,7 @@ use sea_orm::DbErr;
 
 use super::rows::{Legs, Row, find_or_begin};
 use super::settle::settle;
-use super::{CallKey, LegNews};
+use super::{CallKey, LegNews, commit};
 use crate::domain::ivr::{LegPlan, answer_press};
 use crate::domain::{LegState, UserId};
 use crate::service::{Fault, Services};
@@ -22,10 +22,9 @@ pub async fn press(
     (step, user, sid): (u8, UserId, String),
     digits: &str,
 ) -> Result<LegPlan, Fault> {
-    services.calls.log.written().await;
     let agency = key.agency;
     let wants = digits == "1";
-    let won = services.writer.run(agency, Press { key, step: step.into(), user, sid, wants }).await?;
+    let won = commit(services, agency, Press { key, step: step.into(), user, sid, wants }).await?;
     Ok(answer_press(digits, wants.then_some(won)))
 }
 
@@ -51,8 +50,7 @@ impl Unit for Press {
             (true, false) => LegState::AlreadyTaken,
             (false, _) => LegState::Declined,
         };
-        let sid = Some(self.sid.clone());
-        legs.hear(tx, &LegNews { step: self.step, user: Some(self.user), sid, state, ended: false, seconds: None });
+        legs.hear(tx, &LegNews::of(self.step, Some(self.user), Some(self.sid.clone()), state));
         if won {
             row.after.step = row.after.step.max(self.step);
             row.after.answered_by_id = Some(self.user);

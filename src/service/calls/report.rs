@@ -2,10 +2,10 @@
 
 use sea_orm::DbErr;
 
-use super::outbound::{self, OutboundKey};
+use super::outbound::{self, OWN_LEG, OutboundKey};
 use super::rows::{Legs, Row, find_or_begin};
 use super::settle::{end, settle};
-use super::{CallKey, LegNews};
+use super::{CallKey, LegNews, commit};
 use crate::domain::{AgencyId, CallEnd, LegState, UserId};
 use crate::service::{Fault, Services};
 use crate::store::writer::{Tx, Unit};
@@ -46,9 +46,8 @@ pub async fn report_call(
     ended: CallEnd,
     seconds: Option<i32>,
 ) -> Result<(), Fault> {
-    services.calls.log.written().await;
     let agency = agency_of(&call);
-    Ok(services.writer.run(agency, Report { call, news: News::End(ended, seconds) }).await?)
+    Ok(commit(services, agency, Report { call, news: News::End(ended, seconds) }).await?)
 }
 
 /// Takes up what became of a leg.
@@ -56,9 +55,8 @@ pub async fn report_call(
 /// # Errors
 /// When it is not stored; the carrier must say it again.
 pub async fn report_leg(services: &Services, call: CallReport, leg: LegReport) -> Result<(), Fault> {
-    services.calls.log.written().await;
     let agency = agency_of(&call);
-    Ok(services.writer.run(agency, Report { call, news: News::Leg(leg) }).await?)
+    Ok(commit(services, agency, Report { call, news: News::Leg(leg) }).await?)
 }
 
 fn agency_of(call: &CallReport) -> AgencyId {
@@ -86,14 +84,14 @@ impl Unit for Report {
         let mut legs = Legs::of(tx, &row).await?;
         match &self.news {
             News::End(ended, seconds) => {
-                end(tx, &mut row.after, *ended, true, *seconds);
+                end(tx, &mut row.after, *ended, *seconds);
                 // An outbound call is the user's own leg, too.
                 if let CallReport::Outbound(key) = &self.call
                     && let Some(user) = row.after.started_by_id
                 {
-                    let (sid, seconds) = (Some(key.sid.clone()), *seconds);
-                    let state = own_state(*ended);
-                    legs.hear(tx, &LegNews { step: 1, user: Some(user), sid, state, ended: true, seconds });
+                    let news =
+                        LegNews::of(OWN_LEG, Some(user), Some(key.sid.clone()), own_state(*ended)).over(*seconds);
+                    legs.hear(tx, &news);
                 }
             }
             News::Leg(leg) => {

@@ -249,13 +249,5 @@ impl Legs {
 
 /// The news that a step is of phones that begin to ring.
 pub(super) fn rings(progress: &Progress) -> impl Iterator<Item = LegNews> {
-    let step = progress.step;
-    progress.rings.iter().map(move |user| LegNews {
-        step,
-        user: Some(*user),
-        sid: None,
-        state: LegState::Ringing,
-        ended: false,
-        seconds: None,
-    })
+    progress.rings.iter().map(|user| LegNews::of(progress.step, Some(*user), None, LegState::Ringing))
 }

@@ -1,7 +1,6 @@
 //! Writes what has become of a call, and tells whom it concerns: one place, whatever it was that became known.
 
 use chrono::TimeDelta;
-use jiff::tz::TimeZone;
 use sea_orm::DbErr;
 
 use super::rows::Legs;
@@ -19,11 +18,10 @@ use crate::store::{Directory, contacts, notifications, threads};
 /// A voicemail comes a moment after the end of its call. Until then the call is not called missed.
 const RECORDING_WITHIN: TimeDelta = TimeDelta::seconds(60);
 
-/// Notes that a call is over. What the carrier says of it stands before what we think.
-pub(super) fn end(tx: &Tx<'_>, call: &mut call::Model, end: CallEnd, reported: bool, seconds: Option<i32>) {
+/// Notes that a call is over.
+pub(super) fn end(tx: &Tx<'_>, call: &mut call::Model, end: CallEnd, seconds: Option<i32>) {
     // That somebody hung up says less than why nobody answered.
-    let says_more = call.end.is_none() || (reported && end != CallEnd::Completed);
-    if says_more {
+    if call.end.is_none() || end != CallEnd::Completed {
         call.end = Some(end);
     }
     let ended_at = *call.ended_at.get_or_insert(tx.now);
@@ -49,15 +47,14 @@ pub(super) async fn settle(
         let until = after.ended_at.map(|ended| ended + RECORDING_WITHIN).filter(|until| waits && *until > tx.now);
         after.look_at = until;
     }
-    let mut notices = Vec::new();
     let directory = tx.directory(after.agency_id).await?;
     let was_told = after.told_at.is_some();
-    if left_voicemail {
-        notices.push(notice(&directory, &after, NotificationKind::Voicemail));
-    } else if is_missed && !was_told && after.look_at.is_none() {
-        notices.push(notice(&directory, &after, NotificationKind::MissedCall));
-    }
-    if !notices.is_empty() {
+    let kind = if left_voicemail {
+        Some(NotificationKind::Voicemail)
+    } else {
+        (is_missed && !was_told && after.look_at.is_none()).then_some(NotificationKind::MissedCall)
+    };
+    if kind.is_some() {
         after.told_at = after.told_at.or(Some(tx.now));
     }
     let changed = before.as_ref() != Some(&after) || legs.has_changed();
@@ -77,9 +74,9 @@ pub(super) async fn settle(
         notifications::resolve_of_call(tx.conn, after.agency_id, after.id, missed, tx.now).await?;
     }
     if changed {
-        tx.call_updated(&after, notices.clone())?;
+        tx.call_updated(&after, kind.map(|kind| notice(&directory, &after, kind)).into_iter().collect())?;
     }
-    if !notices.is_empty() && !was_told {
+    if kind.is_some() && !was_told {
         text_back(tx, &directory, &after).await?;
     }
     Ok(after)
@@ -106,8 +103,7 @@ async fn text_back(tx: &mut Tx<'_>, directory: &Directory, call: &call::Model) -
     let (Some(text), Some(thread)) = (pool.and_then(|pool| pool.missed_call_text.as_deref()), call.thread_id) else {
         return Ok(());
     };
-    let zone = TimeZone::get(&directory.agency.time_zone).unwrap_or(TimeZone::UTC);
-    if is_quiet(&zone, tx.now) {
+    if is_quiet(&directory.time_zone(), tx.now) {
         return Ok(());
     }
     let Some(thread) = threads::by_id(tx.conn, call.agency_id, thread).await? else { return Ok(()) };

@@ -6,7 +6,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use jiff::tz::TimeZone;
 use sea_orm::DbErr;
 
 use crate::domain::hours::{Hours, is_open};
@@ -45,31 +44,17 @@ impl Switchboard {
         let key = (account, e164.to_owned());
         let known = self.agencies.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
         if let Some(agency) = known
-            && let Some(reached) = self.at(services, agency, account, e164).await?
+            && let Some(reached) = live(services, agency, account, e164).await?
         {
             return Ok(Some(reached));
         }
         let Some(agency) = accounts::holder_of(services.reader(), account, e164).await? else { return Ok(None) };
-        let reached = self.at(services, agency, account, e164).await?;
+        let reached = live(services, agency, account, e164).await?;
         if reached.is_some() {
             // Only numbers that are there are kept, so nobody outside can fill this.
             self.agencies.write().unwrap_or_else(PoisonError::into_inner).insert(key, agency);
         }
         Ok(reached)
-    }
-
-    async fn at(
-        &self,
-        services: &Services,
-        agency: AgencyId,
-        account: AccountId,
-        e164: &str,
-    ) -> Result<Option<Reached>, Fault> {
-        let directory = current(services, agency).await?;
-        Ok(directory.and_then(|directory| {
-            let number = directory.live_number(account, e164)?.clone();
-            Some(Reached { directory, number })
-        }))
     }
 
     /// A number by its id, as the addresses of legs name it; `None` if it is not one of this account.
@@ -89,6 +74,14 @@ impl Switchboard {
             Some(Reached { directory, number })
         }))
     }
+}
+
+async fn live(services: &Services, agency: AgencyId, account: AccountId, e164: &str) -> Result<Option<Reached>, Fault> {
+    let directory = current(services, agency).await?;
+    Ok(directory.and_then(|directory| {
+        let number = directory.live_number(account, e164)?.clone();
+        Some(Reached { directory, number })
+    }))
 }
 
 /// An agency's directory, or what was last known of it while the database does not answer.
@@ -111,11 +104,6 @@ impl Reached {
     /// What the number's pool is set to.
     pub fn pool(&self) -> Option<&pool::Model> {
         self.directory.pool(PoolId::from(self.number.id))
-    }
-
-    /// The time zone of the agency.
-    pub fn zone(&self) -> TimeZone {
-        TimeZone::get(&self.directory.agency.time_zone).unwrap_or(TimeZone::UTC)
     }
 
     /// The number as its callers find it now.
@@ -144,7 +132,7 @@ impl Reached {
             open: match (&hours, &holidays) {
                 (None, None) => true,
                 (hours, holidays) => {
-                    is_open(hours.as_ref(), holidays.as_deref().unwrap_or_default(), &self.zone(), now)
+                    is_open(hours.as_ref(), holidays.as_deref().unwrap_or_default(), &directory.time_zone(), now)
                 }
             },
             strategy: pool.map_or(RingStrategy::Simultaneous, |pool| pool.ring_strategy),

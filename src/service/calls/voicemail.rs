@@ -5,7 +5,7 @@ use sea_orm::DbErr;
 
 use super::rows::{Legs, advance, find_or_begin};
 use super::settle::{end, settle};
-use super::{CallKey, Progress, Reached};
+use super::{CallKey, Progress, Reached, commit};
 use crate::domain::ivr::{Course, Happened, Plan, plan};
 use crate::domain::{CallEnd, CallStage, MediaState, VoicemailId};
 use crate::entity::{call, voicemail};
@@ -65,14 +65,13 @@ async fn take(
     recording: Option<Recording>,
     says_end: bool,
 ) -> Result<Plan, Fault> {
-    services.calls.log.written().await;
     let now = services.clock.now();
     let plan = plan(&reached.office(now), course, happened, now.timestamp());
     let left = recording.filter(|recording| recording.seconds != Some(0));
     let left = left.map(|Recording { sid, seconds }| Left { sid, seconds, transcript: None });
     let agency = key.agency;
     let done = says_end.then(|| Progress::of(&plan, reached));
-    services.writer.run(agency, Leave { key, mailbox: mailbox(reached, course), done, left }).await?;
+    commit(services, agency, Leave { key, mailbox: mailbox(reached, course), done, left }).await?;
     Ok(plan)
 }
 
@@ -111,7 +110,7 @@ impl Unit for Leave {
         row.after.recorded |= self.left.is_some();
         if let Some(done) = &self.done {
             advance(&mut row.after, done);
-            end(tx, &mut row.after, CallEnd::Completed, false, None);
+            end(tx, &mut row.after, CallEnd::Completed, None);
         }
         let call = settle(tx, row.before, row.after, legs).await?;
         match &self.left {
@@ -173,10 +172,9 @@ pub async fn transcribed(
     recording: String,
     text: &str,
 ) -> Result<(), Fault> {
-    services.calls.log.written().await;
     let text = text.chars().filter(|c| *c != '\0').take(MAX_TRANSCRIPT_CHARS).collect();
     let left = Left { sid: recording, seconds: None, transcript: Some(text) };
     let agency = key.agency;
     let unit = Leave { key, mailbox: mailbox(reached, course), done: None, left: Some(left) };
-    Ok(services.writer.run(agency, unit).await?)
+    Ok(commit(services, agency, unit).await?)
 }

@@ -13,7 +13,7 @@ use crate::domain::opt_out::{Barred, gate};
 use crate::domain::pace::Pace;
 use crate::domain::{AccountId, AgencyId, MessageId, MessageStatus, OutboxState, PhoneNumberId};
 use crate::entity::{message, outbox, phone_number};
-use crate::ports::twilio_rest::OutboundText;
+use crate::ports::twilio_rest::{OutboundText, REPEAT};
 use crate::service::compose::wishes;
 use crate::service::report::report;
 use crate::service::{Fault, Services};
@@ -129,9 +129,8 @@ impl Depart {
         number: &phone_number::Model,
     ) -> Departure {
         // Receipts name the text by our own ids: they may come before the carrier's name for it does.
-        // The fragment asks Twilio to repeat a receipt that we could not take; it is not sent to us.
         let status_callback =
-            format!("{}?agency={}&message={}#rc=5&rp=5xx,ct,rt", self.receipts_url, message.agency_id, message.id);
+            format!("{}?agency={}&message={}{REPEAT}", self.receipts_url, message.agency_id, message.id);
         Departure {
             agency: message.agency_id,
             message: message.id,

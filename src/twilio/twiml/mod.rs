@@ -29,7 +29,12 @@ type Xml = Writer<Vec<u8>>;
 
 /// Nothing: automatic texts go through the outbox, never through an answer.
 pub fn nothing() -> Response {
-    answer(document(|_| Ok(())))
+    answer(empty())
+}
+
+/// A document that asks for nothing.
+pub(super) fn empty() -> Document {
+    document(|_| Ok(()))
 }
 
 /// The answer that a document is.

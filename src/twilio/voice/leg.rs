@@ -6,7 +6,6 @@ use axum::response::Response;
 
 use super::{answer, needed, seconds, sid};
 use crate::domain::call::leg_report;
-use crate::domain::ivr::LegPlan;
 use crate::domain::{CallEnd, UserId};
 use crate::service::calls::{CallKey, CallReport, LegReport, Reached, picked_up, press as take_press, report_leg};
 use crate::twilio::WebhookState;
@@ -54,7 +53,7 @@ pub(super) async fn status(State(state): State<WebhookState>, request: Request) 
             };
             report_leg(&state.services, CallReport::Inbound(leg.key), report).await?;
         }
-        Ok(twiml::leg(&LegPlan::Connect, ""))
+        Ok(twiml::empty())
     })
     .await
 }

@@ -11,8 +11,9 @@ use axum::routing::post;
 
 use super::form::{Form, field};
 use super::twiml::{self, Document};
-use super::verified::{Refused, Verified, verify};
-use super::{ANSWER_WITHIN, VOICE_PATH, VOICE_STEPS, WebhookState};
+use super::verified::{Refused, Verified, in_time, verify};
+use super::{VOICE_PATH, VOICE_STEPS, WebhookState};
+use crate::domain::sid::is_sid;
 use crate::rest::metrics::CallOutcome;
 use crate::service::calls::Recording;
 
@@ -20,9 +21,6 @@ mod caller;
 mod leg;
 mod outbound;
 mod reports;
-
-/// The longest name that Twilio could give a call; today's have 34 characters.
-const MAX_SID_BYTES: usize = 64;
 
 pub(super) fn router() -> Router<WebhookState> {
     Router::new()
@@ -54,31 +52,19 @@ where
 {
     let address =
         if name == "inbound" { state.voice_url.clone() } else { format!("{}{}", state.public_url, below(name)) };
-    let taken = async {
+    let work = async {
         let verified = verify(&state.services, &address, request).await?;
         take(verified).await
     };
-    let taken = tokio::select! {
-        taken = taken => taken,
-        () = state.services.clock.sleep(ANSWER_WITHIN) => {
-            tracing::error!("a step of a call was not taken in time");
-            Err(Refused::With(StatusCode::SERVICE_UNAVAILABLE))
-        }
-    };
-    match taken {
+    match in_time(&state.services, "a step of a call", work).await {
         Ok(document) => {
             state.metrics.call(CallOutcome::Answered);
             twiml::answer(document)
         }
-        Err(Refused::With(status)) => {
+        Err(status) => {
             let failed = status.is_server_error();
             state.metrics.call(if failed { CallOutcome::Failed } else { CallOutcome::Refused });
             status.into_response()
-        }
-        Err(Refused::Fault(fault)) => {
-            tracing::error!(error = %fault, "a step of a call was not taken");
-            state.metrics.call(CallOutcome::Failed);
-            StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
     }
 }
@@ -101,10 +87,6 @@ fn recording(form: &Form) -> Result<Recording, Refused> {
     let name = field(form, "RecordingSid").or_else(in_address).filter(|name| is_sid(name));
     let name = name.ok_or(Refused::With(StatusCode::BAD_REQUEST))?;
     Ok(Recording { sid: name.to_owned(), seconds: seconds(form, "RecordingDuration") })
-}
-
-fn is_sid(sid: &str) -> bool {
-    (1..=MAX_SID_BYTES).contains(&sid.len()) && sid.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 fn seconds(form: &Form, name: &str) -> Option<i32> {

@@ -7,9 +7,10 @@ use axum::response::Response;
 use super::{answer, needed, seconds, sid};
 use crate::domain::CallEnd;
 use crate::domain::call::leg_report;
-use crate::domain::ivr::LegPlan;
+use crate::domain::ivr::{after_outbound, outbound_gone};
 use crate::service::calls::{
-    CallReport, LegReport, OutboundKey, outbound_dialled, outbound_picked_up, outbound_pressed, report_leg,
+    CONTACTS_LEG, CallReport, LegReport, OutboundKey, outbound_dialled, outbound_picked_up, outbound_pressed,
+    report_leg,
 };
 use crate::twilio::WebhookState;
 use crate::twilio::form::field;
@@ -23,7 +24,7 @@ pub(super) async fn picked_up(State(state): State<WebhookState>, request: Reques
         let key = key(&verified, "CallSid")?;
         let action = outbound(&state.public_url, "outbound-press", key.agency, key.call);
         let plan = outbound_picked_up(&state.services, key).await?;
-        Ok(twiml::leg(&plan.unwrap_or_else(gone), &action))
+        Ok(twiml::leg(&plan.unwrap_or_else(outbound_gone), &action))
     })
     .await
 }
@@ -38,7 +39,7 @@ pub(super) async fn pressed(State(state): State<WebhookState>, request: Request)
         Ok(match outbound_pressed(&state.services, key, digits).await? {
             Some(Ok(dial)) => twiml::dial(&dial, &action, &reports),
             Some(Err(plan)) => twiml::leg(&plan, ""),
-            None => twiml::leg(&gone(), ""),
+            None => twiml::leg(&outbound_gone(), ""),
         })
     })
     .await
@@ -50,8 +51,7 @@ pub(super) async fn dialled(State(state): State<WebhookState>, request: Request)
         let status = needed(&verified.form, "DialCallStatus")?.to_owned();
         let bridged = field(&verified.form, "DialBridged").and_then(|bridged| bridged.parse().ok());
         let talked = outbound_dialled(&state.services, key(&verified, "CallSid")?, status, bridged).await?;
-        let say = if talked { "Goodbye." } else { "Your call was not answered. Goodbye." };
-        Ok(twiml::leg(&LegPlan::Leave { say: say.to_owned() }, ""))
+        Ok(twiml::leg(&after_outbound(talked), ""))
     })
     .await
 }
@@ -64,7 +64,7 @@ pub(super) async fn leg_status(State(state): State<WebhookState>, request: Reque
         let key = key(&verified, "ParentCallSid")?;
         if let Some(known) = leg_report(status) {
             let report = LegReport {
-                step: 2,
+                step: CONTACTS_LEG,
                 user: None,
                 sid: sid(&verified.form, "CallSid")?,
                 state: known,
@@ -73,13 +73,9 @@ pub(super) async fn leg_status(State(state): State<WebhookState>, request: Reque
             };
             report_leg(&state.services, CallReport::Outbound(key), report).await?;
         }
-        Ok(twiml::leg(&LegPlan::Connect, ""))
+        Ok(twiml::empty())
     })
     .await
-}
-
-fn gone() -> LegPlan {
-    LegPlan::Leave { say: "This call is over. Goodbye.".to_owned() }
 }
 
 fn key(verified: &Verified, call_sid: &str) -> Result<OutboundKey, Refused> {

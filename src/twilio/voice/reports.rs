@@ -6,18 +6,19 @@ use axum::response::Response;
 use super::caller::reached;
 use super::{answer, needed, recording as recording_of, seconds, sid};
 use crate::domain::CallEnd;
-use crate::domain::ivr::LegPlan;
 use crate::service::calls::{CallKey, CallReport, OutboundKey, Reached, left_voicemail, report_call, transcribed};
 use crate::twilio::WebhookState;
 use crate::twilio::form::field;
 use crate::twilio::links::course_of;
-use crate::twilio::twiml::{self, Document};
+use crate::twilio::twiml;
 use crate::twilio::verified::{Refused, Verified};
 
 /// `POST /api/twilio/voice/status`: how far a call got. Source: Twilio, "Call status callbacks".
 pub(super) async fn status(State(state): State<WebhookState>, request: Request) -> Response {
     answer(&state, "status", request, async |verified| {
-        let Some(ended) = CallEnd::from_twilio(needed(&verified.form, "CallStatus")?) else { return Ok(nothing()) };
+        let Some(ended) = CallEnd::from_twilio(needed(&verified.form, "CallStatus")?) else {
+            return Ok(twiml::empty());
+        };
         let lasted = seconds(&verified.form, "CallDuration");
         let query = &verified.query;
         let named = field(query, "agency").and_then(|id| id.parse().ok()).zip(field(query, "call"));
@@ -31,7 +32,7 @@ pub(super) async fn status(State(state): State<WebhookState>, request: Request) 
         if let Some(call) = call {
             report_call(&state.services, call, ended, lasted).await?;
         }
-        Ok(nothing())
+        Ok(twiml::empty())
     })
     .await
 }
@@ -45,7 +46,7 @@ pub(super) async fn recording(State(state): State<WebhookState>, request: Reques
             let course = course_of(&verified.query);
             left_voicemail(&state.services, &number, key, &course, recording, false).await?;
         }
-        Ok(nothing())
+        Ok(twiml::empty())
     })
     .await
 }
@@ -60,7 +61,7 @@ pub(super) async fn transcription(State(state): State<WebhookState>, request: Re
             let course = course_of(&verified.query);
             transcribed(&state.services, &number, key, &course, recording, text).await?;
         }
-        Ok(nothing())
+        Ok(twiml::empty())
     })
     .await
 }
@@ -75,8 +76,4 @@ async fn from_address(state: &WebhookState, verified: &Verified) -> Result<Optio
     let from = field(form, "From").unwrap_or_default().to_owned();
     let key = CallKey { agency, account: verified.account, number, sid: sid(form, "CallSid")?, from };
     Ok(found.map(|reached| (reached, key)))
-}
-
-fn nothing() -> Document {
-    twiml::leg(&LegPlan::Connect, "")
 }
