@@ -13,7 +13,7 @@ use partyline::service::calls::{CallKey, CallReport, report_call};
 use partyline::service::claim_thread::claim_thread;
 use partyline::service::receive_sms::{receive_sms, text_of};
 use partyline::startup::{Options, prepare};
-use partyline::store::inbox::inbox;
+use partyline::store::inbox::{Details, inbox};
 use partyline::store::page::Window;
 use partyline::store::threads::ThreadFilter;
 
@@ -107,7 +107,7 @@ async fn claim_one(app: &App) -> anyhow::Result<()> {
     let ben = directory.user_by_key("ben").context("the demo's Ben")?.id;
     let ben = app.services.viewer(directory.agency_id(), ben).await?.context("the demo's Ben")?;
     let carla = ThreadFilter { search: Some("Carla".to_owned()), ..ThreadFilter::default() };
-    let found = inbox(app.services.reader(), &ben.scope(), &carla, &Window::first(1)).await?;
+    let found = inbox(app.services.reader(), &ben.scope(), &carla, &Window::first(1), Details::default()).await?;
     for row in found.rows {
         // Somebody may have given it to another in an earlier run; then it stays so.
         let _ = claim_thread(&app.services, &ben, row.thread.id).await?;

@@ -18,6 +18,7 @@ use crate::service::Services;
 use crate::service::authenticate::Authenticator;
 
 pub mod context;
+pub mod direct;
 pub mod errors;
 mod http;
 mod ids;

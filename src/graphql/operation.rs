@@ -8,6 +8,7 @@ use async_graphql::{Request, Response, ServerError, Value, Variables};
 use serde::{Deserialize, Serialize};
 
 use super::context::Caller;
+use super::direct;
 use super::errors::{Code, Failure, Result, code_of, label};
 use super::loaders::Loaders;
 use super::queries::SnapshotCursor;
@@ -65,6 +66,9 @@ pub(super) async fn execute(schema: &Schema, caller: &Caller, prepared: Prepared
     if kind == OperationType::Query && selects(&document, "eventCursor") {
         // Before anything else is read: what happens in between is then told twice, never missed.
         request = request.data(SnapshotCursor::take(caller).await?);
+    }
+    if direct::is_plain(&document) {
+        request = request.data(direct::IsPlain);
     }
     request.operation_name = name;
     request.set_parsed_query(document);

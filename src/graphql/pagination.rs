@@ -9,6 +9,7 @@ use async_graphql::{Context, Object, ObjectType, TypeName};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::context::{Caller, caller};
+use super::direct::{Direct, Inner, Rows};
 use super::errors::{Failure, Result};
 use super::limits::{DEFAULT_PAGE, MAX_PAGE};
 use crate::service::Fault;
@@ -90,7 +91,7 @@ fn foreign_cursor(name: &str) -> Failure {
 }
 
 /// Something that stands in connections.
-pub trait Listed: ObjectType {
+pub trait Listed: Direct + ObjectType {
     /// Its place in its list.
     fn cursor(&self) -> String;
 }
@@ -153,13 +154,13 @@ impl<N: Listed> TypeName for Edge<N> {
 #[Object(name_type)]
 impl<N: Listed> Connection<N> {
     /// The items, each with its cursor.
-    async fn edges(&self) -> &[Edge<N>] {
-        &self.edges
+    async fn edges(&self) -> Rows<'_, Edge<N>> {
+        Rows(self.edges.iter().collect())
     }
 
     /// The items alone.
-    async fn nodes(&self) -> Vec<&N> {
-        self.edges.iter().map(|edge| &edge.node).collect()
+    async fn nodes(&self) -> Rows<'_, N> {
+        Rows(self.edges.iter().map(|edge| &edge.node).collect())
     }
 
     /// What lies before and behind this part.
@@ -183,6 +184,15 @@ impl<N: Listed> Connection<N> {
             }
         };
         Ok(count.unwrap_or(i32::MAX))
+    }
+}
+
+impl<N: Listed> Direct for Edge<N> {
+    fn write(&self, field: &mut Inner<'_>) -> Option<()> {
+        match field.name() {
+            "node" => field.object(Some(&self.node)),
+            _ => None,
+        }
     }
 }
 

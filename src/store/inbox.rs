@@ -5,13 +5,12 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, FromQueryResult, Order, QueryResult, QuerySelect as _, QueryTrait,
-    TryGetable,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, Order, QueryResult, QuerySelect as _, QueryTrait, TryGetable,
 };
 
 use super::page::{Page, Window};
 use super::threads::{Scope, ThreadFilter, narrowed};
-use crate::domain::Direction;
+use crate::domain::AgencyId;
 use crate::entity::{contact, message, read_mark, thread};
 
 /// One line of the inbox, with what it shows.
@@ -27,7 +26,19 @@ pub struct InboxRow {
     pub seen_count: Option<i32>,
 }
 
-/// A part of the inbox, newest activity first, in one statement.
+/// What is wanted of a line beyond what every inbox shows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Details {
+    /// All of the thread.
+    pub thread: bool,
+    /// All of the contact.
+    pub contact: bool,
+    /// All of the last message.
+    pub message: bool,
+}
+
+/// A part of the inbox, newest activity first, in one statement. What may be null and is not among
+/// the wanted details is not read, and is `None`: a column is a copy on the driver's thread.
 ///
 /// # Errors
 /// When the database fails.
@@ -36,6 +47,7 @@ pub async fn inbox(
     scope: &Scope,
     filter: &ThreadFilter,
     window: &Window,
+    details: Details,
 ) -> Result<Page<InboxRow>, DbErr> {
     use contact::Column as C;
     use message::Column as M;
@@ -49,51 +61,33 @@ pub async fn inbox(
             .add(Expr::col((message::Entity, M::AgencyId)).eq(Expr::col((thread::Entity, T::AgencyId))))
             .add(Expr::col((message::Entity, M::Id)).eq(Expr::col((thread::Entity, T::LastMessageId)))),
     );
-    // In the order in which `InboxRow` reads them.
+    // In the order in which `Cells` reads them.
     let mut names = 0..;
     let mut show = |column: Expr| {
         // SQLite and MariaDB want no two columns of one name, and nobody reads the name.
         select.expr_as(column, format!("c{}", names.next().unwrap_or_default()));
     };
     let mut show_all = |columns: Vec<Expr>| columns.into_iter().for_each(&mut show);
-    show_all(cols([
-        T::AgencyId,
-        T::Id,
-        T::PhoneNumberId,
-        T::ContactId,
-        T::Status,
-        T::AssigneeId,
-        T::ClaimedAt,
-        T::LastAssigneeId,
-        T::ClosedAt,
-        T::ExtensionId,
-        T::EscalateAt,
-        T::LastMessageId,
-        T::BlockedAt,
-        T::LastActivityAt,
-        T::InboundCount,
-        T::AnsweredCount,
-        T::CreatedAt,
-    ]));
-    show_all(cols([C::Phone, C::Name, C::ProviderUserId, C::OptedOutAt, C::CreatedAt, C::UpdatedAt]));
-    show_all(cols([
-        M::Direction,
-        M::Body,
-        M::Status,
-        M::SenderId,
-        M::ExtensionId,
-        M::TwilioAccountId,
-        M::ProviderSid,
-        M::RoutedBy,
-        M::ErrorCode,
-        M::Segments,
-        M::FlaggedAt,
-        M::CreatedAt,
-    ]));
+    show_all(cols([T::Id, T::PhoneNumberId, T::ContactId, T::Status, T::AssigneeId, T::LastMessageId]));
+    show_all(cols([T::LastActivityAt, T::InboundCount, T::AnsweredCount, T::CreatedAt]));
+    if details.thread {
+        show_all(cols([T::ClaimedAt, T::LastAssigneeId, T::ClosedAt, T::ExtensionId, T::EscalateAt, T::BlockedAt]));
+    }
     show_all(cols([read_mark::Column::SeenCount]));
+    show_all(cols([M::Direction, M::Body, M::Status, M::TwilioAccountId, M::CreatedAt]));
+    if details.message {
+        show_all(cols([M::SenderId, M::ExtensionId, M::ProviderSid, M::RoutedBy, M::ErrorCode]));
+        show_all(cols([M::Segments, M::FlaggedAt]));
+    }
+    show_all(cols([C::Phone, C::Name, C::CreatedAt, C::UpdatedAt]));
+    if details.contact {
+        show_all(cols([C::ProviderUserId, C::OptedOutAt]));
+    }
     let backend = conn.get_database_backend();
     let statement = window.apply_often(query, &Order::Desc, T::LastActivityAt, T::Id, backend);
-    Ok(window.cut(InboxRow::find_by_statement(statement).all(conn).await?))
+    let rows = conn.query_all_raw(statement).await?;
+    let rows = rows.iter().map(|row| Cells { row, at: 0 }.line(scope.agency, details));
+    Ok(window.cut(rows.collect::<Result<_, _>>()?))
 }
 
 fn cols<C: ColumnTrait>(columns: impl IntoIterator<Item = C>) -> Vec<Expr> {
@@ -112,76 +106,76 @@ impl Cells<'_> {
         self.at += 1;
         cell
     }
-}
 
-impl FromQueryResult for InboxRow {
-    fn from_query_result(row: &QueryResult, _: &str) -> Result<Self, DbErr> {
-        let mut cells = Cells { row, at: 0 };
-        let thread = thread::Model {
-            agency_id: cells.next()?,
-            id: cells.next()?,
-            phone_number_id: cells.next()?,
-            contact_id: cells.next()?,
-            status: cells.next()?,
-            assignee_id: cells.next()?,
-            claimed_at: cells.next()?,
-            last_assignee_id: cells.next()?,
-            closed_at: cells.next()?,
-            extension_id: cells.next()?,
-            escalate_at: cells.next()?,
-            last_message_id: cells.next()?,
-            blocked_at: cells.next()?,
-            last_activity_at: cells.next()?,
-            inbound_count: cells.next()?,
-            answered_count: cells.next()?,
-            created_at: cells.next()?,
-        };
-        let contact = read_contact(&thread, &mut cells)?;
-        let last_message = read_message(&thread, &mut cells)?;
-        // The last cell, whatever was not there before it.
-        let seen_count = row.try_get_by_index(SEEN_COUNT)?;
-        Ok(Self { thread, contact, last_message, seen_count })
+    /// The next cell if it was asked for.
+    fn detail<T: TryGetable>(&mut self, wanted: bool) -> Result<Option<T>, DbErr> {
+        if wanted { self.next() } else { Ok(None) }
     }
-}
 
-const CONTACT: usize = 17;
-const MESSAGE: usize = CONTACT + 6;
-const SEEN_COUNT: usize = MESSAGE + 12;
+    fn line(mut self, agency: AgencyId, details: Details) -> Result<InboxRow, DbErr> {
+        let thread = self.thread(agency, details.thread)?;
+        let seen_count = self.next()?;
+        let message_at = self.at;
+        let last_message = self.message(&thread, details.message)?;
+        self.at = message_at + if details.message { 12 } else { 5 };
+        let contact = self.contact(&thread, details.contact)?;
+        Ok(InboxRow { thread, contact, last_message, seen_count })
+    }
 
-fn read_contact(thread: &thread::Model, cells: &mut Cells<'_>) -> Result<Option<contact::Model>, DbErr> {
-    cells.at = CONTACT;
-    let Some(phone) = cells.next()? else { return Ok(None) };
-    Ok(Some(contact::Model {
-        agency_id: thread.agency_id,
-        id: thread.contact_id,
-        phone,
-        name: cells.next()?,
-        provider_user_id: cells.next()?,
-        opted_out_at: cells.next()?,
-        created_at: cells.next()?,
-        updated_at: cells.next()?,
-    }))
-}
+    fn thread(&mut self, agency_id: AgencyId, details: bool) -> Result<thread::Model, DbErr> {
+        Ok(thread::Model {
+            agency_id,
+            id: self.next()?,
+            phone_number_id: self.next()?,
+            contact_id: self.next()?,
+            status: self.next()?,
+            assignee_id: self.next()?,
+            last_message_id: self.next()?,
+            last_activity_at: self.next()?,
+            inbound_count: self.next()?,
+            answered_count: self.next()?,
+            created_at: self.next()?,
+            claimed_at: self.detail(details)?,
+            last_assignee_id: self.detail(details)?,
+            closed_at: self.detail(details)?,
+            extension_id: self.detail(details)?,
+            escalate_at: self.detail(details)?,
+            blocked_at: self.detail(details)?,
+        })
+    }
 
-fn read_message(thread: &thread::Model, cells: &mut Cells<'_>) -> Result<Option<message::Model>, DbErr> {
-    cells.at = MESSAGE;
-    let (direction, Some(id)) = (cells.next::<Option<Direction>>()?, thread.last_message_id) else { return Ok(None) };
-    let Some(direction) = direction else { return Ok(None) };
-    Ok(Some(message::Model {
-        agency_id: thread.agency_id,
-        id,
-        thread_id: thread.id,
-        direction,
-        body: cells.next()?,
-        status: cells.next()?,
-        sender_id: cells.next()?,
-        extension_id: cells.next()?,
-        twilio_account_id: cells.next()?,
-        provider_sid: cells.next()?,
-        routed_by: cells.next()?,
-        error_code: cells.next()?,
-        segments: cells.next()?,
-        flagged_at: cells.next()?,
-        created_at: cells.next()?,
-    }))
+    fn message(&mut self, thread: &thread::Model, details: bool) -> Result<Option<message::Model>, DbErr> {
+        let (Some(direction), Some(id)) = (self.next()?, thread.last_message_id) else { return Ok(None) };
+        Ok(Some(message::Model {
+            agency_id: thread.agency_id,
+            id,
+            thread_id: thread.id,
+            direction,
+            body: self.next()?,
+            status: self.next()?,
+            twilio_account_id: self.next()?,
+            created_at: self.next()?,
+            sender_id: self.detail(details)?,
+            extension_id: self.detail(details)?,
+            provider_sid: self.detail(details)?,
+            routed_by: self.detail(details)?,
+            error_code: self.detail(details)?,
+            segments: self.detail(details)?,
+            flagged_at: self.detail(details)?,
+        }))
+    }
+
+    fn contact(&mut self, thread: &thread::Model, details: bool) -> Result<Option<contact::Model>, DbErr> {
+        let Some(phone) = self.next()? else { return Ok(None) };
+        Ok(Some(contact::Model {
+            agency_id: thread.agency_id,
+            id: thread.contact_id,
+            phone,
+            name: self.next()?,
+            created_at: self.next()?,
+            updated_at: self.next()?,
+            provider_user_id: self.detail(details)?,
+            opted_out_at: self.detail(details)?,
+        }))
+    }
 }

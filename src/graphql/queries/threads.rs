@@ -1,4 +1,4 @@
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SelectionField};
 
 use crate::graphql::context::caller;
 use crate::graphql::errors::{Failure, Result};
@@ -7,7 +7,7 @@ use crate::graphql::limits::{MAX_SEARCH_CHARS, page_cost};
 use crate::graphql::pagination::{Connection, PageArgs, Total};
 use crate::graphql::types::Thread;
 use crate::graphql::words::ThreadStatus;
-use crate::store::inbox::inbox;
+use crate::store::inbox::{Details, inbox};
 use crate::store::page::Page;
 use crate::store::threads::{self, ThreadFilter};
 
@@ -61,6 +61,53 @@ pub(super) fn search_text(text: Option<String>) -> Result<Option<String>> {
     Ok(text)
 }
 
+/// What every inbox shows of a thread, its contact and its last message: [`Details`] has the rest. So
+/// a field that is added to one of them and not here costs columns, and is never shown as null.
+const THREAD: [&str; 13] = [
+    "__typename",
+    "id",
+    "phoneNumber",
+    "contact",
+    "status",
+    "assignee",
+    "activity",
+    "lastMessage",
+    "lastActivityAt",
+    "unreadCount",
+    "viewerCanClaim",
+    "calls",
+    "messages",
+];
+const CONTACT: [&str; 5] = ["__typename", "id", "phone", "name", "threads"];
+const MESSAGE: [&str; 7] = ["__typename", "id", "direction", "body", "media", "status", "createdAt"];
+
+/// What the selected fields need.
+fn details(ctx: &Context<'_>) -> Details {
+    let mut lines = Vec::new();
+    for field in ctx.field().selection_set() {
+        match field.name() {
+            "nodes" => lines.extend(field.selection_set()),
+            "edges" => lines.extend(field.selection_set().flat_map(|edge| edge.selection_set().collect::<Vec<_>>())),
+            _ => {}
+        }
+    }
+    // A message leads back to its thread.
+    let back = lines.iter().any(|field| leads_to(field, "thread"));
+    let inner = |name: &str, usual: &[&str]| {
+        let fields = lines.iter().filter(|field| field.name() == name);
+        back || fields.flat_map(SelectionField::selection_set).any(|field| !usual.contains(&field.name()))
+    };
+    Details {
+        thread: back || lines.iter().any(|field| !THREAD.contains(&field.name())),
+        contact: inner("contact", &CONTACT),
+        message: inner("lastMessage", &MESSAGE),
+    }
+}
+
+fn leads_to(field: &SelectionField<'_>, name: &str) -> bool {
+    field.name() == name || field.selection_set().any(|inner| leads_to(&inner, name))
+}
+
 #[derive(Default)]
 pub(super) struct ThreadsQuery;
 
@@ -84,7 +131,7 @@ impl ThreadsQuery {
             return Ok(Connection::new(Page { rows: vec![], has_next: false, has_previous: false }, Total::Known(0)));
         };
         let scope = viewer.scope();
-        let page = inbox(caller.services.reader(), &scope, &filter, &window).await;
+        let page = inbox(caller.services.reader(), &scope, &filter, &window, details(ctx)).await;
         let page = page.map_err(|error| caller.fault(error))?;
         let total = Total::later(move |caller| {
             let (scope, filter) = (scope.clone(), filter.clone());

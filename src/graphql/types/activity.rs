@@ -4,6 +4,7 @@ use async_graphql::{ID, Object};
 
 use super::User;
 use crate::entity::activity;
+use crate::graphql::direct::{Direct, Inner};
 use crate::graphql::pagination::Listed;
 use crate::graphql::scalars::DateTime;
 use crate::graphql::words::ThreadActivityKind;
@@ -20,6 +21,17 @@ impl ThreadActivity {
     /// A line in the history of a thread that the viewer may see.
     pub fn new(viewer: &Arc<Viewer>, model: activity::Model) -> Self {
         Self { viewer: Arc::clone(viewer), model }
+    }
+}
+
+impl Direct for ThreadActivity {
+    fn write(&self, field: &mut Inner<'_>) -> Option<()> {
+        let ctx = field.context();
+        match field.name() {
+            "actor" => field.object(self.actor(&ctx)),
+            "toUser" => field.object(self.to_user(&ctx)),
+            _ => None,
+        }
     }
 }
 
@@ -43,12 +55,12 @@ impl ThreadActivity {
     }
 
     /// Who did it; null when the system did.
-    async fn actor(&self) -> Option<User> {
+    fn actor(&self) -> Option<User> {
         self.model.actor_id.and_then(|id| User::find(&self.viewer, id))
     }
 
     /// Who has the thread by it.
-    async fn to_user(&self) -> Option<User> {
+    fn to_user(&self) -> Option<User> {
         self.model.to_user_id.and_then(|id| User::find(&self.viewer, id))
     }
 

@@ -6,6 +6,7 @@ use super::{Contact, Extension, PhoneNumber, Thread, User, Voicemail};
 use crate::domain::ThreadId;
 use crate::entity::{call, call_leg};
 use crate::graphql::context::{Caller, loaders};
+use crate::graphql::direct::Direct;
 use crate::graphql::errors::Result;
 use crate::graphql::limits::LIST_COST;
 use crate::graphql::pagination::{Connection, Listed, PageArgs, Total};
@@ -60,6 +61,8 @@ impl Call {
         Ok(found.map(|row| Voicemail::new(&self.viewer, row)))
     }
 }
+
+impl Direct for Call {}
 
 impl Listed for Call {
     fn cursor(&self) -> String {

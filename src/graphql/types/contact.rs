@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, Object};
 use super::{Thread, User};
 use crate::entity::contact;
 use crate::graphql::context::loaders;
+use crate::graphql::direct::{Direct, Inner};
 use crate::graphql::errors::Result;
 use crate::graphql::limits::LIST_COST;
 use crate::graphql::pagination::Listed;
@@ -22,6 +23,16 @@ impl Contact {
     /// A contact whom the viewer may see.
     pub fn new(viewer: &Arc<Viewer>, model: Arc<contact::Model>) -> Self {
         Self { viewer: Arc::clone(viewer), model }
+    }
+}
+
+impl Direct for Contact {
+    fn write(&self, field: &mut Inner<'_>) -> Option<()> {
+        let ctx = field.context();
+        match field.name() {
+            "provider" => field.object(self.provider(&ctx)),
+            _ => None,
+        }
     }
 }
 
@@ -50,7 +61,7 @@ impl Contact {
     }
 
     /// The user who cares for them.
-    async fn provider(&self) -> Option<User> {
+    fn provider(&self) -> Option<User> {
         self.model.provider_user_id.and_then(|id| User::find(&self.viewer, id))
     }
 

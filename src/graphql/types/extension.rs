@@ -6,6 +6,7 @@ use super::{PhoneNumber, User};
 use crate::domain::ExtensionId;
 use crate::entity::extension;
 use crate::graphql::context::caller;
+use crate::graphql::direct::{Direct, Inner};
 use crate::graphql::errors::Result;
 use crate::graphql::pagination::Listed;
 use crate::service::Viewer;
@@ -25,6 +26,17 @@ impl Extension {
     /// An extension of the viewer's agency, active or not.
     pub fn find(viewer: &Arc<Viewer>, id: ExtensionId) -> Option<Self> {
         viewer.directory.extension(id).map(|model| Self::new(viewer, model.clone()))
+    }
+}
+
+impl Direct for Extension {
+    fn write(&self, field: &mut Inner<'_>) -> Option<()> {
+        let ctx = field.context();
+        match field.name() {
+            "phoneNumber" => field.object(self.phone_number(&ctx)),
+            "user" => field.object(Some(User::find(&self.viewer, self.model.user_id)?)),
+            _ => None,
+        }
     }
 }
 
@@ -56,7 +68,7 @@ impl Extension {
     }
 
     /// The one number it is valid on; null is every number of the agency.
-    async fn phone_number(&self) -> Option<PhoneNumber> {
+    fn phone_number(&self) -> Option<PhoneNumber> {
         PhoneNumber::find(&self.viewer, self.model.phone_number_id)
     }
 

@@ -6,6 +6,7 @@ use super::{Extension, Media, Thread, User};
 use crate::domain::delivery_error::explain;
 use crate::entity::message;
 use crate::graphql::context::loaders;
+use crate::graphql::direct::{Direct, Inner};
 use crate::graphql::errors::Result;
 use crate::graphql::limits::LIST_COST;
 use crate::graphql::pagination::Listed;
@@ -25,6 +26,18 @@ impl Message {
     /// A message of a thread that the viewer may see: there is no other way to one.
     pub fn within(thread: &Thread, model: Arc<message::Model>) -> Self {
         Self { viewer: Arc::clone(thread.viewer()), model, thread: thread.clone() }
+    }
+}
+
+impl Direct for Message {
+    fn write(&self, field: &mut Inner<'_>) -> Option<()> {
+        let ctx = field.context();
+        match field.name() {
+            "extension" => field.object(self.extension(&ctx)),
+            "sender" => field.object(self.sender(&ctx)),
+            "thread" => field.object(Some(&self.thread)),
+            _ => None,
+        }
     }
 }
 
@@ -63,12 +76,12 @@ impl Message {
     }
 
     /// Who wrote it, of outbound ones.
-    async fn sender(&self) -> Option<User> {
+    fn sender(&self) -> Option<User> {
         self.model.sender_id.and_then(|id| User::find(&self.viewer, id))
     }
 
     /// The extension that it named, or was written as.
-    async fn extension(&self) -> Option<Extension> {
+    fn extension(&self) -> Option<Extension> {
         self.model.extension_id.and_then(|id| Extension::find(&self.viewer, id))
     }
 

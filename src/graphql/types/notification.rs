@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, Object};
 use super::{Call, Message, Thread, User};
 use crate::entity::notification;
 use crate::graphql::context::{caller, loaders};
+use crate::graphql::direct::Direct;
 use crate::graphql::errors::Result;
 use crate::graphql::pagination::Listed;
 use crate::graphql::scalars::DateTime;
@@ -41,6 +42,8 @@ impl Notification {
         Ok(message.filter(|message| message.thread_id == thread.thread_id()).map(|row| Message::within(&thread, row)))
     }
 }
+
+impl Direct for Notification {}
 
 impl Listed for Notification {
     fn cursor(&self) -> String {

@@ -6,6 +6,7 @@ use super::{Extension, Pool};
 use crate::domain::PhoneNumberId;
 use crate::entity::phone_number;
 use crate::graphql::context::caller;
+use crate::graphql::direct::Direct;
 use crate::graphql::errors::Result;
 use crate::graphql::limits::LIST_COST;
 use crate::graphql::pagination::Listed;
@@ -37,6 +38,8 @@ impl PhoneNumber {
         }
     }
 }
+
+impl Direct for PhoneNumber {}
 
 impl Listed for PhoneNumber {
     fn cursor(&self) -> String {

@@ -1,6 +1,7 @@
 use async_graphql::{ID, Object};
 
 use crate::entity::quarantine;
+use crate::graphql::direct::Direct;
 use crate::graphql::pagination::Listed;
 use crate::graphql::scalars::DateTime;
 use crate::store::page::Key;
@@ -23,6 +24,8 @@ impl QuarantinedMessage {
         self.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
+
+impl Direct for QuarantinedMessage {}
 
 impl Listed for QuarantinedMessage {
     fn cursor(&self) -> String {

@@ -6,6 +6,7 @@ use super::{Call, Contact, Extension, Message, PhoneNumber, ThreadActivity, User
 use crate::domain::{self, PhoneNumberId, ThreadId};
 use crate::entity::{contact, message, thread};
 use crate::graphql::context::{caller, loaders};
+use crate::graphql::direct::{Direct, Inner};
 use crate::graphql::errors::Result;
 use crate::graphql::limits::page_cost;
 use crate::graphql::pagination::{Connection, Listed, PageArgs, Total};
@@ -70,24 +71,33 @@ impl Thread {
         }
     }
 
+    fn shown_contact(&self) -> Option<Contact> {
+        let contact = self.shown.as_ref()?.contact.clone()?;
+        Some(Contact::new(&self.viewer, contact))
+    }
+
+    /// The last message as it came with the thread, if anything did.
+    fn shown_message(&self) -> Option<Option<Message>> {
+        let message = self.shown.as_ref()?.last_message.clone();
+        Some(message.map(|message| Message::within(self, message)))
+    }
+
     async fn find_contact(&self, ctx: &Context<'_>) -> Result<Contact> {
-        let found = match &self.shown {
-            Some(shown) => shown.contact.clone(),
-            None => loaders(ctx)?.contact(self.model.contact_id).await?,
-        };
-        match found {
+        if let Some(contact) = self.shown_contact() {
+            return Ok(contact);
+        }
+        match loaders(ctx)?.contact(self.model.contact_id).await? {
             Some(contact) => Ok(Contact::new(&self.viewer, contact)),
             None => Err(caller(ctx)?.absent("contact")),
         }
     }
 
     async fn find_last_message(&self, ctx: &Context<'_>) -> Result<Option<Message>> {
+        if let Some(message) = self.shown_message() {
+            return Ok(message);
+        }
         let Some(id) = self.model.last_message_id else { return Ok(None) };
-        let found = match &self.shown {
-            Some(shown) => shown.last_message.clone(),
-            None => loaders(ctx)?.message(id).await?,
-        };
-        Ok(found.map(|message| Message::within(self, message)))
+        Ok(loaders(ctx)?.message(id).await?.map(|message| Message::within(self, message)))
     }
 
     async fn page_of_messages(&self, ctx: &Context<'_>, args: &PageArgs) -> Result<Connection<Message>> {
@@ -108,6 +118,20 @@ impl Thread {
             Ok(store::threads::activity_count(caller.services.reader(), agency, id).await?)
         });
         Ok(Connection::new(page.map(|row| ThreadActivity::new(&self.viewer, row)), total))
+    }
+}
+
+impl Direct for Thread {
+    fn write(&self, field: &mut Inner<'_>) -> Option<()> {
+        let ctx = field.context();
+        match field.name() {
+            "assignee" => field.object(self.assignee(&ctx)),
+            "contact" => field.object(Some(self.shown_contact()?)),
+            "extension" => field.object(self.extension(&ctx)),
+            "lastMessage" => field.object(self.shown_message()?),
+            "phoneNumber" => field.object(Some(PhoneNumber::find(&self.viewer, self.model.phone_number_id)?)),
+            _ => None,
+        }
     }
 }
 
@@ -141,7 +165,7 @@ impl Thread {
     }
 
     /// Who holds it, while it is CLAIMED.
-    async fn assignee(&self) -> Option<User> {
+    fn assignee(&self) -> Option<User> {
         self.model.assignee_id.and_then(|id| User::find(&self.viewer, id))
     }
 
@@ -165,7 +189,7 @@ impl Thread {
     }
 
     /// The extension that it is spoken as, if it is.
-    async fn extension(&self) -> Option<Extension> {
+    fn extension(&self) -> Option<Extension> {
         self.model.extension_id.and_then(|id| Extension::find(&self.viewer, id))
     }
 

@@ -5,6 +5,7 @@ use async_graphql::{ID, Object};
 use super::{Assignment, Extension};
 use crate::domain::UserId;
 use crate::entity::user;
+use crate::graphql::direct::Direct;
 use crate::graphql::limits::LIST_COST;
 use crate::graphql::pagination::Listed;
 use crate::graphql::scalars::PhoneE164;
@@ -28,6 +29,8 @@ impl User {
         viewer.directory.user(id).map(|model| Self::new(viewer, model.clone()))
     }
 }
+
+impl Direct for User {}
 
 impl Listed for User {
     fn cursor(&self) -> String {

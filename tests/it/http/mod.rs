@@ -1,9 +1,11 @@
 //! GraphQL over HTTP (graphql.github.io/graphql-over-http): what is asked how, by whom and from
 //! where, and what is refused. [`media`] is the protocol, [`bodies`] how requests arrive,
-//! [`callers`] who may ask, [`excess`] and [`nesting`] documents that ask for too much.
+//! [`callers`] who may ask, [`direct`] how rows are written, [`excess`] and [`nesting`] documents
+//! that ask for too much.
 
 mod bodies;
 mod callers;
+mod direct;
 mod excess;
 mod media;
 mod nesting;

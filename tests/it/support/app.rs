@@ -44,19 +44,17 @@ type Extra = Vec<(&'static str, String)>;
 
 /// Settings as an operator would give them, on this database.
 pub(crate) fn settings(database_url: &str) -> Settings {
-    settings_and(database_url, &[])
+    Settings::read(&source(database_url)).expect("settings that are right")
 }
 
-fn settings_and(database_url: &str, extra: &[(&str, String)]) -> Settings {
-    let source = Source::default()
+fn source(database_url: &str) -> Source {
+    Source::default()
         .with("DATABASE_URL", database_url)
         .with("PARTYLINE_LISTEN", "127.0.0.1:0")
         .with("PARTYLINE_PUBLIC_URL", PUBLIC_URL)
         .with("TWILIO_API_BASE", "http://127.0.0.1:9")
         .with("PARTYLINE_JWT_SECRET", "the tests' secret that signs bearer tokens")
-        .with("PARTYLINE_SECRET_KEY", "the tests' secret that seals Twilio's tokens");
-    let source = extra.iter().fold(source, |source, (name, value)| source.with(name, value));
-    Settings::read(&source).expect("settings that are right")
+        .with("PARTYLINE_SECRET_KEY", "the tests' secret that seals Twilio's tokens")
 }
 
 /// An HTTP client that gives up in time.
@@ -114,7 +112,9 @@ impl TestApp {
 
     async fn serve(database: Arc<TestDatabase>, clock: Arc<MockClock>, ids: Arc<SeededIds>, extra: Extra) -> Self {
         log::listen();
-        let settings = settings_and(&database.url, &extra);
+        let own = source(&database.url).with("PARTYLINE_MEDIA", &database.media());
+        let all = extra.iter().fold(own, |source, (name, value)| source.with(name, value));
+        let settings = Settings::read(&all).expect("settings that are right");
         migrate_up(&settings).await.expect("the schema comes up");
         let ports = Ports { clock: clock.clone(), ids: ids.clone() };
         let app = App::open(settings, ports).await.expect("the application opens");
@@ -222,15 +222,15 @@ impl TestApp {
 
     /// Asks GraphQL and gives the whole answer, `data` and `errors`.
     pub(crate) async fn graphql(&self, token: &SecretString, query: &str, variables: Value) -> Value {
+        let asked = json!({"query": query, "variables": variables});
+        serde_json::from_str(&self.graphql_text(token, &asked).await).expect("an answer of JSON")
+    }
+
+    /// The same as it came.
+    pub(crate) async fn graphql_text(&self, token: &SecretString, asked: &Value) -> String {
         use secrecy::ExposeSecret as _;
-        let asked = self
-            .http
-            .post(self.url("/graphql"))
-            .bearer_auth(token.expose_secret())
-            .json(&json!({"query": query, "variables": variables}))
-            .send()
-            .await;
-        asked.expect("the server answers").json().await.expect("an answer of JSON")
+        let asked = self.http.post(self.url("/graphql")).bearer_auth(token.expose_secret()).json(asked);
+        asked.send().await.expect("the server answers").text().await.expect("an answer of text")
     }
 }
 

@@ -11,12 +11,14 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 /// Where a test's data are.
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
+    /// What the server keeps beside its database, and on SQLite the database itself.
+    folder: TempDir,
     kind: Kind,
 }
 
 enum Kind {
     /// Removed with its folder.
-    File { _folder: TempDir },
+    File,
     /// On a server, together with the address of an account that may drop it.
     Server { admin: String, name: String },
 }
@@ -44,14 +46,19 @@ impl TestDatabase {
         statement(&admin, &format!("CREATE DATABASE {name}")).await;
         let mut url = Url::parse(&admin).expect("PARTYLINE_TEST_DATABASE_URL is a URL");
         url.set_path(&name);
-        Self { url: url.into(), kind: Kind::Server { admin, name } }
+        Self { url: url.into(), folder: folder(), kind: Kind::Server { admin, name } }
     }
 
     /// A new SQLite file, whatever the environment says.
     pub(crate) fn file() -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
+        let folder = folder();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("p.db").display());
-        Self { url, kind: Kind::File { _folder: folder } }
+        Self { url, folder, kind: Kind::File }
+    }
+
+    /// The folder of recordings.
+    pub(crate) fn media(&self) -> String {
+        self.folder.path().join("media").display().to_string()
     }
 
     /// Drops a server's database while it is in use.
@@ -60,6 +67,10 @@ impl TestDatabase {
             drop_database(admin, name).await;
         }
     }
+}
+
+fn folder() -> TempDir {
+    TempDir::new().expect("a temporary folder")
 }
 
 /// The server may still hold connections of a test's pools, with transactions that nobody goes on
