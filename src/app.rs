@@ -150,6 +150,7 @@ impl App {
         let graphql = GraphqlState {
             services: self.services.clone(),
             authenticator: self.authenticator.clone(),
+            documents: graphql::Documents::default(),
             live: Live::new(schema.clone()),
             schema,
             allowed_origins: self.settings.allowed_origins.clone(),

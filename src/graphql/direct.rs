@@ -5,7 +5,7 @@
 //! came in one statement nothing has to be waited for. So the same resolvers are asked here, each once
 //! and at its place, and what they give is written at once. What cannot be had this way (a field that
 //! loads, an argument, an error) is left to the library, which then resolves the whole list as any
-//! other: nobody sees the difference, `tests/it/http/direct.rs` compares the two.
+//! other: nobody sees the difference, `tests/it/http/direct.rs` compares the two (ADR 13).
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -85,11 +85,15 @@ impl<T: Direct> OutputType for Rows<'_, T> {
     }
 }
 
+/// About as long as a line of the inbox is.
+const ROW_BYTES: usize = 512;
+
 fn written<T: Direct>(ctx: &ContextSelectionSet<'_>, rows: &[&T]) -> Option<Value> {
     ctx.data_opt::<IsPlain>()?;
     let mut picked = Picked::default();
     picked.add(&ctx.query_env.fragments, &ctx.item.node)?;
-    let mut out = vec![b'['];
+    let mut out = Vec::with_capacity(ROW_BYTES * rows.len());
+    out.push(b'[');
     for (index, row) in rows.iter().enumerate() {
         if index > 0 {
             out.push(b',');

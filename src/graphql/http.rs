@@ -58,7 +58,7 @@ async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<
         let bad = if internal { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
         (if media == Media::Json { StatusCode::OK } else { bad }, failure)
     };
-    let prepared = prepare(asked).map_err(refused)?;
+    let prepared = prepare(&state.documents, asked).map_err(refused)?;
     if prepared.kind == OperationType::Subscription {
         return Err(refused(Failure::bad_input("Subscriptions are served at /graphql/ws.")));
     }

@@ -1,7 +1,7 @@
 //! The GraphQL API, over HTTP and WebSocket.
 //!
-//! A request's way: [`http`] or [`ws`] finds out who asks, [`operation`] parses it and checks it against
-//! [`limits`], the schema validates and resolves it. Root fields are one per file in [`queries`],
+//! A request's way: [`http`] or [`ws`] finds out who asks, [`documents`] parses what is asked and checks
+//! it against [`limits`], the schema validates and resolves it ([`operation`]). Root fields are one per file in [`queries`],
 //! [`mutations`] and [`subscriptions`]; what they answer with is in [`types`].
 
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use crate::service::authenticate::Authenticator;
 
 pub mod context;
 pub mod direct;
+mod documents;
 pub mod errors;
 mod http;
 mod ids;
@@ -36,6 +37,7 @@ pub mod types;
 pub mod words;
 mod ws;
 
+pub use documents::Documents;
 pub use live::Live;
 
 /// The schema with its resolvers.
@@ -49,6 +51,8 @@ pub struct GraphqlState {
     pub authenticator: Arc<Authenticator>,
     /// The schema.
     pub schema: Schema,
+    /// What was asked for last.
+    pub documents: Documents,
     /// What subscribers share.
     pub live: Live,
     /// The origins whose pages may call the API from a browser, `https://example.org`.

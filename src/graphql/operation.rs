@@ -1,18 +1,20 @@
 //! A request from the outside, made ready to execute: what both transports share.
 
-use async_graphql::parser::parse_query;
+use std::sync::Arc;
+
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
 };
 use async_graphql::{Request, Response, ServerError, Value, Variables};
 use serde::{Deserialize, Serialize};
 
+use super::Schema;
 use super::context::Caller;
-use super::direct;
+use super::direct::IsPlain;
+use super::documents::{Document, Documents};
 use super::errors::{Code, Failure, Result, code_of, label};
 use super::loaders::Loaders;
 use super::queries::SnapshotCursor;
-use super::{Schema, limits};
 
 type Object = serde_json::Map<String, serde_json::Value>;
 
@@ -34,17 +36,15 @@ pub(super) struct Prepared {
     pub(super) query: String,
     pub(super) name: Option<String>,
     pub(super) variables: Variables,
-    pub(super) document: ExecutableDocument,
+    pub(super) document: Arc<Document>,
 }
 
 /// Parses and checks what is asked.
-pub(super) fn prepare(asked: Asked) -> Result<Prepared> {
-    limits::check_text(&asked.query)?;
-    let document = parse_query(&asked.query).map_err(|error| Failure::parse(&error))?;
-    limits::check(&document)?;
-    let operation = choose(&document, asked.operation_name.as_deref())?;
+pub(super) fn prepare(documents: &Documents, asked: Asked) -> Result<Prepared> {
+    let document = documents.read(&asked.query)?;
+    let operation = choose(&document.parsed, asked.operation_name.as_deref())?;
     let kind = operation.ty;
-    if kind == OperationType::Subscription && root_fields(&document, &operation.selection_set.node) != 1 {
+    if kind == OperationType::Subscription && root_fields(&document.parsed, &operation.selection_set.node) != 1 {
         let message = "A subscription has exactly one root field.";
         return Err(Failure::new(Code::ValidationFailed, message));
     }
@@ -63,15 +63,15 @@ pub(super) async fn execute(schema: &Schema, caller: &Caller, prepared: Prepared
     let Prepared { kind, query, name, variables, document } = prepared;
     let loaders = Loaders::new(caller);
     let mut request = Request::new(query).variables(variables).data(caller.clone()).data(loaders);
-    if kind == OperationType::Query && selects(&document, "eventCursor") {
+    if kind == OperationType::Query && selects(&document.parsed, "eventCursor") {
         // Before anything else is read: what happens in between is then told twice, never missed.
         request = request.data(SnapshotCursor::take(caller).await?);
     }
-    if direct::is_plain(&document) {
-        request = request.data(direct::IsPlain);
+    if document.is_plain {
+        request = request.data(IsPlain);
     }
     request.operation_name = name;
-    request.set_parsed_query(document);
+    request.set_parsed_query(document.parsed.clone());
     Ok(Answer::of(schema.execute(request).await))
 }
 
@@ -180,6 +180,8 @@ fn is_unauthenticated(errors: &[ServerError]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use async_graphql::parser::parse_query;
+
     use super::*;
 
     #[test]

@@ -7,10 +7,11 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, Order, QueryResult, QuerySelect as _, QueryTrait, TryGetable,
 };
+use uuid::Uuid;
 
 use super::page::{Page, Window};
 use super::threads::{Scope, ThreadFilter, narrowed};
-use crate::domain::AgencyId;
+use crate::domain::{AccountId, AgencyId};
 use crate::entity::{contact, message, read_mark, thread};
 
 /// One line of the inbox, with what it shows.
@@ -37,8 +38,8 @@ pub struct Details {
     pub message: bool,
 }
 
-/// A part of the inbox, newest activity first, in one statement. What may be null and is not among
-/// the wanted details is not read, and is `None`: a column is a copy on the driver's thread.
+/// A part of the inbox, newest activity first, in one statement. What is not among the wanted details
+/// is not read, and is empty: each column of a row is a copy on the driver's thread.
 ///
 /// # Errors
 /// When the database fails.
@@ -69,19 +70,20 @@ pub async fn inbox(
     };
     let mut show_all = |columns: Vec<Expr>| columns.into_iter().for_each(&mut show);
     show_all(cols([T::Id, T::PhoneNumberId, T::ContactId, T::Status, T::AssigneeId, T::LastMessageId]));
-    show_all(cols([T::LastActivityAt, T::InboundCount, T::AnsweredCount, T::CreatedAt]));
+    show_all(cols([T::LastActivityAt, T::InboundCount, T::AnsweredCount]));
     if details.thread {
         show_all(cols([T::ClaimedAt, T::LastAssigneeId, T::ClosedAt, T::ExtensionId, T::EscalateAt, T::BlockedAt]));
+        show_all(cols([T::CreatedAt]));
     }
     show_all(cols([read_mark::Column::SeenCount]));
-    show_all(cols([M::Direction, M::Body, M::Status, M::TwilioAccountId, M::CreatedAt]));
-    if details.message {
-        show_all(cols([M::SenderId, M::ExtensionId, M::ProviderSid, M::RoutedBy, M::ErrorCode]));
-        show_all(cols([M::Segments, M::FlaggedAt]));
-    }
-    show_all(cols([C::Phone, C::Name, C::CreatedAt, C::UpdatedAt]));
+    show_all(cols([C::Phone, C::Name]));
     if details.contact {
-        show_all(cols([C::ProviderUserId, C::OptedOutAt]));
+        show_all(cols([C::ProviderUserId, C::OptedOutAt, C::CreatedAt, C::UpdatedAt]));
+    }
+    show_all(cols([M::Direction, M::Body, M::Status, M::CreatedAt]));
+    if details.message {
+        show_all(cols([M::SenderId, M::ExtensionId, M::TwilioAccountId, M::ProviderSid, M::RoutedBy]));
+        show_all(cols([M::ErrorCode, M::Segments, M::FlaggedAt]));
     }
     let backend = conn.get_database_backend();
     let statement = window.apply_often(query, &Order::Desc, T::LastActivityAt, T::Id, backend);
@@ -115,10 +117,8 @@ impl Cells<'_> {
     fn line(mut self, agency: AgencyId, details: Details) -> Result<InboxRow, DbErr> {
         let thread = self.thread(agency, details.thread)?;
         let seen_count = self.next()?;
-        let message_at = self.at;
-        let last_message = self.message(&thread, details.message)?;
-        self.at = message_at + if details.message { 12 } else { 5 };
         let contact = self.contact(&thread, details.contact)?;
+        let last_message = self.message(&thread, details.message)?;
         Ok(InboxRow { thread, contact, last_message, seen_count })
     }
 
@@ -134,16 +134,33 @@ impl Cells<'_> {
             last_activity_at: self.next()?,
             inbound_count: self.next()?,
             answered_count: self.next()?,
-            created_at: self.next()?,
             claimed_at: self.detail(details)?,
             last_assignee_id: self.detail(details)?,
             closed_at: self.detail(details)?,
             extension_id: self.detail(details)?,
             escalate_at: self.detail(details)?,
             blocked_at: self.detail(details)?,
+            created_at: self.detail(details)?.unwrap_or_default(),
         })
     }
 
+    fn contact(&mut self, thread: &thread::Model, details: bool) -> Result<Option<contact::Model>, DbErr> {
+        let (phone, name): (Option<String>, _) = (self.next()?, self.next()?);
+        let (provider_user_id, opted_out_at) = (self.detail(details)?, self.detail(details)?);
+        let (created_at, updated_at) = (self.detail(details)?, self.detail(details)?);
+        Ok(phone.map(|phone| contact::Model {
+            agency_id: thread.agency_id,
+            id: thread.contact_id,
+            phone,
+            name,
+            provider_user_id,
+            opted_out_at,
+            created_at: created_at.unwrap_or_default(),
+            updated_at: updated_at.unwrap_or_default(),
+        }))
+    }
+
+    /// The last of a row: what is left of it when there is no message need not be read.
     fn message(&mut self, thread: &thread::Model, details: bool) -> Result<Option<message::Model>, DbErr> {
         let (Some(direction), Some(id)) = (self.next()?, thread.last_message_id) else { return Ok(None) };
         Ok(Some(message::Model {
@@ -153,29 +170,15 @@ impl Cells<'_> {
             direction,
             body: self.next()?,
             status: self.next()?,
-            twilio_account_id: self.next()?,
             created_at: self.next()?,
             sender_id: self.detail(details)?,
             extension_id: self.detail(details)?,
+            twilio_account_id: self.detail(details)?.unwrap_or(AccountId(Uuid::nil())),
             provider_sid: self.detail(details)?,
             routed_by: self.detail(details)?,
             error_code: self.detail(details)?,
             segments: self.detail(details)?,
             flagged_at: self.detail(details)?,
-        }))
-    }
-
-    fn contact(&mut self, thread: &thread::Model, details: bool) -> Result<Option<contact::Model>, DbErr> {
-        let Some(phone) = self.next()? else { return Ok(None) };
-        Ok(Some(contact::Model {
-            agency_id: thread.agency_id,
-            id: thread.contact_id,
-            phone,
-            name: self.next()?,
-            created_at: self.next()?,
-            updated_at: self.next()?,
-            provider_user_id: self.detail(details)?,
-            opted_out_at: self.detail(details)?,
         }))
     }
 }

@@ -43,6 +43,10 @@ pub const MAX_DIRECTIVES: usize = 100;
 /// The most an operation may cost. A field costs one; a connection multiplies by its page, a plain
 /// list by [`LIST_COST`].
 pub const MAX_COMPLEXITY: usize = 20_000;
+/// How many parsed documents are kept.
+pub const MAX_KEPT_DOCUMENTS: usize = 64;
+/// The longest text of one that is. Parsed it may be a hundred times as large.
+pub const MAX_KEPT_BYTES: usize = 4 * 1024;
 /// What a list without pages counts for: about as long as such lists are.
 pub const LIST_COST: usize = 20;
 /// How many rows a page has unless asked otherwise.

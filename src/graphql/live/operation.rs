@@ -8,6 +8,7 @@ use async_graphql::parser::types::{ExecutableDocument, Selection};
 use async_graphql::{Name, Request, Variables};
 
 use crate::domain::AgencyId;
+use crate::graphql::documents::Document;
 use crate::graphql::operation::Prepared;
 
 /// What an operation is, apart from who asks and where in the log they stand.
@@ -27,7 +28,7 @@ pub(super) struct Operation {
     /// Whether an answer has depended on who asked, so that it is no use to make one for all.
     pub(super) personal: AtomicBool,
     key: Key,
-    document: ExecutableDocument,
+    document: Arc<Document>,
     variables: Variables,
     operations: Weak<Operations>,
 }
@@ -42,7 +43,7 @@ impl Operation {
     pub(super) fn request_with(&self, variables: Variables) -> Request {
         let mut request = Request::new(&*self.key.query).variables(variables);
         request.operation_name.clone_from(&self.key.name);
-        request.set_parsed_query(self.document.clone());
+        request.set_parsed_query(self.document.parsed.clone());
         request
     }
 }
@@ -69,7 +70,7 @@ impl Operations {
     /// The operation that this request asks for.
     pub(super) fn enter(self: &Arc<Self>, agency: AgencyId, prepared: Prepared) -> Arc<Operation> {
         let Prepared { query, name, variables, document, .. } = prepared;
-        let place = place(&document, &query);
+        let place = place(&document.parsed, &query);
         let distinct: Vec<_> = variables.iter().filter(|(name, _)| place.as_ref() != Some(name)).collect();
         // Values of JSON under their names, in order: that cannot fail.
         let distinct = serde_json::to_string(&distinct).unwrap_or_default();
