@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
+use std::sync::PoisonError;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{ExecutableDocument, Field, FragmentDefinition, Selection, SelectionSet};
@@ -43,7 +44,7 @@ pub(super) fn is_plain(document: &ExecutableDocument) -> bool {
     document.operations.iter().all(|(_, operation)| set_is_plain(document, &operation.node.selection_set.node))
 }
 
-/// `limits::check` has seen to it that this ends, and soon.
+/// `limits::check` has seen to it that this ends, and soon: it bounds the document with its fragments put in.
 fn set_is_plain(document: &ExecutableDocument, set: &SelectionSet) -> bool {
     fn keys<'a>(document: &'a ExecutableDocument, set: &'a SelectionSet, seen: &mut HashSet<&'a Name>) -> bool {
         set.items.iter().all(|item| match &item.node {
@@ -78,10 +79,14 @@ impl<T: Direct> OutputType for Rows<'_, T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        match written(ctx, &self.0) {
-            Some(value) => Ok(value),
-            None => resolve_list(ctx, field, &self.0, Some(self.0.len())).await,
+        let errors = || ctx.query_env.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = errors().len();
+        if let Some(value) = written(ctx, &self.0) {
+            return Ok(value);
         }
+        // They will be found once more.
+        errors().truncate(before);
+        resolve_list(ctx, field, &self.0, Some(self.0.len())).await
     }
 }
 
@@ -150,6 +155,7 @@ impl<'a> Picked<'a> {
         Some(())
     }
 
+    /// A field that is there already has no fields of its own: [`is_plain`].
     fn add_field(
         &mut self,
         fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
@@ -159,12 +165,13 @@ impl<'a> Picked<'a> {
             return None;
         }
         let key = &field.node.response_key().node;
-        let known = self.fields.iter().position(|pick| pick.field.node.response_key().node == *key);
-        let at = known.unwrap_or(self.fields.len());
-        if known.is_none() {
-            self.fields.push(Pick { field, inner: Picked::default() });
+        if self.fields.iter().any(|pick| pick.field.node.response_key().node == *key) {
+            return Some(());
         }
-        self.fields.get_mut(at)?.inner.add(fragments, &field.node.selection_set.node)
+        let mut inner = Picked::default();
+        inner.add(fragments, &field.node.selection_set.node)?;
+        self.fields.push(Pick { field, inner });
+        Some(())
     }
 }
 
@@ -325,6 +332,10 @@ mod tests {
             ("{ rows { plus } }", true),
             ("{ rows { plus(one: 1) } }", false),
             ("{ rows { id failsAll } }", false),
+            ("{ rows { fails } }", true),
+            ("{ rows { fails loaded } }", false),
+            ("{ rows { id inner { text @skip(if: true) } } }", true),
+            ("{ rows { ...F } } fragment F on Row { id ...G } fragment G on Row { id plus }", true),
         ] {
             let (direct, library) = (answer(document, true).await, answer(document, false).await);
             assert_eq!(direct.0, library.0, "{document}");

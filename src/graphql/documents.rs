@@ -41,13 +41,14 @@ impl Default for Documents {
 impl Documents {
     /// Parses and checks a text, unless that was done before.
     pub(super) fn read(&self, text: &str) -> Result<Arc<Document>> {
+        if text.len() > MAX_KEPT_BYTES {
+            return Document::read(text).map(Arc::new);
+        }
         if let Some(known) = self.lock().get(text) {
             return Ok(Arc::clone(known));
         }
         let document = Arc::new(Document::read(text)?);
-        if text.len() <= MAX_KEPT_BYTES {
-            self.lock().insert(text.into(), Arc::clone(&document));
-        }
+        self.lock().insert(text.into(), Arc::clone(&document));
         Ok(document)
     }
 

@@ -33,8 +33,8 @@ pub const MAX_MESSAGE_CHARS: usize = 200;
 pub const MAX_DEPTH: usize = 15;
 /// How deep selection sets may nest, fragments counted.
 pub const MAX_NESTING: usize = 32;
-/// The most selections (fields, fragments and spreads of fragments) that an operation may come to
-/// once its fragments are put in.
+/// The most selections (fields, fragments and spreads of fragments) that a document may come to once
+/// its fragments are put in.
 pub const MAX_SELECTIONS: usize = 2_000;
 /// The most aliases among them.
 pub const MAX_ALIASES: usize = 100;
@@ -88,14 +88,15 @@ pub(super) fn page_cost(first: Option<i32>, last: Option<i32>) -> usize {
 /// What it exceeds.
 pub fn check(document: &ExecutableDocument) -> Result<(), Failure> {
     let mut measured = Measured { document, fragments: HashMap::new() };
-    let mut directives = 0;
+    let mut all = Size::default();
     for (_, operation) in document.operations.iter() {
-        let size = measured.selection(&operation.node.selection_set.node, 1)?;
-        within("selections", size.selections, MAX_SELECTIONS)?;
-        within("aliases", size.aliases, MAX_ALIASES)?;
-        directives += size.directives + operation.node.directives.len();
+        // All of them are walked, whichever is executed.
+        all.add(measured.selection(&operation.node.selection_set.node, 1)?);
+        all.directives = all.directives.saturating_add(operation.node.directives.len());
+        within("selections", all.selections, MAX_SELECTIONS)?;
+        within("aliases", all.aliases, MAX_ALIASES)?;
     }
-    within("directives", directives, MAX_DIRECTIVES)
+    within("directives", all.directives, MAX_DIRECTIVES)
 }
 
 fn within(what: &str, count: usize, most: usize) -> Result<(), Failure> {
@@ -204,6 +205,15 @@ mod tests {
             text += &format!(" fragment F{n} on Query {{ ...F{m} ...F{m} }}", m = n + 1);
         }
         assert_eq!(verdict(&text), Err(Code::QueryTooComplex));
+    }
+
+    #[test]
+    fn operations_count_together() {
+        let fields = "a ".repeat(MAX_SELECTIONS / 4);
+        let document = |count: usize| (0..count).map(|n| format!("query A{n} {{ ...F }} ")).collect::<String>();
+        let fragment = format!("fragment F on Query {{ {fields} }}");
+        assert_eq!(verdict(&(document(3) + &fragment)), Ok(()));
+        assert_eq!(verdict(&(document(4) + &fragment)), Err(Code::QueryTooComplex));
     }
 
     #[test]

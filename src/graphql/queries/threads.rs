@@ -62,7 +62,8 @@ pub(super) fn search_text(text: Option<String>) -> Result<Option<String>> {
 }
 
 /// What every inbox shows of a thread, its contact and its last message: [`Details`] has the rest. So
-/// a field that is added to one of them and not here costs columns, and is never shown as null.
+/// a field that is added to one of them and not here costs columns, and is never shown as null. What
+/// leads back to the thread itself must be called `thread`; `tests/it/http/direct.rs` looks for others.
 const THREAD: [&str; 13] = [
     "__typename",
     "id",
@@ -91,8 +92,7 @@ fn details(ctx: &Context<'_>) -> Details {
             _ => {}
         }
     }
-    // A message leads back to its thread.
-    let back = lines.iter().any(|field| leads_to(field, "thread"));
+    let back = lines.iter().any(leads_back);
     let inner = |name: &str, usual: &[&str]| {
         let fields = lines.iter().filter(|field| field.name() == name);
         back || fields.flat_map(SelectionField::selection_set).any(|field| !usual.contains(&field.name()))
@@ -104,8 +104,9 @@ fn details(ctx: &Context<'_>) -> Details {
     }
 }
 
-fn leads_to(field: &SelectionField<'_>, name: &str) -> bool {
-    field.name() == name || field.selection_set().any(|inner| leads_to(&inner, name))
+/// A message leads back to its thread.
+fn leads_back(field: &SelectionField<'_>) -> bool {
+    field.name() == "thread" || field.selection_set().any(|inner| leads_back(&inner))
 }
 
 #[derive(Default)]
