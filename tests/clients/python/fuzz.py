@@ -10,29 +10,13 @@ documents. Ends with 1 if schemathesis finds anything; otherwise prints `N passe
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 from fuzz_check import complaint
+from fuzzing import Fuzzer, main, texts
 from partyline import Failure, Server, serving
 
-HERE = Path(__file__).resolve().parent
-SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
-SECONDS = 300  # for one user; with the usual number of examples it takes a sixth of that
-CONFIG = """
-hooks = {hooks}
-seed = {seed}
-color = false
-continue-on-failure = true
-headers = {{ Authorization = {authorization} }}
-request-timeout = 20
-
-[generation]
-max-examples = {examples}
-database = "none"
-
+SETTINGS = """
 [generation.dictionaries]
 integer = {{ dictionary = "pages", probability = 0.8 }}
 string = {{ dictionary = "words", probability = 0.6 }}
@@ -95,57 +79,22 @@ def furnish(server: Server) -> list[str]:
     return sorted(set(texts(server.ask(EVERYTHING))))
 
 
-def texts(value: object):
-    """Every text in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (dict, list)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from texts(inner)
-
-
-def fuzz(server: Server, user: str, words: list[str], options: argparse.Namespace) -> int:
-    """Asks as that user; how many answers there were, all of them good."""
-    folder = server.folder / f"fuzz-{user}"
-    folder.mkdir()
-    config, counts = folder / "schemathesis.toml", folder / "counts.json"
-    # A JSON text, or a list of them, is TOML, too; only not with characters as pairs of surrogates.
-    written = {
-        "hooks": json.dumps(str(HERE / "fuzz_check.py")),
-        "authorization": json.dumps(f"Bearer {server.token(user)}"),
-        "words": json.dumps(words, ensure_ascii=False),
-    }
-    config.write_text(CONFIG.format(seed=options.seed, examples=options.examples, **written))
-    command = [SCHEMATHESIS, f"--config-file={config}", "run", f"{server.origin}/graphql"]
-    environment = os.environ | {"FUZZ_COUNTS": str(counts)}
-    done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, timeout=SECONDS)
-    if done.returncode != 0:
-        raise Failure(f"schemathesis ended with {done.returncode}; again with --seed {options.seed}")
-    seen = json.loads(counts.read_text())
-    print(f"answers to {user}: {seen}", flush=True)
-    if seen["executed"] < seen["answers"] / 4:
-        raise Failure("fewer than a quarter of the documents were executed: too little was tried")
-    return seen["answers"]
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default="target/debug/partyline")
-    parser.add_argument("--examples", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    try:
-        check_the_check()
-        with serving(str(Path(options.binary).resolve()), PARTYLINE_INTROSPECTION="on") as server:
-            words = furnish(server) + ODD
-            passed = sum(fuzz(server, user, words, options) for user in ("ana", "ben"))
-    except (Failure, OSError, subprocess.SubprocessError) as error:
-        sys.stdout.flush()
-        print(f"fuzz: {error}", file=sys.stderr)
-        return 1
-    print(f"{passed} passed, 0 failed")
-    return 0
+def fuzz(binary: str, options: argparse.Namespace) -> int:
+    """Asks as an admin and as a member; how many answers there were, all of them good."""
+    check_the_check()
+    passed = 0
+    with serving(binary, PARTYLINE_INTROSPECTION="on") as server:
+        words = furnish(server) + ODD
+        # A list of texts in JSON is TOML, too; only not with characters as pairs of surrogates.
+        settings = SETTINGS.format(words=json.dumps(words, ensure_ascii=False))
+        fuzzer = Fuzzer(server, "/graphql", "fuzz_check.py", options)
+        for user in ("ana", "ben"):
+            seen = fuzzer.ask(user, server.token(user), settings, lambda counts: {"FUZZ_COUNTS": str(counts)})
+            if seen["executed"] < seen["answers"] / 4:
+                raise Failure("fewer than a quarter of the documents were executed: too little was tried")
+            passed += seen["answers"]
+    return passed
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, fuzz))

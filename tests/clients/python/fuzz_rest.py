@@ -11,30 +11,13 @@ Ends with 1 if anything is found; otherwise prints `N passed, 0 failed`.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 from fuzz_rest_check import complaint
+from fuzzing import Fuzzer, main, texts
 from partyline import Failure, Server, serving
 
-HERE = Path(__file__).resolve().parent
-SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
-SECONDS = 300  # for one user; with the usual number of examples it takes a tenth of that
-CONFIG = """
-hooks = {hooks}
-seed = {seed}
-color = false
-warnings = false  # that members and strangers are refused is as it should be
-continue-on-failure = true
-headers = {{ Authorization = {authorization} }}
-request-timeout = 20
-
-[generation]
-max-examples = {examples}
-database = "none"
-
+SETTINGS = """
 [checks]
 enabled = false
 kept.enabled = true
@@ -108,66 +91,36 @@ def state(server: Server, agency: str, token: str) -> tuple[dict, dict]:
     )
 
 
-def texts(value: object):
-    """Every text in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (dict, list)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from texts(inner)
-
-
-def fuzz(server: Server, who: tuple[str, str, str], words: list[str], options: argparse.Namespace) -> int:
+def ask(fuzzer: Fuzzer, who: tuple[str, str, str], words: list[str]) -> int:
     """Asks as that user; how many answers there were, all of them good."""
     role, agency, user = who
-    folder = server.folder / f"fuzz-rest-{user}"
-    folder.mkdir()
-    config, counts = folder / "schemathesis.toml", folder / "counts.json"
-    token = server.token(user, agency)
-    # A JSON text is TOML, too.
-    written = {"hooks": json.dumps(str(HERE / "fuzz_rest_check.py")), "authorization": json.dumps(f"Bearer {token}")}
-    config.write_text(CONFIG.format(seed=options.seed, examples=options.examples, **written))
     # Everybody asks with the ids of the first agency.
     known = {prefix: [word for word in words if word.startswith(prefix)] for prefix in ("usr_", "num_", "ext_")}
     known["agency"] = ["acme", *(word for word in words if word.startswith("agy_"))]
-    given = {"role": role, "known": known, "counts": str(counts), "secret": words if role == "stranger" else []}
-    command = [SCHEMATHESIS, f"--config-file={config}", "run", f"{server.origin}/api/openapi.json"]
-    environment = os.environ | {"FUZZ_REST": json.dumps(given)}
-    done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, timeout=SECONDS)
-    if done.returncode != 0:
-        raise Failure(f"schemathesis ended with {done.returncode}; again with --seed {options.seed}")
-    seen = json.loads(counts.read_text())
-    print(f"answers to {user}: {seen}", flush=True)
+    given = {"role": role, "known": known, "secret": words if role == "stranger" else []}
+    token = fuzzer.server.token(user, agency)
+    seen = fuzzer.ask(user, token, SETTINGS, lambda counts: {"FUZZ_REST": json.dumps(given | {"counts": str(counts)})})
     if missing := [answer for answer in EXPECTED[role] if not seen.get(answer)]:
         raise Failure(f"too little was tried: {user} never got {missing}")
     return seen["answers"]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", default="target/debug/partyline")
-    parser.add_argument("--examples", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
+def fuzz(binary: str, options: argparse.Namespace) -> int:
+    """Asks as each of them; how many answers there were, all of them good."""
+    check_the_check()
     passed = 0
-    try:
-        check_the_check()
-        with serving(str(Path(options.binary).resolve())) as server:
-            server.command("apply", "-", given=OTHER)
-            ana = server.token()
-            words = sorted({word for word in texts(server.ask(EVERYTHING)) if len(word) > 6})
-            for who in WHO:
-                before = state(server, "acme", ana)
-                passed += fuzz(server, who, words, options)
-                if who[0] != "admin" and state(server, "acme", ana) != before:
-                    raise Failure(f"{who[2]} has changed something of acme's")
-    except (Failure, OSError, subprocess.SubprocessError) as error:
-        sys.stdout.flush()
-        print(f"fuzz_rest: {error}", file=sys.stderr)
-        return 1
-    print(f"{passed} passed, 0 failed")
-    return 0
+    with serving(binary) as server:
+        server.command("apply", "-", given=OTHER)
+        ana = server.token()
+        words = sorted({word for word in texts(server.ask(EVERYTHING)) if len(word) > 6})
+        fuzzer = Fuzzer(server, "/api/openapi.json", "fuzz_rest_check.py", options)
+        for who in WHO:
+            before = state(server, "acme", ana)
+            passed += ask(fuzzer, who, words)
+            if who[0] != "admin" and state(server, "acme", ana) != before:
+                raise Failure(f"{who[2]} has changed something of acme's")
+    return passed
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, fuzz))
