@@ -58,8 +58,8 @@ licences: ## fail if a dependency's licence or source is not one that deny.toml 
 bench: ## the benchmarks of docs/benchmarks.md, on SQLite (a quarter of an hour)
 	ulimit -n "$$(ulimit -Hn)"; cargo bench --bench webhook --bench voice --bench inbox --bench live
 
-bench-postgres: ## the webhook's benchmark on PostgreSQL (Debian: postgresql-15)
-	scripts/test-databases run postgres -- cargo bench --bench webhook
+bench-postgres: ## the webhook's benchmark on PostgreSQL, which syncs (Debian: postgresql-15)
+	PARTYLINE_TEST_SYNC=1 scripts/test-databases run postgres -- cargo bench --bench webhook
 
 signatures: binary $(VENV)/installed ## Twilio's own helper signs, we verify (python3)
 	$(VENV)/bin/python tests/twilio/vectors.py | diff -u tests/twilio/vectors.json -
