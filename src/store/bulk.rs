@@ -1,10 +1,19 @@
 //! Statements over many rows, in few shapes.
 //!
 //! Rows go in one statement as far as 64 reach, for a statement more is a round trip more; lists are
-//! filled up to a power of two. So some hundred prepared statements serve every batch.
+//! filled up to a power of two. So some hundred prepared statements serve every batch, and their texts
+//! are kept: a batch writes well over a thousand values, and to build its statements anew would take
+//! as long as the database needs to run them.
+
+use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, ModelTrait};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityName as _, EntityTrait, IdenStatic as _,
+    IntoActiveModel, Iterable as _, ModelTrait, QueryTrait as _, Statement,
+};
 
 /// The most rows that one statement writes.
 pub const MAX_ROWS: usize = 64;
@@ -18,7 +27,7 @@ where
     M: ModelTrait + IntoActiveModel<A>,
     A: ActiveModelTrait<Entity = M::Entity> + Send,
 {
-    write(conn, rows, None).await
+    upsert(conn, rows, &[], &[]).await
 }
 
 /// Inserts rows, and where one with the same primary key is there, sets these columns of it.
@@ -28,34 +37,71 @@ where
 pub async fn upsert<M, A>(
     conn: &impl ConnectionTrait,
     rows: Vec<M>,
-    key: &[<M::Entity as EntityTrait>::Column],
-    columns: &[<M::Entity as EntityTrait>::Column],
+    key: &[Column<M>],
+    columns: &[Column<M>],
 ) -> Result<(), DbErr>
 where
     M: ModelTrait + IntoActiveModel<A>,
     A: ActiveModelTrait<Entity = M::Entity> + Send,
 {
-    let mut on_conflict = OnConflict::columns(key.iter().copied());
-    on_conflict.update_columns(columns.iter().copied());
-    write(conn, rows, Some(on_conflict)).await
+    for run in rows.chunks(MAX_ROWS) {
+        conn.execute_raw(statement(conn.get_database_backend(), run, key, columns)).await?;
+    }
+    Ok(())
 }
 
-async fn write<M, A>(conn: &impl ConnectionTrait, rows: Vec<M>, on_conflict: Option<OnConflict>) -> Result<(), DbErr>
+type Column<M> = <<M as ModelTrait>::Entity as EntityTrait>::Column;
+
+/// All that the text of a statement depends on. There are as many as the code has calls of this
+/// module, times 64, times the kinds of databases.
+#[derive(PartialEq, Eq, Hash)]
+struct Shape {
+    backend: Discriminant<DbBackend>,
+    table: &'static str,
+    key: Vec<&'static str>,
+    columns: Vec<&'static str>,
+    rows: usize,
+}
+
+static TEXTS: LazyLock<RwLock<HashMap<Shape, Arc<str>>>> = LazyLock::new(RwLock::default);
+
+/// The statement that the library builds for these rows.
+fn statement<M, A>(backend: DbBackend, rows: &[M], key: &[Column<M>], columns: &[Column<M>]) -> Statement
 where
     M: ModelTrait + IntoActiveModel<A>,
     A: ActiveModelTrait<Entity = M::Entity> + Send,
 {
-    let mut rows = rows.into_iter();
-    while rows.len() > 0 {
-        let length = rows.len().min(MAX_ROWS);
-        let run: Vec<A> = rows.by_ref().take(length).map(IntoActiveModel::into_active_model).collect();
-        let mut insert = <M::Entity as EntityTrait>::insert_many(run);
-        if let Some(on_conflict) = &on_conflict {
-            insert = insert.on_conflict(on_conflict.clone());
-        }
-        insert.exec_without_returning(conn).await?;
+    let shape = Shape {
+        backend: discriminant(&backend),
+        table: M::Entity::default().table_name(),
+        key: key.iter().map(|column| column.as_str()).collect(),
+        columns: columns.iter().map(|column| column.as_str()).collect(),
+        rows: rows.len(),
+    };
+    let text = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(&shape).cloned();
+    let Some(text) = text else {
+        let built = build(backend, rows, key, columns);
+        let text = Arc::from(built.sql.as_str());
+        TEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(shape, text);
+        return built;
+    };
+    let values = rows.iter().flat_map(|row| Column::<M>::iter().map(|column| row.get(column)));
+    Statement::from_sql_and_values(backend, &*text, values)
+}
+
+fn build<M, A>(backend: DbBackend, rows: &[M], key: &[Column<M>], columns: &[Column<M>]) -> Statement
+where
+    M: ModelTrait + IntoActiveModel<A>,
+    A: ActiveModelTrait<Entity = M::Entity> + Send,
+{
+    let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
+    let mut insert = M::Entity::insert_many(rows);
+    if !key.is_empty() {
+        let mut on_conflict = OnConflict::columns(key.iter().copied());
+        on_conflict.update_columns(columns.iter().copied());
+        insert = insert.on_conflict(on_conflict);
     }
-    Ok(())
+    insert.build(backend)
 }
 
 /// A list for `IN`, its last value repeated until its length is a power of two.
@@ -69,12 +115,65 @@ pub fn list<T: Clone>(values: impl IntoIterator<Item = T>) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::{DateTime, TimeDelta};
+    use uuid::Uuid;
+
     use super::*;
+    use crate::domain::{AgencyId, ContactId, PhoneNumberId, ThreadId, UserId};
+    use crate::entity::{agency_position, contact, thread};
 
     #[test]
     fn lists_are_filled_up_with_their_last_value() {
         assert_eq!(list([1, 2, 3]), [1, 2, 3, 3]);
         assert_eq!(list([1]), [1]);
         assert!(list(Vec::<u8>::new()).is_empty());
+    }
+
+    /// The library's own statement is the model: first as built, then with the kept text.
+    #[track_caller]
+    fn is_as_the_library_builds_it<M, A>(rows: &[M], key: &[Column<M>], columns: &[Column<M>])
+    where
+        M: ModelTrait + IntoActiveModel<A>,
+        A: ActiveModelTrait<Entity = M::Entity> + Send,
+    {
+        for backend in [DbBackend::Sqlite, DbBackend::Postgres, DbBackend::MySql] {
+            for length in [1, rows.len()] {
+                let (first, second) = (&rows[..length], &rows[rows.len() - length..]);
+                assert_eq!(statement(backend, first, key, columns), build(backend, first, key, columns));
+                assert_eq!(statement(backend, second, key, columns), build(backend, second, key, columns));
+            }
+        }
+    }
+
+    #[test]
+    fn a_kept_text_takes_the_values_of_other_rows() {
+        let (agency, now) = (AgencyId(Uuid::from_u128(1)), DateTime::UNIX_EPOCH);
+        let contact = |n: u128, name: Option<&str>| contact::Model {
+            agency_id: agency,
+            id: ContactId(Uuid::from_u128(n)),
+            phone: format!("+1303555{n:04}"),
+            name: name.map(str::to_owned),
+            provider_user_id: Some(UserId(Uuid::from_u128(n + 1))).filter(|_| name.is_some()),
+            opted_out_at: None,
+            created_at: now,
+            updated_at: now + TimeDelta::seconds(1),
+        };
+        let rows = [contact(1, None), contact(2, Some("Ann")), contact(3, None)];
+        is_as_the_library_builds_it(&rows, &[], &[]);
+        is_as_the_library_builds_it(&rows, &[contact::Column::Id], &[contact::Column::Name]);
+        is_as_the_library_builds_it(&rows, &[contact::Column::Id], &[contact::Column::Phone]);
+        let thread = |n: u128| {
+            let (number, contact) = (PhoneNumberId(Uuid::from_u128(n)), ContactId(Uuid::from_u128(n)));
+            thread::Model::begin(agency, ThreadId(Uuid::from_u128(n)), number, contact, now)
+        };
+        is_as_the_library_builds_it(&[thread(1), thread(2)], &[], &[]);
+        let position = |position| agency_position::Model {
+            agency_id: agency,
+            epoch: Uuid::from_u128(7),
+            position,
+            directory_version: 2,
+            first_kept: 1,
+        };
+        is_as_the_library_builds_it(&[position(1), position(2)], &[], &[]);
     }
 }

@@ -9,6 +9,8 @@ use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBacken
 
 /// How long a statement waits for a connection, or on SQLite for another process's write.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a connection may have rested and is still taken without being asked whether it is there.
+const STALE: Duration = Duration::from_secs(1);
 /// Enough for every statement of the writer in each of its sizes: five tables, up to 64 rows each, and
 /// what reads.
 const PREPARED_STATEMENTS: usize = 512;
@@ -150,8 +152,11 @@ async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, DbErr> {
             })
         });
     if url.starts_with("sqlite:") {
-        // A ping before each statement costs more than the statement, and a file does not go away.
+        // A file does not go away.
         options.test_before_acquire(false);
+    } else {
+        // A ping is a round trip. What was used just now is still there, or its failure is no surprise.
+        options.test_before_acquire_if_idle_for(STALE);
     }
     sea_orm::Database::connect(options).await
 }

@@ -1,6 +1,7 @@
 //! One lane: takes what waits, has it written, answers. Halves a batch that a bad text spoils.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::sync::mpsc;
@@ -12,6 +13,8 @@ use crate::store::failure::describe;
 
 /// How often a batch that lost a race is run again.
 const RETRIES: u32 = 3;
+/// How long a batch waits to become as large as the one before it.
+const GATHER: Duration = Duration::from_millis(1);
 
 pub(super) struct Lane {
     shared: Arc<Shared>,
@@ -54,7 +57,10 @@ impl Lane {
 
     pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
         let mut jobs = Vec::with_capacity(MAX_ROWS);
+        let mut before = 0;
         while waiting.recv_many(&mut jobs, MAX_ROWS).await > 0 {
+            self.gather(&mut jobs, &mut waiting, before).await;
+            before = jobs.len();
             let mut parts = vec![Batch::of(&mut jobs)];
             while let Some(part) = parts.pop() {
                 if part.len() > 0 {
@@ -66,6 +72,24 @@ impl Lane {
             && let Err(error) = conn.close().await
         {
             tracing::warn!(error = describe(&error), "a writing connection did not close");
+        }
+    }
+
+    /// Lets those who were answered together come again together. The first of them to be back would
+    /// have a transaction of its own, which costs half of what one for all does, and the others would
+    /// wait for it. Where few write at a time, nobody waits.
+    async fn gather(&self, jobs: &mut Vec<Job>, waiting: &mut mpsc::Receiver<Job>, before: usize) {
+        if jobs.len() >= before {
+            return;
+        }
+        let mut pause = self.shared.clock.pause(GATHER);
+        while jobs.len() < before {
+            let room = MAX_ROWS - jobs.len();
+            tokio::select! {
+                biased;
+                taken = waiting.recv_many(jobs, room) => if taken == 0 { return },
+                () = &mut pause => return,
+            }
         }
     }
 

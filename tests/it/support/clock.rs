@@ -58,6 +58,10 @@ impl Clock for MockClock {
             }
         })
     }
+
+    fn pause(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::task::yield_now())
+    }
 }
 
 #[tokio::test]
