@@ -35,6 +35,9 @@ struct Feed {
     tail: VecDeque<Arc<event::Model>>,
     /// One at a time reads what others wrote: the others find it in the tail.
     reading: Arc<tokio::sync::Mutex<()>>,
+    /// How many looks at the log's head have begun, and what the last of them found.
+    looks: u64,
+    found: Option<(u64, agency_position::Model)>,
 }
 
 impl Feeds {
@@ -124,9 +127,28 @@ impl Feeds {
         self.lock().entry(agency).or_insert_with(Feed::new).directory.subscribe()
     }
 
-    /// Where the log begins and ends.
+    /// Where the log of a followed agency begins and ends. When a server has restarted everybody asks
+    /// at once: a look at the database serves all who had asked before it began, and whoever waits for
+    /// one holds no room to make it.
     pub(super) async fn head(&self, agency: AgencyId) -> Result<Option<agency_position::Model>, DbErr> {
-        event_log::head(&self.conn, agency).await
+        let asked = self.lock().get(&agency).map(|feed| (Arc::clone(&feed.reading), feed.looks));
+        let Some((reading, begun)) = asked else { return event_log::head(&self.conn, agency).await };
+        let _reading = reading.lock().await;
+        let look = {
+            let mut feeds = self.lock();
+            let feed = feeds.entry(agency).or_insert_with(Feed::new);
+            match &feed.found {
+                Some((look, head)) if *look > begun => return Ok(Some(head.clone())),
+                _ => feed.looks += 1,
+            }
+            feed.looks
+        };
+        let head = Box::pin(event_log::head(&self.conn, agency)).await?;
+        if let (Some(head), Some(feed)) = (&head, self.lock().get_mut(&agency)) {
+            feed.found = Some((look, head.clone()));
+            feed.raise(head.position);
+        }
+        Ok(head)
     }
 
     /// The next events after a position, in order and without a gap; empty if there are none yet.
@@ -161,9 +183,11 @@ impl Feeds {
     fn held_after(&self, agency: AgencyId, position: i64) -> Option<Vec<Arc<event::Model>>> {
         let feeds = self.lock();
         let Feed { head, tail, .. } = feeds.get(&agency)?;
-        let first = tail.front()?.position;
-        let skip = usize::try_from(position.checked_add(1)?.checked_sub(first)?).ok()?;
-        let caught_up = skip == tail.len() && *head.borrow() <= position;
+        let next = position.checked_add(1)?;
+        let first = tail.front().map_or(next, |event| event.position);
+        let skip = usize::try_from(next.checked_sub(first)?).ok()?;
+        // A feed whose head is 0 has not learnt yet where the log ends.
+        let caught_up = skip == tail.len() && (1..=position).contains(&*head.borrow());
         (skip < tail.len() || caught_up).then(|| tail.iter().skip(skip).take(HANDFUL).cloned().collect())
     }
 
@@ -183,6 +207,8 @@ impl Feed {
             directory: watch::Sender::new(()),
             tail: VecDeque::new(),
             reading: Arc::default(),
+            looks: 0,
+            found: None,
         }
     }
 

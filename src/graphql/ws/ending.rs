@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::watch;
 
 use super::protocol::Close;
@@ -9,24 +10,32 @@ use crate::graphql::limits::CHECK_AGAIN_AFTER;
 use crate::service::Services;
 use crate::service::authenticate::Identity;
 
-/// Waits until the token expires, the user is not active any more, or the server goes away.
-pub(super) async fn ending(services: Arc<Services>, identity: Identity, drain: watch::Receiver<bool>) -> Close {
-    tokio::select! {
-        () = expiry(&services, identity) => Close::Forbidden,
-        () = deactivation(&services, identity) => Close::Forbidden,
-        () = drained(drain) => Close::Restart,
+/// Waits until the token expires, the user is not active any more, or the server goes away. A block, for
+/// the arguments of an asynchronous function would stand in it twice.
+pub(super) fn ending(
+    services: Arc<Services>,
+    identity: Identity,
+    mut drain: watch::Receiver<bool>,
+) -> BoxFuture<'static, Close> {
+    async move {
+        tokio::select! {
+            () = expiry(&services, &identity) => Close::Forbidden,
+            () = deactivation(&services, &identity) => Close::Forbidden,
+            () = drained(&mut drain) => Close::Restart,
+        }
     }
+    .boxed()
 }
 
 /// Waits until the server goes away.
-pub(super) async fn drained(mut drain: watch::Receiver<bool>) {
+pub(super) async fn drained(drain: &mut watch::Receiver<bool>) {
     if drain.wait_for(|draining| *draining).await.is_err() {
         // Nobody is left to say so: then nobody says so.
         std::future::pending::<()>().await;
     }
 }
 
-async fn expiry(services: &Services, identity: Identity) {
+async fn expiry(services: &Services, identity: &Identity) {
     loop {
         // The clock may be set in between: it is asked again after each wait.
         let left = identity.expires_at - services.clock.now();
@@ -38,7 +47,7 @@ async fn expiry(services: &Services, identity: Identity) {
 }
 
 /// Thousands of idle sockets cost nothing: each looks at its user only when the directory changes.
-async fn deactivation(services: &Services, identity: Identity) {
+async fn deactivation(services: &Services, identity: &Identity) {
     let mut changes = services.feeds.directory_changes(identity.agency);
     // A change may have come between the token's check and now.
     changes.mark_changed();

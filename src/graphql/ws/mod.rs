@@ -42,5 +42,5 @@ pub(super) async fn upgrade(
         .write_buffer_size(0)
         .max_message_size(MAX_BODY_BYTES)
         .max_frame_size(MAX_BODY_BYTES)
-        .on_upgrade(move |ws| socket::serve(ws, state).boxed())
+        .on_upgrade(move |ws| socket::serve(Box::new(ws), state).boxed())
 }

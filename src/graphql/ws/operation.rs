@@ -33,7 +33,7 @@ pub(super) fn run(state: &GraphqlState, caller: Caller, id: Arc<str>, asked: Ask
         let steps = match prepared {
             Ok(prepared) if prepared.kind == OperationType::Subscription => {
                 match Subscriber::begin(live, caller, prepared).await {
-                    Ok(Some(subscriber)) => return follow(id, subscriber).boxed(),
+                    Ok(Some(subscriber)) => return follow(id, Box::new(subscriber)).boxed(),
                     Ok(None) => vec![complete(&id)],
                     Err(refused) => vec![error(&id, &refused)],
                 }
@@ -62,8 +62,9 @@ fn result(id: &Arc<str>, answer: &Answer) -> Vec<Step> {
     }
 }
 
-/// A subscription's results, until it ends.
-fn follow(id: Arc<str>, subscriber: Subscriber) -> impl futures_util::Stream<Item = Step> {
+/// A subscription's results, until it ends. The subscriber is boxed: what it is handed on in holds
+/// room for it twice.
+fn follow(id: Arc<str>, subscriber: Box<Subscriber>) -> impl futures_util::Stream<Item = Step> {
     stream::unfold(Some((id, subscriber)), |state| async {
         let (id, mut subscriber) = state?;
         let delivered = subscriber.next().await;

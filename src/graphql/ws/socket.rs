@@ -1,12 +1,11 @@
 //! One socket's conversation, from the introduction to the farewell.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{AbortHandle, Abortable, BoxStream, SelectAll};
 
 use super::ending::{drained, ending};
@@ -44,8 +43,8 @@ impl From<Close> for End {
 /// Serves a socket to its end.
 ///
 /// Sockets are many and idle: what is rare (beginning, ending, taking a message in) is boxed, so that
-/// what waits is small.
-pub(super) async fn serve(mut ws: WebSocket, state: Arc<GraphqlState>) {
+/// what waits is small. So is what would otherwise stand in it twice, as an argument and as a variable.
+pub(super) async fn serve(mut ws: Box<WebSocket>, state: Arc<GraphqlState>) {
     let clock = Arc::clone(&state.services.clock);
     let end = match Box::pin(introduce(&mut ws, &state)).await {
         Ok(identity) => Conversation::new(&mut ws, state, identity).run().await,
@@ -61,7 +60,7 @@ pub(super) async fn serve(mut ws: WebSocket, state: Arc<GraphqlState>) {
 /// Closes the socket, or lets the answer to the other side's farewell out, and waits a little for the
 /// other side to close: a connection that is cut with something unread in it may take the farewell
 /// with it.
-async fn farewell(mut ws: WebSocket, close: Option<Close>, clock: &dyn Clock) {
+async fn farewell(mut ws: Box<WebSocket>, close: Option<Close>, clock: &dyn Clock) {
     let closed = async {
         if let Some(close) = &close
             && ws.send(Message::Close(Some(close.frame()))).await.is_err()
@@ -88,10 +87,11 @@ async fn introduce(ws: &mut WebSocket, state: &GraphqlState) -> Result<Identity,
     if ws.protocol().is_none() {
         return Err(Close::Subprotocol.into());
     }
+    let mut drain = state.drain.clone();
     tokio::select! {
         introduced = introduction(ws, state) => introduced,
         () = state.services.clock.sleep(INIT_WITHIN) => Err(Close::InitTimeout.into()),
-        () = drained(state.drain.clone()) => Err(Close::Restart.into()),
+        () = drained(&mut drain) => Err(Close::Restart.into()),
     }
 }
 
@@ -153,7 +153,7 @@ struct Conversation<'a> {
     ws: &'a mut WebSocket,
     state: Arc<GraphqlState>,
     identity: Identity,
-    ending: Pin<Box<dyn Future<Output = Close> + Send>>,
+    ending: BoxFuture<'static, Close>,
     operations: SelectAll<Abortable<BoxStream<'static, Step>>>,
     handles: HashMap<Arc<str>, AbortHandle>,
     /// How many messages went out since the other side was last listened to.
@@ -162,11 +162,11 @@ struct Conversation<'a> {
 
 impl<'a> Conversation<'a> {
     fn new(ws: &'a mut WebSocket, state: Arc<GraphqlState>, identity: Identity) -> Self {
-        let ending = Box::pin(ending(Arc::clone(&state.services), identity, state.drain.clone()));
+        let ending = ending(Arc::clone(&state.services), identity, state.drain.clone());
         Self { ws, state, identity, ending, operations: SelectAll::new(), handles: HashMap::new(), given: 0 }
     }
 
-    async fn run(mut self) -> End {
+    async fn run(&mut self) -> End {
         let mut turn = Box::pin(self.send(protocol::ack())).await;
         loop {
             turn = match turn {
