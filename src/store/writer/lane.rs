@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 use tokio::sync::mpsc;
 
 use super::batch::{Failure, Outcomes, write};
 use super::{InboundJob, InboundOutcome, Job, Shared, UnitJob, WriteError};
+use crate::ports::Clock;
 use crate::store::bulk::MAX_ROWS;
 use crate::store::failure::describe;
 
 /// How often a batch that lost a race is run again.
 const RETRIES: u32 = 3;
-/// How long a batch waits to become as large as the one before it.
+/// How long a batch waits to become as large as the one before it, where statements are round trips.
 const GATHER: Duration = Duration::from_millis(1);
 
 pub(super) struct Lane {
@@ -57,10 +58,13 @@ impl Lane {
 
     pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
         let mut jobs = Vec::with_capacity(MAX_ROWS);
+        let gathers = self.shared.database.backend() != DbBackend::Sqlite;
         let mut before = 0;
         while waiting.recv_many(&mut jobs, MAX_ROWS).await > 0 {
-            self.gather(&mut jobs, &mut waiting, before).await;
-            before = jobs.len();
+            if gathers {
+                gather(&*self.shared.clock, &mut jobs, &mut waiting, before).await;
+                before = jobs.len();
+            }
             let mut parts = vec![Batch::of(&mut jobs)];
             while let Some(part) = parts.pop() {
                 if part.len() > 0 {
@@ -72,24 +76,6 @@ impl Lane {
             && let Err(error) = conn.close().await
         {
             tracing::warn!(error = describe(&error), "a writing connection did not close");
-        }
-    }
-
-    /// Lets those who were answered together come again together. The first of them to be back would
-    /// have a transaction of its own, which costs half of what one for all does, and the others would
-    /// wait for it. Where few write at a time, nobody waits.
-    async fn gather(&self, jobs: &mut Vec<Job>, waiting: &mut mpsc::Receiver<Job>, before: usize) {
-        if jobs.len() >= before {
-            return;
-        }
-        let mut pause = self.shared.clock.pause(GATHER);
-        while jobs.len() < before {
-            let room = MAX_ROWS - jobs.len();
-            tokio::select! {
-                biased;
-                taken = waiting.recv_many(jobs, room) => if taken == 0 { return },
-                () = &mut pause => return,
-            }
         }
     }
 
@@ -144,6 +130,24 @@ impl Lane {
     }
 }
 
+/// Lets those who were answered together come again together. The first of them to be back would
+/// have a transaction of its own, whose round trips cost half of what one for all does, and the others
+/// would wait for it. Where one writes at a time, nobody waits.
+async fn gather<J>(clock: &dyn Clock, jobs: &mut Vec<J>, waiting: &mut mpsc::Receiver<J>, before: usize) {
+    if jobs.len() >= before {
+        return;
+    }
+    let mut pause = clock.pause(GATHER);
+    while jobs.len() < before {
+        let missing = before - jobs.len();
+        tokio::select! {
+            biased;
+            taken = waiting.recv_many(jobs, missing) => if taken == 0 { return },
+            () = &mut pause => return,
+        }
+    }
+}
+
 fn answer(batch: Batch, outcomes: Vec<InboundOutcome>) {
     for (job, outcome) in batch.inbound.into_iter().zip(outcomes) {
         // A caller that has gone away does not want the answer.
@@ -160,5 +164,67 @@ fn refuse(batch: Batch) {
     }
     for job in batch.units {
         job.work.answer(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+    use std::pin::Pin;
+
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+
+    /// A clock whose pauses are over at once, or never.
+    #[derive(Debug)]
+    struct Pauses {
+        over: bool,
+    }
+
+    impl Clock for Pauses {
+        fn now(&self) -> DateTime<Utc> {
+            DateTime::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            Box::pin(pending())
+        }
+
+        fn pause(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            if self.over { Box::pin(ready(())) } else { Box::pin(pending()) }
+        }
+    }
+
+    async fn gathered(over: bool, come: usize, stays: bool, before: usize) -> usize {
+        let (sender, mut waiting) = mpsc::channel(8);
+        for job in 0..come {
+            sender.try_send(job).unwrap();
+        }
+        let sender = Some(sender).filter(|_| stays);
+        let mut jobs = vec![0];
+        gather(&Pauses { over }, &mut jobs, &mut waiting, before).await;
+        drop(sender);
+        jobs.len()
+    }
+
+    #[tokio::test]
+    async fn a_batch_waits_to_become_as_large_as_the_last_one_and_no_longer() {
+        // All are there: nobody waits for the pause.
+        assert_eq!(gathered(false, 2, true, 3).await, 3);
+        // What comes beyond them is taken with the next batch.
+        assert_eq!(gathered(false, 5, true, 3).await, 3);
+        // The pause is over.
+        assert_eq!(gathered(true, 1, true, 3).await, 2);
+        assert_eq!(gathered(true, 0, true, 3).await, 1);
+        // Where one wrote at a time, nobody waits.
+        assert_eq!(gathered(false, 0, true, 1).await, 1);
+        assert_eq!(gathered(false, 0, true, 0).await, 1);
+        // The server stops.
+        assert_eq!(gathered(false, 1, false, 3).await, 2);
     }
 }
