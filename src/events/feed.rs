@@ -33,11 +33,14 @@ struct Feed {
     directory: watch::Sender<()>,
     /// Consecutive events, the newest last.
     tail: VecDeque<Arc<event::Model>>,
+    /// Where the tail ends: up to here everything has been taken note of. Not known until the log has
+    /// been looked at.
+    end: Option<i64>,
     /// One at a time reads what others wrote: the others find it in the tail.
     reading: Arc<tokio::sync::Mutex<()>>,
-    /// How many looks at the log's head have begun, and what the last of them found.
+    /// How many looks at the log's head have begun; the number of the last that came back, and with what.
     looks: u64,
-    found: Option<(u64, agency_position::Model)>,
+    found: Option<(u64, Result<Option<agency_position::Model>, DbErr>)>,
 }
 
 impl Feeds {
@@ -51,7 +54,8 @@ impl Feeds {
         let mut feeds = self.lock();
         for Committed { agency, events, .. } in committed {
             let Some(feed) = feeds.get_mut(agency) else { continue };
-            if feed.append(events) {
+            feed.append(events);
+            if changes_directory(events) {
                 feed.directory.send_replace(());
             }
             if let Some(newest) = events.last() {
@@ -88,32 +92,47 @@ impl Feeds {
     pub async fn notice(&self, agency: AgencyId, position: i64) -> Result<(), DbErr> {
         let Some(reading) = self.reading(agency) else { return Ok(()) };
         let _reading = reading.lock().await;
-        let (head, last) = match self.lock().get(&agency) {
-            Some(feed) => (*feed.head.borrow(), feed.last()),
-            None => return Ok(()),
-        };
-        if position <= head && last.is_none_or(|last| position <= last) {
-            return Ok(());
+        self.catch_up(agency, position).await
+    }
+
+    /// Takes note of all that was written up to this position, and wakes those who follow. One at a time:
+    /// whoever calls it is the one who reads.
+    async fn catch_up(&self, agency: AgencyId, position: i64) -> Result<(), DbErr> {
+        let Some(end) = self.lock().get(&agency).map(|feed| feed.end) else { return Ok(()) };
+        match end {
+            Some(end) if position <= end => {}
+            Some(end) if position - end <= TAIL as i64 => {
+                let missed = event_log::after(&self.conn, agency, end, TAIL as u64).await?;
+                self.take(agency, &missed);
+            }
+            // Nobody knows what happened before: the directory may have changed.
+            _ => {
+                self.directories.expire(agency);
+                if let Some(feed) = self.lock().get_mut(&agency) {
+                    feed.tail.clear();
+                    feed.end = Some(position);
+                    feed.directory.send_replace(());
+                }
+            }
         }
-        let from = last.unwrap_or(head);
-        let within_reach = from > 0 && position - from <= TAIL as i64;
-        let missed =
-            if within_reach { event_log::after(&self.conn, agency, from, TAIL as u64).await? } else { Vec::new() };
-        let directory_changed = !within_reach || missed.iter().any(|event| event.kind == EventKind::DirectoryUpdated);
+        if let Some(feed) = self.lock().get_mut(&agency) {
+            feed.raise(position.max(feed.end.unwrap_or(position)));
+        }
+        Ok(())
+    }
+
+    /// Takes events that were read from the log, which another process may have written.
+    fn take(&self, agency: AgencyId, events: &[Arc<event::Model>]) {
+        let directory_changed = changes_directory(events);
         if directory_changed {
             self.directories.expire(agency);
         }
-        let mut feeds = self.lock();
-        let Some(feed) = feeds.get_mut(&agency) else { return Ok(()) };
-        if !within_reach {
-            feed.tail.clear();
+        if let Some(feed) = self.lock().get_mut(&agency) {
+            feed.append(events);
+            if directory_changed {
+                feed.directory.send_replace(());
+            }
         }
-        feed.append(&missed);
-        if directory_changed {
-            feed.directory.send_replace(());
-        }
-        feed.raise(position.max(feed.last().unwrap_or(position)));
-        Ok(())
     }
 
     /// The signal of an agency's feed: the newest position that is known here.
@@ -128,8 +147,8 @@ impl Feeds {
     }
 
     /// Where the log of a followed agency begins and ends. When a server has restarted everybody asks
-    /// at once: a look at the database serves all who had asked before it began, and whoever waits for
-    /// one holds no room to make it.
+    /// at once: a look at the database serves all who had asked before it began, and those who only wait
+    /// carry no look's future.
     pub(super) async fn head(&self, agency: AgencyId) -> Result<Option<agency_position::Model>, DbErr> {
         let asked = self.lock().get(&agency).map(|feed| (Arc::clone(&feed.reading), feed.looks));
         let Some((reading, begun)) = asked else { return event_log::head(&self.conn, agency).await };
@@ -138,15 +157,22 @@ impl Feeds {
             let mut feeds = self.lock();
             let feed = feeds.entry(agency).or_insert_with(Feed::new);
             match &feed.found {
-                Some((look, head)) if *look > begun => return Ok(Some(head.clone())),
+                Some((look, found)) if *look > begun => return found.clone(),
                 _ => feed.looks += 1,
             }
             feed.looks
         };
-        let head = Box::pin(event_log::head(&self.conn, agency)).await?;
-        if let (Some(head), Some(feed)) = (&head, self.lock().get_mut(&agency)) {
-            feed.found = Some((look, head.clone()));
-            feed.raise(head.position);
+        let found = Box::pin(self.look(agency)).await;
+        if let Some(feed) = self.lock().get_mut(&agency) {
+            feed.found = Some((look, found.clone()));
+        }
+        found
+    }
+
+    async fn look(&self, agency: AgencyId) -> Result<Option<agency_position::Model>, DbErr> {
+        let head = event_log::head(&self.conn, agency).await?;
+        if let Some(head) = &head {
+            self.catch_up(agency, head.position).await?;
         }
         Ok(head)
     }
@@ -161,7 +187,7 @@ impl Feeds {
     }
 
     async fn read_after(&self, agency: AgencyId, position: i64) -> Result<Vec<Arc<event::Model>>, DbErr> {
-        let follows_the_tail = self.lock().get(&agency).is_some_and(|feed| feed.last() == Some(position));
+        let follows_the_tail = self.lock().get(&agency).is_some_and(|feed| feed.end == Some(position));
         match self.reading(agency).filter(|_| follows_the_tail) {
             // Another process wrote in between. Everybody at the tail's end needs the same events.
             Some(reading) => {
@@ -170,9 +196,7 @@ impl Feeds {
                     return Ok(held);
                 }
                 let events = event_log::after(&self.conn, agency, position, PAGE).await?;
-                if let Some(feed) = self.lock().get_mut(&agency) {
-                    feed.append(&events);
-                }
+                self.take(agency, &events);
                 Ok(events)
             }
             None => event_log::after(&self.conn, agency, position, PAGE).await,
@@ -182,13 +206,11 @@ impl Feeds {
     /// The same from memory alone; `None` if it does not reach from there to the newest.
     fn held_after(&self, agency: AgencyId, position: i64) -> Option<Vec<Arc<event::Model>>> {
         let feeds = self.lock();
-        let Feed { head, tail, .. } = feeds.get(&agency)?;
-        let next = position.checked_add(1)?;
-        let first = tail.front().map_or(next, |event| event.position);
-        let skip = usize::try_from(next.checked_sub(first)?).ok()?;
-        // A feed whose head is 0 has not learnt yet where the log ends.
-        let caught_up = skip == tail.len() && (1..=position).contains(&*head.borrow());
-        (skip < tail.len() || caught_up).then(|| tail.iter().skip(skip).take(HANDFUL).cloned().collect())
+        let Feed { head, tail, end, .. } = feeds.get(&agency)?;
+        let unseen = usize::try_from((*end)?.checked_sub(position)?).unwrap_or(0);
+        let skip = tail.len().checked_sub(unseen)?;
+        let caught_up = unseen == 0 && *head.borrow() <= position;
+        (unseen > 0 || caught_up).then(|| tail.iter().skip(skip).take(HANDFUL).cloned().collect())
     }
 
     fn reading(&self, agency: AgencyId) -> Option<Arc<tokio::sync::Mutex<()>>> {
@@ -206,30 +228,25 @@ impl Feed {
             head: watch::Sender::new(0),
             directory: watch::Sender::new(()),
             tail: VecDeque::new(),
+            end: None,
             reading: Arc::default(),
             looks: 0,
             found: None,
         }
     }
 
-    fn last(&self) -> Option<i64> {
-        self.tail.back().map(|event| event.position)
-    }
-
     /// Takes what continues the tail. What begins further on is left to be read from the log, for
-    /// another process wrote in between. Tells whether a change of the directory was among it.
-    fn append(&mut self, events: &[Arc<event::Model>]) -> bool {
-        let mut directory = false;
+    /// another process wrote in between.
+    fn append(&mut self, events: &[Arc<event::Model>]) {
         for event in events {
-            directory |= event.kind == EventKind::DirectoryUpdated;
-            if self.last().is_none_or(|last| last + 1 == event.position) {
+            if self.end.is_some_and(|end| end + 1 == event.position) {
                 self.tail.push_back(Arc::clone(event));
+                self.end = Some(event.position);
             }
             if self.tail.len() > TAIL {
                 self.tail.pop_front();
             }
         }
-        directory
     }
 
     fn raise(&self, position: i64) {
@@ -239,4 +256,8 @@ impl Feed {
             newer
         });
     }
+}
+
+fn changes_directory(events: &[Arc<event::Model>]) -> bool {
+    events.iter().any(|event| event.kind == EventKind::DirectoryUpdated)
 }

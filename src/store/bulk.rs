@@ -30,7 +30,8 @@ where
     upsert(conn, rows, &[], &[]).await
 }
 
-/// Inserts rows, and where one with the same primary key is there, sets these columns of it.
+/// Inserts rows, and where one with the same primary key is there, sets these columns of it. Without a
+/// key none may be there yet.
 ///
 /// # Errors
 /// When the database refuses one of them.

@@ -155,7 +155,7 @@ async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, DbErr> {
         // A file does not go away.
         options.test_before_acquire(false);
     } else {
-        // A ping is a round trip. What was used just now is still there, or its failure is no surprise.
+        // A ping is a round trip. If a connection breaks within a second of its last use, one statement fails.
         options.test_before_acquire_if_idle_for(STALE);
     }
     sea_orm::Database::connect(options).await

@@ -1,7 +1,9 @@
 //! Two servers on one database.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use partyline::events::Subscription;
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -63,6 +65,32 @@ async fn a_user_who_is_switched_off_by_another_process_is_shown_out() {
     // The socket may have looked at its user in between; it looks again, a second later at most.
     two.clock.advance(Duration::from_secs(1));
     assert_eq!(bens.next().await, Err(Closed(Some(4403))));
+}
+
+/// Whoever subscribes learns where the log ends before the poll does: what led there must be told all the same.
+#[tokio::test]
+async fn a_user_who_is_switched_off_is_shown_out_also_when_somebody_subscribes_first() {
+    let one = TestApp::start().await;
+    for texts in 0..2 {
+        let two = one.beside().await;
+        let mut bens = two.socket(&two.token("acme", "ben")).await;
+        let (agency, feeds) = (two.agency("acme").await, &two.services().feeds);
+        let begin = || Subscription::begin(Arc::clone(feeds), agency, None);
+        let mut follower = begin().await.unwrap();
+        for _ in 0..texts {
+            two.text("+13035560001", DESK, "in the tail").await;
+            follower.next().await.unwrap();
+        }
+        // Ben's socket has looked at him twice by now.
+        two.clock.advance(Duration::from_secs(1));
+        one.apply("agencies: [{key: acme, users: [{key: ben, active: false}]}]").await;
+        let _second = begin().await.unwrap();
+        follower.next().await.unwrap();
+        two.services().feeds.poll().await.unwrap();
+        two.clock.advance(Duration::from_secs(1));
+        assert_eq!(bens.next().await, Err(Closed(Some(4403))), "after {texts} texts");
+        one.apply("agencies: [{key: acme, users: [{key: ben, active: true}]}]").await;
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! One execution for many subscribers: nobody gets what is another's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use futures_util::future::join_all;
+use futures_util::poll;
+use partyline::events::Subscription;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -145,6 +149,27 @@ async fn one_execution_serves_all_who_would_get_the_same() {
         }
     }
     assert_eq!(costs[0], costs[1], "statements for one subscriber and for twenty");
+}
+
+#[tokio::test]
+async fn many_who_subscribe_at_once_share_a_look_at_the_log() {
+    const SUBSCRIBERS: u64 = 50;
+    let app = TestApp::start().await;
+    app.text("+13035560001", DESK, "before").await;
+    let (agency, feeds) = (app.agency("acme").await, &app.services().feeds);
+    let before = app.services().database.statements();
+    let beginning = (0..SUBSCRIBERS).map(|_| Subscription::begin(Arc::clone(feeds), agency, None));
+    let mut subscribers: Vec<Subscription> =
+        join_all(beginning).await.into_iter().map(|begun| begun.ok().unwrap()).collect();
+    for subscriber in &mut subscribers {
+        assert!(poll!(Box::pin(subscriber.next())).is_pending(), "they follow from now on");
+    }
+    let cost = app.services().database.statements() - before;
+    assert!(cost < SUBSCRIBERS, "{cost} statements for {SUBSCRIBERS} who begin at once");
+    app.text("+13035560001", DESK, "after").await;
+    let events = join_all(subscribers.iter_mut().map(Subscription::next)).await;
+    let positions: BTreeSet<i64> = events.into_iter().map(|event| event.unwrap().event.position).collect();
+    assert_eq!(positions.len(), 1, "all get the event that came after");
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use crate::graphql::limits::CHECK_AGAIN_AFTER;
 use crate::service::Services;
 use crate::service::authenticate::Identity;
 
-/// Waits until the token expires, the user is not active any more, or the server goes away. A block, for
-/// the arguments of an asynchronous function would stand in it twice.
+/// Waits until the token expires, the user is not active any more, or the server goes away. No `async fn`:
+/// its future would hold each argument twice.
 pub(super) fn ending(
     services: Arc<Services>,
     identity: Identity,

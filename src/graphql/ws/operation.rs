@@ -62,8 +62,7 @@ fn result(id: &Arc<str>, answer: &Answer) -> Vec<Step> {
     }
 }
 
-/// A subscription's results, until it ends. The subscriber is boxed: what it is handed on in holds
-/// room for it twice.
+/// A subscription's results, until it ends. Boxed: the stream would hold room for two subscribers.
 fn follow(id: Arc<str>, subscriber: Box<Subscriber>) -> impl futures_util::Stream<Item = Step> {
     stream::unfold(Some((id, subscriber)), |state| async {
         let (id, mut subscriber) = state?;

@@ -43,7 +43,7 @@ impl From<Close> for End {
 /// Serves a socket to its end.
 ///
 /// Sockets are many and idle: what is rare (beginning, ending, taking a message in) is boxed, so that
-/// what waits is small. So is what would otherwise stand in it twice, as an argument and as a variable.
+/// what waits is small; and the socket itself, which would stand in it twice, as argument and as variable.
 pub(super) async fn serve(mut ws: Box<WebSocket>, state: Arc<GraphqlState>) {
     let clock = Arc::clone(&state.services.clock);
     let end = match Box::pin(introduce(&mut ws, &state)).await {
