@@ -78,10 +78,12 @@ impl Feeds {
         if followed.is_empty() {
             return Ok(());
         }
+        let mut outcome = Ok(());
         for (agency, position) in event_log::positions(&self.conn, &followed).await? {
-            self.notice(agency, position).await?;
+            // One agency's trouble is not the others'.
+            outcome = outcome.and(self.notice(agency, position).await);
         }
-        Ok(())
+        outcome
     }
 
     /// Another process is said to have written up to this position: reads what it wrote, once for
@@ -96,7 +98,7 @@ impl Feeds {
     }
 
     /// Takes note of all that was written up to this position, and wakes those who follow. One at a time:
-    /// whoever calls it is the one who reads.
+    /// whoever calls it is the one who reads. The position is a hint, which the log must bear out.
     async fn catch_up(&self, agency: AgencyId, position: i64) -> Result<(), DbErr> {
         let Some(end) = self.lock().get(&agency).map(|feed| feed.end) else { return Ok(()) };
         match end {
@@ -107,16 +109,19 @@ impl Feeds {
             }
             // Nobody knows what happened before: the directory may have changed.
             _ => {
+                let Some(head) = event_log::head(&self.conn, agency).await? else { return Ok(()) };
                 self.directories.expire(agency);
                 if let Some(feed) = self.lock().get_mut(&agency) {
                     feed.tail.clear();
-                    feed.end = Some(position);
+                    feed.end = Some(head.position);
                     feed.directory.send_replace(());
                 }
             }
         }
-        if let Some(feed) = self.lock().get_mut(&agency) {
-            feed.raise(position.max(feed.end.unwrap_or(position)));
+        if let Some(feed) = self.lock().get_mut(&agency)
+            && let Some(end) = feed.end
+        {
+            feed.raise(end);
         }
         Ok(())
     }
@@ -147,11 +152,16 @@ impl Feeds {
     }
 
     /// Where the log of a followed agency begins and ends. When a server has restarted everybody asks
-    /// at once: a look at the database serves all who had asked before it began, and those who only wait
-    /// carry no look's future.
-    pub(super) async fn head(&self, agency: AgencyId) -> Result<Option<agency_position::Model>, DbErr> {
-        let asked = self.lock().get(&agency).map(|feed| (Arc::clone(&feed.reading), feed.looks));
-        let Some((reading, begun)) = asked else { return event_log::head(&self.conn, agency).await };
+    /// at once: a look at the database serves all who had asked before it began.
+    pub(super) async fn head(self: &Arc<Self>, agency: AgencyId) -> Result<Option<agency_position::Model>, DbErr> {
+        let begun = self.lock().entry(agency).or_insert_with(Feed::new).looks;
+        let feeds = Arc::clone(self);
+        apart(async move { feeds.look_after(agency, begun).await }).await
+    }
+
+    /// What a look found that began after so many others.
+    async fn look_after(&self, agency: AgencyId, begun: u64) -> Result<Option<agency_position::Model>, DbErr> {
+        let Some(reading) = self.reading(agency) else { return event_log::head(&self.conn, agency).await };
         let _reading = reading.lock().await;
         let look = {
             let mut feeds = self.lock();
@@ -162,6 +172,7 @@ impl Feeds {
             }
             feed.looks
         };
+        // Boxed: those who only wait carry no look's future.
         let found = Box::pin(self.look(agency)).await;
         if let Some(feed) = self.lock().get_mut(&agency) {
             feed.found = Some((look, found.clone()));
@@ -178,7 +189,11 @@ impl Feeds {
     }
 
     /// The next events after a position, in order and without a gap; empty if there are none yet.
-    pub(super) async fn after(&self, agency: AgencyId, position: i64) -> Result<Vec<Arc<event::Model>>, DbErr> {
+    pub(super) async fn after(
+        self: &Arc<Self>,
+        agency: AgencyId,
+        position: i64,
+    ) -> Result<Vec<Arc<event::Model>>, DbErr> {
         match self.held_after(agency, position) {
             Some(held) => Ok(held),
             // Boxed, for it is rare and large.
@@ -186,18 +201,22 @@ impl Feeds {
         }
     }
 
-    async fn read_after(&self, agency: AgencyId, position: i64) -> Result<Vec<Arc<event::Model>>, DbErr> {
+    async fn read_after(self: &Arc<Self>, agency: AgencyId, position: i64) -> Result<Vec<Arc<event::Model>>, DbErr> {
         let follows_the_tail = self.lock().get(&agency).is_some_and(|feed| feed.end == Some(position));
         match self.reading(agency).filter(|_| follows_the_tail) {
             // Another process wrote in between. Everybody at the tail's end needs the same events.
             Some(reading) => {
-                let _reading = reading.lock().await;
-                if let Some(held) = self.held_after(agency, position) {
-                    return Ok(held);
-                }
-                let events = event_log::after(&self.conn, agency, position, PAGE).await?;
-                self.take(agency, &events);
-                Ok(events)
+                let feeds = Arc::clone(self);
+                let read = async move {
+                    let _reading = reading.lock().await;
+                    if let Some(held) = feeds.held_after(agency, position) {
+                        return Ok(held);
+                    }
+                    let events = event_log::after(&feeds.conn, agency, position, PAGE).await?;
+                    feeds.take(agency, &events);
+                    Ok(events)
+                };
+                apart(read).await
             }
             None => event_log::after(&self.conn, agency, position, PAGE).await,
         }
@@ -256,6 +275,12 @@ impl Feed {
             newer
         });
     }
+}
+
+/// Does work in a task of its own, to its end. A socket that does not take a frame leaves whatever else
+/// is under way on it unpolled for seconds: such a future must not hold what others wait for.
+async fn apart<T: Send + 'static>(work: impl Future<Output = Result<T, DbErr>> + Send + 'static) -> Result<T, DbErr> {
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(DbErr::Custom("the task that reads the log ended".to_owned())))
 }
 
 fn changes_directory(events: &[Arc<event::Model>]) -> bool {

@@ -81,8 +81,13 @@ async fn a_user_who_is_switched_off_is_shown_out_also_when_somebody_subscribes_f
             two.text("+13035560001", DESK, "in the tail").await;
             follower.next().await.unwrap();
         }
-        // Ben's socket has looked at him twice by now.
-        two.clock.advance(Duration::from_secs(1));
+        // Until Ben's socket has looked at him for all that happened so far, and waits.
+        for _ in 0..6 {
+            two.clock.advance(Duration::from_secs(1));
+            bens.send(json!({"type": "ping"})).await;
+            assert_eq!(bens.next().await.unwrap()["type"], "pong");
+            two.directory("acme").await;
+        }
         one.apply("agencies: [{key: acme, users: [{key: ben, active: false}]}]").await;
         let _second = begin().await.unwrap();
         follower.next().await.unwrap();
