@@ -153,15 +153,9 @@ impl Feeds {
 
     /// Where the log of a followed agency begins and ends. When a server has restarted everybody asks
     /// at once: a look at the database serves all who had asked before it began.
-    pub(super) async fn head(self: &Arc<Self>, agency: AgencyId) -> Result<Option<agency_position::Model>, DbErr> {
-        let begun = self.lock().entry(agency).or_insert_with(Feed::new).looks;
-        let feeds = Arc::clone(self);
-        apart(async move { feeds.look_after(agency, begun).await }).await
-    }
-
-    /// What a look found that began after so many others.
-    async fn look_after(&self, agency: AgencyId, begun: u64) -> Result<Option<agency_position::Model>, DbErr> {
-        let Some(reading) = self.reading(agency) else { return event_log::head(&self.conn, agency).await };
+    pub(super) async fn head(&self, agency: AgencyId) -> Result<Option<agency_position::Model>, DbErr> {
+        let asked = self.lock().get(&agency).map(|feed| (Arc::clone(&feed.reading), feed.looks));
+        let Some((reading, begun)) = asked else { return event_log::head(&self.conn, agency).await };
         let _reading = reading.lock().await;
         let look = {
             let mut feeds = self.lock();
@@ -189,11 +183,7 @@ impl Feeds {
     }
 
     /// The next events after a position, in order and without a gap; empty if there are none yet.
-    pub(super) async fn after(
-        self: &Arc<Self>,
-        agency: AgencyId,
-        position: i64,
-    ) -> Result<Vec<Arc<event::Model>>, DbErr> {
+    pub(super) async fn after(&self, agency: AgencyId, position: i64) -> Result<Vec<Arc<event::Model>>, DbErr> {
         match self.held_after(agency, position) {
             Some(held) => Ok(held),
             // Boxed, for it is rare and large.
@@ -201,22 +191,18 @@ impl Feeds {
         }
     }
 
-    async fn read_after(self: &Arc<Self>, agency: AgencyId, position: i64) -> Result<Vec<Arc<event::Model>>, DbErr> {
+    async fn read_after(&self, agency: AgencyId, position: i64) -> Result<Vec<Arc<event::Model>>, DbErr> {
         let follows_the_tail = self.lock().get(&agency).is_some_and(|feed| feed.end == Some(position));
         match self.reading(agency).filter(|_| follows_the_tail) {
             // Another process wrote in between. Everybody at the tail's end needs the same events.
             Some(reading) => {
-                let feeds = Arc::clone(self);
-                let read = async move {
-                    let _reading = reading.lock().await;
-                    if let Some(held) = feeds.held_after(agency, position) {
-                        return Ok(held);
-                    }
-                    let events = event_log::after(&feeds.conn, agency, position, PAGE).await?;
-                    feeds.take(agency, &events);
-                    Ok(events)
-                };
-                apart(read).await
+                let _reading = reading.lock().await;
+                if let Some(held) = self.held_after(agency, position) {
+                    return Ok(held);
+                }
+                let events = event_log::after(&self.conn, agency, position, PAGE).await?;
+                self.take(agency, &events);
+                Ok(events)
             }
             None => event_log::after(&self.conn, agency, position, PAGE).await,
         }
@@ -275,12 +261,6 @@ impl Feed {
             newer
         });
     }
-}
-
-/// Does work in a task of its own, to its end. A socket that does not take a frame leaves whatever else
-/// is under way on it unpolled for seconds: such a future must not hold what others wait for.
-async fn apart<T: Send + 'static>(work: impl Future<Output = Result<T, DbErr>> + Send + 'static) -> Result<T, DbErr> {
-    tokio::spawn(work).await.unwrap_or_else(|_| Err(DbErr::Custom("the task that reads the log ended".to_owned())))
 }
 
 fn changes_directory(events: &[Arc<event::Model>]) -> bool {

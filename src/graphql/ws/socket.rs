@@ -1,12 +1,13 @@
 //! One socket's conversation, from the introduction to the farewell.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{AbortHandle, Abortable, BoxStream, SelectAll};
+use futures_util::stream::{AbortHandle, Abortable, BoxStream, FuturesUnordered, StreamFuture};
 
 use super::ending::{drained, ending};
 use super::operation::{self, Step};
@@ -145,16 +146,21 @@ async fn receive(ws: &mut WebSocket) -> Result<Incoming, End> {
 /// What a socket has to do next.
 enum Next {
     Incoming(Incoming),
-    Step(Step),
+    Ready(Option<Step>, Operation),
     Nothing,
 }
+
+type Operation = Abortable<BoxStream<'static, Step>>;
 
 struct Conversation<'a> {
     ws: &'a mut WebSocket,
     state: Arc<GraphqlState>,
     identity: Identity,
     ending: BoxFuture<'static, Close>,
-    operations: SelectAll<Abortable<BoxStream<'static, Step>>>,
+    /// Those of which the next step is not there yet.
+    operations: FuturesUnordered<StreamFuture<Operation>>,
+    /// Those whose next step waits to go out, at most one of each.
+    ready: VecDeque<(Step, Operation)>,
     handles: HashMap<Arc<str>, AbortHandle>,
     /// How many messages went out since the other side was last listened to.
     given: u32,
@@ -163,7 +169,8 @@ struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     fn new(ws: &'a mut WebSocket, state: Arc<GraphqlState>, identity: Identity) -> Self {
         let ending = ending(Arc::clone(&state.services), identity, state.drain.clone());
-        Self { ws, state, identity, ending, operations: SelectAll::new(), handles: HashMap::new(), given: 0 }
+        let (operations, ready, handles) = (FuturesUnordered::new(), VecDeque::new(), HashMap::new());
+        Self { ws, state, identity, ending, operations, ready, handles, given: 0 }
     }
 
     async fn run(&mut self) -> End {
@@ -178,11 +185,15 @@ impl<'a> Conversation<'a> {
 
     /// Takes one message in, or sends one out.
     async fn turn(&mut self) -> Result<(), End> {
-        let next = if self.given < GIVEN_IN_A_ROW {
+        let next = if self.given < GIVEN_IN_A_ROW
+            && let Some((step, operation)) = self.ready.pop_front()
+        {
+            Next::Ready(Some(step), operation)
+        } else if self.given < GIVEN_IN_A_ROW {
             tokio::select! {
                 // What wakes a socket is nearly always an event: nothing else is looked at then.
                 biased;
-                Some(step) = self.operations.next(), if !self.operations.is_empty() => Next::Step(step),
+                Some((step, operation)) = self.operations.next() => Next::Ready(step, operation),
                 close = &mut self.ending => return Err(close.into()),
                 incoming = receive(self.ws) => Next::Incoming(incoming?),
             }
@@ -195,10 +206,12 @@ impl<'a> Conversation<'a> {
             }
         };
         match next {
-            Next::Step(step) => {
+            Next::Ready(Some(step), operation) => {
                 self.given += 1;
-                Box::pin(self.give(step)).await
+                Box::pin(self.give(step, operation)).await
             }
+            // It is over, or was given up.
+            Next::Ready(None, _) => Ok(()),
             Next::Incoming(incoming) => {
                 self.given = 0;
                 Box::pin(self.take(incoming)).await
@@ -219,6 +232,7 @@ impl<'a> Conversation<'a> {
                 // Of an operation that is not, or no longer, under way: that is no error.
                 if let Some(handle) = self.handles.remove(&id) {
                     handle.abort();
+                    self.ready.retain(|(step, _)| step.id != id);
                 }
                 Ok(())
             }
@@ -240,29 +254,40 @@ impl<'a> Conversation<'a> {
         let caller = Caller::new(services, self.identity, request_id);
         let steps = operation::run(&self.state, caller, Arc::clone(&id), asked);
         let (handle, registration) = AbortHandle::new_pair();
-        self.operations.push(Abortable::new(steps, registration));
+        self.operations.push(Abortable::new(steps, registration).into_future());
         self.handles.insert(id, handle);
         Ok(())
     }
 
-    async fn give(&mut self, step: Step) -> Result<(), End> {
+    async fn give(&mut self, step: Step, operation: Operation) -> Result<(), End> {
         if step.deactivated {
             return Err(Close::Forbidden.into());
         }
         if step.last {
             self.handles.remove(&step.id);
+            return self.send(step.frame).await;
         }
-        self.send(step.frame).await
+        self.send(step.frame).await?;
+        self.operations.push(operation.into_future());
+        Ok(())
     }
 
-    /// Sends one message; a socket that does not take it in time is closed, if it takes that.
+    /// Sends one message; a socket that does not take it in time is closed, if it takes that. The other
+    /// operations go on meanwhile, each to its next step: one that stands still may hold what other
+    /// sockets wait for.
     async fn send(&mut self, frame: Utf8Bytes) -> Result<(), End> {
-        tokio::select! {
-            // What goes out at once, which is nearly everything, sets no timer.
-            biased;
-            sent = self.ws.send(Message::Text(frame)) => sent.map_err(|_| End::Gone),
-            close = &mut self.ending => Err(close.into()),
-            () = self.state.services.clock.sleep(SEND_WITHIN) => Err(Close::Terminated.into()),
+        let Self { ws, state, ending, operations, ready, .. } = self;
+        let mut sent = pin!(ws.send(Message::Text(frame)));
+        let mut patience = state.services.clock.sleep(SEND_WITHIN);
+        loop {
+            tokio::select! {
+                // What goes out at once, which is nearly everything, sets no timer.
+                biased;
+                sent = &mut sent => return sent.map_err(|_| End::Gone),
+                close = &mut *ending => return Err(close.into()),
+                () = &mut patience => return Err(Close::Terminated.into()),
+                Some((step, operation)) = operations.next() => ready.extend(step.map(|step| (step, operation))),
+            }
         }
     }
 }

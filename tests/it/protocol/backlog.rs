@@ -221,3 +221,33 @@ fn assert_expired(frame: &Value) {
     assert_eq!((&frame["type"], &frame["id"]), (&json!("error"), &json!("1")), "{frame}");
     assert_eq!(frame["payload"][0]["extensions"]["code"], "CURSOR_EXPIRED", "{frame}");
 }
+
+/// Eight that never read follow with two operations each, whose answers are shared with those who do read: a
+/// frame that does not go out must not stop what another operation of its socket is making for all.
+#[tokio::test]
+async fn who_does_not_read_holds_up_nobody_who_needs_what_they_make() {
+    const TEXTS: usize = 400;
+    let app = TestApp::start().await;
+    let after = now(&app).await;
+    join_all((0..TEXTS).map(|n| app.text(format!("+1303556{:04}", n % 50), DESK, "x".repeat(1_500)))).await;
+    let query = |field: &str| {
+        format!(
+            "subscription($after: EventCursor) {{ {field}(after: $after) {{ cursor thread {{ lastMessage {{ body }} }} }} }}"
+        )
+    };
+    let mut asleep = Vec::new();
+    for _ in 0..8 {
+        let mut peer = introduced_as(&app, "ana", Upgrade::new().with_little_room()).await;
+        ask(&mut peer, "1", &query("inboundMessage"), json!({"after": after})).await;
+        ask(&mut peer, "2", &query("threadUpdated"), json!({"after": after})).await;
+        asleep.push(peer);
+    }
+    // No clock moves, so none of them is cut off meanwhile.
+    for field in ["inboundMessage", "threadUpdated"] {
+        let mut peer = introduced_as(&app, "ana", Upgrade::new()).await;
+        ask(&mut peer, "1", &query(field), json!({"after": after})).await;
+        for _ in 0..TEXTS {
+            assert!(peer.frame().await["payload"]["data"][field]["thread"]["lastMessage"]["body"].is_string());
+        }
+    }
+}
