@@ -2,9 +2,9 @@
 //! (github.com/enisdenjo/graphql-ws).
 //!
 //! [`protocol`] reads and writes the messages, [`socket`] is the conversation, [`operation`] one
-//! operation of it, [`ending`] what ends it from our side. One task serves one socket: its operations
-//! are asked for their next message only when the last one has gone out, so a socket that does not
-//! read holds nothing but its place in the log.
+//! operation of it, [`ending`] what ends it from our side. One task serves one socket: an operation is
+//! asked for its next message only when its last one has gone out, so a socket that does not read holds
+//! nothing but one message of each and their places in the log.
 
 use std::sync::Arc;
 
