@@ -2,8 +2,7 @@
 //!
 //! Rows go in one statement as far as 64 reach, for a statement more is a round trip more; lists are
 //! filled up to a power of two. So some hundred prepared statements serve every batch, and their texts
-//! are kept: a batch writes well over a thousand values, and to build its statements anew would take
-//! as long as the database needs to run them.
+//! are kept: a batch writes well over a thousand values, and building its statements anew each time shows.
 
 use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};

@@ -132,7 +132,7 @@ impl Lane {
 
 /// Lets those who were answered together come again together. The first of them to be back would
 /// have a transaction of its own, whose round trips cost half of what one for all does, and the others
-/// would wait for it. Where one writes at a time, nobody waits.
+/// would wait for it. Who writes alone waits at most once, after a larger batch.
 async fn gather<J>(clock: &dyn Clock, jobs: &mut Vec<J>, waiting: &mut mpsc::Receiver<J>, before: usize) {
     if jobs.len() >= before {
         return;
