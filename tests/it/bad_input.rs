@@ -86,7 +86,7 @@ async fn a_body_that_never_ends_is_given_up() {
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = vec![0; 12];
     // Whether the server has begun to wait by now cannot be seen from outside, so time goes on until it answers.
-    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
+    let mut ticks = wait::ticks(std::time::Duration::from_millis(20));
     let answering = async {
         loop {
             tokio::select! {

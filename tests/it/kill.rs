@@ -91,7 +91,7 @@ async fn killed_at_random_moments_it_keeps_all_that_it_answered() {
         let server = std::sync::Arc::new(Server::start(folder.path()).await);
         let http = client();
         let mut posts = JoinSet::new();
-        let mut ticks = tokio::time::interval(BETWEEN_TEXTS);
+        let mut ticks = wait::ticks(BETWEEN_TEXTS);
         // Either just as a text is sent, or just after one is answered.
         let (mut sends, mut answers) =
             if random.chance(2) { (random.below(80), usize::MAX) } else { (usize::MAX, random.below(80)) };

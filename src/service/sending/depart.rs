@@ -64,6 +64,10 @@ pub async fn next(services: &Services, agency: AgencyId, number: PhoneNumberId) 
     if let Some(wait) = pace_wait(&number, store::pace_spent(conn, agency, number.id).await?, now) {
         return Ok(Next::Wait(wait));
     }
+    // Asked again, for the look may have taken a while: who is told to stop takes up no more.
+    if services.sending.bell.is_stopped() {
+        return Ok(Next::Rest);
+    }
     let depart = Depart { row, receipts_url: services.sending.receipts_url.clone() };
     Ok(services.writer.run(agency, depart).await?)
 }

@@ -65,7 +65,7 @@ async fn a_body_that_is_slow_is_given_up_after_ten_seconds() {
     // Whether the server waits by now cannot be seen from outside, so time goes on until it answers;
     // and a byte now and then does not make the body any faster.
     let mut passed = 0;
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let mut ticks = wait::ticks(Duration::from_millis(20));
     let answering = async {
         let mut begun = 0;
         while begun < answer.len() {
@@ -102,7 +102,7 @@ async fn a_head_has_its_bound() {
 async fn a_connection_on_which_nothing_comes_is_closed() {
     let app = TestApp::start().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let mut ticks = wait::ticks(Duration::from_millis(20));
     let mut answer = [0; 16];
     let closing = async {
         loop {

@@ -104,7 +104,7 @@ async fn a_socket_that_does_not_read_is_dropped_in_ten_seconds() {
     // Whether the server waits by now cannot be seen from outside, so time goes on until it has gone:
     // then what is said to it comes back.
     let mut passed = 0;
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let mut ticks = wait::ticks(Duration::from_millis(20));
     let gone = async {
         while peer.try_say(Message::text(json!({"type": "pong"}).to_string())).await.is_ok() {
             ticks.tick().await;

@@ -119,7 +119,7 @@ async fn a_message_that_will_be_too_long_is_refused_before_it_has_come() {
     peer.say_bytes(&head).await;
     assert_eq!(peer.next().await, Got::Closed(1009));
     // Nor is what follows it read: the connection ends in a moment.
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let mut ticks = wait::ticks(Duration::from_millis(20));
     let ending = async {
         loop {
             tokio::select! {

@@ -66,7 +66,7 @@ async fn a_body_that_is_slow_is_given_up_after_ten_seconds() {
     let mut passed = 0;
     // Whether the server waits by now cannot be seen from outside, so time goes on until it answers.
     let answering = async {
-        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let mut ticks = wait::ticks(Duration::from_millis(20));
         let mut begun = 0;
         while begun < answer.len() {
             tokio::select! {
