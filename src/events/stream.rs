@@ -80,8 +80,11 @@ impl Subscription {
                 let replayed_from = (event.position <= self.live_from).then_some(self.live_from);
                 return Ok(Followed { event, cursor: self.place, replayed_from });
             }
-            self.signal.mark_unchanged();
-            self.ready = self.feeds.after(self.place.agency, self.place.position).await?.into();
+            // Who stands where the log is known to end needs no look.
+            let newest = *self.signal.borrow_and_update();
+            if newest != self.place.position {
+                self.ready = self.feeds.after(self.place.agency, self.place.position).await?.into();
+            }
             if self.ready.is_empty() && self.signal.changed().await.is_err() {
                 // The feed was dropped for want of followers while we were between two of its
                 // signals; a new one continues from our own place.

@@ -14,10 +14,11 @@ use super::source::{Sight, Source};
 use crate::domain::{AgencyId, Role, UserId};
 use crate::events::Followed;
 use crate::graphql::Schema;
+use crate::graphql::context::Caller;
 use crate::graphql::errors::{Code, Failure, code_of, label};
 use crate::graphql::loaders::Loaders;
 use crate::graphql::operation::Refused;
-use crate::service::{Services, WhoAsked};
+use crate::service::{Services, Viewer, WhoAsked};
 
 /// What an operation shows of an event.
 #[derive(Debug, Clone)]
@@ -58,6 +59,17 @@ struct Variant {
     user: Option<UserId>,
 }
 
+/// An event that somebody looks at. Thousands do at the same moment, so it only borrows.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) viewer: &'a Viewer,
+    pub(super) facts: &'a Arc<Facts>,
+    /// Whether they may see what the event is about.
+    pub(super) sees: bool,
+    pub(super) followed: &'a Followed,
+}
+
 /// What is made once and shown to many.
 #[derive(Clone)]
 pub struct Live {
@@ -83,37 +95,38 @@ impl Live {
     ///
     /// # Errors
     /// When the viewer is not one of ours any more.
-    pub(super) async fn answer(
-        &self,
-        operation: &Operation,
-        sight: Sight,
-        followed: &Followed,
-    ) -> Result<Shown, Failure> {
-        let now = sight.caller.services.clock.monotonic();
-        let user = sight.caller.user();
+    pub(super) async fn answer(&self, operation: &Operation, look: Look<'_>) -> Result<Shown, Failure> {
+        let now = look.caller.services.clock.monotonic();
+        let user = look.caller.user();
         let shared = Variant {
             operation: operation.id,
-            place: place(followed),
-            sees: sight.sees,
-            role: sight.viewer.role(),
+            place: place(look.followed),
+            sees: look.sees,
+            role: look.viewer.role(),
             user: None,
         };
         if !operation.personal.load(Ordering::Relaxed) {
-            let made = self.answers.get(now, shared, || self.execute(operation, &sight).boxed()).await?;
+            let made = self.answers.get(now, shared, || self.execute(operation, look).boxed()).await?;
             if !made.personal {
                 return Ok(made.shown);
             }
             operation.personal.store(true, Ordering::Relaxed);
         }
         let own = Variant { user: Some(user), ..shared };
-        Ok(self.answers.get(now, own, || self.execute(operation, &sight).boxed()).await?.shown)
+        Ok(self.answers.get(now, own, || self.execute(operation, look).boxed()).await?.shown)
     }
 
-    async fn execute(&self, operation: &Operation, sight: &Sight) -> Result<Made, Failure> {
+    async fn execute(&self, operation: &Operation, look: Look<'_>) -> Result<Made, Failure> {
         let who_asked = WhoAsked::default();
-        let caller = sight.caller.watched_by(&who_asked);
-        let viewer = Arc::new(sight.viewer.watched_by(&who_asked));
-        let sight = Sight { caller: caller.clone(), viewer, ..sight.clone() };
+        let caller = look.caller.watched_by(&who_asked);
+        let sight = Sight {
+            caller: caller.clone(),
+            viewer: Arc::new(look.viewer.watched_by(&who_asked)),
+            facts: Arc::clone(look.facts),
+            cursor: look.followed.cursor,
+            replayed: look.followed.replayed_from.is_some(),
+            sees: look.sees,
+        };
         let loaders = Loaders::new(&caller);
         let request = operation.request().data(caller).data(loaders).data(Source::Event(Box::new(sight)));
         let Some(mut response) = self.schema.execute_stream(request).next().await else {

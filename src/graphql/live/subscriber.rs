@@ -6,9 +6,10 @@ use axum::extract::ws::Utf8Bytes;
 use futures_util::StreamExt as _;
 use sea_orm::DbErr;
 
+use super::facts::Facts;
 use super::operation::Operation;
-use super::shared::{Live, Shown};
-use super::source::{Sight, Source, Topic, Wish};
+use super::shared::{Live, Look, Shown};
+use super::source::{Source, Topic, Wish};
 use crate::domain::cursor::Cursor;
 use crate::events::{Followed, SubscribeError, Subscription};
 use crate::graphql::context::Caller;
@@ -91,20 +92,19 @@ impl Subscriber {
             return Ok(Shown::Nothing);
         }
         let viewer = self.caller.viewer().await?;
-        let sight = self.look(viewer, &followed).await.map_err(|error| self.caller.fault(error))?;
-        match sight {
-            Some(sight) => self.live.answer(&self.operation, sight, &followed).await,
-            None => Ok(Shown::Nothing),
-        }
+        let looked = self.look(&viewer, &followed).await.map_err(|error| self.caller.fault(error))?;
+        let Some((facts, sees)) = looked else { return Ok(Shown::Nothing) };
+        let look = Look { caller: &self.caller, viewer: &viewer, facts: &facts, sees, followed: &followed };
+        self.live.answer(&self.operation, look).await
     }
 
-    /// The event as the viewer may look at it, if they may at all.
-    async fn look(&self, viewer: Arc<Viewer>, followed: &Followed) -> Result<Option<Sight>, DbErr> {
+    /// What the event is about and whether the viewer sees that, if it is theirs at all.
+    async fn look(&self, viewer: &Viewer, followed: &Followed) -> Result<Option<(Arc<Facts>, bool)>, DbErr> {
         let facts = self.live.facts(&self.caller.services, followed).await?;
         let user = self.caller.user();
         let sees = match self.topic {
-            Topic::InboundMessages | Topic::Threads => facts.is_visible_to(&viewer, user).await?,
-            Topic::Calls => facts.is_call_visible_to(&viewer, user).await?,
+            Topic::InboundMessages | Topic::Threads => facts.is_visible_to(viewer, user).await?,
+            Topic::Calls => facts.is_call_visible_to(viewer, user).await?,
             Topic::Notifications | Topic::Directory => false,
         };
         let concerned = match self.topic {
@@ -114,9 +114,7 @@ impl Subscriber {
             Topic::Notifications => facts.told().await?.contains_key(&user),
             Topic::Directory => true,
         };
-        let replayed = followed.replayed_from.is_some();
-        let caller = self.caller.clone();
-        Ok(concerned.then(|| Sight { caller, viewer, facts, cursor: followed.cursor, replayed, sees }))
+        Ok(concerned.then_some((facts, sees)))
     }
 }
 

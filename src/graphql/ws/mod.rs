@@ -22,6 +22,7 @@ use super::limits::MAX_BODY_BYTES;
 mod ending;
 mod operation;
 mod protocol;
+mod readiness;
 mod socket;
 
 /// Answers `GET /graphql/ws`. Browsers name the page's origin, and one that is not allowed is turned

@@ -15,8 +15,6 @@ use crate::graphql::operation::{Answer, Asked, Refused, execute, prepare};
 
 /// One message of an operation.
 pub(super) struct Step {
-    /// Whose.
-    pub(super) id: Arc<str>,
     /// The message.
     pub(super) frame: Utf8Bytes,
     /// Whether it is the operation's last.
@@ -51,13 +49,13 @@ pub(super) fn run(state: &GraphqlState, caller: Caller, id: Arc<str>, asked: Ask
 }
 
 /// A query's or a mutation's one result.
-fn result(id: &Arc<str>, answer: &Answer) -> Vec<Step> {
+fn result(id: &str, answer: &Answer) -> Vec<Step> {
     match answer {
         Answer::Refused(refused) => vec![error(id, refused)],
         Answer::Executed(response) => {
             let frame = protocol::next(id, &protocol::json(response));
             let deactivated = answer.is_unauthenticated();
-            vec![Step { id: Arc::clone(id), frame, last: false, deactivated }, complete(id)]
+            vec![Step { frame, last: false, deactivated }, complete(id)]
         }
     }
 }
@@ -69,10 +67,10 @@ fn follow(id: Arc<str>, subscriber: Box<Subscriber>) -> impl futures_util::Strea
         let delivered = subscriber.next().await;
         let step = match &delivered {
             Delivered::Payload(payload) => {
-                Step { id: Arc::clone(&id), frame: protocol::next(&id, payload), last: false, deactivated: false }
+                Step { frame: protocol::next(&id, payload), last: false, deactivated: false }
             }
             Delivered::Failure(payload) => {
-                Step { id: Arc::clone(&id), frame: protocol::error(&id, payload), last: true, deactivated: false }
+                Step { frame: protocol::error(&id, payload), last: true, deactivated: false }
             }
             Delivered::End(refused) => error(&id, refused),
         };
@@ -81,11 +79,11 @@ fn follow(id: Arc<str>, subscriber: Box<Subscriber>) -> impl futures_util::Strea
     })
 }
 
-fn complete(id: &Arc<str>) -> Step {
-    Step { id: Arc::clone(id), frame: protocol::complete(id), last: true, deactivated: false }
+fn complete(id: &str) -> Step {
+    Step { frame: protocol::complete(id), last: true, deactivated: false }
 }
 
-fn error(id: &Arc<str>, refused: &Refused) -> Step {
+fn error(id: &str, refused: &Refused) -> Step {
     let frame = protocol::error(id, &protocol::json(&refused.errors()));
-    Step { id: Arc::clone(id), frame, last: true, deactivated: refused.is_unauthenticated() }
+    Step { frame, last: true, deactivated: refused.is_unauthenticated() }
 }

@@ -1,17 +1,20 @@
 //! One socket's conversation, from the introduction to the farewell.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
-use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{AbortHandle, Abortable, BoxStream, FuturesUnordered, StreamFuture};
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, SinkExt, StreamExt as _, poll};
 
 use super::ending::{drained, ending};
 use super::operation::{self, Step};
 use super::protocol::{self, Close, Incoming};
+use super::readiness::Readiness;
 use crate::graphql::GraphqlState;
 use crate::graphql::context::{Caller, make_request_id};
 use crate::graphql::errors::{Code, Failure};
@@ -20,9 +23,6 @@ use crate::graphql::operation::{Asked, Refused};
 use crate::ports::Clock;
 use crate::rest::caller::bearer;
 use crate::service::authenticate::{AuthError, Identity};
-
-/// How many messages go out before the other side is listened to, however many there are.
-const GIVEN_IN_A_ROW: u32 = 8;
 
 /// How a conversation ends.
 #[derive(Debug, PartialEq, Eq)]
@@ -145,36 +145,53 @@ async fn receive(ws: &mut WebSocket) -> Result<Incoming, End> {
 
 /// What a socket has to do next.
 enum Next {
-    Incoming(Incoming),
-    Ready(Option<Step>, Operation),
-    Nothing,
+    Close(Close),
+    Take(Result<Incoming, End>),
+    Give(Step, Operation),
 }
 
-type Operation = Abortable<BoxStream<'static, Step>>;
+/// An operation that is under way.
+struct Operation {
+    id: Arc<str>,
+    steps: BoxStream<'static, Step>,
+    readiness: Readiness,
+    /// A step that waits to go out: no other is asked for meanwhile.
+    ready: Option<Step>,
+}
+
+impl Operation {
+    /// Goes on to its next step, if that is there.
+    fn poll(&mut self, task: &Context<'_>) -> Poll<()> {
+        if self.ready.is_none() {
+            let Self { steps, readiness, ready, .. } = self;
+            *ready = ready!(readiness.ask(task, |context| steps.poll_next_unpin(context)));
+        }
+        Poll::Ready(())
+    }
+}
 
 struct Conversation<'a> {
     ws: &'a mut WebSocket,
+    heard: Readiness,
     state: Arc<GraphqlState>,
     identity: Identity,
     ending: BoxFuture<'static, Close>,
-    /// Those of which the next step is not there yet.
-    operations: FuturesUnordered<StreamFuture<Operation>>,
-    /// Those whose next step waits to go out, at most one of each.
-    ready: VecDeque<(Step, Operation)>,
-    handles: HashMap<Arc<str>, AbortHandle>,
-    /// How many messages went out since the other side was last listened to.
-    given: u32,
+    ended: Readiness,
+    /// In the order of their turns.
+    operations: VecDeque<Operation>,
+    /// Whether the other side is listened to before anything is given: they take turns.
+    listens_first: bool,
 }
 
 impl<'a> Conversation<'a> {
     fn new(ws: &'a mut WebSocket, state: Arc<GraphqlState>, identity: Identity) -> Self {
         let ending = ending(Arc::clone(&state.services), identity, state.drain.clone());
-        let (operations, ready, handles) = (FuturesUnordered::new(), VecDeque::new(), HashMap::new());
-        Self { ws, state, identity, ending, operations, ready, handles, given: 0 }
+        let (heard, ended) = (Readiness::new(), Readiness::new());
+        Self { ws, heard, state, identity, ending, ended, operations: VecDeque::new(), listens_first: true }
     }
 
     async fn run(&mut self) -> End {
-        let mut turn = Box::pin(self.send(protocol::ack())).await;
+        let mut turn = self.send(protocol::ack()).await;
         loop {
             turn = match turn {
                 Ok(()) => self.turn().await,
@@ -185,40 +202,44 @@ impl<'a> Conversation<'a> {
 
     /// Takes one message in, or sends one out.
     async fn turn(&mut self) -> Result<(), End> {
-        let next = if self.given < GIVEN_IN_A_ROW
-            && let Some((step, operation)) = self.ready.pop_front()
-        {
-            Next::Ready(Some(step), operation)
-        } else if self.given < GIVEN_IN_A_ROW {
-            tokio::select! {
-                // What wakes a socket is nearly always an event: nothing else is looked at then.
-                biased;
-                Some((step, operation)) = self.operations.next() => Next::Ready(step, operation),
-                close = &mut self.ending => return Err(close.into()),
-                incoming = receive(self.ws) => Next::Incoming(incoming?),
-            }
+        match poll_fn(|task| self.poll(task)).await {
+            Next::Close(close) => Err(close.into()),
+            Next::Take(incoming) => Box::pin(self.take(incoming?)).await,
+            Next::Give(step, operation) => self.give(step, operation).await,
+        }
+    }
+
+    fn poll(&mut self, task: &Context<'_>) -> Poll<Next> {
+        if let Poll::Ready(close) = self.ended.ask(task, |context| self.ending.poll_unpin(context)) {
+            return Poll::Ready(Next::Close(close));
+        }
+        let next = if self.listens_first {
+            self.poll_incoming(task).or_else(|| self.poll_operations(task))
         } else {
-            tokio::select! {
-                biased;
-                close = &mut self.ending => return Err(close.into()),
-                incoming = receive(self.ws) => Next::Incoming(incoming?),
-                () = std::future::ready(()) => Next::Nothing,
-            }
+            self.poll_operations(task).or_else(|| self.poll_incoming(task))
         };
-        match next {
-            Next::Ready(Some(step), operation) => {
-                self.given += 1;
-                Box::pin(self.give(step, operation)).await
+        next.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn poll_incoming(&mut self, task: &Context<'_>) -> Option<Next> {
+        let Self { ws, heard, .. } = self;
+        match heard.ask(task, |context| pin!(receive(ws)).poll(context)) {
+            Poll::Ready(incoming) => {
+                self.listens_first = false;
+                Some(Next::Take(incoming))
             }
-            // It is over, or was given up.
-            Next::Ready(None, _) => Ok(()),
-            Next::Incoming(incoming) => {
-                self.given = 0;
-                Box::pin(self.take(incoming)).await
-            }
-            Next::Nothing => {
-                self.given = 0;
-                Ok(())
+            Poll::Pending => None,
+        }
+    }
+
+    fn poll_operations(&mut self, task: &Context<'_>) -> Option<Next> {
+        loop {
+            let place = self.operations.iter_mut().position(|operation| operation.poll(task).is_ready())?;
+            let mut operation = self.operations.remove(place)?;
+            // One that is over gives nothing.
+            if let Some(step) = operation.ready.take() {
+                self.listens_first = true;
+                return Some(Next::Give(step, operation));
             }
         }
     }
@@ -230,10 +251,7 @@ impl<'a> Conversation<'a> {
             Incoming::Pong => Ok(()),
             Incoming::Complete(id) => {
                 // Of an operation that is not, or no longer, under way: that is no error.
-                if let Some(handle) = self.handles.remove(&id) {
-                    handle.abort();
-                    self.ready.retain(|(step, _)| step.id != id);
-                }
+                self.operations.retain(|operation| operation.id != id);
                 Ok(())
             }
             Incoming::Subscribe(id, asked) => self.subscribe(id, *asked).await,
@@ -241,10 +259,10 @@ impl<'a> Conversation<'a> {
     }
 
     async fn subscribe(&mut self, id: Arc<str>, asked: Asked) -> Result<(), End> {
-        if self.handles.contains_key(&id) {
+        if self.operations.iter().any(|operation| operation.id == id) {
             return Err(Close::Duplicate(id).into());
         }
-        if self.handles.len() >= MAX_OPERATIONS {
+        if self.operations.len() >= MAX_OPERATIONS {
             let message = format!("At most {MAX_OPERATIONS} operations at a time on one socket.");
             let refused = Refused::from(Failure::new(Code::RateLimited, message));
             return self.send(protocol::error(&id, &protocol::json(&refused.errors()))).await;
@@ -253,9 +271,7 @@ impl<'a> Conversation<'a> {
         let request_id = make_request_id(&services);
         let caller = Caller::new(services, self.identity, request_id);
         let steps = operation::run(&self.state, caller, Arc::clone(&id), asked);
-        let (handle, registration) = AbortHandle::new_pair();
-        self.operations.push(Abortable::new(steps, registration).into_future());
-        self.handles.insert(id, handle);
+        self.operations.push_back(Operation { id, steps, readiness: Readiness::new(), ready: None });
         Ok(())
     }
 
@@ -263,12 +279,10 @@ impl<'a> Conversation<'a> {
         if step.deactivated {
             return Err(Close::Forbidden.into());
         }
-        if step.last {
-            self.handles.remove(&step.id);
-            return self.send(step.frame).await;
-        }
         self.send(step.frame).await?;
-        self.operations.push(operation.into_future());
+        if !step.last {
+            self.operations.push_back(operation);
+        }
         Ok(())
     }
 
@@ -276,18 +290,29 @@ impl<'a> Conversation<'a> {
     /// operations go on meanwhile, each to its next step: one that stands still may hold what other
     /// sockets wait for.
     async fn send(&mut self, frame: Utf8Bytes) -> Result<(), End> {
-        let Self { ws, state, ending, operations, ready, .. } = self;
-        let mut sent = pin!(ws.send(Message::Text(frame)));
-        let mut patience = state.services.clock.sleep(SEND_WITHIN);
-        loop {
-            tokio::select! {
-                // What goes out at once, which is nearly everything, sets no timer.
-                biased;
-                sent = &mut sent => return sent.map_err(|_| End::Gone),
-                close = &mut *ending => return Err(close.into()),
-                () = &mut patience => return Err(Close::Terminated.into()),
-                Some((step, operation)) = operations.next() => ready.extend(step.map(|step| (step, operation))),
-            }
+        let Self { ws, state, ending, ended, operations, .. } = self;
+        let mut sent = SinkExt::send(&mut **ws, Message::Text(frame));
+        // What goes out at once, which is nearly everything, sets no timer.
+        if let Poll::Ready(sent) = poll!(&mut sent) {
+            return sent.map_err(|_| End::Gone);
         }
+        let waiting = async move {
+            let mut patience = state.services.clock.sleep(SEND_WITHIN);
+            poll_fn(|task| {
+                if let Poll::Ready(sent) = sent.poll_unpin(task) {
+                    return Poll::Ready(sent.map_err(|_| End::Gone));
+                }
+                if let Poll::Ready(close) = ended.ask(task, |context| ending.poll_unpin(context)) {
+                    return Poll::Ready(Err(close.into()));
+                }
+                for operation in operations.iter_mut() {
+                    // What it gives is kept with it.
+                    let _ = operation.poll(task);
+                }
+                patience.poll_unpin(task).map(|()| Err(Close::Terminated.into()))
+            })
+            .await
+        };
+        Box::pin(waiting).await
     }
 }
