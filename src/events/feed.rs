@@ -115,13 +115,9 @@ impl Feeds {
                     feed.tail.clear();
                     feed.end = Some(head.position);
                     feed.directory.send_replace(());
+                    feed.raise(head.position);
                 }
             }
-        }
-        if let Some(feed) = self.lock().get_mut(&agency)
-            && let Some(end) = feed.end
-        {
-            feed.raise(end);
         }
         Ok(())
     }
@@ -137,6 +133,8 @@ impl Feeds {
             if directory_changed {
                 feed.directory.send_replace(());
             }
+            // Whoever stands at the newest position that is signalled does not look further.
+            feed.end.into_iter().for_each(|end| feed.raise(end));
         }
     }
 

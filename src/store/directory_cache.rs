@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _};
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 
 use super::Directory;
 use crate::domain::AgencyId;
@@ -34,8 +35,9 @@ struct Entry {
     checked: Option<Duration>,
     /// The newest version that this instance committed: what is older is not shown any more.
     committed: i64,
-    /// One at a time looks at the database: thousands may ask at the same moment.
-    looking: Arc<Mutex<()>>,
+    /// The newest look at the database. One looks for all who ask meanwhile, for thousands may; they go
+    /// on together when it is over.
+    look: Arc<OnceCell<bool>>,
 }
 
 impl Entry {
@@ -56,14 +58,20 @@ impl DirectoryCache {
     /// When the database fails.
     pub async fn get(&self, agency: AgencyId) -> Result<Option<Arc<Directory>>, DbErr> {
         let now = self.clock.monotonic();
-        if let Some(directory) = self.fresh(agency, now) {
-            return Ok(Some(directory));
+        loop {
+            if let Some(directory) = self.fresh(agency, now) {
+                return Ok(Some(directory));
+            }
+            let look = self.look(agency);
+            // Boxed: whoever waits for another's look has no room to make it.
+            if !*look.get_or_try_init(|| self.look_up(agency, now).boxed()).await? {
+                return Ok(None);
+            }
         }
-        let looking = self.looking(agency);
-        let _looking = looking.lock().await;
-        if let Some(directory) = self.fresh(agency, now) {
-            return Ok(Some(directory));
-        }
+    }
+
+    /// Reads the directory as it is in the database; whether there is such an agency.
+    async fn look_up(&self, agency: AgencyId, now: Duration) -> Result<bool, DbErr> {
         // A change may commit between the statements that read a directory, or while we keep it:
         // it is whole when its version is the database's afterwards. Each turn means a commit, so
         // this ends.
@@ -73,15 +81,15 @@ impl DirectoryCache {
                 None => match Directory::load(&self.conn, agency).await? {
                     Some(loaded) if self.version(agency).await? == Some(loaded.version) => Arc::new(loaded),
                     Some(_) => continue,
-                    None => return Ok(None),
+                    None => return Ok(false),
                 },
             };
             self.keep(directory, Some(now));
-            if let Some(directory) = self.fresh(agency, now) {
-                return Ok(Some(directory));
+            if self.fresh(agency, now).is_some() {
+                return Ok(true);
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// The directory of the agency with this stable name.
@@ -118,9 +126,14 @@ impl DirectoryCache {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&agency)?.directory.clone()
     }
 
-    fn looking(&self, agency: AgencyId) -> Arc<Mutex<()>> {
+    /// A look that is not over.
+    fn look(&self, agency: AgencyId) -> Arc<OnceCell<bool>> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&entries.entry(agency).or_default().looking)
+        let entry = entries.entry(agency).or_default();
+        if entry.look.initialized() {
+            entry.look = Arc::default();
+        }
+        Arc::clone(&entry.look)
     }
 
     fn fresh(&self, agency: AgencyId, now: Duration) -> Option<Arc<Directory>> {

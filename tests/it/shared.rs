@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::poll;
@@ -9,9 +10,9 @@ use partyline::events::Subscription;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
 use crate::support::directory::DESK;
 use crate::support::socket::Socket;
+use crate::support::{TestApp, wait};
 
 /// How deep the selection of everything goes below the event.
 const DEPTH: usize = 4;
@@ -170,6 +171,24 @@ async fn many_who_subscribe_at_once_share_a_look_at_the_log() {
     let events = join_all(subscribers.iter_mut().map(Subscription::next)).await;
     let positions: BTreeSet<i64> = events.into_iter().map(|event| event.unwrap().event.position).collect();
     assert_eq!(positions.len(), 1, "all get the event that came after");
+}
+
+#[tokio::test]
+async fn many_who_need_the_directory_at_once_share_a_look_at_it() {
+    let app = TestApp::start().await;
+    let (agency, directories) = (app.agency("acme").await, &app.services().directories);
+    app.clock.advance(Duration::from_secs(2));
+    let before = app.services().database.statements();
+    // Who looks for all may leave: then another one does.
+    let mut leaves = Box::pin(directories.get(agency));
+    assert!(poll!(&mut leaves).is_pending());
+    let mut others = Box::pin(join_all((0..50).map(|_| directories.get(agency))));
+    assert!(poll!(&mut others).is_pending());
+    drop(leaves);
+    let found = wait::within("the directory", others).await;
+    assert!(found.into_iter().all(|directory| directory.unwrap().unwrap().agency_id() == agency));
+    let cost = app.services().database.statements() - before;
+    assert!(cost <= 2, "{cost} statements for 51 who ask at once");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use sea_orm::DbErr;
 use tokio::sync::OnceCell;
 
@@ -84,7 +85,8 @@ impl Facts {
             return Ok(true);
         }
         let scope = viewer.call_scope();
-        Ok(!calls::visible_among(self.services.reader(), &scope, &[call.id]).await?.is_empty())
+        let visible = calls::visible_among(self.services.reader(), &scope, &[call.id]).boxed().await?;
+        Ok(!visible.is_empty())
     }
 
     async fn stand_ins(&self, thread: &thread::Model) -> Result<&HashSet<UserId>, DbErr> {
@@ -92,7 +94,7 @@ impl Facts {
             let conn = self.services.reader();
             Ok(notifications::stood_in(conn, thread.agency_id, thread.id).await?.into_iter().collect())
         };
-        self.stand_ins.get_or_try_init(read).await
+        made(&self.stand_ins, read).await
     }
 
     /// What the event tells each user.
@@ -102,6 +104,18 @@ impl Facts {
             let rows = notifications::of_event(conn, event.agency_id, event.position).await?;
             Ok(rows.into_iter().map(|row| (row.user_id, row)).collect())
         };
-        self.told.get_or_try_init(read).await
+        made(&self.told, read).await
+    }
+}
+
+/// What is in the cell, or is made now. Boxed, for it is rare and large, and thousands look.
+async fn made<T, F>(cell: &OnceCell<T>, make: impl FnOnce() -> F + Send) -> Result<&T, DbErr>
+where
+    T: Send + Sync,
+    F: Future<Output = Result<T, DbErr>> + Send,
+{
+    match cell.get() {
+        Some(made) => Ok(made),
+        None => cell.get_or_try_init(make).boxed().await,
     }
 }

@@ -2,9 +2,10 @@
 //! (github.com/enisdenjo/graphql-ws).
 //!
 //! [`protocol`] reads and writes the messages, [`socket`] is the conversation, [`operation`] one
-//! operation of it, [`ending`] what ends it from our side. One task serves one socket: an operation is
-//! asked for its next message only when its last one has gone out, so a socket that does not read holds
-//! nothing but one message of each and their places in the log.
+//! operation of it, [`ending`] what ends it from our side, [`readiness`] what of all that has called. One
+//! task serves one socket: messages that are there together go out together, two KiB at a time, and
+//! while those do not go out each operation is asked for one more and no other. So a socket that does
+//! not read holds little besides their places in the log.
 
 use std::sync::Arc;
 
@@ -40,7 +41,8 @@ pub(super) async fn upgrade(
         // The library would keep 128 KiB for each socket, most of which are idle most of the time. What is
         // longer than this is read in several steps.
         .read_buffer_size(512)
-        .write_buffer_size(0)
+        // So much goes out at a time when a socket has several messages to get.
+        .write_buffer_size(2 << 10)
         .max_message_size(MAX_BODY_BYTES)
         .max_frame_size(MAX_BODY_BYTES)
         .on_upgrade(move |ws| socket::serve(Box::new(ws), state).boxed())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either};
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, SinkExt, StreamExt as _, poll};
 
@@ -147,7 +147,9 @@ async fn receive(ws: &mut WebSocket) -> Result<Incoming, End> {
 enum Next {
     Close(Close),
     Take(Result<Incoming, End>),
-    Give(Step, Operation),
+    Give(Step, Box<Operation>),
+    /// Nothing: what was gathered goes out.
+    Flush,
 }
 
 /// An operation that is under way.
@@ -178,16 +180,19 @@ struct Conversation<'a> {
     ending: BoxFuture<'static, Close>,
     ended: Readiness,
     /// In the order of their turns.
-    operations: VecDeque<Operation>,
+    operations: VecDeque<Box<Operation>>,
     /// Whether the other side is listened to before anything is given: they take turns.
     listens_first: bool,
+    /// Whether messages may have been gathered that are still to go out.
+    gathered: bool,
 }
 
 impl<'a> Conversation<'a> {
     fn new(ws: &'a mut WebSocket, state: Arc<GraphqlState>, identity: Identity) -> Self {
         let ending = ending(Arc::clone(&state.services), identity, state.drain.clone());
         let (heard, ended) = (Readiness::new(), Readiness::new());
-        Self { ws, heard, state, identity, ending, ended, operations: VecDeque::new(), listens_first: true }
+        let (operations, listens_first, gathered) = (VecDeque::new(), true, false);
+        Self { ws, heard, state, identity, ending, ended, operations, listens_first, gathered }
     }
 
     async fn run(&mut self) -> End {
@@ -200,12 +205,13 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Takes one message in, or sends one out.
+    /// Takes one message in, gives one, or lets out what was given.
     async fn turn(&mut self) -> Result<(), End> {
         match poll_fn(|task| self.poll(task)).await {
             Next::Close(close) => Err(close.into()),
             Next::Take(incoming) => Box::pin(self.take(incoming?)).await,
             Next::Give(step, operation) => self.give(step, operation).await,
+            Next::Flush => self.write(None).await,
         }
     }
 
@@ -218,7 +224,11 @@ impl<'a> Conversation<'a> {
         } else {
             self.poll_operations(task).or_else(|| self.poll_incoming(task))
         };
-        next.map_or(Poll::Pending, Poll::Ready)
+        match next {
+            Some(next) => Poll::Ready(next),
+            None if self.gathered => Poll::Ready(Next::Flush),
+            None => Poll::Pending,
+        }
     }
 
     fn poll_incoming(&mut self, task: &Context<'_>) -> Option<Next> {
@@ -271,11 +281,12 @@ impl<'a> Conversation<'a> {
         let request_id = make_request_id(&services);
         let caller = Caller::new(services, self.identity, request_id);
         let steps = operation::run(&self.state, caller, Arc::clone(&id), asked);
-        self.operations.push_back(Operation { id, steps, readiness: Readiness::new(), ready: None });
+        // Boxed, so that an idle socket holds no room for one that is on its way out.
+        self.operations.push_back(Box::new(Operation { id, steps, readiness: Readiness::new(), ready: None }));
         Ok(())
     }
 
-    async fn give(&mut self, step: Step, operation: Operation) -> Result<(), End> {
+    async fn give(&mut self, step: Step, operation: Box<Operation>) -> Result<(), End> {
         if step.deactivated {
             return Err(Close::Forbidden.into());
         }
@@ -286,21 +297,30 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    /// Sends one message; a socket that does not take it in time is closed, if it takes that. The other
-    /// operations go on meanwhile, each to its next step: one that stands still may hold what other
-    /// sockets wait for.
     async fn send(&mut self, frame: Utf8Bytes) -> Result<(), End> {
-        let Self { ws, state, ending, ended, operations, .. } = self;
-        let mut sent = SinkExt::send(&mut **ws, Message::Text(frame));
-        // What goes out at once, which is nearly everything, sets no timer.
-        if let Poll::Ready(sent) = poll!(&mut sent) {
-            return sent.map_err(|_| End::Gone);
+        self.write(Some(Message::Text(frame))).await
+    }
+
+    /// Writes a message: messages gather until there is nothing else to do, or are many. Without one,
+    /// lets out what was gathered. A socket that does not take it in time is closed, if it takes that.
+    /// The operations go on meanwhile, each to its next step: one that stands still may hold what other
+    /// sockets wait for.
+    async fn write(&mut self, message: Option<Message>) -> Result<(), End> {
+        let Self { ws, state, ending, ended, operations, gathered, .. } = self;
+        *gathered = message.is_some();
+        let mut written = match message {
+            Some(message) => Either::Left(SinkExt::feed(&mut **ws, message)),
+            None => Either::Right(SinkExt::<Message>::flush(&mut **ws)),
+        };
+        // What is written at once, which is nearly everything, sets no timer.
+        if let Poll::Ready(written) = poll!(&mut written) {
+            return written.map_err(|_| End::Gone);
         }
         let waiting = async move {
             let mut patience = state.services.clock.sleep(SEND_WITHIN);
             poll_fn(|task| {
-                if let Poll::Ready(sent) = sent.poll_unpin(task) {
-                    return Poll::Ready(sent.map_err(|_| End::Gone));
+                if let Poll::Ready(written) = written.poll_unpin(task) {
+                    return Poll::Ready(written.map_err(|_| End::Gone));
                 }
                 if let Poll::Ready(close) = ended.ask(task, |context| ending.poll_unpin(context)) {
                     return Poll::Ready(Err(close.into()));
