@@ -35,9 +35,9 @@ struct Entry {
     checked: Option<Duration>,
     /// The newest version that this instance committed: what is older is not shown any more.
     committed: i64,
-    /// The newest look at the database. One looks for all who ask meanwhile, for thousands may; they go
-    /// on together when it is over.
-    look: Arc<OnceCell<bool>>,
+    /// The newest look at the database, or how it failed. One looks for all who ask meanwhile, for
+    /// thousands may; they go on together when it is over.
+    look: Arc<OnceCell<Result<bool, DbErr>>>,
 }
 
 impl Entry {
@@ -64,14 +64,15 @@ impl DirectoryCache {
             }
             let look = self.look(agency);
             // Boxed: whoever waits for another's look has no room to make it.
-            if !*look.get_or_try_init(|| self.look_up(agency, now).boxed()).await? {
+            if !look.get_or_init(|| self.look_up(agency).boxed()).await.clone()? {
                 return Ok(None);
             }
         }
     }
 
     /// Reads the directory as it is in the database; whether there is such an agency.
-    async fn look_up(&self, agency: AgencyId, now: Duration) -> Result<bool, DbErr> {
+    async fn look_up(&self, agency: AgencyId) -> Result<bool, DbErr> {
+        let now = self.clock.monotonic();
         // A change may commit between the statements that read a directory, or while we keep it:
         // it is whole when its version is the database's afterwards. Each turn means a commit, so
         // this ends.
@@ -127,7 +128,7 @@ impl DirectoryCache {
     }
 
     /// A look that is not over.
-    fn look(&self, agency: AgencyId) -> Arc<OnceCell<bool>> {
+    fn look(&self, agency: AgencyId) -> Arc<OnceCell<Result<bool, DbErr>>> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.entry(agency).or_default();
         if entry.look.initialized() {

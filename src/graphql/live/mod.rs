@@ -2,7 +2,7 @@
 //! operation is executed once for all who would get the same answer.
 //!
 //! A [`Subscriber`] has a place in the log ([`crate::events`]) and pulls: it looks at the next event
-//! when its last one has gone out, so one that does not read holds nothing but its place. What the
+//! when its last one has been taken, so one that does not read holds nothing but its place. What the
 //! event is about is read once for all ([`facts`]), and each subscriber is asked whether they may see
 //! it. The answer ([`shared`]) is executed and serialised by whoever needs it first.
 //!

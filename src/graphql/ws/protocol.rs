@@ -71,6 +71,8 @@ pub(super) enum Incoming {
     Ping(Option<Map<String, Value>>),
     /// Yes.
     Pong,
+    /// A ping of the WebSocket itself, which the library answers.
+    Heartbeat,
     /// An operation to begin.
     Subscribe(Arc<str>, Box<Asked>),
     /// An operation to end.

@@ -105,6 +105,10 @@ async fn introduction(ws: &mut WebSocket, state: &GraphqlState) -> Result<Identi
                 ws.send(Message::Text(protocol::pong(payload))).await.map_err(|_| End::Gone)?;
                 continue;
             }
+            Incoming::Heartbeat => {
+                ws.flush().await.map_err(|_| End::Gone)?;
+                continue;
+            }
             Incoming::Pong | Incoming::Complete(_) => continue,
             Incoming::Subscribe(..) => return Err(Close::Unauthorized.into()),
         };
@@ -127,8 +131,8 @@ async fn receive(ws: &mut WebSocket) -> Result<Incoming, End> {
         match ws.recv().await {
             Some(Ok(Message::Text(text))) => return Incoming::read(text.as_str()).ok_or(Close::Invalid.into()),
             Some(Ok(Message::Binary(_))) => return Err(Close::Invalid.into()),
-            // Pings of the WebSocket itself are answered by the library.
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Ping(_))) => return Ok(Incoming::Heartbeat),
+            Some(Ok(Message::Pong(_))) => {}
             Some(Ok(Message::Close(_))) => return Err(End::Left),
             None => return Err(End::Gone),
             // The library's error type is not ours to name; this is how it says "over the limit".
@@ -259,6 +263,11 @@ impl<'a> Conversation<'a> {
             Incoming::Init(_) => Err(Close::TooManyInits.into()),
             Incoming::Ping(payload) => self.send(protocol::pong(payload)).await,
             Incoming::Pong => Ok(()),
+            Incoming::Heartbeat => {
+                // The answer has to go out before more are made: the other side may only ask, and never read.
+                self.gathered = true;
+                Ok(())
+            }
             Incoming::Complete(id) => {
                 // Of an operation that is not, or no longer, under way: that is no error.
                 self.operations.retain(|operation| operation.id != id);

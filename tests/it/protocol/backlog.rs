@@ -121,6 +121,27 @@ async fn a_socket_that_does_not_read_is_dropped_in_ten_seconds() {
     assert!(frames < LONG_TEXTS, "all of it had fitted into the connection");
 }
 
+/// Each ping is answered: who only asks, and never reads, is not listened to for ever.
+#[tokio::test]
+async fn a_socket_that_pings_and_does_not_read_is_dropped_as_well() {
+    let app = TestApp::start().await;
+    let mut peer = introduced_as(&app, "ana", Upgrade::new().with_little_room()).await;
+    let mut ticks = wait::ticks(Duration::from_millis(20));
+    let mut pinging = Box::pin(async {
+        // Until it is not listened to, or has been cut off.
+        while peer.try_say(Message::Ping(vec![b'p'; 125].into())).await.is_ok() {}
+    });
+    let gone = async {
+        loop {
+            tokio::select! {
+                () = &mut pinging => return,
+                _ = ticks.tick() => app.clock.advance(SECOND),
+            }
+        }
+    };
+    wait::within("the server goes", gone).await;
+}
+
 /// Nor does a full connection keep a socket alive; who reads on hears why it ended.
 #[tokio::test]
 async fn a_full_connection_ends_with_its_token_and_its_server() {
