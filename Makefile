@@ -78,8 +78,9 @@ clients: binary $(CLIENTS)/node_modules/.package-lock.json ## other people's cli
 browser: binary $(CLIENTS)/node_modules/.package-lock.json ## what pages of other origins can do (Node 20, npm; Debian: chromium)
 	cd $(CLIENTS) && PARTYLINE_BINARY=$(abspath $(PARTYLINE)) npm run browser
 
-clients-python: binary $(CLIENTS_VENV)/installed ## Python's gql, and schemathesis over both APIs (python3)
+clients-python: binary $(CLIENTS_VENV)/installed ## Python's gql, what is refused, and schemathesis over both APIs (python3)
 	$(CLIENTS_VENV)/bin/python $(CLIENTS)/python/gql_client.py --binary $(PARTYLINE)
+	$(CLIENTS_VENV)/bin/python $(CLIENTS)/python/refusals.py --binary $(PARTYLINE) --times 20
 	$(CLIENTS_VENV)/bin/python $(CLIENTS)/python/fuzz.py --binary $(PARTYLINE)
 	$(CLIENTS_VENV)/bin/python $(CLIENTS)/python/fuzz_rest.py --binary $(PARTYLINE)
 
