@@ -134,7 +134,9 @@ impl Feeds {
                 feed.directory.send_replace(());
             }
             // Whoever stands at the newest position that is signalled does not look further.
-            feed.end.into_iter().for_each(|end| feed.raise(end));
+            if let Some(end) = feed.end {
+                feed.raise(end);
+            }
         }
     }
 

@@ -85,6 +85,7 @@ impl Facts {
             return Ok(true);
         }
         let scope = viewer.call_scope();
+        // Boxed, for it is rare and large.
         let visible = calls::visible_among(self.services.reader(), &scope, &[call.id]).boxed().await?;
         Ok(!visible.is_empty())
     }

@@ -5,7 +5,7 @@
 //! operation of it, [`ending`] what ends it from our side, [`readiness`] what of all that has called. One
 //! task serves one socket: messages that are there together go out together, two KiB at a time, and
 //! while those do not go out each operation is asked for one more and no other. So a socket that does
-//! not read holds little besides their places in the log.
+//! not read holds those, one message of each operation, and their places in the log.
 
 use std::sync::Arc;
 
