@@ -313,6 +313,7 @@ async fn credentials_are_checked_with_what_every_api_key_may_read() {
              (read)"
         );
         assert_eq!((code, wrong(&lines)), (1, vec![expected.as_str()]));
+        assert!(!lines.iter().any(|line| line.contains("sends texts and calls")), "{lines:?}");
     }
 
     let by_token = site("");

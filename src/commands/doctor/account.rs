@@ -3,7 +3,7 @@
 use partyline::ports::twilio_rest::{Credentials, ListError, MessagingService, TwilioError, TwilioRest};
 use partyline::service::accounts::Account;
 
-use super::finding::Findings;
+use super::finding::{Finding, Findings};
 use super::number::{self, Webhooks};
 
 /// What Partyline asks Twilio for. Source: Twilio, "Restricted API keys".
@@ -43,7 +43,7 @@ pub(super) async fn check(
         return findings.note(format!("{sid}: the account has no active number in the directory"));
     }
     let services = match services(twilio, &credentials).await {
-        Ok(services) => services,
+        Ok(services) => Some(services),
         Err(error) => {
             let needed = match error {
                 ListError::Twilio(TwilioError::Unauthorised) => {
@@ -52,7 +52,7 @@ pub(super) async fn check(
                 error => format!("{error}. Check TWILIO_MESSAGING_BASE"),
             };
             findings.wrong(format!("{sid}: the Messaging Services cannot be listed. {needed}"));
-            Vec::new()
+            None
         }
     };
     for e164 in numbers {
@@ -64,8 +64,13 @@ pub(super) async fn check(
             )),
             Ok(Some(number)) => {
                 let holds = |(_, members): &&Service| members.contains(e164);
-                let services: Vec<_> = services.iter().filter(holds).map(|(service, _)| service).collect();
-                number::check(e164, &number, &services, webhooks).into_iter().for_each(|finding| findings.add(finding));
+                let its_services: Vec<_> = services.iter().flatten().filter(holds).map(|(service, _)| service).collect();
+                for finding in number::check(e164, &number, &its_services, webhooks) {
+                    // A service that could not be listed may still discard the number's texts.
+                    if services.is_some() || !matches!(finding, Finding::Good(_)) {
+                        findings.add(finding);
+                    }
+                }
             }
         }
     }

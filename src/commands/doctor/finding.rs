@@ -1,7 +1,6 @@
 //! What `doctor` prints.
 
 /// The result of one check, as a sentence for the operator.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Finding {
     /// The check passed.
     Good(String),
@@ -9,6 +8,17 @@ pub(super) enum Finding {
     Note(String),
     /// Something to change. The sentence says how.
     Wrong(String),
+}
+
+impl Finding {
+    /// The same finding, with its subject named first.
+    pub(super) fn about(self, subject: &str) -> Self {
+        match self {
+            Self::Good(what) => Self::Good(format!("{subject}: {what}")),
+            Self::Note(what) => Self::Note(format!("{subject}: {what}")),
+            Self::Wrong(what) => Self::Wrong(format!("{subject}: {what}")),
+        }
+    }
 }
 
 /// Prints one line per check and counts the ones that are wrong.

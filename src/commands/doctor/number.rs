@@ -86,13 +86,7 @@ pub(super) fn check(
     if !found.iter().any(|finding| matches!(finding, Wrong(_))) {
         found.push(Good("Twilio sends texts and calls to Partyline".to_owned()));
     }
-    let about = |text: String| format!("{e164}: {text}");
-    let about = |finding| match finding {
-        Good(text) => Good(about(text)),
-        Note(text) => Note(about(text)),
-        Wrong(text) => Wrong(about(text)),
-    };
-    found.into_iter().map(about).collect()
+    found.into_iter().map(|finding| finding.about(e164)).collect()
 }
 
 fn check_texts(number: &TwilioNumber, services: &[&MessagingService], webhooks: &Webhooks, found: &mut Vec<Finding>) {
