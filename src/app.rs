@@ -76,7 +76,8 @@ impl App {
             EventBus::Postgres => Some(Arc::new(Bus::new(database.clone(), feeds.clone(), clock.clone()))),
         };
         let sealer = Arc::new(Sealer::new(&settings.secret_key, ids.clone()));
-        let twilio = TwilioRest::new(&settings.twilio_api_base, clock.clone()).context("TLS cannot be set up")?;
+        let twilio = TwilioRest::new(&settings.twilio_api_base, &settings.twilio_messaging_base, clock.clone())
+            .context("TLS cannot be set up")?;
         let sending = Arc::new(Sending {
             twilio,
             receipts_url: format!("{}{}", settings.public_url, twilio::RECEIPTS_PATH),

@@ -1,160 +1,136 @@
-//! `partyline doctor`
+//! `partyline doctor`: checks what can be wrong although every setting is valid.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use migration::{Migrator, MigratorTrait as _};
 use partyline::app::Ports;
 use partyline::config::{Settings, Source};
+use partyline::domain::public_url::{UrlProblem, url_problem};
 use partyline::ports::jwks::Jwks;
-use partyline::ports::twilio_rest::{Credentials, REPEAT, TwilioRest};
+use partyline::ports::twilio_rest::TwilioRest;
 use partyline::service::accounts::Accounts;
 use partyline::service::seal::Sealer;
 use partyline::store::{Database, accounts};
-use partyline::twilio::VOICE_STATUS_PATH;
 use url::Url;
 
-/// One line per check; what is wrong is said, and counted.
-#[derive(Default)]
-struct Findings {
-    wrong: usize,
-}
+use self::finding::Findings;
+use self::number::Webhooks;
 
-impl Findings {
-    fn good(&self, what: &str) {
-        println!("ok     {what}");
-    }
-
-    fn note(&self, what: &str) {
-        println!("note   {what}");
-    }
-
-    fn wrong(&mut self, what: &str) {
-        self.wrong += 1;
-        println!("WRONG  {what}");
-    }
-}
+mod account;
+mod finding;
+mod number;
 
 pub(crate) async fn run(source: &Source, ports: Ports) -> anyhow::Result<ExitCode> {
     let mut findings = Findings::default();
     match Settings::read(source) {
         Ok(settings) => {
-            findings.good("the configuration can be read");
+            findings.good("settings: all values are valid");
             check(&settings, ports, &mut findings).await;
         }
-        Err(error) => findings.wrong(&format!("configuration: {error}")),
+        Err(error) => findings.wrong(format!("settings: {error}")),
     }
-    Ok(if findings.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if findings.are_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn check(settings: &Settings, ports: Ports, findings: &mut Findings) {
-    if settings.sms_webhook_url.starts_with("https://") {
-        findings.good("the webhook address is https");
-    } else {
-        findings.note("the webhook address is http: Twilio takes it, but the texts travel in the open");
-    }
+    check_public_urls(settings, findings);
     if let Some(url) = &settings.authentication.jwks_url {
         check_issuer(url.clone(), findings).await;
     }
     let database = match Database::open(&settings.database_url).await {
         Ok(database) => database,
-        Err(error) => return findings.wrong(&error.to_string()),
+        Err(error) => return findings.wrong(format!("database: {error}")),
     };
-    findings.good("the database answers");
+    findings.good("database: connected");
     check_database(&database, findings).await;
-    let sealer = std::sync::Arc::new(Sealer::new(&settings.secret_key, ports.ids.clone()));
-    let open = Accounts::new(database.reader.clone(), sealer, ports.clock.clone());
-    let rows = match accounts::all(&database.reader).await {
-        Ok(rows) => rows,
-        Err(_) => return findings.wrong("the Twilio accounts cannot be read"),
-    };
-    if rows.is_empty() {
-        findings.note("no Twilio account is set up: apply a directory file");
-    }
-    let twilio = match TwilioRest::new(&settings.twilio_api_base, ports.clock.clone()) {
-        Ok(twilio) => twilio,
-        Err(error) => return findings.wrong(&format!("HTTPS cannot be set up: {error}")),
-    };
-    for row in rows {
-        let account = match open.open(&row) {
-            Ok(account) => account,
-            Err(error) => {
-                findings.wrong(&format!("{}: {error}", row.account_sid));
-                continue;
-            }
-        };
-        let Some(credentials) = account.credentials() else { continue };
-        if let Err(error) = twilio.check(&credentials).await {
-            findings.wrong(&format!("{}: {error}", account.sid));
+    check_accounts(settings, ports, &database, findings).await;
+}
+
+/// Twilio refuses a text whose status callback it cannot reach, so a wrong public URL stops outbound texts, too.
+fn check_public_urls(settings: &Settings, findings: &mut Findings) {
+    let is_loopback = |url: &str| problem(url) == Some(UrlProblem::Loopback);
+    let mut checked: Vec<Url> = Vec::new();
+    for (name, text) in [
+        ("PARTYLINE_PUBLIC_URL", &settings.public_url),
+        ("TWILIO_SMS_WEBHOOK_URL", &settings.sms_webhook_url),
+        ("TWILIO_VOICE_WEBHOOK_URL", &settings.voice_webhook_url),
+    ] {
+        let Ok(url) = Url::parse(text) else { continue };
+        // By default the webhook URLs follow the public URL.
+        if checked.iter().any(|checked| checked.origin() == url.origin()) {
             continue;
         }
-        findings.good(&format!("{}: Twilio takes our credentials", account.sid));
-        match accounts::live_numbers(&database.reader, account.id).await {
-            Ok(numbers) => {
-                for number in numbers {
-                    check_number(settings, &twilio, &credentials, &number, findings).await;
-                }
+        checked.push(url);
+        match problem(text) {
+            None => findings.good(format!("{name}: the URL is https and its host is public")),
+            Some(UrlProblem::Loopback) if is_loopback(&settings.twilio_api_base) => findings.note(format!(
+                "{name}: the host is a loopback address. The simulated carrier on this machine reaches it, Twilio does not"
+            )),
+            Some(problem) => {
+                findings.wrong(format!("{name}: {problem}. Set it to the https URL at which Twilio reaches your proxy"))
             }
-            Err(_) => findings.wrong("the numbers cannot be read"),
         }
     }
+}
+
+fn problem(url: &str) -> Option<UrlProblem> {
+    url_problem(&Url::parse(url).ok()?)
 }
 
 async fn check_issuer(url: Url, findings: &mut Findings) {
     let keys = match Jwks::new(url) {
         Ok(source) => source.fetch().await,
-        Err(error) => return findings.wrong(&format!("HTTPS cannot be set up: {error}")),
+        Err(error) => return findings.wrong(format!("PARTYLINE_JWKS_URL: TLS cannot be set up: {error}")),
     };
     match keys {
-        Ok(keys) if keys.is_empty() => findings.wrong("the issuer publishes no key that can be read"),
-        Ok(_) => findings.good("the issuer publishes its keys"),
-        Err(error) => findings.wrong(&error.to_string()),
+        Ok(keys) if keys.is_empty() => {
+            findings.wrong("PARTYLINE_JWKS_URL: the issuer publishes no RS256 or ES256 key that Partyline can use")
+        }
+        Ok(_) => findings.good("PARTYLINE_JWKS_URL: the issuer publishes its keys"),
+        Err(error) => findings.wrong(format!("PARTYLINE_JWKS_URL: {error}")),
     }
 }
 
 async fn check_database(database: &Database, findings: &mut Findings) {
-    let Ok(conn) = database.connect_to_migrate().await else { return findings.wrong("the database takes no writes") };
+    let Ok(conn) = database.connect_to_migrate().await else {
+        return findings
+            .wrong("database: it does not accept writes. Check the file's permissions or the user's grants");
+    };
     match database.is_mysql().await {
-        Ok(true) => findings.wrong("this is MySQL: MariaDB 10.6 or later is supported, MySQL is not"),
-        Ok(false) => findings.good("the database is of a supported kind"),
-        Err(_) => findings.wrong("the database does not say what it is"),
+        Ok(true) => findings.wrong("database: MySQL is not supported. Use MariaDB 10.6 or later"),
+        Ok(false) => findings.good("database: this kind of server is supported"),
+        Err(_) => findings.wrong("database: the server did not answer a query for its version"),
     }
     match Migrator::get_pending_migrations(&conn).await {
-        Ok(pending) if pending.is_empty() => findings.good("the schema is up to date"),
-        Ok(pending) => findings.wrong(&format!("the schema lacks {} changes: partyline migrate up", pending.len())),
-        Err(_) => findings.wrong("the schema cannot be looked at"),
+        Ok(pending) if pending.is_empty() => findings.good("database: the schema is up to date"),
+        Ok(pending) => {
+            findings.wrong(format!("database: {} migrations are pending. Run `partyline migrate up`", pending.len()))
+        }
+        Err(_) => findings.wrong("database: the applied migrations cannot be read. Run `partyline migrate up`"),
     }
 }
 
-/// Twilio repeats a webhook after a failure only if its address says so.
-async fn check_number(
-    settings: &Settings,
-    twilio: &TwilioRest,
-    credentials: &Credentials,
-    e164: &str,
-    findings: &mut Findings,
-) {
-    let repeated = |url: &str| format!("{url}{REPEAT}");
-    let sms = repeated(&settings.sms_webhook_url);
-    let voice = repeated(&settings.voice_webhook_url);
-    let status = repeated(&format!("{}{VOICE_STATUS_PATH}", settings.public_url));
-    let number = match twilio.number(credentials, e164).await {
-        Err(error) => return findings.wrong(&format!("{e164}: {error}")),
-        Ok(None) => return findings.wrong(&format!("{e164}: the account has no such number")),
-        Ok(Some(number)) => number,
+async fn check_accounts(settings: &Settings, ports: Ports, database: &Database, findings: &mut Findings) {
+    let twilio = TwilioRest::new(&settings.twilio_api_base, &settings.twilio_messaging_base, ports.clock.clone());
+    let twilio = match twilio {
+        Ok(twilio) => twilio,
+        Err(error) => return findings.wrong(format!("Twilio: TLS cannot be set up: {error}")),
     };
-    let before = findings.wrong;
-    for (what, set, expected) in [
-        ("messaging webhook", &number.sms_url, &sms),
-        ("messaging fallback", &number.sms_fallback_url, &sms),
-        ("voice webhook", &number.voice_url, &voice),
-        ("voice fallback", &number.voice_fallback_url, &voice),
-        ("call status callback", &number.status_callback, &status),
-    ] {
-        if set != expected {
-            findings.wrong(&format!("{e164}: its {what} should be {expected}"));
-        }
+    let Ok(rows) = accounts::all(&database.reader).await else {
+        return findings.wrong("database: the Twilio accounts cannot be read");
+    };
+    if rows.is_empty() {
+        findings.note("Twilio: no account is set up. Run `partyline apply` with a directory file");
     }
-    if findings.wrong == before {
-        findings.good(&format!("{e164}: its webhooks are set"));
+    let sealer = Arc::new(Sealer::new(&settings.secret_key, ports.ids));
+    let accounts = Accounts::new(database.reader.clone(), sealer, ports.clock);
+    let webhooks = Webhooks::of(settings);
+    for row in rows {
+        match (accounts.open(&row), accounts::live_numbers(&database.reader, row.id).await) {
+            (Ok(account), Ok(numbers)) => account::check(&twilio, &account, &numbers, &webhooks, findings).await,
+            (Err(error), _) => findings.wrong(format!("{}: {error}", row.account_sid)),
+            (_, Err(_)) => findings.wrong(format!("{}: the account's numbers cannot be read", row.account_sid)),
+        }
     }
 }

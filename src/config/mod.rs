@@ -35,7 +35,7 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
 }
 
 /// All settings there are.
-pub const SETTINGS: [Setting; 19] = [
+pub const SETTINGS: [Setting; 20] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "sqlite:, postgres: or mysql: (MariaDB)"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "where to listen"),
     setting("PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the origin that Twilio and browsers see"),
@@ -51,6 +51,11 @@ pub const SETTINGS: [Setting; 19] = [
     ),
     setting("PARTYLINE_MEDIA", "partyline-media; on SQLite: beside the file", "the folder that keeps recordings"),
     setting("TWILIO_API_BASE", "https://api.twilio.com", "where Twilio's REST API is"),
+    setting(
+        "TWILIO_MESSAGING_BASE",
+        "as TWILIO_API_BASE, with messaging. for api. at Twilio",
+        "the origin of Twilio's Messaging Services API",
+    ),
     setting("PARTYLINE_UNKNOWN_AFTER", "5m", "how long a text may be in doubt before a person is asked: 90s, 5m, 1h"),
     setting("PARTYLINE_JWT_SECRET", "on SQLite: made, beside the file", "signs bearer tokens; at least 32 bytes"),
     setting("PARTYLINE_JWKS_URL", "none", "the issuer's keys (RS256, ES256), instead of the secret"),
@@ -111,6 +116,8 @@ pub struct Settings {
     pub media: PathBuf,
     /// Where Twilio's REST API is, without a trailing slash.
     pub twilio_api_base: String,
+    /// The origin of Twilio's Messaging Services API, without a trailing slash.
+    pub twilio_messaging_base: String,
     /// How long a text may be in doubt before a person is asked.
     pub unknown_after: Duration,
     /// Whose tokens are taken.
@@ -252,6 +259,11 @@ impl Settings {
             Some(_) => url(source, "TWILIO_VOICE_WEBHOOK_URL", "")?,
             None => format!("{public_url}{}", crate::twilio::VOICE_PATH),
         };
+        let twilio_api_base = url(source, "TWILIO_API_BASE", "https://api.twilio.com")?;
+        let twilio_messaging_base = match source.get("TWILIO_MESSAGING_BASE") {
+            Some(_) => url(source, "TWILIO_MESSAGING_BASE", "")?,
+            None => messaging_base(&twilio_api_base),
+        };
         let introspection = match source.get("PARTYLINE_INTROSPECTION") {
             None => None,
             Some("on") => Some(true),
@@ -266,7 +278,8 @@ impl Settings {
             sms_webhook_url,
             voice_webhook_url,
             media: media(source, &database_url),
-            twilio_api_base: url(source, "TWILIO_API_BASE", "https://api.twilio.com")?,
+            twilio_api_base,
+            twilio_messaging_base,
             unknown_after: duration(source.get("PARTYLINE_UNKNOWN_AFTER").unwrap_or("5m"))
                 .map_err(|why| invalid("PARTYLINE_UNKNOWN_AFTER", why))?,
             authentication: Authentication::read(source, beside.as_deref())?,
@@ -302,6 +315,15 @@ fn sqlite_file(database_url: &str) -> Option<PathBuf> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let path = rest.split('?').next().unwrap_or_default();
     Some(Path::new(path).to_owned())
+}
+
+/// The Messaging API of the carrier whose REST API is at `api_base`. Twilio serves each product from a host of its own,
+/// and names the edge and the region in both. Any other carrier serves both from one host, so that credentials of a
+/// simulated account never leave for Twilio.
+fn messaging_base(api_base: &str) -> String {
+    let parsed = Url::parse(api_base).ok();
+    let is_twilio = parsed.is_some_and(|base| base.host_str().is_some_and(|host| host.ends_with(".twilio.com")));
+    if is_twilio { api_base.replacen("://api.", "://messaging.", 1) } else { api_base.to_owned() }
 }
 
 fn url(source: &Source, name: &str, default: &str) -> Result<String, ConfigError> {
@@ -342,12 +364,30 @@ mod tests {
     }
 
     #[test]
+    fn the_messaging_api_is_at_the_same_carrier_as_the_rest_api() {
+        let base = || with_secrets(Source::default().with("DATABASE_URL", "mysql://h/d"));
+        let messaging = |source: Source| Settings::read(&source).unwrap().twilio_messaging_base;
+        assert_eq!(messaging(base()), "https://messaging.twilio.com");
+        for (api, expected) in [
+            ("https://api.twilio.com/", "https://messaging.twilio.com"),
+            ("https://api.dublin.ie1.twilio.com", "https://messaging.dublin.ie1.twilio.com"),
+            ("http://127.0.0.1:8090", "http://127.0.0.1:8090"),
+            ("https://api.twilio.com.example", "https://api.twilio.com.example"),
+        ] {
+            assert_eq!(messaging(base().with("TWILIO_API_BASE", api)), expected, "{api}");
+        }
+        let set = base().with("TWILIO_MESSAGING_BASE", "https://proxy.example/messaging/");
+        assert_eq!(messaging(set), "https://proxy.example/messaging");
+    }
+
+    #[test]
     fn what_is_wrong_is_named_and_never_repeated() {
         let base = || with_secrets(Source::default().with("DATABASE_URL", "postgres://h/d"));
         for (name, value) in [
             ("DATABASE_URL", "oracle://canary"),
             ("PARTYLINE_LISTEN", "canary"),
             ("PARTYLINE_PUBLIC_URL", "canary"),
+            ("TWILIO_MESSAGING_BASE", "canary"),
             ("PARTYLINE_INTROSPECTION", "canary"),
             ("PARTYLINE_EVENTS", "canary"),
             ("PARTYLINE_UNKNOWN_AFTER", "canary"),

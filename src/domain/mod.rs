@@ -18,6 +18,7 @@ pub mod inbound;
 pub mod ivr;
 pub mod opt_out;
 pub mod pace;
+pub mod public_url;
 pub mod reply;
 pub mod routing;
 pub mod segments;

@@ -63,12 +63,20 @@ pub(super) fn authorised<'a>(
     sid: &str,
     headers: &HeaderMap,
 ) -> Result<&'a Account, Box<Response>> {
-    let denied = || Box::new(error(StatusCode::UNAUTHORIZED, 20003, "Authentication Error - invalid credentials"));
+    owner(carrier, headers)
+        .and_then(|account| if account.sid == sid.trim_end_matches(".json") { Ok(account) } else { Err(denied()) })
+}
+
+fn denied() -> Box<Response> {
+    Box::new(error(StatusCode::UNAUTHORIZED, 20003, "Authentication Error - invalid credentials"))
+}
+
+/// The account whose token or API key the request carries.
+pub(super) fn owner<'a>(carrier: &'a Carrier, headers: &HeaderMap) -> Result<&'a Account, Box<Response>> {
     let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
     let given = given.and_then(|given| String::from_utf8(STANDARD.decode(given).ok()?).ok()).ok_or_else(denied)?;
     let (username, password) = given.split_once(':').ok_or_else(denied)?;
-    let account = carrier.settings.accounts.iter().find(|account| account.sid == sid.trim_end_matches(".json"));
-    account.filter(|account| account.takes(username, password)).ok_or_else(denied)
+    carrier.settings.accounts.iter().find(|account| account.takes(username, password)).ok_or_else(denied)
 }
 
 async fn account(State(carrier): State<Arc<Carrier>>, Path(sid): Path<String>, headers: HeaderMap) -> Response {
@@ -270,12 +278,18 @@ async fn numbers(
                 "account_sid": account.sid,
                 "phone_number": number,
                 "friendly_name": number,
+                "capabilities": {"voice": true, "sms": true, "mms": true, "fax": false},
                 "sms_url": sms_url,
-                "sms_fallback_url": sms_url,
                 "sms_method": "POST",
+                "sms_fallback_url": sms_url,
+                "sms_fallback_method": "POST",
+                "sms_application_sid": "",
                 "voice_url": carrier.settings.voice_url,
-                "voice_fallback_url": carrier.settings.voice_url,
                 "voice_method": "POST",
+                "voice_fallback_url": carrier.settings.voice_url,
+                "voice_fallback_method": "POST",
+                "voice_application_sid": "",
+                "trunk_sid": null,
                 "status_callback": carrier.settings.voice_status_url.as_deref().unwrap_or_default(),
                 "status_callback_method": "POST",
             })

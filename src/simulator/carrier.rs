@@ -205,6 +205,7 @@ impl Carrier {
         let account = self.settings.account_of(to).ok_or(NoSuchNumber)?;
         let wanted = Wanted { from: from.to_owned(), to: to.to_owned(), body: body.to_owned(), status_callback: None };
         let message = self.message_of(&account.sid, wanted, Direction::Inbound, Status::Received);
+        let Some(address) = self.settings.inbound_url_of(to) else { return Ok((message.sid, None)) };
         let keyword = Keyword::of(body).filter(|_| self.settings.opt_out_filter);
         {
             let mut held = self.held();
@@ -230,7 +231,7 @@ impl Carrier {
             ("ApiVersion", "2010-04-01".to_owned()),
         ];
         form.extend(keyword.map(|keyword| ("OptOutType", keyword.word().to_owned())));
-        let answer = self.webhooks.post(account, self.settings.sms_url_of(to), &form).await;
+        let answer = self.webhooks.post(account, address, &form).await;
         Ok((message.sid, answer.map(|answer| answer.status)))
     }
 

@@ -21,6 +21,7 @@ mod control;
 mod faults;
 mod ledger;
 mod opt_out;
+mod services;
 mod settings;
 mod webhook;
 
@@ -29,6 +30,7 @@ use carrier::Carrier;
 pub use carrier::NoSuchNumber;
 pub use faults::{Fault, Match};
 pub use ledger::{PhoneDirection, PhoneText, SentText, Status};
+pub use services::{Inbound, MessagingService};
 pub use settings::{Account, ApiKey, Deliver, Legs, Pace, SimulatorSettings};
 
 /// A carrier that serves until the last handle of it is gone.
@@ -63,6 +65,7 @@ impl Simulator {
             .merge(api::router())
             .merge(calls::router())
             .merge(control::router())
+            .merge(services::router())
             .with_state(carrier.clone());
         let serving = tokio::spawn(connection::serve(listener, router));
         Ok(Self { carrier, _serving: Arc::new(Serving(serving)) })

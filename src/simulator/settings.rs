@@ -7,6 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::services::MessagingService;
+
 /// An account with the carrier.
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -115,6 +117,8 @@ pub struct SimulatorSettings {
     pub sms_url: String,
     /// The same for single numbers.
     pub sms_urls: BTreeMap<String, String>,
+    /// The Messaging Services of all accounts. A number is in one service at most.
+    pub services: Vec<MessagingService>,
     /// Where calls to a number ask for TwiML, with its fragment. Without it, such calls fail.
     pub voice_url: String,
     /// Where the end of such a call is reported.
@@ -140,6 +144,7 @@ impl SimulatorSettings {
             accounts,
             sms_url: sms_url.into(),
             sms_urls: BTreeMap::new(),
+            services: Vec::new(),
             voice_url: String::new(),
             voice_status_url: None,
             legs: Legs::default(),

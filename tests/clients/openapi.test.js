@@ -78,7 +78,11 @@ async function startGate(port) {
 before(async () => {
   prism = await startPrism();
   gate = await startGate(prism.port);
-  server = await Server.start({ TWILIO_API_BASE: `http://127.0.0.1:${gate.address().port}` });
+  server = await Server.start({
+    TWILIO_API_BASE: `http://127.0.0.1:${gate.address().port}`,
+    // Messaging Services are another API, which this document does not describe: nothing listens here.
+    TWILIO_MESSAGING_BASE: 'http://127.0.0.1:9',
+  });
 });
 
 after(async () => {

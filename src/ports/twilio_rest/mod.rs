@@ -1,5 +1,5 @@
 //! Twilio's REST API over HTTP.
-//! Source: Twilio, "REST API: Accounts" and "IncomingPhoneNumbers".
+//! Source: Twilio, "REST API: requests, responses and paging".
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,7 +8,6 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, retry};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -16,9 +15,13 @@ use super::Clock;
 
 mod calls;
 mod messages;
+mod numbers;
+mod services;
 
 pub use calls::{CarriedCall, Fetched, OutboundCall, Started};
 pub use messages::{CarriedMessage, OutboundText};
+pub use numbers::{Capabilities, TwilioNumber};
+pub use services::{ListError, MessagingService};
 
 /// How long Twilio may take for the head of an answer, and again for the rest of it. An attempt to
 /// send ends within twice this time.
@@ -56,35 +59,21 @@ pub struct Credentials {
     pub password: SecretString,
 }
 
-/// A number as Twilio has it.
-#[derive(Debug, Clone, Deserialize)]
-pub struct TwilioNumber {
-    /// Where its texts are sent to.
-    pub sms_url: String,
-    /// Where they are sent to when that fails.
-    pub sms_fallback_url: String,
-    /// Where its calls are asked about.
-    pub voice_url: String,
-    /// Where they are asked about when that fails.
-    pub voice_fallback_url: String,
-    /// Where it is told how calls ended.
-    pub status_callback: String,
-}
-
 /// A client of the API.
 #[derive(Debug, Clone)]
 pub struct TwilioRest {
     http: Client,
     base: String,
+    messaging_base: String,
     clock: Arc<dyn Clock>,
 }
 
 impl TwilioRest {
-    /// A client of the API at `base`, which waits by `clock`.
+    /// A client of the API at `base` and of the Messaging Services API at `messaging_base`, which waits by `clock`.
     ///
     /// # Errors
     /// When the machine's TLS cannot be set up.
-    pub fn new(base: &str, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
+    pub fn new(base: &str, messaging_base: &str, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
         // The only provider that is built in; whoever installed it before us installed the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder()
@@ -93,28 +82,7 @@ impl TwilioRest {
             .connect_timeout(CONNECT_WITHIN)
             .pool_idle_timeout(IDLE_AT_MOST)
             .build()?;
-        Ok(Self { http, base: base.to_owned(), clock })
-    }
-
-    /// Whether the credentials are taken.
-    ///
-    /// # Errors
-    /// When they are not, or Twilio does not answer.
-    pub async fn check(&self, credentials: &Credentials) -> Result<(), TwilioError> {
-        self.get::<serde_json::Value>(credentials, ".json", &[]).await.map(drop)
-    }
-
-    /// A number of the account, by its E.164 form.
-    ///
-    /// # Errors
-    /// When Twilio does not say.
-    pub async fn number(&self, credentials: &Credentials, e164: &str) -> Result<Option<TwilioNumber>, TwilioError> {
-        #[derive(Deserialize)]
-        struct Page {
-            incoming_phone_numbers: Vec<TwilioNumber>,
-        }
-        let page: Page = self.get(credentials, "/IncomingPhoneNumbers.json", &[("PhoneNumber", e164)]).await?;
-        Ok(page.incoming_phone_numbers.into_iter().next())
+        Ok(Self { http, base: base.to_owned(), messaging_base: messaging_base.to_owned(), clock })
     }
 
     fn url(&self, credentials: &Credentials, path: &str) -> Result<Url, TwilioError> {

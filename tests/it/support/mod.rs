@@ -17,6 +17,7 @@ mod rows;
 pub(crate) mod site;
 pub(crate) mod socket;
 mod text;
+pub(crate) mod twilio_api;
 pub(crate) mod voice;
 pub(crate) mod wait;
 

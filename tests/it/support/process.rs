@@ -36,7 +36,14 @@ fn command(folder: &Path, log: &str, arguments: &[&str]) -> Command {
 
 /// Runs a command to its end, with this on its standard input.
 pub(crate) fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = command(folder, "info", arguments).spawn().expect("the binary runs");
+    run_set(folder, &[], arguments, input)
+}
+
+/// The same with these settings besides.
+pub(crate) fn run_set(folder: &Path, settings: &[(&str, String)], arguments: &[&str], input: &str) -> Output {
+    let mut command = command(folder, "info", arguments);
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
+    let mut child = command.spawn().expect("the binary runs");
     let mut stdin = child.stdin.take().expect("a standard input");
     stdin.write_all(input.as_bytes()).expect("the binary reads");
     drop(stdin);
