@@ -46,7 +46,7 @@ pub async fn after_dial(
     dial: DialEnd,
 ) -> Result<Plan, Fault> {
     let (agency, waits) = (key.agency, dial.bridged != Some(true) && dial.caller_gone.is_none());
-    let unit = AfterDial { reached: reached.clone(), key, course: course.clone(), dial };
+    let unit = AfterDial { reached: reached.clone(), key: key.clone(), course: course.clone(), dial };
     let taken = tokio::select! {
         taken = commit(services, agency, unit) => taken,
         () = services.clock.sleep(PATIENCE), if waits => Err(WriteError::Failed),
@@ -57,7 +57,7 @@ pub async fn after_dial(
             tracing::error!(%error, "what became of a ringing was not written; the caller goes on");
             let now = services.clock.now();
             let happened = Happened::NotConnected { heard: &[] };
-            Ok(plan(&reached.office(now), &course, happened, now.timestamp()))
+            Ok(plan(&reached.office_for(&key, now), &course, happened, now.timestamp()))
         }
         Err(error) => Err(error.into()),
     }
@@ -88,7 +88,8 @@ impl Unit for AfterDial {
         let bridged = self.hear(tx, &mut row, &mut legs, is_last);
         let heard = heard(&legs.rows, step);
         let happened = if bridged { Happened::Talked } else { Happened::NotConnected { heard: &heard } };
-        let plan = plan(&self.reached.office(tx.now), &self.course, happened, tx.now.timestamp());
+        let office = self.reached.office_for(&self.key, tx.now);
+        let plan = plan(&office, &self.course, happened, tx.now.timestamp());
         if let Some(gone) = self.dial.caller_gone {
             end(tx, &mut row.after, gone, None);
         } else if is_last {

@@ -23,7 +23,7 @@ pub async fn keyed(services: &Services, reached: &Reached, key: CallKey, course:
 
 async fn step(services: &Services, reached: &Reached, key: CallKey, course: &Course, happened: Happened<'_>) -> Plan {
     let now = services.clock.now();
-    let plan = plan(&reached.office(now), course, happened, now.timestamp());
+    let plan = plan(&reached.office_for(&key, now), course, happened, now.timestamp());
     let wrong = plan.next().is_some_and(|next| next.tries > course.tries);
     if wrong {
         services.calls.guesses.count(key.agency, &key.from, services.clock.monotonic());

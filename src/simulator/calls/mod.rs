@@ -3,6 +3,7 @@
 mod api;
 mod book;
 mod callbacks;
+mod caller_id;
 mod dial;
 mod grammar;
 mod placed;

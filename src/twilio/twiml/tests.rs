@@ -58,6 +58,7 @@ fn ringing() {
     let ring = |say: Option<&str>, count, next| Plan::Ring {
         say: say.map(str::to_owned),
         phones: phones(count),
+        caller_id: "+13035560001".to_owned(),
         seconds: 20,
         next,
     };

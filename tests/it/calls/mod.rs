@@ -1,6 +1,7 @@
 //! Calls: what callers hear and whom they reach, over the real webhooks and a carrier that follows our documents.
 
 mod answering;
+mod caller_id;
 mod flow;
 mod kill;
 mod live;
