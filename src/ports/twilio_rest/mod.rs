@@ -14,9 +14,11 @@ use url::Url;
 
 use super::Clock;
 
+mod callback;
 mod calls;
 mod messages;
 
+pub use callback::callback_url;
 pub use calls::{CarriedCall, Fetched, OutboundCall, Started};
 pub use messages::{CarriedMessage, OutboundText};
 

@@ -92,6 +92,24 @@ fn phones_of_the_staff() {
     assert_snapshot!("ask_to_dial", leg(&ask_to_dial("Front desk"), action));
 }
 
+/// Twilio requests an address with its parameters sorted, and signs it as it was given.
+#[test]
+fn the_parameters_of_every_address_are_in_alphabetical_order() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/twilio/twiml/snapshots");
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let document = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for address in document.split("https://").skip(1) {
+            let address = address.split(['"', '<']).next().unwrap().replace("&amp;", "&");
+            let Some((_, query)) = address.split('#').next().unwrap().split_once('?') else { continue };
+            let names: Vec<&str> = query.split('&').map(|pair| pair.split('=').next().unwrap()).collect();
+            assert!(names.is_sorted(), "{address}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
+}
+
 #[test]
 fn click_to_call() {
     let wanted =

@@ -1,5 +1,6 @@
 //! Calls: what callers hear and whom they reach, over the real webhooks and a carrier that follows our documents.
 
+mod addresses;
 mod answering;
 mod caller_id;
 mod flow;

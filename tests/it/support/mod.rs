@@ -21,4 +21,4 @@ pub(crate) mod voice;
 pub(crate) mod wait;
 
 pub(crate) use app::{EMPTY_RESPONSE, TestApp, client, settings};
-pub(crate) use text::{SMS_PATH, Text};
+pub(crate) use text::{PUBLIC_URL, SMS_PATH, Text};
