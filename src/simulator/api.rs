@@ -274,7 +274,7 @@ async fn numbers(
                 "sms_fallback_url": sms_url,
                 "sms_method": "POST",
                 "voice_url": carrier.settings.voice_url,
-                "voice_fallback_url": carrier.settings.voice_url,
+                "voice_fallback_url": carrier.settings.voice_fallback_url(),
                 "voice_method": "POST",
                 "status_callback": carrier.settings.voice_status_url.as_deref().unwrap_or_default(),
                 "status_callback_method": "POST",

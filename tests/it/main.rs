@@ -30,4 +30,5 @@ mod sending;
 mod shared;
 mod simulator;
 mod simulator_calls;
+mod simulator_fallback;
 mod support;
