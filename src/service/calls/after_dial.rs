@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub struct DialEnd {
     /// Whether the caller was connected with a leg; `None` where the carrier does not say.
     pub bridged: Option<bool>,
-    /// Its `DialCallStatus`.
-    pub status: String,
+    /// Its `DialCallStatus`; `None` if the request does not have it.
+    pub status: Option<String>,
     /// The leg that it speaks of.
     pub leg_sid: Option<String>,
     /// How long the conversation was.
@@ -45,7 +45,9 @@ pub async fn after_dial(
     course: Course,
     dial: DialEnd,
 ) -> Result<Plan, Fault> {
-    let (agency, waits) = (key.agency, dial.bridged != Some(true) && dial.caller_gone.is_none());
+    let agency = key.agency;
+    // Without a status the row alone knows whether there was a conversation.
+    let waits = dial.status.is_some() && dial.bridged != Some(true) && dial.caller_gone.is_none();
     let unit = AfterDial { reached: reached.clone(), key: key.clone(), course: course.clone(), dial };
     let taken = tokio::select! {
         taken = commit(services, agency, unit) => taken,
@@ -114,7 +116,8 @@ impl AfterDial {
         let (dial, step) = (&self.dial, i32::from(self.course.step));
         let accepted = row.after.accepted_sid.clone();
         // Only a leg on which 1 was pressed can be connected, whatever `completed` may mean otherwise.
-        let bridged = dial.bridged.unwrap_or(was_picked_up(&dial.status) && accepted.is_some());
+        let was_picked_up = dial.status.as_deref().is_none_or(was_picked_up);
+        let bridged = dial.bridged.unwrap_or(was_picked_up && accepted.is_some());
         let named = |sid: &Option<String>| sid.as_ref().and_then(|sid| user_of(&legs.rows, sid));
         if bridged {
             let connected = dial.leg_sid.clone().filter(|_| named(&dial.leg_sid).is_some()).or(accepted);
@@ -136,7 +139,7 @@ impl AfterDial {
                 [user] => Some(*user),
                 _ => None,
             });
-            if let Some((user, state)) = single.zip(leg_report(&dial.status))
+            if let Some((user, state)) = single.zip(dial.status.as_deref().and_then(leg_report))
                 && state != LegState::PickedUp
             {
                 legs.hear(tx, &LegNews::of(step, Some(user), dial.leg_sid.clone(), state).over(None));

@@ -3,6 +3,7 @@
 mod addresses;
 mod answering;
 mod caller_id;
+mod fallback;
 mod flow;
 mod kill;
 mod live;

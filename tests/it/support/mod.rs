@@ -7,6 +7,7 @@ pub(crate) mod carrier;
 pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod directory;
+pub(crate) mod front;
 mod ids;
 pub(crate) mod issuer;
 pub(crate) mod log;
