@@ -1,5 +1,7 @@
 //! A step that could not be answered: Twilio asks the number's fallback, and the call goes on where it stood.
 
+use std::time::Duration;
+
 use partyline::domain::{CallStage, CallStatus};
 use partyline::simulator::{CallScript, CallerStep, PhoneScript, Simulator};
 use reqwest::StatusCode;
@@ -144,6 +146,55 @@ async fn a_failed_first_request_and_a_foreign_address_begin_the_call() {
     assert!(app.document(INBOUND, &fields).await.contains("not in service"));
     let forged = app.voice_signed("not the token", INBOUND, &form("CA3", &[named])).await;
     assert_eq!(forged.0, StatusCode::FORBIDDEN);
+}
+
+/// The step was taken, and its answer was lost on the way to Twilio.
+#[tokio::test]
+async fn a_step_that_was_taken_already_changes_nothing_more() {
+    let app = TestApp::start_with_phones().await;
+    let (dialled, _) = ringing(&app, "CA1", "").await;
+    let bridged = [("DialCallStatus", "completed"), ("DialBridged", "true"), ("DialCallDuration", "30")];
+    app.document(&dialled, &form("CA1", &bridged)).await;
+    let taken = app.call("CA1").await;
+    let after = fallback(&app, "CA1", &dialled, &bridged).await;
+    assert!(after.contains("<Hangup/>") && !after.contains("<Record"), "{after}");
+    assert_eq!(app.call("CA1").await, taken);
+    let recorded = recording(&app, "CA2").await;
+    app.document(&recorded, &form("CA2", &[("RecordingSid", "RE1"), ("RecordingDuration", "5")])).await;
+    let taken = app.call("CA2").await;
+    assert!(fallback(&app, "CA2", &recorded, &[]).await.contains("Goodbye"));
+    assert_eq!(app.call("CA2").await, taken);
+    assert_eq!(app.told_of(&taken).await, ["Voicemail ben", "Voicemail chloe"]);
+    app.apply("agencies: [{key: acme, phoneNumbers: [{number: \"+13035550100\", ringStrategy: SEQUENTIAL}]}]").await;
+    let (dialled, _) = ringing(&app, "CA3", "").await;
+    let next = app.document(&dialled, &form("CA3", &[("DialCallStatus", "busy"), ("DialBridged", "false")])).await;
+    let taken = app.call("CA3").await;
+    let again = fallback(&app, "CA3", &dialled, &[]).await;
+    assert_eq!((phones(&next)[0].0.as_str(), phones(&again)[0].0.as_str()), (CHLOE, CHLOE));
+    assert_eq!(app.call("CA3").await, taken);
+    assert_eq!(app.legs(&taken).await.len(), 2);
+}
+
+/// Only the row knows whether there was a conversation; phones that ring on a guess could be those of a caller who
+/// has just talked.
+#[tokio::test]
+async fn while_the_row_cannot_be_read_the_fallback_is_to_be_asked_again() {
+    let app = TestApp::start_with_phones().await;
+    let (dialled, _) = ringing(&app, "CA1", "").await;
+    app.calls_written().await;
+    let failed = dialled.split('#').next().unwrap();
+    let fields = form("CA1", &[("ErrorCode", "11200"), ("ErrorUrl", failed)]);
+    let held = app.hold_writer(app.agency("acme").await).await;
+    let waiting = async {
+        held.until_waiting(1).await;
+        app.clock.advance(Duration::from_secs(5));
+        tokio::task::yield_now().await;
+        app.clock.advance(Duration::from_secs(4));
+    };
+    let (answer, ()) = tokio::join!(app.voice(INBOUND, &fields), waiting);
+    assert_eq!(answer.0, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.1);
+    held.let_go().await;
+    assert!(app.document(INBOUND, &fields).await.contains("<Record "));
 }
 
 async fn start_behind_a_front(carrier: &Simulator) -> (TestApp, Front) {

@@ -12,13 +12,15 @@ use url::form_urlencoded;
 
 use super::client;
 
-/// The paths that fail, and how many more times.
+type Form = HashMap<String, String>;
+
 #[derive(Clone)]
 pub(crate) struct Front {
     pub(crate) address: SocketAddr,
+    /// The paths that fail, and how many more times.
     failing: Arc<Mutex<HashMap<String, u32>>>,
     /// The path and the form of each request that was passed on.
-    passed: Arc<Mutex<Vec<(String, HashMap<String, String>)>>>,
+    passed: Arc<Mutex<Vec<(String, Form)>>>,
 }
 
 impl Front {
@@ -48,7 +50,7 @@ impl Front {
     }
 
     /// The forms that were passed on to this path.
-    pub(crate) fn passed(&self, path: &str) -> Vec<HashMap<String, String>> {
+    pub(crate) fn passed(&self, path: &str) -> Vec<Form> {
         let passed = self.passed.lock().unwrap();
         passed.iter().filter(|(other, _)| other == path).map(|(_, form)| form.clone()).collect()
     }
