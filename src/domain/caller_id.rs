@@ -5,16 +5,16 @@ use super::call::is_known_caller;
 
 /// Numbers that carriers send in place of a withheld caller ID. Most of them spell a word on a telephone keypad.
 /// Carriers also send the words themselves, which are not numbers and need no list.
-/// Source: Twilio's help, article 223179988, "Why am I getting calls from these strange numbers?", and Twilio's
-/// changelog of 2022-11-16, "Upcoming changes to withheld caller ID behavior".
+/// Source: Twilio's help, article 223179988, "Why am I getting calls from these strange numbers?" (its list, as other
+/// projects quote it), and Twilio's changelog of 2022-11-16, "Upcoming changes to withheld caller ID behavior".
 const WITHHELD: [&str; 7] = [
     "+266696687",   // ANONYMOUS
     "+7378742833",  // RESTRICTED
-    "+7378742883",  // RESTRICTED, as one carrier misspells it
+    "+7378742883",  // a variant of RESTRICTED
     "+2562533",     // BLOCKED
     "+8656696",     // UNKNOWN
     "+86282452253", // UNAVAILABLE
-    "+464",         // not a word; Twilio lists it without an explanation
+    "+464",         // listed without an explanation
 ];
 
 /// The address of a sender or caller whom the carrier does not name at all.
