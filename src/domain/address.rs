@@ -4,6 +4,8 @@
 //! another channel (`whatsapp:+1…`). All are kept and routed as received; only some can be texted.
 //! Source: Twilio, "Twilio's request to your incoming message webhook"; ITU-T E.164.
 
+use super::caller_id::is_withheld;
+
 /// The longest address that is kept; what is longer is no address.
 pub const MAX_ADDRESS_CHARS: usize = 64;
 
@@ -14,10 +16,10 @@ pub fn is_e164(text: &str) -> bool {
     })
 }
 
-/// Whether a text can be sent to an address: to names (`TWILIO`) it cannot.
+/// Whether a text can be sent to an address. Names (`TWILIO`) and withheld caller IDs cannot be texted.
 pub fn can_be_texted(address: &str) -> bool {
     let plain = address.strip_prefix(WHATSAPP).unwrap_or(address);
-    is_e164(plain) || (plain == address && is_short_code(address))
+    (is_e164(plain) && !is_withheld(plain)) || (plain == address && is_short_code(address))
 }
 
 fn is_short_code(address: &str) -> bool {
@@ -55,7 +57,16 @@ mod tests {
         for good in ["+13035550100", "88222", "whatsapp:+13035550100"] {
             assert!(can_be_texted(good), "{good}");
         }
-        for bad in ["TWILIO", "", "12", "whatsapp:88222", "messenger:+13035550100", "anonymous"] {
+        for bad in [
+            "TWILIO",
+            "",
+            "12",
+            "whatsapp:88222",
+            "messenger:+13035550100",
+            "anonymous",
+            "+266696687",
+            "whatsapp:+8656696",
+        ] {
             assert!(!can_be_texted(bad), "{bad}");
         }
         assert_eq!(own_address("+13035550100", "whatsapp:+13035560001"), "whatsapp:+13035550100");

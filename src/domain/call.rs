@@ -1,6 +1,8 @@
 //! What is known of a call comes in any order, twice, or late: from the documents that we gave, from the
 //! presses, from the reports on the call and on each of its legs. Here it becomes one status.
 
+use super::address::is_e164;
+use super::caller_id::is_withheld;
 use super::{CallEnd, CallStage, CallStatus, Direction, LegState};
 
 /// What is known of a call.
@@ -91,13 +93,9 @@ pub fn was_picked_up(status: &str) -> bool {
     matches!(status, "completed" | "answered")
 }
 
-/// Numbers that carriers show for callers who hide theirs: words, spelled on a telephone's keys.
-/// Source: Twilio's help, "Why am I getting calls from these strange numbers?".
-const HIDDEN: [&str; 5] = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"];
-
 /// Whether a caller can be known again: by a number of their own.
 pub fn is_known_caller(from: &str) -> bool {
-    super::address::is_e164(from) && !HIDDEN.contains(&from)
+    is_e164(from) && !is_withheld(from)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use phonenumber::Type;
 use phonenumber::metadata::DATABASE;
 
 use super::address::is_e164;
+use super::caller_id::is_withheld;
 use super::extension::EMERGENCY;
 
 /// Why a number is not dialled.
@@ -40,7 +41,7 @@ pub fn check_number(to: &str, own: &str, allowed: Option<&[String]>) -> Result<(
     if EMERGENCY.contains(&digits) {
         return Err(Undialled::Emergency);
     }
-    if !is_e164(to) {
+    if !is_e164(to) || is_withheld(to) {
         return Err(Undialled::NotANumber);
     }
     let number = phonenumber::parse(None, to).map_err(|_| Undialled::NotANumber)?;
@@ -82,6 +83,7 @@ mod tests {
             ("3035560001", Err(Undialled::NotANumber)),
             ("+1303556000", Err(Undialled::Country)),
             ("sip:a@b", Err(Undialled::NotANumber)),
+            ("+86282452253", Err(Undialled::NotANumber)),
         ] {
             assert_eq!(check_number(to, own, None), expected, "{to}");
         }

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod address;
 pub mod call;
+pub mod caller_id;
 pub mod claim;
 pub mod cursor;
 pub mod delivery;

@@ -34,7 +34,7 @@ macro_rules! words {
 macro_rules! words_list {
     ($with:ident) => {
         $with! {
-            Role, Availability, PoolPolicy, RingStrategy, OptOutReplies, ThreadStatus, Direction,
+            Role, Availability, PoolPolicy, RingStrategy, LegCallerId, OptOutReplies, ThreadStatus, Direction,
             MessageStatus, RoutingRung, MediaState, NotificationKind, ActivityKind, EventKind,
             QuarantineState, OutboxState, Purpose, CallStatus, CallStage, CallEnd,
             LegState
@@ -71,6 +71,13 @@ words! {
         Simultaneous = "SIMULTANEOUS",
         /// One after the other.
         Sequential = "SEQUENTIAL",
+    }
+    /// Which number the phones of a pool show while they ring for an inbound call.
+    LegCallerId {
+        /// The caller's, or the pool's number if the caller withholds theirs.
+        Caller = "CALLER",
+        /// The pool's number.
+        Number = "NUMBER",
     }
     /// Who answers STOP, START and HELP.
     OptOutReplies {

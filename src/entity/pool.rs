@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::domain::{AgencyId, PoolId, PoolPolicy, RingStrategy};
+use crate::domain::{AgencyId, LegCallerId, PoolId, PoolPolicy, RingStrategy};
 
 /// The policy of a phone number; its members are its assignments. One to one with the number, by the same id.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -33,6 +33,8 @@ pub struct Model {
     /// What is texted to a caller whom nobody answered; `None` is nothing.
     #[sea_orm(column_type = "Text")]
     pub missed_call_text: Option<String>,
+    /// Which number the phones show while they ring for an inbound call.
+    pub leg_caller_id: LegCallerId,
     pub updated_at: DateTime<Utc>,
 }
 

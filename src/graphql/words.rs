@@ -207,6 +207,16 @@ pub enum RingStrategy {
     Sequential,
 }
 
+/// Which number a pool's phones show while they ring for an inbound call.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::LegCallerId")]
+pub enum LegCallerId {
+    /// The caller's number. If the caller withholds it, or it is not a valid number, the phones show the pool's number.
+    Caller,
+    /// The pool's number.
+    Number,
+}
+
 /// What happened to a thread.
 #[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
 #[graphql(remote = "domain::ActivityKind")]

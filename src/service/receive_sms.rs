@@ -2,6 +2,7 @@
 
 use super::{Fault, Services};
 use crate::domain::AccountId;
+use crate::domain::caller_id::NO_ADDRESS;
 use crate::store::writer::{InboundMedia, InboundOutcome, InboundText};
 
 /// More attachments than Twilio sends with one text (its limit is 10).
@@ -18,7 +19,7 @@ pub struct NotAText;
 /// Source: Twilio, "Twilio's request to your incoming message webhook".
 ///
 /// # Errors
-/// When MessageSid, From or To is missing.
+/// When MessageSid or To is missing. A sender whom the carrier does not name is stored as [`NO_ADDRESS`].
 pub fn text_of(account: AccountId, form: Vec<(String, String)>) -> Result<InboundText, NotAText> {
     let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let message_sid = field("MessageSid").or_else(|| field("SmsMessageSid")).ok_or(NotAText)?;
@@ -26,8 +27,9 @@ pub fn text_of(account: AccountId, form: Vec<(String, String)>) -> Result<Inboun
         (1..=MAX_SID_BYTES).contains(&sid.len())
             && sid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     };
-    let (from, to) = (field("From").ok_or(NotAText)?, field("To").ok_or(NotAText)?);
-    if !well_formed(message_sid) || from.is_empty() || to.is_empty() {
+    let from = field("From").filter(|from| !from.is_empty()).unwrap_or(NO_ADDRESS);
+    let to = field("To").ok_or(NotAText)?;
+    if !well_formed(message_sid) || to.is_empty() {
         return Err(NotAText);
     }
     let count = field("NumMedia").and_then(|count| count.parse::<usize>().ok()).unwrap_or(0).min(MAX_MEDIA);
@@ -72,15 +74,23 @@ mod tests {
         [("MessageSid", "SM1"), ("From", "+13035560001"), ("To", "+13035550100"), ("Body", "hi")];
 
     #[test]
-    fn a_text_needs_a_sid_a_sender_and_a_number() {
+    fn a_text_needs_a_sid_and_a_number() {
         assert_eq!(read(&WHOLE).map(|text| text.body), Ok("hi".to_owned()));
-        for left_out in ["MessageSid", "From", "To"] {
+        for left_out in ["MessageSid", "To"] {
             let fields: Vec<_> = WHOLE.into_iter().filter(|(key, _)| *key != left_out).collect();
             assert_eq!(read(&fields).map(drop), Err(NotAText), "{left_out}");
         }
         for sid in ["", "SM 1", "SM\u{0}", &"S".repeat(65)] {
             let fields: Vec<_> = std::iter::once(("MessageSid", sid)).chain(WHOLE.into_iter().skip(1)).collect();
             assert_eq!(read(&fields).map(drop), Err(NotAText), "{sid:?}");
+        }
+    }
+
+    #[test]
+    fn a_sender_whom_the_carrier_does_not_name_is_anonymous() {
+        let [sid, _, to, body] = WHOLE;
+        for fields in [vec![sid, to, body], vec![sid, ("From", ""), to, body]] {
+            assert_eq!(read(&fields).map(|text| text.from), Ok(NO_ADDRESS.to_owned()), "{fields:?}");
         }
     }
 

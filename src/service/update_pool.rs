@@ -9,7 +9,7 @@ use crate::domain::hours::Hours;
 use crate::domain::voice_settings::{
     InvalidSetting, check_greeting, check_holidays, check_hours, check_ring_seconds, check_text,
 };
-use crate::domain::{AgencyId, PhoneNumberId, PoolPolicy, RingStrategy, UserId};
+use crate::domain::{AgencyId, LegCallerId, PhoneNumberId, PoolPolicy, RingStrategy, UserId};
 use crate::entity::pool;
 use crate::store::directory_writes::save;
 use crate::store::writer::{Tx, Unit};
@@ -23,6 +23,8 @@ pub struct UpdatePool {
     pub ring_strategy: Option<RingStrategy>,
     /// How long, in seconds.
     pub ring_seconds: Option<i32>,
+    /// Which number they show.
+    pub leg_caller_id: Option<LegCallerId>,
     /// When it is open; `Some(None)` is always.
     pub hours: Option<Option<Hours>>,
     /// On which days it is closed.
@@ -61,6 +63,7 @@ impl UpdatePool {
         after.policy = self.policy.unwrap_or(before.policy);
         after.ring_strategy = self.ring_strategy.unwrap_or(before.ring_strategy);
         after.ring_seconds = self.ring_seconds.unwrap_or(before.ring_seconds);
+        after.leg_caller_id = self.leg_caller_id.unwrap_or(before.leg_caller_id);
         if let Some(hours) = &self.hours {
             after.hours = hours.as_ref().map(serde_json::to_string).transpose().map_err(json)?;
         }

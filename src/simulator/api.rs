@@ -286,7 +286,7 @@ async fn numbers(
                 "sms_application_sid": "",
                 "voice_url": carrier.settings.voice_url,
                 "voice_method": "POST",
-                "voice_fallback_url": carrier.settings.voice_url,
+                "voice_fallback_url": carrier.settings.voice_fallback_url(),
                 "voice_fallback_method": "POST",
                 "voice_application_sid": "",
                 "trunk_sid": null,

@@ -10,7 +10,7 @@ use super::faults::{Fault, Match, Plan, TooMany};
 use super::ledger::{CAPACITY, Direction, Ledger, Message, PhoneText, SentText, Status, Step};
 use super::opt_out::{Keyword, OptOuts};
 use super::settings::{Account, Deliver, SimulatorSettings};
-use super::webhook::Webhooks;
+use super::webhook::{NoAnswer, Webhooks, failure};
 use crate::ports::{Clock, IdGen};
 
 pub(super) struct Carrier {
@@ -195,7 +195,7 @@ impl Carrier {
         let _ = self.webhooks.post(account, address, &form).await;
     }
 
-    /// Somebody at a phone texts a number. Gives the message's SID and the webhook's last answer.
+    /// Somebody at a phone texts a number. Gives the message's SID and the last answer of the webhook or its fallback.
     pub(super) async fn text(
         &self,
         from: &str,
@@ -231,8 +231,18 @@ impl Carrier {
             ("ApiVersion", "2010-04-01".to_owned()),
         ];
         form.extend(keyword.map(|keyword| ("OptOutType", keyword.word().to_owned())));
-        let answer = self.webhooks.post(account, address, &form).await;
-        Ok((message.sid, answer.map(|answer| answer.status)))
+        let mut answered = self.webhooks.post(account, address, &form).await;
+        let error_code = match &answered {
+            Ok(answer) if answer.status.is_success() => None,
+            Ok(_) | Err(NoAnswer::Timeout) => Some("11200"),
+            Err(NoAnswer::Connection) => Some("11205"),
+        };
+        if let Some(error_code) = error_code {
+            // The fallback address is that of the texts.
+            form.extend(failure(error_code, address));
+            answered = self.webhooks.post(account, address, &form).await;
+        }
+        Ok((message.sid, answered.ok().map(|answer| answer.status)))
     }
 
     fn message_of(&self, account: &str, wanted: Wanted, direction: Direction, status: Status) -> Message {

@@ -121,6 +121,8 @@ pub struct SimulatorSettings {
     pub services: Vec<MessagingService>,
     /// Where calls to a number ask for TwiML, with its fragment. Without it, such calls fail.
     pub voice_url: String,
+    /// Where such a call asks for TwiML when an address had no usable answer, with its fragment; `None` is `voice_url`.
+    pub voice_fallback_url: Option<String>,
     /// Where the end of such a call is reported.
     pub voice_status_url: Option<String>,
     /// What becomes of a Dial's other phones.
@@ -146,6 +148,7 @@ impl SimulatorSettings {
             sms_urls: BTreeMap::new(),
             services: Vec::new(),
             voice_url: String::new(),
+            voice_fallback_url: None,
             voice_status_url: None,
             legs: Legs::default(),
             recording_bytes: 4 * 1_024,
@@ -154,6 +157,10 @@ impl SimulatorSettings {
             random_faults: None,
             pace: Pace::default(),
         }
+    }
+
+    pub(super) fn voice_fallback_url(&self) -> &str {
+        self.voice_fallback_url.as_ref().unwrap_or(&self.voice_url)
     }
 
     pub(super) fn sms_url_of(&self, number: &str) -> &str {

@@ -18,6 +18,8 @@ use url::Url;
 use super::settings::{Account, Deliver};
 use crate::ports::Clock;
 
+/// How long an address may take in all, its repeats included.
+/// Source: Twilio, "Webhooks: connection overrides", total time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// However often an address asks to be repeated.
 const MOST_REPEATS: u32 = 5;
@@ -51,12 +53,17 @@ pub(super) enum Method {
 
 pub(super) type Form = Vec<(&'static str, String)>;
 
-/// A request that came to nothing.
-enum Failed {
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoAnswer {
+    /// The address cannot be connected to, or the connection broke.
     Connection,
+    /// No answer came in time.
     Timeout,
-    Status(Answer),
 }
+
+/// What a request, or the last of its repeats, came to.
+pub(super) type Answered = Result<Answer, NoAnswer>;
 
 impl Webhooks {
     pub(super) fn new(
@@ -74,15 +81,15 @@ impl Webhooks {
         *self.deliver.write().unwrap_or_else(PoisonError::into_inner) = Some(deliver);
     }
 
-    /// Posts a form, signed with the account's token. Gives the last answer, `None` if there was none.
-    pub(super) async fn post(&self, account: &Account, address: &str, form: &Form) -> Option<Answer> {
+    /// Posts a form, signed with the account's token.
+    pub(super) async fn post(&self, account: &Account, address: &str, form: &Form) -> Answered {
         self.ask(account, Method::Post, address, form).await
     }
 
     /// The same by either method.
-    pub(super) async fn ask(&self, account: &Account, method: Method, address: &str, form: &Form) -> Option<Answer> {
+    pub(super) async fn ask(&self, account: &Account, method: Method, address: &str, form: &Form) -> Answered {
         let (address, overrides) = address.split_once('#').unwrap_or((address, ""));
-        let mut url = Url::parse(address).ok()?;
+        let mut url = Url::parse(address).map_err(|_| NoAnswer::Connection)?;
         let token = account.auth_token.expose_secret();
         let signature = match method {
             Method::Post => sign(token, address, form),
@@ -93,28 +100,27 @@ impl Webhooks {
         };
         let body = (method == Method::Post).then_some(form);
         let (repeats, on) = (repeats(overrides), reasons(overrides));
-        let mut last = None;
-        for turn in 0..=repeats {
-            if turn > 0 {
-                self.clock.sleep(self.repeat_after).await;
-            }
-            let reason = match self.once(&url, body, &signature).await {
-                Ok(answer) => return Some(answer),
-                Err(Failed::Connection) => "ct",
-                Err(Failed::Timeout) => "rt",
-                Err(Failed::Status(answer)) => {
-                    last = Some(answer);
-                    "5xx"
-                }
+        let until = self.clock.monotonic() + ANSWER_WITHIN;
+        let mut turn = 0;
+        loop {
+            let left = until.saturating_sub(self.clock.monotonic());
+            let answered = self.once(&url, body, &signature, left).await;
+            let reason = match &answered {
+                Ok(answer) if !answer.status.is_server_error() => return answered,
+                Ok(_) => "5xx",
+                Err(NoAnswer::Connection) => "ct",
+                Err(NoAnswer::Timeout) => "rt",
             };
-            if !on.contains(&reason) && !on.contains(&"all") {
-                break;
+            let may_repeat = on.contains(&reason) || on.contains(&"all");
+            if turn == repeats || !may_repeat || self.clock.monotonic() + self.repeat_after >= until {
+                return answered;
             }
+            turn += 1;
+            self.clock.sleep(self.repeat_after).await;
         }
-        last
     }
 
-    async fn once(&self, url: &Url, form: Option<&Form>, signature: &str) -> Result<Answer, Failed> {
+    async fn once(&self, url: &Url, form: Option<&Form>, signature: &str, within: Duration) -> Answered {
         let located = {
             let deliver = self.deliver.read().unwrap_or_else(PoisonError::into_inner);
             deliver.as_ref().map_or_else(|| url.clone(), |deliver| deliver.locate(url))
@@ -124,12 +130,18 @@ impl Webhooks {
             None => self.http.get(located),
         };
         let request = request.header("X-Twilio-Signature", signature);
-        let answer = tokio::select! {
-            answer = read(request) => answer.map_err(|_| Failed::Connection)?,
-            () = self.clock.sleep(ANSWER_WITHIN) => return Err(Failed::Timeout),
-        };
-        if answer.status.is_server_error() { Err(Failed::Status(answer)) } else { Ok(answer) }
+        tokio::select! {
+            answer = read(request) => answer.map_err(|_| NoAnswer::Connection),
+            () = self.clock.sleep(within) => Err(NoAnswer::Timeout),
+        }
     }
+}
+
+/// What the fallback of a number is told besides: the error, and the address that it was about.
+/// Source: Twilio, "Availability and reliability: fallback URLs".
+pub(super) fn failure(error_code: &str, address: &str) -> Form {
+    let address = address.split('#').next().unwrap_or_default();
+    vec![("ErrorCode", error_code.to_owned()), ("ErrorUrl", address.to_owned())]
 }
 
 /// Sends a request and reads its answer, of which nobody makes it hold more than so much.

@@ -1,13 +1,11 @@
 //! The addresses of the steps of a call. What a step is to know travels in its address: Twilio signs it,
 //! so nobody else can write one. Each is repeated if we could not answer: a caller outlasts a restart.
 
-use url::form_urlencoded::Serializer;
-
 use super::VOICE_STEPS;
 use super::form::{Form, field};
 use crate::domain::ivr::{Course, Ring, Target};
 use crate::domain::{AgencyId, CallId, PhoneNumberId, UserId};
-use crate::ports::twilio_rest::REPEAT;
+use crate::ports::twilio_rest::callback_url;
 use crate::service::calls::CallKey;
 
 /// Addresses of the steps of one call.
@@ -19,64 +17,65 @@ pub(super) struct Links<'a> {
 }
 
 impl Links<'_> {
-    fn course(&self, course: &Course) -> Serializer<'static, String> {
-        let mut query = Serializer::new(String::new());
-        query.append_pair("step", &course.step.to_string());
-        if course.tries > 0 {
-            query.append_pair("tries", &course.tries.to_string());
-        }
-        if let Some(ring) = &course.ring {
-            let target = match ring.target {
-                Target::MainLine => MAIN_LINE.to_owned(),
-                Target::Extension(id) => id.to_string(),
-            };
-            query.append_pair("target", &target).append_pair("began", &ring.began.to_string());
-            for (name, users) in [("users", &ring.users), ("before", &ring.before)] {
-                if !users.is_empty() {
-                    query.append_pair(name, &users.iter().map(ToString::to_string).collect::<Vec<_>>().join("."));
-                }
-            }
-            if ring.again {
-                query.append_pair("again", "1");
-            }
-        }
-        query
-    }
-
     /// The next step of the caller.
     pub(super) fn step(&self, name: &str, course: &Course) -> String {
-        self.link(name, self.course(course))
+        self.link(name, parameters(course))
     }
 
     /// Where something is reported in a form that does not say of which number.
     pub(super) fn reported(&self, name: &str, course: &Course) -> String {
-        let mut query = self.course(course);
-        query.append_pair("agency", &self.call.agency.to_string()).append_pair("number", &self.call.number.to_string());
-        self.link(name, query)
-    }
-
-    fn link(&self, name: &str, mut query: Serializer<'_, String>) -> String {
-        format!("{}{VOICE_STEPS}/{name}?{}{REPEAT}", self.public_url, query.finish())
+        let mut parameters = parameters(course);
+        parameters.extend(self.number());
+        self.link(name, parameters)
     }
 
     /// A step of one of the call's legs.
     pub(super) fn leg(&self, name: &str, step: u8, user: Option<UserId>) -> String {
-        let mut query = Serializer::new(String::new());
-        query
-            .append_pair("agency", &self.call.agency.to_string())
-            .append_pair("number", &self.call.number.to_string())
-            .append_pair("call", &self.call.sid)
-            .append_pair("step", &step.to_string());
-        if let Some(user) = user {
-            query.append_pair("user", &user.to_string());
-        }
-        self.link(name, query)
+        let mut parameters = vec![("call", self.call.sid.clone()), ("step", step.to_string())];
+        parameters.extend(self.number());
+        parameters.extend(user.map(|user| ("user", user.to_string())));
+        self.link(name, parameters)
     }
+
+    fn number(&self) -> Parameters {
+        vec![("agency", self.call.agency.to_string()), ("number", self.call.number.to_string())]
+    }
+
+    fn link(&self, name: &str, parameters: Parameters) -> String {
+        callback_url(&format!("{}{VOICE_STEPS}/{name}", self.public_url), parameters)
+    }
+}
+
+type Parameters = Vec<(&'static str, String)>;
+
+/// What [`course_of`] reads.
+fn parameters(course: &Course) -> Parameters {
+    let mut parameters = vec![("step", course.step.to_string())];
+    if course.tries > 0 {
+        parameters.push(("tries", course.tries.to_string()));
+    }
+    if let Some(ring) = &course.ring {
+        let target = match ring.target {
+            Target::MainLine => MAIN_LINE.to_owned(),
+            Target::Extension(id) => id.to_string(),
+        };
+        parameters.extend([("target", target), ("began", ring.began.to_string())]);
+        for (name, users) in [("users", &ring.users), ("before", &ring.before)] {
+            if !users.is_empty() {
+                parameters.push((name, users.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")));
+            }
+        }
+        if ring.again {
+            parameters.push(("again", "1".to_owned()));
+        }
+    }
+    parameters
 }
 
 /// A step of a call that a user started.
 pub fn outbound(public_url: &str, name: &str, agency: AgencyId, call: CallId) -> String {
-    format!("{public_url}{VOICE_STEPS}/{name}?agency={agency}&call={call}{REPEAT}")
+    let parameters = vec![("agency", agency.to_string()), ("call", call.to_string())];
+    callback_url(&format!("{public_url}{VOICE_STEPS}/{name}"), parameters)
 }
 
 const MAIN_LINE: &str = "main";

@@ -31,5 +31,6 @@ mod sending;
 mod shared;
 mod simulator;
 mod simulator_calls;
+mod simulator_fallback;
 mod simulator_services;
 mod support;

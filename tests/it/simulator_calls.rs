@@ -263,8 +263,8 @@ async fn it_refuses_what_twilio_refuses() {
     }
     site.page("/in", StatusCode::OK, "text/xml", b"<Response><Say>\xff</Say></Response>".to_vec());
     assert!(call(&carrier, &[]).await.error.unwrap().starts_with("12100"));
-    // Each 500 was repeated as the address asks for, and nothing else was.
-    assert_eq!(site.seen("/in").len(), 26 + 2);
+    // The number's fallback has the same address. Each 500 was repeated as that asks for, and nothing else was.
+    assert_eq!(site.seen("/in").len(), 2 * (26 + 2));
     // A document that asks for itself is not followed for ever.
     put(200, "text/xml", "<Redirect/>");
     let record = call(&carrier, &[]).await;

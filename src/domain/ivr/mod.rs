@@ -4,7 +4,7 @@
 //!
 //! Every path ends in a conversation, a voicemail or a spoken goodbye within [`MOST_STEPS`] plans.
 
-use super::{ExtensionId, RingStrategy, UserId};
+use super::{ExtensionId, LegCallerId, RingStrategy, UserId};
 
 mod plan;
 mod screening;
@@ -54,6 +54,12 @@ pub struct Line<'a> {
 /// A number and who is behind it, now.
 #[derive(Debug, Clone)]
 pub struct Office<'a> {
+    /// The number itself.
+    pub number: &'a str,
+    /// Which number its phones show while they ring.
+    pub leg_caller_id: LegCallerId,
+    /// The caller's address, as Twilio names it; empty if it is withheld or no phone will ring.
+    pub caller: &'a str,
     /// What the number is called.
     pub label: &'a str,
     /// What callers hear first, if not our own words.
@@ -161,6 +167,8 @@ pub enum Plan {
         say: Option<String>,
         /// Which phones.
         phones: Vec<(UserId, String)>,
+        /// The number that they show.
+        caller_id: String,
         /// How long, in seconds.
         seconds: u16,
         /// What the next step is to know.

@@ -1,6 +1,7 @@
 //! The planner itself.
 
 use super::{Course, Happened, Heard, LAST_RING, Line, MOST_LEGS, MOST_TRIES, Office, Phone, Plan, Ring, Target};
+use crate::domain::caller_id::leg_caller_id;
 use crate::domain::{ExtensionId, RingStrategy, UserId};
 
 /// Phones that stop ringing this long before their time are taken to have been cut off, in seconds.
@@ -106,12 +107,13 @@ impl Planner<'_> {
         if phones.is_empty() || self.step > LAST_RING {
             return self.voicemail(target);
         }
-        let users = phones.iter().map(|phone| phone.user).collect();
+        let (office, users) = (self.office, phones.iter().map(|phone| phone.user).collect());
         let ring = Ring { target, users, before, again, began: self.now };
         Plan::Ring {
             say,
             phones: phones.into_iter().map(|phone| (phone.user, phone.e164.to_owned())).collect(),
-            seconds: self.office.ring_seconds,
+            caller_id: leg_caller_id(office.leg_caller_id, office.caller, office.number).to_owned(),
+            seconds: office.ring_seconds,
             next: self.next(Some(ring)),
         }
     }

@@ -24,6 +24,9 @@ fn line(n: u128, digits: &'static str, of_number: bool, rings: bool) -> Line<'st
 /// Open, three phones, `101` of the agency and of the number, `10` and `1012`, `102` whose user is AWAY.
 fn office() -> Office<'static> {
     Office {
+        number: "+13035550100",
+        leg_caller_id: LegCallerId::Caller,
+        caller: "+13035560001",
         label: "Front desk",
         greeting: None,
         voicemail_greeting: None,
@@ -225,6 +228,26 @@ fn who_has_gone_meanwhile_is_not_rung() {
     assert_eq!(shown(&happens(&without_two, course, "early 1:up 2:cut 3:cut")), "ring again 3");
     let alone = Office { phones: vec![phone(1)], ..office() };
     assert_eq!(shown(&happens(&alone, course, "early 1:up 2:cut 3:cut")), "mailbox");
+}
+
+#[test]
+fn phones_show_the_caller_or_the_number_that_was_called() {
+    let shown = |caller, leg_caller_id| {
+        let office = Office { caller, leg_caller_id, ..office() };
+        match happens(&office, &Course { step: 1, ..Course::default() }, "key") {
+            Plan::Ring { caller_id, .. } => caller_id,
+            other => panic!("{other:?}"),
+        }
+    };
+    for (caller, setting, expected) in [
+        ("+13035560001", LegCallerId::Caller, "+13035560001"),
+        ("+13035560001", LegCallerId::Number, "+13035550100"),
+        ("anonymous", LegCallerId::Caller, "+13035550100"),
+        ("+266696687", LegCallerId::Caller, "+13035550100"),
+        ("", LegCallerId::Caller, "+13035550100"),
+    ] {
+        assert_eq!(shown(caller, setting), expected, "{caller} {setting:?}");
+    }
 }
 
 #[test]

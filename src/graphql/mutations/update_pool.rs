@@ -6,7 +6,7 @@ use crate::domain::hours::{Hours, Span};
 use crate::graphql::errors::Failure;
 use crate::graphql::ids;
 use crate::graphql::types::{Pool, UpdatePoolPayload};
-use crate::graphql::words::{PoolPolicy, RingStrategy, Weekday};
+use crate::graphql::words::{LegCallerId, PoolPolicy, RingStrategy, Weekday};
 use crate::service::Refusal;
 use crate::service::update_pool::{UpdatePool, update_pool};
 
@@ -30,6 +30,8 @@ pub(super) struct UpdatePoolInput {
     ring_strategy: Option<RingStrategy>,
     /// How long each rings, 10 to 60 seconds.
     ring_seconds: Option<i32>,
+    /// Which number the phones show while they ring for an inbound call.
+    leg_caller_id: Option<LegCallerId>,
     /// When it takes calls; null is always, none is never. A day that is not named is closed.
     hours: MaybeUndefined<Vec<DayHoursInput>>,
     /// Days on which it takes none: "2026-12-25".
@@ -73,6 +75,7 @@ impl UpdatePoolInput {
             policy: self.policy.map(Into::into),
             ring_strategy: self.ring_strategy.map(Into::into),
             ring_seconds: self.ring_seconds,
+            leg_caller_id: self.leg_caller_id.map(Into::into),
             hours: given(self.hours).map(|days| days.map(hours).transpose()).transpose()?,
             holidays: self.holidays.map(|days| days.iter().map(|day| date(day)).collect()).transpose()?,
             greeting: given(self.greeting),

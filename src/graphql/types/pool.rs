@@ -9,7 +9,7 @@ use crate::entity::pool;
 use crate::graphql::context::caller;
 use crate::graphql::errors::Result;
 use crate::graphql::limits::LIST_COST;
-use crate::graphql::words::{PoolPolicy, RingStrategy, Weekday};
+use crate::graphql::words::{LegCallerId, PoolPolicy, RingStrategy, Weekday};
 use crate::service::Viewer;
 
 /// The users on one phone number and its policy.
@@ -73,6 +73,11 @@ impl Pool {
     /// How long each rings, in seconds.
     async fn ring_seconds(&self) -> i32 {
         self.model.ring_seconds
+    }
+
+    /// Which number the phones show while they ring for an inbound call. Default: `CALLER`.
+    async fn leg_caller_id(&self) -> LegCallerId {
+        self.model.leg_caller_id.into()
     }
 
     /// When it takes calls, by the clock of the agency; null is always, none is never.

@@ -13,11 +13,13 @@ use url::Url;
 
 use super::Clock;
 
+mod callback;
 mod calls;
 mod messages;
 mod numbers;
 mod services;
 
+pub use callback::callback_url;
 pub use calls::{CarriedCall, Fetched, OutboundCall, Started};
 pub use messages::{CarriedMessage, OutboundText};
 pub use numbers::{Capabilities, TwilioNumber};

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Problem;
 use crate::domain::hours::{Hours, Span, Weekday};
-use crate::domain::{OptOutReplies, PoolPolicy, RingStrategy, Role};
+use crate::domain::{LegCallerId, OptOutReplies, PoolPolicy, RingStrategy, Role};
 
 /// A whole file. What it leaves out is left alone.
 #[derive(Debug, Clone, Deserialize)]
@@ -89,6 +89,7 @@ pub struct NumberEntry {
     pub policy: Option<PoolPolicy>,
     pub ring_strategy: Option<RingStrategy>,
     pub ring_seconds: Option<i32>,
+    pub leg_caller_id: Option<LegCallerId>,
     pub hours: Option<BTreeMap<Weekday, Vec<Span>>>,
     pub holidays: Option<Vec<NaiveDate>>,
     pub greeting: Option<String>,

@@ -6,7 +6,7 @@ use sea_orm::DbErr;
 
 use super::Context;
 use super::file::{ExtensionEntry, MemberEntry, NumberEntry};
-use crate::domain::{AssignmentId, ExtensionId, PhoneNumberId, PoolId, PoolPolicy, RingStrategy};
+use crate::domain::{AssignmentId, ExtensionId, LegCallerId, PhoneNumberId, PoolId, PoolPolicy, RingStrategy};
 use crate::entity::{assignment, extension, phone_number, pool};
 use crate::service::thread_act::unassign_held;
 use crate::store::directory::AGENCY_WIDE;
@@ -92,6 +92,7 @@ async fn apply_pool(
         reopen_within_days: 7,
         ring_strategy: RingStrategy::Simultaneous,
         ring_seconds: 20,
+        leg_caller_id: LegCallerId::Caller,
         hours: None,
         holidays: None,
         greeting: None,
@@ -103,6 +104,7 @@ async fn apply_pool(
         policy: entry.policy.unwrap_or(base.policy),
         ring_strategy: entry.ring_strategy.unwrap_or(base.ring_strategy),
         ring_seconds: entry.ring_seconds.unwrap_or(base.ring_seconds),
+        leg_caller_id: entry.leg_caller_id.unwrap_or(base.leg_caller_id),
         hours: entry.hours_json().or_else(|| base.hours.clone()),
         holidays: entry.holidays_json().or_else(|| base.holidays.clone()),
         greeting: entry.greeting.clone().or_else(|| base.greeting.clone()),

@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub struct DialEnd {
     /// Whether the caller was connected with a leg; `None` where the carrier does not say.
     pub bridged: Option<bool>,
-    /// Its `DialCallStatus`.
-    pub status: String,
+    /// Its `DialCallStatus`; `None` if the request does not have it.
+    pub status: Option<String>,
     /// The leg that it speaks of.
     pub leg_sid: Option<String>,
     /// How long the conversation was.
@@ -45,8 +45,10 @@ pub async fn after_dial(
     course: Course,
     dial: DialEnd,
 ) -> Result<Plan, Fault> {
-    let (agency, waits) = (key.agency, dial.bridged != Some(true) && dial.caller_gone.is_none());
-    let unit = AfterDial { reached: reached.clone(), key, course: course.clone(), dial };
+    let agency = key.agency;
+    // Without a status the row alone knows whether there was a conversation.
+    let waits = dial.status.is_some() && dial.bridged != Some(true) && dial.caller_gone.is_none();
+    let unit = AfterDial { reached: reached.clone(), key: key.clone(), course: course.clone(), dial };
     let taken = tokio::select! {
         taken = commit(services, agency, unit) => taken,
         () = services.clock.sleep(PATIENCE), if waits => Err(WriteError::Failed),
@@ -57,7 +59,7 @@ pub async fn after_dial(
             tracing::error!(%error, "what became of a ringing was not written; the caller goes on");
             let now = services.clock.now();
             let happened = Happened::NotConnected { heard: &[] };
-            Ok(plan(&reached.office(now), &course, happened, now.timestamp()))
+            Ok(plan(&reached.office_for(&key, now), &course, happened, now.timestamp()))
         }
         Err(error) => Err(error.into()),
     }
@@ -88,7 +90,8 @@ impl Unit for AfterDial {
         let bridged = self.hear(tx, &mut row, &mut legs, is_last);
         let heard = heard(&legs.rows, step);
         let happened = if bridged { Happened::Talked } else { Happened::NotConnected { heard: &heard } };
-        let plan = plan(&self.reached.office(tx.now), &self.course, happened, tx.now.timestamp());
+        let office = self.reached.office_for(&self.key, tx.now);
+        let plan = plan(&office, &self.course, happened, tx.now.timestamp());
         if let Some(gone) = self.dial.caller_gone {
             end(tx, &mut row.after, gone, None);
         } else if is_last {
@@ -113,7 +116,8 @@ impl AfterDial {
         let (dial, step) = (&self.dial, i32::from(self.course.step));
         let accepted = row.after.accepted_sid.clone();
         // Only a leg on which 1 was pressed can be connected, whatever `completed` may mean otherwise.
-        let bridged = dial.bridged.unwrap_or(was_picked_up(&dial.status) && accepted.is_some());
+        let was_picked_up = dial.status.as_deref().is_none_or(was_picked_up);
+        let bridged = dial.bridged.unwrap_or(was_picked_up && accepted.is_some());
         let named = |sid: &Option<String>| sid.as_ref().and_then(|sid| user_of(&legs.rows, sid));
         if bridged {
             let connected = dial.leg_sid.clone().filter(|_| named(&dial.leg_sid).is_some()).or(accepted);
@@ -135,7 +139,7 @@ impl AfterDial {
                 [user] => Some(*user),
                 _ => None,
             });
-            if let Some((user, state)) = single.zip(leg_report(&dial.status))
+            if let Some((user, state)) = single.zip(dial.status.as_deref().and_then(leg_report))
                 && state != LegState::PickedUp
             {
                 legs.hear(tx, &LegNews::of(step, Some(user), dial.leg_sid.clone(), state).over(None));

@@ -2,7 +2,7 @@
 
 use super::{CallKey, LegNews, Progress, Reached};
 use crate::domain::ivr::{Course, Happened, LegPlan, Plan, plan, screen};
-use crate::domain::{LegState, UserId};
+use crate::domain::{CallStage, LegState, UserId};
 use crate::service::Services;
 
 /// Somebody calls one of our numbers. Digits are those that were dialled along with it.
@@ -23,12 +23,27 @@ pub async fn keyed(services: &Services, reached: &Reached, key: CallKey, course:
 
 async fn step(services: &Services, reached: &Reached, key: CallKey, course: &Course, happened: Happened<'_>) -> Plan {
     let now = services.clock.now();
-    let plan = plan(&reached.office(now), course, happened, now.timestamp());
+    let plan = plan(&reached.office_for(&key, now), course, happened, now.timestamp());
     let wrong = plan.next().is_some_and(|next| next.tries > course.tries);
     if wrong {
         services.calls.guesses.count(key.agency, &key.from, services.clock.monotonic());
     }
     services.calls.log.note(key, Progress { wrong, ..Progress::of(&plan, reached) }).await;
+    plan
+}
+
+/// The caller has left a voicemail, and the request does not say which recording it is. The carrier reports the
+/// recording by itself; until then the call stays as one that is being recorded, and is not called missed.
+pub async fn recording_to_come(services: &Services, reached: &Reached, key: CallKey, course: &Course) -> Plan {
+    let now = services.clock.now();
+    let plan = plan(&reached.office_for(&key, now), course, Happened::Recorded, now.timestamp());
+    let progress = Progress {
+        step: course.step.into(),
+        stage: Some(CallStage::Recording),
+        extension: reached.extension_of(course),
+        ..Progress::default()
+    };
+    services.calls.log.note(key, progress).await;
     plan
 }
 

@@ -22,7 +22,7 @@ mod switchboard;
 mod voicemail;
 
 pub use after_dial::{DialEnd, after_dial};
-pub use answer::{answer_call, keyed, picked_up};
+pub use answer::{answer_call, keyed, picked_up, recording_to_come};
 pub use guesses::Guesses;
 pub use log::CallLog;
 pub use look::look_at_calls;

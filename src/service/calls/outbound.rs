@@ -14,7 +14,7 @@ use crate::domain::{
     AccountId, AgencyId, CallEnd, CallId, CallStage, Direction, LegState, PhoneNumberId, ThreadId, UserId,
 };
 use crate::entity::{call, phone_number};
-use crate::ports::twilio_rest::{OutboundCall, REPEAT, Started};
+use crate::ports::twilio_rest::{OutboundCall, Started, callback_url};
 use crate::service::{Fault, Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::store::writer::{Tx, Unit};
 use crate::store::{Directory, calls, contacts, threads};
@@ -81,12 +81,14 @@ pub async fn start_call(services: &Services, viewer: &Viewer, wish: StartCall) -
     let account = services.accounts.by_id(call.twilio_account_id).await?;
     let started = match account.and_then(|account| account.credentials()) {
         Some(credentials) => {
-            let query = format!("?agency={}&call={}{REPEAT}", call.agency_id, call.id);
+            let of_call = |address: &str| {
+                callback_url(address, vec![("agency", call.agency_id.to_string()), ("call", call.id.to_string())])
+            };
             let outbound = OutboundCall {
                 from: number,
                 to: phone,
-                url: format!("{}{query}", services.calls.outbound_url),
-                status_callback: format!("{}{query}", services.calls.status_url),
+                url: of_call(&services.calls.outbound_url),
+                status_callback: of_call(&services.calls.status_url),
                 ring_seconds: RING_SECONDS,
             };
             services.sending.twilio.start_call(&credentials, &outbound).await

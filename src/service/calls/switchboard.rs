@@ -8,9 +8,10 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::DbErr;
 
+use super::CallKey;
 use crate::domain::hours::{Hours, is_open};
 use crate::domain::ivr::{Course, Line, Office, Phone, Target};
-use crate::domain::{AccountId, AgencyId, ExtensionId, PhoneNumberId, PoolId, RingStrategy, UserId};
+use crate::domain::{AccountId, AgencyId, ExtensionId, LegCallerId, PhoneNumberId, PoolId, RingStrategy, UserId};
 use crate::entity::{phone_number, pool};
 use crate::service::{Fault, Services};
 use crate::store::directory::AGENCY_WIDE;
@@ -106,7 +107,12 @@ impl Reached {
         self.directory.pool(PoolId::from(self.number.id))
     }
 
-    /// The number as its callers find it now.
+    /// The number as this caller finds it now.
+    pub(super) fn office_for<'a>(&'a self, call: &'a CallKey, now: DateTime<Utc>) -> Office<'a> {
+        Office { caller: &call.from, ..self.office(now) }
+    }
+
+    /// The number as a caller finds it now, for steps that let no phone ring.
     pub fn office(&self, now: DateTime<Utc>) -> Office<'_> {
         let directory = &*self.directory;
         let pool = self.pool();
@@ -126,6 +132,9 @@ impl Reached {
             })
         });
         Office {
+            number: &self.number.e164,
+            leg_caller_id: pool.map_or(LegCallerId::Caller, |pool| pool.leg_caller_id),
+            caller: "",
             label: &self.number.label,
             greeting: pool.and_then(|pool| pool.greeting.as_deref()),
             voicemail_greeting: pool.and_then(|pool| pool.voicemail_greeting.as_deref()),

@@ -13,7 +13,7 @@ use crate::domain::opt_out::{Barred, gate};
 use crate::domain::pace::Pace;
 use crate::domain::{AccountId, AgencyId, MessageId, MessageStatus, OutboxState, PhoneNumberId};
 use crate::entity::{message, outbox, phone_number};
-use crate::ports::twilio_rest::{OutboundText, REPEAT};
+use crate::ports::twilio_rest::{OutboundText, callback_url};
 use crate::service::compose::wishes;
 use crate::service::report::report;
 use crate::service::{Fault, Services};
@@ -133,8 +133,8 @@ impl Depart {
         number: &phone_number::Model,
     ) -> Departure {
         // Receipts name the text by our own ids: they may come before the carrier's name for it does.
-        let status_callback =
-            format!("{}?agency={}&message={}{REPEAT}", self.receipts_url, message.agency_id, message.id);
+        let parameters = vec![("agency", message.agency_id.to_string()), ("message", message.id.to_string())];
+        let status_callback = callback_url(&self.receipts_url, parameters);
         Departure {
             agency: message.agency_id,
             message: message.id,

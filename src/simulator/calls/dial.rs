@@ -11,9 +11,10 @@ use super::super::settings::Legs;
 use super::super::webhook::Form;
 use super::book::Entry;
 use super::callbacks::Callback;
+use super::caller_id::is_accepted;
 use super::record::LegRecord;
 use super::run::{Call, Question, Reply, Then, ask, resolve};
-use super::script::Person;
+use super::script::{Person, PhoneScript};
 use super::twiml::{self, Dial, Number, Verb};
 use super::walk::{Next, Stretch, walk};
 
@@ -172,7 +173,9 @@ impl Dialling<'_> {
     fn ring(&mut self, call: &mut Call, at: usize) {
         let Some(leg) = self.legs.get_mut(at) else { return };
         call.carrier.calls.add(leg.entry.clone());
-        let ring = call.carrier.calls.phone(&leg.entry.to).called(self.dial.timeout);
+        let phone =
+            if is_accepted(&leg.entry.from) { call.carrier.calls.phone(&leg.entry.to) } else { PhoneScript::Failed };
+        let ring = phone.called(self.dial.timeout);
         (leg.phase, leg.due) = (Phase::Ringing(ring.ends), call.at + ring.after);
         self.report(call, at, "initiated", "initiated");
         if ring.rings {

@@ -3,6 +3,7 @@
 mod api;
 mod book;
 mod callbacks;
+mod caller_id;
 mod dial;
 mod grammar;
 mod placed;
@@ -42,6 +43,7 @@ impl Carrier {
         let person = Person::of(&script);
         let mut call = Call::new(self.clone(), account, entry, "caller".to_owned(), person, reports);
         call.legs = script.legs.unwrap_or(call.legs);
+        call.fallback = Some(self.settings.voice_fallback_url().to_owned());
         if script.fast {
             call.second /= FAST;
         }

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::super::carrier::Carrier;
 use super::super::settings::{Account, Legs};
-use super::super::webhook::{Answer, Form, MAX_ANSWER_BYTES, Method};
+use super::super::webhook::{Answer, Answered, Form, MAX_ANSWER_BYTES, Method, failure};
 use super::book::{Direction, Entry, Recording};
 use super::callbacks::{Callback, Callbacks};
 use super::record::{CallRecord, Document, Line};
@@ -44,7 +44,7 @@ pub(super) struct Question {
 /// What came of it.
 pub(super) struct Reply {
     pub(super) address: String,
-    pub(super) answer: Option<Answer>,
+    pub(super) answer: Answered,
     pub(super) document: Document,
 }
 
@@ -92,6 +92,8 @@ pub(super) struct Call {
     pub(super) callbacks: Callbacks,
     /// How long its seconds last.
     pub(super) second: Duration,
+    /// Where it asks for TwiML when an address had no usable answer.
+    pub(super) fallback: Option<String>,
     pub(super) legs: Legs,
     /// Seconds since it began.
     pub(super) at: u32,
@@ -124,7 +126,8 @@ impl Call {
         };
         let callbacks = Callbacks::new(carrier.clone(), account.clone());
         let legs = carrier.settings.legs;
-        let (second, reported, at, answered_at, asked, status) = (carrier.settings.pace.second, 0, 0, None, 0, None);
+        let second = carrier.settings.pace.second;
+        let (fallback, reported, at, answered_at, asked, status) = (None, 0, 0, None, 0, None);
         Self {
             carrier,
             account,
@@ -135,6 +138,7 @@ impl Call {
             reported,
             callbacks,
             second,
+            fallback,
             legs,
             at,
             answered_at,
@@ -233,20 +237,36 @@ impl Call {
     pub(super) async fn follow(&mut self, address: &str, method: Method) {
         let request = Request { address: None, method };
         let mut question = self.action(address, &request, Form::new());
+        let mut asks_fallback = false;
         while self.may_ask() {
             let asking = ask(self.carrier.clone(), self.account.clone(), self.entry.sid.clone(), question);
             let reply = asking.await;
             self.record.documents.push(reply.document);
             let verbs = match twiml::read(reply.answer.as_ref()) {
                 Ok(verbs) => verbs,
-                Err(error) => return self.apologise(error),
+                Err(error) => match self.to_fallback(&reply.address, &error).filter(|_| !asks_fallback) {
+                    Some(to_fallback) => {
+                        self.wrong(error);
+                        (question, asks_fallback) = (to_fallback, true);
+                        continue;
+                    }
+                    None => return self.apologise(error),
+                },
             };
+            asks_fallback = false;
             match self.document(verbs, &reply.address).await {
                 Some(next) => question = next,
                 None => return,
             }
         }
         self.own_line(APOLOGY);
+    }
+
+    /// What the number's fallback is asked about an address that failed, if there is a fallback.
+    fn to_fallback(&self, failed: &str, error: &str) -> Option<Question> {
+        let error_code = error.split(' ').next().unwrap_or_default();
+        let request = Request { address: None, method: Method::Post };
+        Some(self.action(self.fallback.as_deref()?, &request, failure(error_code, failed)))
     }
 
     fn apologise(&mut self, error: String) {

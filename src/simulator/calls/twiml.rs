@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use axum::http::StatusCode;
 
-use super::super::webhook::{Answer, MAX_ANSWER_BYTES, Method};
+use super::super::webhook::{Answer, MAX_ANSWER_BYTES, Method, NoAnswer};
 use super::grammar;
 use super::xml::{self, Element};
 
@@ -92,8 +92,11 @@ pub(super) struct Record {
 }
 
 /// The verbs of an answer, or what Twilio's debugger would say.
-pub(super) fn read(answer: Option<&Answer>) -> Result<VecDeque<Verb>, String> {
-    let Some(answer) = answer else { return Err("11200 HTTP retrieval failure: no answer".to_owned()) };
+pub(super) fn read(answer: Result<&Answer, &NoAnswer>) -> Result<VecDeque<Verb>, String> {
+    let answer = answer.map_err(|why| match why {
+        NoAnswer::Connection => "11205 HTTP connection failure".to_owned(),
+        NoAnswer::Timeout => "11200 HTTP retrieval failure: no answer in time".to_owned(),
+    })?;
     if answer.status != StatusCode::OK {
         return Err(format!("11200 HTTP retrieval failure: {}", answer.status.as_u16()));
     }
@@ -114,7 +117,7 @@ pub(super) fn read(answer: Option<&Answer>) -> Result<VecDeque<Verb>, String> {
 
 /// The same for a document that is run for a phone before it is bridged.
 /// Source: Twilio, "TwiML: Number", attribute `url`.
-pub(super) fn read_screening(answer: Option<&Answer>) -> Result<VecDeque<Verb>, String> {
+pub(super) fn read_screening(answer: Result<&Answer, &NoAnswer>) -> Result<VecDeque<Verb>, String> {
     let verbs = read(answer)?;
     let refused = verbs.iter().find_map(|verb| match verb {
         Verb::Dial(_) => Some("Dial"),
@@ -240,7 +243,7 @@ mod tests {
     #[test]
     fn what_is_left_out_has_twilios_default() {
         let body = "<Response><Gather/><Record/><Dial>+13035550100</Dial><Redirect/></Response>";
-        let verbs = read(Some(&answer(body))).unwrap();
+        let verbs = read(Ok(&answer(body))).unwrap();
         let [Verb::Gather(gather), Verb::Record(record), Verb::Dial(dial), Verb::Redirect(to)] = verbs.as_slices().0
         else {
             panic!("{verbs:?}")
@@ -255,6 +258,6 @@ mod tests {
     #[test]
     fn a_phone_that_is_not_bridged_yet_dials_nobody() {
         let dials = answer("<Response><Dial>+13035550100</Dial></Response>");
-        assert!(read(Some(&dials)).is_ok() && read_screening(Some(&dials)).is_err());
+        assert!(read(Ok(&dials)).is_ok() && read_screening(Ok(&dials)).is_err());
     }
 }

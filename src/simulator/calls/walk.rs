@@ -273,7 +273,7 @@ mod tests {
     fn verbs(body: &str) -> VecDeque<Verb> {
         let body = format!("<Response>{body}</Response>").into_bytes();
         let answer = Answer { status: axum::http::StatusCode::OK, content_type: "text/xml".to_owned(), body };
-        read(Some(&answer)).unwrap()
+        read(Ok(&answer)).unwrap()
     }
 
     fn caller(steps: &[CallerStep]) -> Person {

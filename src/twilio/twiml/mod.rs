@@ -60,12 +60,13 @@ pub(super) fn plan(plan: &Plan, links: &Links<'_>) -> Document {
             ]);
             gather.write_inner_content(|xml| speak(xml, say)).map(drop)
         }
-        Plan::Ring { say, phones, seconds, next } => {
+        Plan::Ring { say, phones, caller_id, seconds, next } => {
             if let Some(say) = say {
                 speak(xml, say)?;
             }
             let (action, seconds) = (links.step("dialled", next), seconds.to_string());
             let dial = xml.create_element("Dial").with_attributes([
+                ("callerId", caller_id.as_str()),
                 ("timeout", seconds.as_str()),
                 ("answerOnBridge", "true"),
                 ("action", action.as_str()),

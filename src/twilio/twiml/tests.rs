@@ -58,6 +58,7 @@ fn ringing() {
     let ring = |say: Option<&str>, count, next| Plan::Ring {
         say: say.map(str::to_owned),
         phones: phones(count),
+        caller_id: "+13035560001".to_owned(),
         seconds: 20,
         next,
     };
@@ -89,6 +90,24 @@ fn phones_of_the_staff() {
     assert_snapshot!("already_taken", leg(&answer_press("1", Some(false)), ""));
     assert_snapshot!("declined", leg(&answer_press("7", None), ""));
     assert_snapshot!("ask_to_dial", leg(&ask_to_dial("Front desk"), action));
+}
+
+/// Twilio requests an address with its parameters sorted, and signs it as it was given.
+#[test]
+fn the_parameters_of_every_address_are_in_alphabetical_order() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/twilio/twiml/snapshots");
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let document = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for address in document.split("https://").skip(1) {
+            let address = address.split(['"', '<']).next().unwrap().replace("&amp;", "&");
+            let Some((_, query)) = address.split('#').next().unwrap().split_once('?') else { continue };
+            let names: Vec<&str> = query.split('&').map(|pair| pair.split('=').next().unwrap()).collect();
+            assert!(names.is_sorted(), "{address}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
 }
 
 #[test]

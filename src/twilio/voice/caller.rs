@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use uuid::Uuid;
 
+use super::fallback::FailedStep;
 use super::{answer, needed, recording, seconds, sid};
 use crate::domain::ivr::Plan;
 use crate::domain::{AgencyId, CallEnd, PhoneNumberId};
@@ -16,10 +17,14 @@ use crate::twilio::links::{Links, course_of};
 use crate::twilio::twiml;
 use crate::twilio::verified::{Refused, Verified};
 
-/// `POST /api/twilio/voice/inbound`: somebody calls.
+/// `POST /api/twilio/voice/inbound`: somebody calls. It is the number's fallback too, and then continues a call of
+/// which a later step failed.
 pub(super) async fn inbound(State(state): State<WebhookState>, request: Request) -> Response {
     step(&state, "inbound", request, async |reached, key, verified| {
-        Ok(answer_call(&state.services, &reached, key, digits(&verified.form)).await)
+        match FailedStep::of(&state.public_url, &verified.form) {
+            Some(failed) => failed.go_on(&state, &reached, key, &verified.form).await,
+            None => Ok(answer_call(&state.services, &reached, key, digits(&verified.form)).await),
+        }
     })
     .await
 }
@@ -37,14 +42,8 @@ pub(super) async fn menu(State(state): State<WebhookState>, request: Request) ->
 /// Source: Twilio, "TwiML: Dial", the action's parameters.
 pub(super) async fn dialled(State(state): State<WebhookState>, request: Request) -> Response {
     step(&state, "dialled", request, async |reached, key, verified| {
-        let form = &verified.form;
-        let dial = DialEnd {
-            bridged: field(form, "DialBridged").and_then(|bridged| bridged.parse().ok()),
-            status: needed(form, "DialCallStatus")?.to_owned(),
-            leg_sid: field(form, "DialCallSid").filter(|sid| !sid.is_empty()).map(str::to_owned),
-            seconds: seconds(form, "DialCallDuration"),
-            caller_gone: field(form, "CallStatus").and_then(CallEnd::from_twilio),
-        };
+        needed(&verified.form, "DialCallStatus")?;
+        let dial = dial_end(&verified.form);
         Ok(after_dial(&state.services, &reached, key, course_of(&verified.query), dial).await?)
     })
     .await
@@ -68,8 +67,19 @@ pub(super) async fn silent(State(state): State<WebhookState>, request: Request) 
     .await
 }
 
+/// What a form says of the end of a Dial.
+pub(super) fn dial_end(form: &Form) -> DialEnd {
+    DialEnd {
+        bridged: field(form, "DialBridged").and_then(|bridged| bridged.parse().ok()),
+        status: field(form, "DialCallStatus").map(str::to_owned),
+        leg_sid: field(form, "DialCallSid").filter(|sid| !sid.is_empty()).map(str::to_owned),
+        seconds: seconds(form, "DialCallDuration"),
+        caller_gone: field(form, "CallStatus").and_then(CallEnd::from_twilio),
+    }
+}
+
 /// What was dialled, without the key that ended it.
-fn digits(form: &Form) -> Option<&str> {
+pub(super) fn digits(form: &Form) -> Option<&str> {
     field(form, "Digits").map(|digits| digits.trim_end_matches('#'))
 }
 

@@ -18,6 +18,7 @@ use crate::rest::metrics::CallOutcome;
 use crate::service::calls::Recording;
 
 mod caller;
+mod fallback;
 mod leg;
 mod outbound;
 mod reports;

@@ -1,6 +1,9 @@
 //! Calls: what callers hear and whom they reach, over the real webhooks and a carrier that follows our documents.
 
+mod addresses;
 mod answering;
+mod caller_id;
+mod fallback;
 mod flow;
 mod kill;
 mod live;

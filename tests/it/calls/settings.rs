@@ -9,10 +9,10 @@ use crate::support::directory::DESK;
 use crate::support::voice::{INBOUND, form};
 
 const UPDATE: &str = "mutation($input: UpdatePoolInput!) { updatePool(input: $input) {
-    pool { ringStrategy ringSeconds hours { day spans } holidays greeting voicemailGreeting missedCallText }
+    pool { ringStrategy ringSeconds legCallerId hours { day spans } holidays greeting voicemailGreeting missedCallText }
     userErrors { code path } } }";
 
-async fn update(app: &TestApp, user: &str, mut input: Value) -> Value {
+pub(super) async fn update(app: &TestApp, user: &str, mut input: Value) -> Value {
     let number = app.directory("acme").await.numbers.iter().find(|row| row.e164 == DESK).unwrap().id;
     input["phoneNumberId"] = json!(number.to_string());
     let mut answer = app.graphql(&app.token("acme", user), UPDATE, json!({"input": input})).await;

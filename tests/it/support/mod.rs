@@ -4,9 +4,10 @@ mod api;
 mod app;
 mod batch;
 pub(crate) mod carrier;
-mod clock;
+pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod directory;
+pub(crate) mod front;
 mod ids;
 pub(crate) mod issuer;
 pub(crate) mod log;
@@ -22,4 +23,4 @@ pub(crate) mod voice;
 pub(crate) mod wait;
 
 pub(crate) use app::{EMPTY_RESPONSE, TestApp, client, settings};
-pub(crate) use text::{SMS_PATH, Text};
+pub(crate) use text::{PUBLIC_URL, SMS_PATH, Text};
