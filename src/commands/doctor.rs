@@ -150,7 +150,7 @@ async fn check_number(
         ("voice fallback", &number.voice_fallback_url, &voice),
         ("call status callback", &number.status_callback, &status),
     ] {
-        if set != expected {
+        if set.as_ref() != Some(expected) {
             findings.wrong(&format!("{e164}: its {what} should be {expected}"));
         }
     }

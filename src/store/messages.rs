@@ -106,6 +106,22 @@ pub async fn count_unnamed_like(conn: &impl ConnectionTrait, message: &message::
         .await
 }
 
+/// How many texts of a thread have as many segments as this one, were tried, and have no name of the carrier's; itself
+/// among them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_unnamed_as_long(conn: &impl ConnectionTrait, message: &message::Model) -> Result<u64, DbErr> {
+    use message::Column as M;
+    in_thread(message.agency_id, message.thread_id)
+        .filter(M::Direction.eq(Direction::Outbound))
+        .filter(M::Status.ne(MessageStatus::Queued))
+        .filter(M::ProviderSid.is_null())
+        .filter(M::Segments.eq(message.segments))
+        .count(conn)
+        .await
+}
+
 /// The newest message that a colleague of `user` wrote into a thread after `seen`, if there is one.
 ///
 /// # Errors
