@@ -166,6 +166,8 @@ impl Found {
     async fn by_time(&self, tx: &Tx<'_>, message: &message::Model) -> Result<Option<&CarriedMessage>, DbErr> {
         let began = self.row.attempted_at.unwrap_or(self.row.due_at);
         let until = began + ATTEMPT_LASTS + CLOCKS_APART;
+        // A text that a person was asked about before this was tried too early for any of these messages.
+        let flagged_since = began - ATTEMPT_LASTS - CLOCKS_APART * 2;
         let own_segments = message.segments.and_then(|count| u32::try_from(count).ok());
         let fits = |carried: &&CarriedMessage| {
             let same_length = carried.segments.is_none() || carried.segments == own_segments;
@@ -173,7 +175,7 @@ impl Found {
         };
         let fitting = unknown(tx, message, self.carried.iter().filter(fits).collect()).await?;
         match fitting.as_slice() {
-            [one] if messages::count_unnamed_as_long(tx.conn, message).await? == 1 => Ok(Some(one)),
+            [one] if messages::count_unnamed_as_long(tx.conn, message, flagged_since).await? == 1 => Ok(Some(one)),
             _ => Ok(None),
         }
     }
