@@ -250,3 +250,34 @@ fn failure(status: StatusCode, body: &[u8]) -> TwilioError {
         Some(CarrierRefusal::Request) | None => TwilioError::Answer(status),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_nothing_but_nulls_is_read() {
+        let json = r#"{"sid": null, "phone_number": null, "sms_url": null, "sms_fallback_url": null, "voice_url": null,
+            "voice_fallback_url": null, "status_callback": null, "capabilities": null}"#;
+        let number: TwilioNumber = serde_json::from_str(json).unwrap();
+        assert_eq!((number.sms_url, number.voice_url, number.status_callback), (None, None, None));
+    }
+
+    #[test]
+    fn an_answer_is_read_by_its_code_and_then_by_its_status() {
+        let failed =
+            |status: u16, body: &str| failure(StatusCode::from_u16(status).unwrap(), body.as_bytes()).to_string();
+        for (status, body, expected) in [
+            (401, r#"{"code": 20003}"#, AccountTrouble::Credentials.explain()),
+            (403, r#"{"code": null, "message": null}"#, AccountTrouble::Forbidden.explain()),
+            (403, "<html>", AccountTrouble::Forbidden.explain()),
+            (404, r#"{"code": 20404}"#, "Twilio does not have it"),
+            (410, "", "Twilio does not have it"),
+            (503, r#"{"code": 20429}"#, "Twilio is busy"),
+            (400, r#"{"code": "20429"}"#, "Twilio answered with 400 Bad Request"),
+            (500, "", "Twilio answered with 500 Internal Server Error"),
+        ] {
+            assert_eq!(failed(status, body), expected, "{status} {body}");
+        }
+    }
+}

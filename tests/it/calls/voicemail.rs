@@ -236,7 +236,7 @@ async fn admins_are_told_once_that_recordings_cannot_be_fetched() {
     let app = start(&carrier).await;
     let told = async || {
         let query = "{ notifications(first: 100) { nodes { kind resolvedAt } } }";
-        let answer = app.graphql(&app.token("acme", "ana"), query, serde_json::Value::Null).await;
+        let answer = app.graphql(&app.token("acme", "ana"), query, Value::Null).await;
         let all = answer["data"]["notifications"]["nodes"].as_array().unwrap().clone();
         all.into_iter().filter(|row| row["kind"] == "CARRIER_ACCOUNT_PROBLEM").collect::<Vec<_>>()
     };
@@ -273,7 +273,7 @@ async fn a_recording_that_is_gone_or_not_audio_fails_with_a_reason() {
             app.clock.advance(Duration::from_secs(13 * 3600));
         }
         let query = "{ calls(first: 1) { nodes { voicemail { state failure } } } }";
-        let answer = app.graphql(&app.token("acme", "ben"), query, serde_json::Value::Null).await;
+        let answer = app.graphql(&app.token("acme", "ben"), query, Value::Null).await;
         let voicemail = &answer["data"]["calls"]["nodes"][0]["voicemail"];
         assert_eq!(*voicemail, json!({"state": "FAILED", "failure": reason}), "{fault:?}");
     }
