@@ -145,7 +145,7 @@ impl Accounts {
         }
     }
 
-    /// Lets an account be read again when it is asked for next: what it says has changed.
+    /// Makes the next use of an account read it from the database, because its row has changed.
     pub(super) fn expire(&self, sid: &str) {
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, read)) = cache.get_mut(sid) {

@@ -1,10 +1,10 @@
-//! What the API answers otherwise than it should until it is told to stop: listings that do not show everything,
-//! recordings that cannot be fetched, calls that are refused.
+//! Faults of the REST API that last until they are replaced: listings that do not show everything, recordings that
+//! cannot be fetched, calls that are refused.
 
 use serde::Deserialize;
 
 /// The faults of the API. In JSON: `{"listing": "redacted", "recording": {"status": 401}, "calls": {"status": 400,
-/// "code": 21215}}`; what is left out is in order.
+/// "code": 21215}}`; a field that is left out means no fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApiFaults {
@@ -25,10 +25,10 @@ pub enum Listing {
     Whole,
     /// Without their words, as with Message Redaction.
     Redacted,
-    /// With null in every field that may be null and by which a message is not named or dated, and with a message of
-    /// nothing but nulls beside them.
+    /// With null in every nullable field except the SID and the date of creation, and with one more message that has
+    /// only nulls.
     Null,
-    /// With what a trial account puts in front of its texts.
+    /// With the prefix that Twilio adds to the texts of a trial account.
     Trial,
 }
 

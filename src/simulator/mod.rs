@@ -97,7 +97,7 @@ impl Simulator {
         self.carrier.randomly(seed, percent);
     }
 
-    /// What the API answers otherwise than it should from now on; the default ends all of it.
+    /// Replaces the faults of the API; the default ends all of them.
     pub fn set_api_faults(&self, faults: ApiFaults) {
         self.carrier.set_api_faults(faults);
     }

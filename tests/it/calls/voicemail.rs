@@ -210,7 +210,7 @@ async fn voicemail_with(app: &TestApp, carrier: &partyline::simulator::Simulator
 }
 
 #[tokio::test]
-async fn a_recording_is_never_given_up_for_what_passes() {
+async fn a_recording_is_never_given_up_for_a_temporary_error() {
     let carrier = carrier();
     let app = start(&carrier).await;
     for status in [401, 403, 429, 302, 400, 500, 503] {
