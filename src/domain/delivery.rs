@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::MessageStatus;
+use super::{AccountTrouble, MessageStatus};
 
 /// What has been reported of a text: how far it got, and the error that goes with that.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +92,11 @@ pub enum Attempted {
         /// How long the carrier asks to wait.
         retry_after: Option<Duration>,
     },
+    /// Twilio does not have it, because it does not serve the account: the text waits until that is repaired.
+    Withheld {
+        /// Why.
+        trouble: AccountTrouble,
+    },
     /// It may have arrived: never send it again.
     InDoubt,
 }
@@ -100,6 +105,9 @@ pub enum Attempted {
 const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// No carrier is waited for longer than this.
 const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
+
+/// The shortest pause while Twilio does not serve the account: somebody has to repair it first.
+pub const TROUBLE_PAUSE: Duration = Duration::from_secs(30);
 
 /// How long to wait after so many failed attempts: twice as long each time, `jitter` (0 to 255)
 /// taking up to half of it away, and at least what the carrier asks for.

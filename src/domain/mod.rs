@@ -4,14 +4,18 @@
 //! a service loads a small snapshot, asks a function here, and writes what it answers.
 
 pub mod access;
+pub mod account_trouble;
 pub mod address;
 pub mod call;
+pub mod call_error;
 pub mod caller_id;
+pub mod carrier_refusal;
 pub mod claim;
 pub mod cursor;
 pub mod delivery;
 pub mod delivery_error;
 pub mod dialling;
+pub mod error_actor;
 pub mod extension;
 pub mod hours;
 pub mod ids;

@@ -37,7 +37,7 @@ macro_rules! words_list {
             Role, Availability, PoolPolicy, RingStrategy, LegCallerId, OptOutReplies, ThreadStatus, Direction,
             MessageStatus, RoutingRung, MediaState, NotificationKind, ActivityKind, EventKind,
             QuarantineState, OutboxState, Purpose, CallStatus, CallStage, CallEnd,
-            LegState
+            LegState, AccountTrouble, TwilioRequest, VoicemailFailure
         }
     };
 }
@@ -161,6 +161,8 @@ words! {
         MissedCall = "MISSED_CALL",
         /// Somebody called and left a voicemail.
         Voicemail = "VOICEMAIL",
+        /// Twilio does not serve the agency's account, so texts, calls or recordings wait. Sent to admins.
+        CarrierAccountProblem = "CARRIER_ACCOUNT_PROBLEM",
     }
     /// What happened to a thread.
     ActivityKind {
@@ -284,6 +286,37 @@ words! {
         Accepted = "ACCEPTED",
         /// It was connected with the caller.
         Connected = "CONNECTED",
+    }
+    /// Why Twilio does not serve an account, from the least to the most severe reason.
+    AccountTrouble {
+        /// Twilio cannot use the public URL that receipts are sent to (error 21609).
+        CallbackUrl = "CALLBACK_URL",
+        /// The credentials lack a permission (HTTP 403).
+        Forbidden = "FORBIDDEN",
+        /// The account is suspended, unpaid or closed (errors 10001, 20005 and 30002).
+        Suspended = "SUSPENDED",
+        /// Twilio does not accept the credentials (HTTP 401, error 20003).
+        Credentials = "CREDENTIALS",
+    }
+    /// The purpose of a request to Twilio's REST API.
+    TwilioRequest {
+        /// To send a text.
+        Text = "TEXT",
+        /// To find out what became of texts and calls.
+        Lookup = "LOOKUP",
+        /// To start a call.
+        Call = "CALL",
+        /// To fetch a recording.
+        Recording = "RECORDING",
+    }
+    /// Why a recording could not be fetched.
+    VoicemailFailure {
+        /// Twilio does not have the recording.
+        Missing = "MISSING",
+        /// What Twilio delivered is not audio; the account may encrypt its recordings.
+        NotAudio = "NOT_AUDIO",
+        /// The recording is larger than 16 MiB.
+        TooLarge = "TOO_LARGE",
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::domain::AccountId;
+use crate::domain::{AccountId, AccountTrouble, TwilioRequest};
 
 /// A Twilio account: where its webhooks are signed with, and what numbers belong to. It serves one or more agencies.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -21,6 +21,12 @@ pub struct Model {
     pub api_key_sid: Option<String>,
     /// Its secret, sealed.
     pub api_key_secret_sealed: Option<String>,
+    /// Why Twilio does not serve the account; `None` while it does.
+    pub trouble: Option<AccountTrouble>,
+    /// The request that met the trouble.
+    pub trouble_request: Option<TwilioRequest>,
+    /// When the trouble was met first.
+    pub trouble_since: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }

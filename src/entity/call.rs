@@ -49,6 +49,8 @@ pub struct Model {
     /// Whether a voicemail was left.
     pub recorded: bool,
     pub duration_seconds: Option<i32>,
+    /// Why Twilio refused the call, of outbound ones: its code, or `domain::call_error`'s.
+    pub error_code: Option<String>,
     /// When to look what became of it, if nobody says so before.
     pub look_at: Option<DateTime<Utc>>,
     /// When somebody was told that it was missed.
@@ -94,6 +96,7 @@ impl Model {
             end: None,
             recorded: false,
             duration_seconds: None,
+            error_code: None,
             look_at: None,
             told_at: None,
         }

@@ -32,6 +32,11 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
+    /// Whether it is about the agency itself: of the events of the directory, only these can notify users.
+    pub fn is_about_agency(&self) -> bool {
+        self.node_id.as_deref() == Some(self.agency_id.to_string().as_str())
+    }
+
     /// Whether this user could see the thread until this event.
     pub fn is_lost_by(&self, user: UserId) -> bool {
         let user = user.to_string();

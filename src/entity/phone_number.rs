@@ -17,7 +17,7 @@ pub struct Model {
     pub twilio_account_id: AccountId,
     pub e164: String,
     pub label: String,
-    /// How many texts a second leave from it, on the average.
+    /// How many segments a second leave from it, on the average.
     pub texts_per_second: i32,
     /// How many may leave at once after a silence.
     pub texts_burst: i32,

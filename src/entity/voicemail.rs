@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::domain::{AccountId, AgencyId, CallId, MediaState, UserId, VoicemailId};
+use crate::domain::{AccountId, AgencyId, CallId, MediaState, UserId, VoicemailFailure, VoicemailId};
 
 /// What a caller said to nobody.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -18,6 +18,8 @@ pub struct Model {
     /// Twilio's name for the recording.
     pub recording_sid: String,
     pub state: MediaState,
+    /// Why the recording could not be fetched, once it is FAILED.
+    pub failure: Option<VoicemailFailure>,
     /// The SHA-256 of the recording in hexadecimal, by which the media store knows it; `None` until READY.
     pub digest: Option<String>,
     pub content_type: Option<String>,

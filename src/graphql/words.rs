@@ -127,6 +127,9 @@ pub enum NotificationKind {
     MissedCall,
     /// Somebody called and left a voicemail.
     Voicemail,
+    /// Twilio does not serve the agency's account, so texts, calls or recordings wait. Sent to admins; resolved when
+    /// Twilio serves the account again. `Agency.carrierProblem` says why.
+    CarrierAccountProblem,
 }
 
 /// How far a call got.
@@ -237,4 +240,42 @@ pub enum ThreadActivityKind {
     OptedOut,
     /// Its contact wants texts again.
     OptedIn,
+}
+
+/// Who has to act on an error of the carrier.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::error_actor::ErrorActor")]
+pub enum ErrorActor {
+    /// The user who wrote or called: correct the number, try again later, or reach the contact another way.
+    Staff,
+    /// An admin of the agency: the registration of its numbers, or what its texts say.
+    Admin,
+    /// The operator of the server or of the Twilio account: credentials, payment, permissions, settings.
+    Operator,
+}
+
+/// Why the recording of a voicemail could not be fetched.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::VoicemailFailure")]
+pub enum VoicemailFailure {
+    /// The carrier does not have the recording.
+    Missing,
+    /// What the carrier delivers is not audio. The Twilio account may encrypt its recordings.
+    NotAudio,
+    /// The recording is larger than 16 MiB.
+    TooLarge,
+}
+
+/// Why Twilio does not serve the agency's account.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::AccountTrouble")]
+pub enum CarrierProblemKind {
+    /// Twilio cannot use the server's public URL.
+    CallbackUrl,
+    /// The credentials lack a permission at Twilio.
+    Forbidden,
+    /// The Twilio account is suspended, unpaid or closed.
+    Suspended,
+    /// Twilio does not accept the credentials of the account.
+    Credentials,
 }

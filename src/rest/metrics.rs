@@ -65,6 +65,12 @@ struct OutboxLabels {
     state: &'static str,
 }
 
+/// Why Twilio does not serve an account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TroubleLabels {
+    trouble: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TextLabels {
     outcome: TextOutcome,
@@ -116,6 +122,14 @@ impl Metrics {
             outbox.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         registry.register("outbox", "Texts on their way to the carrier, by state", outbox);
+        let open = store::account_trouble::open(services.reader()).await?;
+        let troubles = Family::<TroubleLabels, Gauge>::default();
+        for trouble in store::account_trouble::ALL {
+            let count = open.iter().filter(|open| **open == trouble).count();
+            let labels = TroubleLabels { trouble: trouble.as_str() };
+            troubles.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        registry.register("account_trouble", "Twilio accounts that Twilio does not serve, by reason", troubles);
         let waiting = i64::try_from(services.writer.waiting()).unwrap_or(i64::MAX);
         registry.register("writer_waiting", "Pieces of work in the writer's queues", ConstGauge::new(waiting));
         let counts = services.writer.figures().counts();

@@ -1,6 +1,7 @@
 //! Twilio accounts with their tokens open, for checking signatures. Never more than a second old.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use secrecy::SecretString;
 use super::Fault;
 use super::seal::{Sealer, UnsealError};
 use crate::domain::AccountId;
+use crate::domain::account_trouble::OpenTrouble;
 use crate::entity::account;
 use crate::ports::Clock;
 use crate::ports::twilio_rest::Credentials;
@@ -31,16 +33,20 @@ pub struct Account {
     pub auth_tokens: Vec<SecretString>,
     /// SID and secret of the API key for REST calls, if one is used.
     pub api_key: Option<(String, SecretString)>,
+    /// Why Twilio does not serve it, and which request met that; `None` while Twilio does.
+    pub trouble: Option<OpenTrouble>,
+    secondary_first: Arc<AtomicBool>,
 }
 
 impl Account {
-    /// What to ask Twilio's REST API with: the API key, or else the auth token.
+    /// What to ask Twilio's REST API with: the API key, or else the auth tokens.
     pub fn credentials(&self) -> Option<Credentials> {
-        let (username, password) = match &self.api_key {
-            Some((sid, secret)) => (sid.clone(), secret.clone()),
-            None => (self.sid.clone(), self.auth_tokens.first()?.clone()),
+        let (username, password, secondary) = match &self.api_key {
+            Some((sid, secret)) => (sid.clone(), secret.clone(), None),
+            None => (self.sid.clone(), self.auth_tokens.first()?.clone(), self.auth_tokens.get(1).cloned()),
         };
-        Some(Credentials { account_sid: self.sid.clone(), username, password })
+        let secondary_first = self.secondary_first.clone();
+        Some(Credentials { account_sid: self.sid.clone(), username, password, secondary, secondary_first })
     }
 }
 
@@ -99,13 +105,18 @@ impl Accounts {
             read = store::accounts::by_sid(&self.conn, sid) => read,
             () = self.clock.sleep(PATIENCE) => Err(DbErr::Custom("the accounts were not read in time".to_owned())),
         };
-        let row = match (read, known) {
+        let row = match (read, &known) {
             (Ok(row), _) => row,
             // A caller is on the line, and is answered from memory. What must be stored is refused there.
-            (Err(_), Some((account, _))) => return Ok(Some(account)),
+            (Err(_), Some((account, _))) => return Ok(Some(account.clone())),
             (Err(error), None) => return Err(error.into()),
         };
-        let account = row.map(|row| self.open(&row)).transpose()?.map(Arc::new);
+        let mut account = row.map(|row| self.open(&row)).transpose()?;
+        // Which token Twilio accepts is remembered as long as the account is.
+        if let (Some(account), Some((known, _))) = (&mut account, known) {
+            account.secondary_first = known.secondary_first.clone();
+        }
+        let account = account.map(Arc::new);
         // Only accounts that are there are kept, so nobody outside can fill this.
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         match &account {
@@ -134,6 +145,14 @@ impl Accounts {
         }
     }
 
+    /// Makes the next use of an account read it from the database, because its row has changed.
+    pub(super) fn expire(&self, sid: &str) {
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, read)) = cache.get_mut(sid) {
+            *read = read.saturating_sub(FRESH);
+        }
+    }
+
     /// Opens the secrets of an account.
     ///
     /// # Errors
@@ -148,6 +167,13 @@ impl Accounts {
             (Some(sid), Some(sealed)) => Some((sid.clone(), open(sealed, Secret::ApiKeySecret)?)),
             _ => None,
         };
-        Ok(Account { id: row.id, sid: row.account_sid.clone(), auth_tokens, api_key })
+        Ok(Account {
+            id: row.id,
+            sid: row.account_sid.clone(),
+            auth_tokens,
+            api_key,
+            trouble: row.trouble.zip(row.trouble_request),
+            secondary_first: Arc::default(),
+        })
     }
 }

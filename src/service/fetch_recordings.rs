@@ -4,8 +4,9 @@ use chrono::TimeDelta;
 use futures_util::stream::{self, StreamExt as _};
 use sea_orm::DbErr;
 
+use super::account_trouble::{observe, shown_by_answer};
 use super::{Fault, Services};
-use crate::domain::MediaState;
+use crate::domain::{MediaState, TwilioRequest, VoicemailFailure};
 use crate::entity::voicemail;
 use crate::ports::twilio_rest::{Fetched, TwilioError};
 use crate::store::calls;
@@ -39,8 +40,10 @@ pub async fn fetch_recordings(services: &Services) -> Result<(), Fault> {
 enum Found {
     /// It is kept, under this name and of this type.
     Kept(String, String),
-    /// The carrier has none, or none that can be kept.
-    Missing,
+    /// The carrier does not have it, or what it delivers is not audio. It may be there after some time.
+    Missing(VoicemailFailure),
+    /// It can never be kept.
+    Unusable(VoicemailFailure),
     /// It could not be asked for, or not be kept.
     NotNow,
 }
@@ -53,24 +56,36 @@ async fn fetch(services: &Services, voicemail: &voicemail::Model) -> Found {
             return Found::NotNow;
         }
     };
-    let Some(credentials) = account.and_then(|account| account.credentials()) else { return Found::NotNow };
-    let Fetched { content_type, bytes } =
-        match services.sending.twilio.recording(&credentials, &voicemail.recording_sid).await {
-            Ok(fetched) => fetched,
-            Err(error @ TwilioError::Answer(status)) if !status.is_server_error() => {
-                tracing::info!(%error, voicemail = %voicemail.id, "a recording is not there");
-                return Found::Missing;
-            }
-            Err(error) => {
-                tracing::warn!(%error, voicemail = %voicemail.id, "a recording was not fetched");
-                return Found::NotNow;
-            }
-        };
+    let Some(account) = account else { return Found::NotNow };
+    let Some(credentials) = account.credentials() else { return Found::NotNow };
+    let fetched = services.sending.twilio.recording(&credentials, &voicemail.recording_sid).await;
+    observe(services, &account, TwilioRequest::Recording, shown_by_answer(&fetched)).await;
+    let Fetched { content_type, bytes } = match fetched {
+        Ok(fetched) => fetched,
+        Err(error) => {
+            let found = unfetched(&error);
+            tracing::warn!(%error, voicemail = %voicemail.id, "a recording was not fetched");
+            return found;
+        }
+    };
     let scratch = services.ids.uuid(services.clock.now());
     match services.media.put(voicemail.agency_id, &bytes, scratch).await {
         Ok(digest) => Found::Kept(digest, content_type),
         Err(error) => {
             tracing::error!(%error, voicemail = %voicemail.id, "a recording cannot be kept");
+            Found::NotNow
+        }
+    }
+}
+
+/// Only 404 and 410 say that Twilio does not have a recording. Whatever is wrong with the account, with the network or
+/// at Twilio passes.
+fn unfetched(error: &TwilioError) -> Found {
+    match error {
+        TwilioError::Missing => Found::Missing(VoicemailFailure::Missing),
+        TwilioError::NotAudio => Found::Missing(VoicemailFailure::NotAudio),
+        TwilioError::TooLarge => Found::Unusable(VoicemailFailure::TooLarge),
+        TwilioError::Unreachable | TwilioError::Account(_) | TwilioError::Busy | TwilioError::Answer(_) => {
             Found::NotNow
         }
     }
@@ -104,8 +119,10 @@ impl Unit for Keep {
                 ..before
             },
             (Found::NotNow, _) => later(before.attempts, OURS),
-            (Found::Missing, Some(pause)) => later(before.attempts + 1, pause),
-            (Found::Missing, None) => voicemail::Model { state: MediaState::Failed, ..before },
+            (Found::Missing(_), Some(pause)) => later(before.attempts + 1, pause),
+            (Found::Missing(failure), None) | (Found::Unusable(failure), _) => {
+                voicemail::Model { state: MediaState::Failed, failure: Some(*failure), ..before }
+            }
         };
         let settled = after.state != MediaState::Pending;
         let call = after.call_id;

@@ -23,6 +23,7 @@ use crate::store::writer::{WriteError, Writer};
 use crate::store::{Database, Directory, DirectoryCache};
 
 pub mod abandon_message;
+mod account_trouble;
 pub mod accounts;
 pub mod apply_directory;
 pub mod authenticate;
@@ -255,6 +256,12 @@ impl Refusal {
     /// Only admins may.
     pub fn admins_only() -> Self {
         Self::new(RefusalCode::Forbidden, "Only an admin of the agency may do this.")
+    }
+
+    /// Twilio does not serve the account; the admins have been told why.
+    pub fn not_served() -> Self {
+        let message = "The carrier does not accept requests of this account at the moment. Your admins have been told.";
+        Self::new(RefusalCode::Conflict, message)
     }
 
     /// The same, about a field of the input.

@@ -7,11 +7,12 @@ use chrono::TimeDelta;
 use sea_orm::DbErr;
 use sha2::{Digest as _, Sha256};
 
+use super::account_trouble::{observe, shown_by_attempt};
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::Attempted;
 use crate::domain::dialling::check_number;
 use crate::domain::opt_out::{Wishes, gate};
-use crate::domain::{AgencyId, Purpose, UserId};
+use crate::domain::{AgencyId, Purpose, TwilioRequest, UserId};
 use crate::entity::{phone_number, phone_verification, user};
 use crate::ports::twilio_rest::OutboundText;
 use crate::store::contacts;
@@ -42,24 +43,29 @@ pub async fn start_phone_verification(services: &Services, viewer: &Viewer, phon
     let agency = viewer.directory.agency.name.clone();
     // It is no text to a client, and worth nothing once its ten minutes are over: it is tried once, and whoever
     // does not get it asks again.
-    let attempted = match account.and_then(|account| account.credentials()) {
+    let attempted = match account.as_ref().and_then(|account| account.credentials()) {
         Some(credentials) => {
             let text = OutboundText {
                 from: number.e164.clone(),
                 to: phone,
                 body: format!("{code} is your code for calls by {agency}. It is good for 10 minutes."),
                 status_callback: services.sending.receipts_url.clone(),
+                validity_seconds: u32::try_from(GOOD_FOR.num_seconds()).unwrap_or(0),
             };
             services.sending.twilio.send(&credentials, &text).await
         }
         None => Attempted::NotNow { retry_after: None },
     };
+    if let Some(account) = account {
+        observe(services, &account, TwilioRequest::Text, shown_by_attempt(&attempted)).await;
+    }
     Ok(match attempted {
         Attempted::Accepted { .. } | Attempted::InDoubt => Ok(()),
         Attempted::Rejected { .. } => Err(Refusal::invalid("The carrier does not text this phone.", "phone")),
         Attempted::NotNow { .. } => {
             Err(Refusal::new(RefusalCode::Conflict, "The carrier cannot be reached now; try again."))
         }
+        Attempted::Withheld { .. } => Err(Refusal::not_served()),
     })
 }
 

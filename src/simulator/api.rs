@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use super::api_faults::Listing;
 use super::carrier::{Answer, Carrier, Wanted};
 use super::connection::hang_up;
 use super::ledger::Message;
@@ -25,6 +26,9 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 const MAX_CHARS: usize = 1_600;
 const PAGE_SIZE: usize = 50;
 const MAX_PAGE_SIZE: usize = 1_000;
+/// Source: Twilio, "Messages resource", parameter `ValidityPeriod`.
+const VALIDITY_SECONDS: std::ops::RangeInclusive<u32> = 1..=36_000;
+const TRIAL_PREFIX: &str = "Sent from your Twilio trial account - ";
 const VERSION: &str = "2010-04-01";
 
 pub(super) fn router() -> Router<Arc<Carrier>> {
@@ -51,6 +55,8 @@ fn refusal(code: u32) -> Response {
         21604 => "A 'To' phone number is required.",
         21606 => "The 'From' phone number is not one of the account's.",
         21610 => "The recipient has unsubscribed from this number.",
+        21609 => "The 'StatusCallback' URL is not a valid URL.",
+        21611 => "This 'From' number has exceeded the maximum number of queued messages.",
         21617 => "The message body exceeds the 1600 character limit.",
         _ => "The message was refused.",
     };
@@ -76,7 +82,11 @@ pub(super) fn owner<'a>(carrier: &'a Carrier, headers: &HeaderMap) -> Result<&'a
     let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
     let given = given.and_then(|given| String::from_utf8(STANDARD.decode(given).ok()?).ok()).ok_or_else(denied)?;
     let (username, password) = given.split_once(':').ok_or_else(denied)?;
-    carrier.settings.accounts.iter().find(|account| account.takes(username, password)).ok_or_else(denied)
+    let account = carrier.settings.accounts.iter().find(|account| account.takes(username, password)).ok_or_else(denied)?;
+    if account.is_suspended() {
+        return Err(Box::new(error(StatusCode::FORBIDDEN, 20005, "Account not active")));
+    }
+    Ok(account)
 }
 
 async fn account(State(carrier): State<Arc<Carrier>>, Path(sid): Path<String>, headers: HeaderMap) -> Response {
@@ -93,6 +103,7 @@ struct Create {
     from: Option<String>,
     body: Option<String>,
     status_callback: Option<String>,
+    validity_period: Option<u32>,
 }
 
 async fn create(
@@ -110,8 +121,16 @@ async fn create(
         Err(code) => return refusal(code),
     };
     match carrier.send(account, wanted).await {
-        Answer::Created(message) => (StatusCode::CREATED, Json(shown(&message))).into_response(),
+        Answer::Created(message) => (StatusCode::CREATED, Json(shown(&message, Listing::Whole))).into_response(),
         Answer::Refused(code) => refusal(code),
+        Answer::RefusedWith(status, code, seconds) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            let mut answer = error(status, code, "The message was refused.");
+            if let Some(seconds) = seconds {
+                answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+            }
+            answer
+        }
         Answer::TooManyRequests(seconds) => {
             let answer = error(StatusCode::TOO_MANY_REQUESTS, 20429, "Too many requests");
             ([(RETRY_AFTER, seconds.to_string())], answer).into_response()
@@ -138,7 +157,11 @@ fn wanted(account: &Account, form: Create) -> Result<Wanted, u32> {
     if body.chars().count() > MAX_CHARS {
         return Err(21617);
     }
-    Ok(Wanted { from, to, body, status_callback: form.status_callback.filter(|url| !url.is_empty()) })
+    if form.validity_period.is_some_and(|seconds| !VALIDITY_SECONDS.contains(&seconds)) {
+        return Err(20001);
+    }
+    let status_callback = form.status_callback.filter(|url| !url.is_empty());
+    Ok(Wanted { from, to, body, status_callback, validity_seconds: form.validity_period })
 }
 
 async fn fetch(
@@ -151,7 +174,7 @@ async fn fetch(
         Err(denied) => return *denied,
     };
     match carrier.message(&account.sid, message.trim_end_matches(".json")) {
-        Some(message) => Json(shown(&message)).into_response(),
+        Some(message) => Json(shown(&message, carrier.api_faults().listing)).into_response(),
         None => error(StatusCode::NOT_FOUND, 20404, "The requested resource was not found"),
     }
 }
@@ -189,7 +212,8 @@ async fn list(
     let found = carrier.messages(fits);
     let size = of(&query, "PageSize").and_then(|size| size.parse().ok()).unwrap_or(PAGE_SIZE).clamp(1, MAX_PAGE_SIZE);
     let page: usize = of(&query, "Page").and_then(|page| page.parse().ok()).unwrap_or(0);
-    Json(paged(&account.sid, &query, &found, page, size)).into_response()
+    let listing = carrier.api_faults().listing;
+    Json(paged(&account.sid, &query, &found, page, size, listing)).into_response()
 }
 
 fn moment(text: &str) -> Option<DateTime<Utc>> {
@@ -197,7 +221,7 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()).or_else(day)
 }
 
-fn paged(account: &str, query: &Fields, found: &[Message], page: usize, size: usize) -> Value {
+fn paged(account: &str, query: &Fields, found: &[Message], page: usize, size: usize, listing: Listing) -> Value {
     let uri = |page: usize, token: Option<&str>| {
         let mut to = form_urlencoded::Serializer::new(String::new());
         to.extend_pairs(query.iter().filter(|(name, _)| !["Page", "PageSize", "PageToken"].contains(&name.as_str())));
@@ -209,7 +233,12 @@ fn paged(account: &str, query: &Fields, found: &[Message], page: usize, size: us
     };
     let start = page.saturating_mul(size).min(found.len());
     let end = start.saturating_add(size).min(found.len());
-    let shown: Vec<Value> = found[start..end].iter().map(shown).collect();
+    let mut shown: Vec<Value> = found[start..end].iter().map(|message| shown(message, listing)).collect();
+    if listing == Listing::Null {
+        let fields = shown.first().and_then(Value::as_object).into_iter().flat_map(|fields| fields.keys());
+        let nothing: Value = fields.map(|name| (name.clone(), Value::Null)).collect::<serde_json::Map<_, _>>().into();
+        shown.push(nothing);
+    }
     let last_sid = end.checked_sub(1).and_then(|at| found.get(at)).map(|message| format!("PA{}", message.sid));
     let next = (end < found.len()).then(|| uri(page + 1, last_sid.as_deref()));
     let previous = page.checked_sub(1).map(|page| uri(page, None));
@@ -226,30 +255,46 @@ fn paged(account: &str, query: &Fields, found: &[Message], page: usize, size: us
     })
 }
 
-fn shown(message: &Message) -> Value {
+/// How many segments a text has, as far as it is plain or not.
+fn segments(body: &str) -> usize {
+    let (length, alone, part) = match body.is_ascii() {
+        true => (body.len(), 160, 153),
+        false => (body.encode_utf16().count(), 70, 67),
+    };
+    if length <= alone { 1 } else { length.div_ceil(part) }
+}
+
+fn shown(message: &Message, listing: Listing) -> Value {
+    let known = |value: Value| if listing == Listing::Null { Value::Null } else { value };
+    let body = match listing {
+        Listing::Whole => json!(message.body),
+        Listing::Redacted => json!(""),
+        Listing::Null => Value::Null,
+        Listing::Trial => json!(format!("{TRIAL_PREFIX}{}", message.body)),
+    };
     let at = |at: DateTime<Utc>| at.to_rfc2822();
     let uri = format!("/{VERSION}/Accounts/{}/Messages/{}", message.account, message.sid);
     json!({
         "sid": message.sid,
-        "account_sid": message.account,
+        "account_sid": known(json!(message.account)),
         "messaging_service_sid": null,
-        "from": message.from,
-        "to": message.to,
-        "body": message.body,
+        "from": known(json!(message.from)),
+        "to": known(json!(message.to)),
+        "body": body,
         "status": message.status.word(),
         "direction": message.direction.word(),
-        "num_segments": "1",
-        "num_media": "0",
+        "num_segments": known(json!(segments(&message.body).to_string())),
+        "num_media": known(json!("0")),
         "price": null,
-        "price_unit": "USD",
-        "error_code": message.error_code,
+        "price_unit": known(json!("USD")),
+        "error_code": known(json!(message.error_code)),
         "error_message": null,
         "date_created": at(message.created),
-        "date_updated": at(message.updated),
-        "date_sent": message.sent.map(at),
-        "api_version": VERSION,
-        "uri": format!("{uri}.json"),
-        "subresource_uris": {"media": format!("{uri}/Media.json")},
+        "date_updated": known(json!(at(message.updated))),
+        "date_sent": known(json!(message.sent.map(at))),
+        "api_version": known(json!(VERSION)),
+        "uri": known(json!(format!("{uri}.json"))),
+        "subresource_uris": known(json!({"media": format!("{uri}/Media.json")})),
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use axum::http::StatusCode;
 use tokio::sync::oneshot;
 
+use super::api_faults::ApiFaults;
 use super::calls::CallBook;
 use super::faults::{Fault, Match, Plan, TooMany};
 use super::ledger::{CAPACITY, Direction, Ledger, Message, PhoneText, SentText, Status, Step};
@@ -27,6 +28,7 @@ pub(super) struct Carrier {
 struct Held {
     ledger: Ledger,
     plan: Plan,
+    api_faults: ApiFaults,
     opt_outs: OptOuts,
 }
 
@@ -42,12 +44,24 @@ pub(super) struct Wanted {
     pub(super) to: String,
     pub(super) body: String,
     pub(super) status_callback: Option<String>,
+    /// How long it may wait, in seconds.
+    pub(super) validity_seconds: Option<u32>,
+}
+
+impl Wanted {
+    /// A message of which nothing is reported.
+    fn of(from: &str, to: &str, body: &str) -> Self {
+        let (from, to, body) = (from.to_owned(), to.to_owned(), body.to_owned());
+        Self { from, to, body, status_callback: None, validity_seconds: None }
+    }
 }
 
 /// What the API is to answer.
 pub(super) enum Answer {
     Created(Box<Message>),
     Refused(u32),
+    /// With an HTTP status other than 400: the status, Twilio's code, and what `Retry-After` says in seconds.
+    RefusedWith(u16, u32, Option<u32>),
     TooManyRequests(u32),
     ServerError,
     HangUp,
@@ -64,7 +78,12 @@ impl Carrier {
         if let Some((seed, percent)) = settings.random_faults {
             plan.randomly(seed, percent);
         }
-        let held = Held { ledger: Ledger::new(CAPACITY), plan, opt_outs: OptOuts::default() };
+        let held = Held {
+            ledger: Ledger::new(CAPACITY),
+            plan,
+            api_faults: ApiFaults::default(),
+            opt_outs: OptOuts::default(),
+        };
         let deliver = RwLock::new(settings.deliver.clone());
         let webhooks = Webhooks::new(deliver, settings.pace.repeat, clock.clone())?;
         Ok(Self { settings, base, clock, ids, webhooks, calls: CallBook::default(), held: Mutex::new(held) })
@@ -89,6 +108,19 @@ impl Carrier {
     /// An account's messages that fit, the newest first.
     pub(super) fn messages(&self, fits: impl Fn(&Message) -> bool) -> Vec<Message> {
         self.held().ledger.all().rev().filter(|message| fits(message)).cloned().collect()
+    }
+
+    /// The account with this SID.
+    pub(super) fn account(&self, sid: &str) -> Option<&Account> {
+        self.settings.accounts.iter().find(|account| account.sid == sid)
+    }
+
+    pub(super) fn set_api_faults(&self, faults: ApiFaults) {
+        self.held().api_faults = faults;
+    }
+
+    pub(super) fn api_faults(&self) -> ApiFaults {
+        self.held().api_faults
     }
 
     pub(super) fn order(&self, fault: Fault, which: Match) -> Result<(), TooMany> {
@@ -116,6 +148,8 @@ impl Carrier {
                 Some(Fault::ErrorBeforeAccepting) => return Answer::ServerError,
                 Some(Fault::TooManyRequests { seconds }) => return Answer::TooManyRequests(seconds),
                 Some(Fault::Reject { code }) => return Answer::Refused(code),
+                Some(Fault::RejectWith { status, code, seconds }) => return Answer::RefusedWith(status, code, seconds),
+                Some(Fault::CallbackUnusable) if wanted.status_callback.is_some() => return Answer::Refused(21609),
                 _ => {}
             }
             let message = self.message_of(&account.sid, wanted, Direction::OutboundApi, Status::Queued);
@@ -203,7 +237,7 @@ impl Carrier {
         body: &str,
     ) -> Result<(String, Option<StatusCode>), NoSuchNumber> {
         let account = self.settings.account_of(to).ok_or(NoSuchNumber)?;
-        let wanted = Wanted { from: from.to_owned(), to: to.to_owned(), body: body.to_owned(), status_callback: None };
+        let wanted = Wanted::of(from, to, body);
         let message = self.message_of(&account.sid, wanted, Direction::Inbound, Status::Received);
         let Some(address) = self.settings.inbound_url_of(to) else { return Ok((message.sid, None)) };
         let keyword = Keyword::of(body).filter(|_| self.settings.opt_out_filter);
@@ -212,8 +246,7 @@ impl Carrier {
             held.ledger.add(message.clone());
             if let Some(keyword) = keyword {
                 held.opt_outs.keep(keyword, to, from);
-                let reply = keyword.reply().to_owned();
-                let reply = Wanted { from: to.to_owned(), to: from.to_owned(), body: reply, status_callback: None };
+                let reply = Wanted::of(to, from, keyword.reply());
                 held.ledger.add(self.message_of(&account.sid, reply, Direction::OutboundReply, Status::Delivered));
             }
         }
@@ -256,6 +289,7 @@ impl Carrier {
             direction,
             status,
             status_callback: wanted.status_callback,
+            validity_seconds: wanted.validity_seconds,
             error_code: None,
             created: now,
             updated: now,

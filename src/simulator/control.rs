@@ -7,9 +7,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::api_faults::ApiFaults;
 use super::calls::{CallScript, CallbackFault, PhoneScript};
 use super::carrier::Carrier;
 use super::faults::{Fault, Match};
@@ -24,6 +26,8 @@ pub(super) fn router() -> Router<Arc<Carrier>> {
         .route("/simulator/phones/{phone}/script", put(script))
         .route("/simulator/callback-fault", put(callback_fault))
         .route("/simulator/faults", post(fault))
+        .route("/simulator/api-faults", put(api_faults))
+        .route("/simulator/accounts/{sid}", put(account))
         .route("/simulator/ledger", get(ledger))
         .layer(DefaultBodyLimit::max(64 * 1024))
 }
@@ -60,6 +64,35 @@ async fn fault(State(carrier): State<Arc<Carrier>>, Json(order): Json<Order>) ->
         Ok(()) => StatusCode::NO_CONTENT,
         Err(_) => StatusCode::TOO_MANY_REQUESTS,
     }
+}
+
+/// Replaces all faults of the API.
+async fn api_faults(State(carrier): State<Arc<Carrier>>, Json(faults): Json<ApiFaults>) -> StatusCode {
+    carrier.set_api_faults(faults);
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AccountChange {
+    promote_token: Option<SecretString>,
+    suspended: Option<bool>,
+}
+
+/// What becomes of an account; whatever is left out stays as it is.
+async fn account(
+    State(carrier): State<Arc<Carrier>>,
+    Path(sid): Path<String>,
+    Json(change): Json<AccountChange>,
+) -> StatusCode {
+    let Some(account) = carrier.account(&sid) else { return StatusCode::NOT_FOUND };
+    if let Some(token) = change.promote_token {
+        account.promote(token);
+    }
+    if let Some(suspended) = change.suspended {
+        account.suspend(suspended);
+    }
+    StatusCode::NO_CONTENT
 }
 
 async fn ledger(State(carrier): State<Arc<Carrier>>) -> Json<Vec<SentText>> {

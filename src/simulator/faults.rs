@@ -36,6 +36,18 @@ pub enum Fault {
         /// Twilio's code.
         code: u32,
     },
+    /// It is refused with another status than 400.
+    RejectWith {
+        /// The HTTP status.
+        status: u16,
+        /// Twilio's code.
+        code: u32,
+        /// What `Retry-After` says, in seconds; without it there is no such header.
+        #[serde(default)]
+        seconds: Option<u32>,
+    },
+    /// It is refused with 21609 if it names a status callback, as Twilio does with an address that it cannot use.
+    CallbackUnusable,
     /// It is sent, and not taken.
     Undelivered {
         /// Twilio's code.

@@ -71,6 +71,7 @@ pub(super) struct Message {
     pub(super) direction: Direction,
     pub(super) status: Status,
     pub(super) status_callback: Option<String>,
+    pub(super) validity_seconds: Option<u32>,
     pub(super) error_code: Option<u32>,
     pub(super) created: DateTime<Utc>,
     pub(super) updated: DateTime<Utc>,
@@ -97,6 +98,8 @@ pub struct SentText {
     pub error_code: Option<u32>,
     /// Where its statuses are reported.
     pub status_callback: Option<String>,
+    /// How long it may wait before it is sent, in seconds.
+    pub validity_seconds: Option<u32>,
     /// When it was accepted.
     pub at: DateTime<Utc>,
 }
@@ -202,6 +205,7 @@ impl From<&Message> for SentText {
             status: message.status,
             error_code: message.error_code,
             status_callback: message.status_callback.clone(),
+            validity_seconds: message.validity_seconds,
             at: message.created,
         }
     }
@@ -236,6 +240,7 @@ mod tests {
             direction: Direction::OutboundApi,
             status: Status::Queued,
             status_callback: None,
+            validity_seconds: None,
             error_code: None,
             created: now,
             updated: now,

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::ports::{Clock, IdGen};
 
 mod api;
+mod api_faults;
 mod calls;
 mod carrier;
 mod connection;
@@ -25,6 +27,7 @@ mod services;
 mod settings;
 mod webhook;
 
+pub use api_faults::{ApiFaults, CallRefusal, Listing, RecordingFault};
 pub use calls::{CallRecord, CallScript, CallbackFault, CallerStep, Document, LegRecord, Line, PhoneScript};
 use carrier::Carrier;
 pub use carrier::NoSuchNumber;
@@ -95,6 +98,26 @@ impl Simulator {
     /// Lets so many of a hundred messages meet a random fault; 0 ends it.
     pub fn set_random_faults(&self, seed: u64, percent: u8) {
         self.carrier.randomly(seed, percent);
+    }
+
+    /// Replaces the faults of the API; the default ends all of them.
+    pub fn set_api_faults(&self, faults: ApiFaults) {
+        self.carrier.set_api_faults(faults);
+    }
+
+    /// Promotes an account's secondary token: it opens the API and signs webhooks, and the first is not accepted any
+    /// more.
+    pub fn promote_token(&self, account: &str, token: impl Into<SecretString>) {
+        if let Some(account) = self.carrier.account(account) {
+            account.promote(token.into());
+        }
+    }
+
+    /// Suspends an account, or ends that: while it lasts, every request is answered with 403 and 20005.
+    pub fn suspend(&self, account: &str, suspended: bool) {
+        if let Some(account) = self.carrier.account(account) {
+            account.suspend(suspended);
+        }
     }
 
     /// Sends webhooks that are meant for one origin to another.

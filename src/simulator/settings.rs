@@ -1,6 +1,8 @@
 //! How a simulator is set up.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -20,6 +22,15 @@ pub struct Account {
     pub api_key: Option<ApiKey>,
     /// Its numbers in E.164. Without any, every number is taken for its own.
     pub numbers: Vec<String>,
+    standing: Arc<Standing>,
+}
+
+/// What has happened to an account since the start.
+#[derive(Debug, Default)]
+struct Standing {
+    /// The token that has taken the place of the first.
+    promoted: RwLock<Option<SecretString>>,
+    suspended: AtomicBool,
 }
 
 /// A key of an account.
@@ -34,7 +45,8 @@ pub struct ApiKey {
 impl Account {
     /// An account that has every number.
     pub fn of(sid: impl Into<String>, auth_token: impl Into<SecretString>) -> Self {
-        Self { sid: sid.into(), auth_token: auth_token.into(), api_key: None, numbers: Vec::new() }
+        let (sid, auth_token) = (sid.into(), auth_token.into());
+        Self { sid, auth_token, api_key: None, numbers: Vec::new(), standing: Arc::default() }
     }
 
     /// The same account with these numbers and no others.
@@ -50,7 +62,26 @@ impl Account {
 
     pub(super) fn takes(&self, username: &str, password: &str) -> bool {
         let by_key = |key: &ApiKey| key.sid == username && key.secret.expose_secret() == password;
-        self.sid == username && self.auth_token.expose_secret() == password || self.api_key.as_ref().is_some_and(by_key)
+        self.sid == username && self.token().expose_secret() == password || self.api_key.as_ref().is_some_and(by_key)
+    }
+
+    /// The token that opens the API and signs webhooks now.
+    pub(super) fn token(&self) -> SecretString {
+        let promoted = self.standing.promoted.read().unwrap_or_else(PoisonError::into_inner);
+        promoted.as_ref().unwrap_or(&self.auth_token).clone()
+    }
+
+    /// Puts a secondary token in the place of the first, which is not accepted any more.
+    pub(super) fn promote(&self, token: SecretString) {
+        *self.standing.promoted.write().unwrap_or_else(PoisonError::into_inner) = Some(token);
+    }
+
+    pub(super) fn is_suspended(&self) -> bool {
+        self.standing.suspended.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn suspend(&self, suspended: bool) {
+        self.standing.suspended.store(suspended, Ordering::Relaxed);
     }
 }
 

@@ -90,7 +90,8 @@ impl Webhooks {
     pub(super) async fn ask(&self, account: &Account, method: Method, address: &str, form: &Form) -> Answered {
         let (address, overrides) = address.split_once('#').unwrap_or((address, ""));
         let mut url = Url::parse(address).map_err(|_| NoAnswer::Connection)?;
-        let token = account.auth_token.expose_secret();
+        let token = account.token();
+        let token = token.expose_secret();
         let signature = match method {
             Method::Post => sign(token, address, form),
             Method::Get => {

@@ -1,5 +1,6 @@
 //! Messages and their attachments. Who may see a thread may see all of it.
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
@@ -102,6 +103,27 @@ pub async fn count_unnamed_like(conn: &impl ConnectionTrait, message: &message::
         .filter(M::Status.ne(MessageStatus::Queued))
         .filter(M::ProviderSid.is_null())
         .filter(M::Body.eq(message.body.as_str()))
+        .count(conn)
+        .await
+}
+
+/// How many texts of a thread have as many segments as this one and are on their way without a name of the carrier's;
+/// itself among them. Those for which a person was asked before `since` do not count.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_unnamed_as_long(
+    conn: &impl ConnectionTrait,
+    message: &message::Model,
+    since: DateTime<Utc>,
+) -> Result<u64, DbErr> {
+    use message::Column as M;
+    in_thread(message.agency_id, message.thread_id)
+        .filter(M::Direction.eq(Direction::Outbound))
+        .filter(M::Status.is_in([MessageStatus::Sending, MessageStatus::Unknown]))
+        .filter(M::ProviderSid.is_null())
+        .filter(M::Segments.eq(message.segments))
+        .filter(M::FlaggedAt.is_null().or(M::FlaggedAt.gte(since)))
         .count(conn)
         .await
 }

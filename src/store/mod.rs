@@ -2,6 +2,7 @@
 //!
 //! Reading goes over a pool of connections; writing over [`writer::Writer`] alone.
 
+pub mod account_trouble;
 pub mod accounts;
 pub mod bulk;
 pub mod calls;

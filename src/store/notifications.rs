@@ -104,6 +104,19 @@ pub async fn resolve_of_call(
     resolve(conn, agency, about, kind, now).await
 }
 
+/// Everything that was told in this kind is settled.
+///
+/// # Errors
+/// When the database fails.
+pub async fn resolve_of_kind(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    kind: NotificationKind,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    resolve(conn, agency, Condition::all(), kind, now).await
+}
+
 /// Those open notifications of a kind that the condition names are settled.
 pub(super) async fn resolve(
     conn: &impl ConnectionTrait,

@@ -1,6 +1,7 @@
 //! Whether Twilio accepts an account's credentials, and how it routes the account's numbers.
 
-use partyline::ports::twilio_rest::{Credentials, ListError, MessagingService, TwilioError, TwilioRest};
+use partyline::domain::AccountTrouble::{Credentials, Forbidden};
+use partyline::ports::twilio_rest::{self, ListError, MessagingService, TwilioError, TwilioRest};
 use partyline::service::accounts::Account;
 
 use super::finding::{Finding, Findings};
@@ -25,13 +26,13 @@ pub(super) async fn check(
     match (twilio.check(&credentials).await, account.api_key.is_some()) {
         (Ok(()), true) => findings.good(format!("{sid}: Twilio accepts the API key")),
         (Ok(()), false) => findings.good(format!("{sid}: Twilio accepts the auth token")),
-        (Err(TwilioError::Unauthorised), true) => {
+        (Err(TwilioError::Account(Credentials | Forbidden)), true) => {
             return findings.wrong(format!(
                 "{sid}: Twilio rejects the API key, or the key may not list the account's numbers. Check apiKeySid and \
                  apiKeySecret in the directory file. A Restricted key needs the permissions {PERMISSIONS}"
             ));
         }
-        (Err(TwilioError::Unauthorised), false) => {
+        (Err(TwilioError::Account(Credentials)), false) => {
             return findings.wrong(format!(
                 "{sid}: Twilio rejects the auth token. Set authToken in the directory file to the account's primary auth \
                  token and apply the file"
@@ -46,7 +47,7 @@ pub(super) async fn check(
         Ok(services) => Some(services),
         Err(error) => {
             let needed = match error {
-                ListError::Twilio(TwilioError::Unauthorised) => {
+                ListError::Twilio(TwilioError::Account(Credentials | Forbidden)) => {
                     "A Restricted key needs the permission Messaging Services (read)".to_owned()
                 }
                 error => format!("{error}. Check TWILIO_MESSAGING_BASE"),
@@ -76,7 +77,7 @@ pub(super) async fn check(
     }
 }
 
-async fn services(twilio: &TwilioRest, credentials: &Credentials) -> Result<Vec<Service>, ListError> {
+async fn services(twilio: &TwilioRest, credentials: &twilio_rest::Credentials) -> Result<Vec<Service>, ListError> {
     let mut found = Vec::new();
     for service in twilio.messaging_services(credentials).await? {
         let numbers = twilio.service_numbers(credentials, &service.sid).await?;

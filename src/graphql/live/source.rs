@@ -38,7 +38,7 @@ impl Topic {
         match self {
             Self::InboundMessages => event.kind == EventKind::InboundMessage,
             Self::Threads => event.thread_id.is_some(),
-            Self::Notifications => event.kind != EventKind::DirectoryUpdated,
+            Self::Notifications => event.kind != EventKind::DirectoryUpdated || event.is_about_agency(),
             Self::Calls => event.kind == EventKind::CallUpdated,
             Self::Directory => event.kind == EventKind::DirectoryUpdated,
         }

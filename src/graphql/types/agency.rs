@@ -1,8 +1,22 @@
 use std::sync::Arc;
 
-use async_graphql::{ID, Object};
+use async_graphql::{Context, ID, Object, SimpleObject};
 
+use crate::graphql::context::caller;
+use crate::graphql::errors::Result;
+use crate::graphql::scalars::DateTime;
+use crate::graphql::words::CarrierProblemKind;
 use crate::service::Viewer;
+use crate::store;
+
+/// Why Twilio does not serve an agency's account. Texts, calls or recordings wait until the operator has repaired it.
+#[derive(SimpleObject)]
+pub struct CarrierProblem {
+    /// What is wrong.
+    kind: CarrierProblemKind,
+    /// When Twilio first refused a request for this reason.
+    since: DateTime,
+}
 
 /// The tenant: the viewer's own agency is the only one there is.
 pub struct Agency {
@@ -37,5 +51,17 @@ impl Agency {
     /// An IANA name, `America/Denver`.
     async fn time_zone(&self) -> &str {
         &self.viewer.directory.agency.time_zone
+    }
+    /// Why Twilio does not serve the agency's account at the moment. Null while it does, and for users who are not ADMIN.
+    async fn carrier_problem(&self, ctx: &Context<'_>) -> Option<Result<CarrierProblem>> {
+        let account = self.viewer.directory.agency.twilio_account_id.filter(|_| self.viewer.is_admin())?;
+        let find = async {
+            let caller = caller(ctx)?;
+            let found = store::accounts::by_id(caller.services.reader(), account).await;
+            let found = found.map_err(|error| caller.fault(error))?;
+            Ok(found
+                .and_then(|row| Some(CarrierProblem { kind: row.trouble?.into(), since: row.trouble_since?.into() })))
+        };
+        find.await.transpose()
     }
 }

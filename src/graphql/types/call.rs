@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Object};
 
 use super::{Contact, Extension, PhoneNumber, Thread, User, Voicemail};
 use crate::domain::ThreadId;
+use crate::domain::call_error::{actor, explain};
 use crate::entity::{call, call_leg};
 use crate::graphql::context::{Caller, loaders};
 use crate::graphql::direct::Direct;
@@ -11,7 +12,7 @@ use crate::graphql::errors::Result;
 use crate::graphql::limits::LIST_COST;
 use crate::graphql::pagination::{Connection, Listed, PageArgs, Total};
 use crate::graphql::scalars::DateTime;
-use crate::graphql::words::{CallLegState, CallStatus, Direction};
+use crate::graphql::words::{CallLegState, CallStatus, Direction, ErrorActor};
 use crate::service::Viewer;
 use crate::store;
 use crate::store::page::Key;
@@ -129,6 +130,23 @@ impl Call {
     async fn course(&self, ctx: &Context<'_>) -> Result<Vec<CallLeg>> {
         let legs = loaders(ctx)?.legs(self.model.id).await?;
         Ok(legs.into_iter().map(|model| CallLeg { viewer: Arc::clone(&self.viewer), model }).collect())
+    }
+
+    /// Why the carrier refused an outbound call that a user started: the carrier's code (twilio.com/docs/api/errors), or
+    /// one of ours in words. Null if the carrier accepted the call.
+    async fn error_code(&self) -> Option<&str> {
+        self.model.error_code.as_deref()
+    }
+
+    /// What the error code means, for a person. Null if there is no error code.
+    async fn error_message(&self) -> Option<&str> {
+        self.model.error_code.as_deref().map(explain)
+    }
+
+    /// Who has to act on the error: the staff, an admin of the agency, or the operator of the server. Null if there is no
+    /// error code.
+    async fn error_actor(&self) -> Option<ErrorActor> {
+        self.model.error_code.as_deref().map(|code| actor(code).into())
     }
 
     /// How many extensions were dialled that there are not.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 
 use super::{Extension, Media, Thread, User};
-use crate::domain::delivery_error::explain;
+use crate::domain::delivery_error::{actor, explain};
 use crate::entity::message;
 use crate::graphql::context::loaders;
 use crate::graphql::direct::{Direct, Inner};
@@ -11,7 +11,7 @@ use crate::graphql::errors::Result;
 use crate::graphql::limits::LIST_COST;
 use crate::graphql::pagination::Listed;
 use crate::graphql::scalars::DateTime;
-use crate::graphql::words::{Direction, MessageStatus, RoutingRung};
+use crate::graphql::words::{Direction, ErrorActor, MessageStatus, RoutingRung};
 use crate::service::Viewer;
 use crate::store::page::Key;
 
@@ -100,6 +100,12 @@ impl Message {
     /// What the error code means, for a person.
     async fn error_message(&self) -> Option<&str> {
         self.model.error_code.as_deref().map(explain)
+    }
+
+    /// Who has to act on the error: the staff, an admin of the agency, or the operator of the server. Null if the message
+    /// has no error, or if a colleague has already decided what becomes of it.
+    async fn error_actor(&self) -> Option<ErrorActor> {
+        self.model.error_code.as_deref().and_then(actor).map(Into::into)
     }
 
     /// How many segments the carrier counts, of outbound ones.

@@ -21,7 +21,7 @@ pub(super) mod user_error;
 mod voicemail;
 
 pub use activity::ThreadActivity;
-pub use agency::Agency;
+pub use agency::{Agency, CarrierProblem};
 pub use assignment::Assignment;
 pub use call::{Call, CallLeg};
 pub use contact::Contact;

@@ -8,7 +8,7 @@ use crate::entity::voicemail;
 use crate::graphql::context::caller;
 use crate::graphql::errors::Result;
 use crate::graphql::scalars::DateTime;
-use crate::graphql::words::MediaState;
+use crate::graphql::words::{MediaState, VoicemailFailure};
 use crate::service::Viewer;
 
 /// What a caller said to nobody.
@@ -45,6 +45,11 @@ impl Voicemail {
             services.media_links.link(self.model.agency_id, &id, services.clock.now())
         };
         Ok((self.model.state == State::Ready).then(link))
+    }
+
+    /// Why the recording could not be fetched from the carrier. Null unless the state is FAILED.
+    async fn failure(&self) -> Option<VoicemailFailure> {
+        self.model.failure.map(Into::into)
     }
 
     /// How long it is, in seconds.

@@ -4,8 +4,10 @@
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use super::{Credentials, TwilioError, TwilioRest};
-use crate::domain::delivery_error::REJECTED;
+use super::{Credentials, TwilioError, TwilioRest, error_code, failure};
+use crate::domain::AccountTrouble;
+use crate::domain::call_error::{BUSY, REJECTED, UNREACHABLE};
+use crate::domain::carrier_refusal::{CarrierRefusal, refusal};
 use crate::domain::sid::is_sid;
 
 /// The largest recording that is kept; 180 s of MP3 at 32 kbit/s are 0.7 MiB, as WAV 2.9.
@@ -31,8 +33,10 @@ pub struct OutboundCall {
 pub enum Started {
     /// The carrier has it, by this name.
     Accepted(String),
-    /// The carrier does not want it.
+    /// The carrier refuses it, by this code of its own or of `domain::call_error`.
     Rejected(String),
+    /// Twilio does not serve the account.
+    Withheld(AccountTrouble),
     /// Nobody knows.
     InDoubt,
 }
@@ -69,13 +73,10 @@ impl TwilioRest {
         struct Created {
             sid: String,
         }
-        #[derive(Deserialize)]
-        struct Refused {
-            code: Option<i64>,
-        }
-        let rejected =
-            |code: Option<i64>| Started::Rejected(code.map_or_else(|| REJECTED.to_owned(), |c| c.to_string()));
-        let Ok(url) = self.url(credentials, "/Calls.json") else { return rejected(None) };
+        let rejected = |code: Option<i64>, otherwise: &str| {
+            Started::Rejected(code.map_or_else(|| otherwise.to_owned(), |code| code.to_string()))
+        };
+        let Ok(url) = self.url(credentials, "/Calls.json") else { return rejected(None, UNREACHABLE) };
         let timeout = call.ring_seconds.to_string();
         let form = [
             ("From", call.from.as_str()),
@@ -84,22 +85,25 @@ impl TwilioRest {
             ("StatusCallback", call.status_callback.as_str()),
             ("Timeout", timeout.as_str()),
         ];
-        let answer = match self.answer_to(self.authorised(self.http.post(url), credentials).form(&form)).await {
+        let answer = match self.answer_to(credentials, self.http.post(url).form(&form)).await {
             Some(Ok(answer)) => answer,
-            Some(Err(error)) if error.is_connect() => return rejected(None),
+            Some(Err(error)) if error.is_connect() => return rejected(None, UNREACHABLE),
             Some(Err(_)) | None => return Started::InDoubt,
         };
         let status = answer.status();
-        let body = tokio::select! {
-            body = answer.bytes() => body.unwrap_or_default(),
-            () = self.read_within() => axum::body::Bytes::new(),
-        };
-        if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
-            return rejected(serde_json::from_slice::<Refused>(&body).ok().and_then(|refused| refused.code));
+        let body = self.body(answer).await.unwrap_or_default();
+        if status.is_success() {
+            return match serde_json::from_slice::<Created>(&body) {
+                Ok(Created { sid }) if is_sid(&sid) => Started::Accepted(sid),
+                _ => Started::InDoubt,
+            };
         }
-        match serde_json::from_slice::<Created>(&body) {
-            Ok(Created { sid }) if status.is_success() && is_sid(&sid) => Started::Accepted(sid),
-            _ => Started::InDoubt,
+        let code = error_code(&body);
+        match refusal(status.as_u16(), code) {
+            Some(CarrierRefusal::Account(trouble)) => Started::Withheld(trouble),
+            Some(CarrierRefusal::Busy) => rejected(code, BUSY),
+            Some(CarrierRefusal::Request) => rejected(code, REJECTED),
+            None => Started::InDoubt,
         }
     }
 
@@ -113,7 +117,7 @@ impl TwilioRest {
         }
         match self.get(credentials, &format!("/Calls/{sid}.json"), &[]).await {
             Ok(call) => Ok(Some(call)),
-            Err(TwilioError::Answer(StatusCode::NOT_FOUND)) => Ok(None),
+            Err(TwilioError::Missing) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -122,25 +126,29 @@ impl TwilioRest {
     /// redirect is followed.
     ///
     /// # Errors
-    /// When it is not there (yet), is too large, or is no sound.
+    /// When it is not there (yet), is too large or not audio, or Twilio does not say.
     pub async fn recording(&self, credentials: &Credentials, sid: &str) -> Result<Fetched, TwilioError> {
         if !is_sid(sid) {
-            return Err(TwilioError::Answer(StatusCode::NOT_FOUND));
+            return Err(TwilioError::Missing);
         }
         let url = self.url(credentials, &format!("/Recordings/{sid}.mp3"))?;
-        let answer = self.answer_to(self.authorised(self.http.get(url), credentials)).await;
+        let answer = self.answer_to(credentials, self.http.get(url)).await;
         let mut answer = answer.and_then(Result::ok).ok_or(TwilioError::Unreachable)?;
         let status = answer.status();
+        if status != StatusCode::OK {
+            let body = self.body(answer).await.unwrap_or_default();
+            return Err(failure(status, &body));
+        }
         let content_type = answer.headers().get(reqwest::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_lowercase();
-        if status != StatusCode::OK || !content_type.starts_with("audio/") {
-            return Err(TwilioError::Answer(status));
+        if !content_type.starts_with("audio/") {
+            return Err(TwilioError::NotAudio);
         }
         let mut bytes = Vec::new();
         let read = async {
             while let Some(chunk) = answer.chunk().await.map_err(|_| TwilioError::Unreachable)? {
                 if bytes.len() + chunk.len() > MAX_RECORDING_BYTES {
-                    return Err(TwilioError::Answer(StatusCode::PAYLOAD_TOO_LARGE));
+                    return Err(TwilioError::TooLarge);
                 }
                 bytes.extend_from_slice(&chunk);
             }

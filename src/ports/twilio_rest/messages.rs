@@ -1,14 +1,16 @@
 //! The Messages resource: send a text, and look for one.
 //! Source: Twilio, "Messages resource"; "REST API: requests, responses and paging".
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::header::RETRY_AFTER;
-use reqwest::{Response, StatusCode};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
-use super::{Credentials, TwilioError, TwilioRest};
+use super::{Credentials, TwilioError, TwilioRest, error_code};
+use crate::domain::carrier_refusal::{CarrierRefusal, refusal};
 use crate::domain::delivery::Attempted;
 use crate::domain::delivery_error::REJECTED;
 use crate::domain::sid::is_sid;
@@ -16,6 +18,9 @@ use crate::domain::sid::is_sid;
 /// As many messages as one page holds, and as many pages as are read.
 const PAGE_SIZE: &str = "100";
 const MAX_PAGES: usize = 20;
+
+/// How long Twilio may hold a text, in seconds. Source: Twilio, "Messages resource: ValidityPeriod".
+const VALIDITY_SECONDS: RangeInclusive<u32> = 1..=36_000;
 
 /// A text to send.
 #[derive(Debug, Clone)]
@@ -28,24 +33,57 @@ pub struct OutboundText {
     pub body: String,
     /// Where its receipts go.
     pub status_callback: String,
+    /// How long Twilio may hold the text before it leaves, in seconds.
+    pub validity_seconds: u32,
 }
 
-/// A message as Twilio has it.
-#[derive(Debug, Clone, Deserialize)]
+/// An outbound message as Twilio lists it.
+#[derive(Debug, Clone)]
 pub struct CarriedMessage {
     /// Twilio's name for it.
     pub sid: String,
-    /// What it says.
-    pub body: String,
+    /// What it says; `None` if Twilio has redacted it.
+    pub body: Option<String>,
     /// How far it got.
     pub status: String,
-    /// Which way it went.
-    direction: String,
     /// Why not further.
     pub error_code: Option<i64>,
+    /// How many segments it has; `None` if Twilio has not counted them.
+    pub segments: Option<u32>,
     /// When it arrived there, to the second.
-    #[serde(with = "rfc2822")]
     pub date_created: DateTime<Utc>,
+}
+
+/// A message as it stands in a page. The specification allows null nearly everywhere.
+#[derive(Deserialize)]
+struct Listed {
+    sid: Option<String>,
+    body: Option<String>,
+    status: Option<String>,
+    direction: Option<String>,
+    error_code: Option<i64>,
+    num_segments: Option<String>,
+    date_created: Option<String>,
+}
+
+impl Listed {
+    fn created(&self) -> Option<DateTime<Utc>> {
+        DateTime::parse_from_rfc2822(self.date_created.as_deref()?).ok().map(|at| at.to_utc())
+    }
+
+    /// `None` for an inbound message, and for one that lacks what it would be recognized by.
+    fn outbound(self) -> Option<CarriedMessage> {
+        let date_created = self.created()?;
+        self.direction.filter(|direction| direction.starts_with("outbound"))?;
+        Some(CarriedMessage {
+            sid: self.sid?,
+            body: self.body.filter(|body| !body.is_empty()),
+            status: self.status.unwrap_or_default(),
+            error_code: self.error_code,
+            segments: self.num_segments.and_then(|count| count.parse().ok()).filter(|count| *count > 0),
+            date_created,
+        })
+    }
 }
 
 impl TwilioRest {
@@ -53,15 +91,19 @@ impl TwilioRest {
     /// redirect is followed, and no request that may have left is sent again.
     pub async fn send(&self, credentials: &Credentials, text: &OutboundText) -> Attempted {
         let Ok(url) = self.url(credentials, "/Messages.json") else { return not_now(None) };
+        let validity = text.validity_seconds.clamp(*VALIDITY_SECONDS.start(), *VALIDITY_SECONDS.end()).to_string();
         let form = [
             ("From", text.from.as_str()),
             ("To", text.to.as_str()),
             ("Body", text.body.as_str()),
             ("StatusCallback", text.status_callback.as_str()),
+            ("ValidityPeriod", validity.as_str()),
         ];
-        let request = self.authorised(self.http.post(url), credentials).form(&form);
-        match self.answer_to(request).await {
-            Some(Ok(answer)) => outcome(answer, self.read_within()).await,
+        match self.answer_to(credentials, self.http.post(url).form(&form)).await {
+            Some(Ok(answer)) => {
+                let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
+                outcome(status, retry_after, &self.body(answer).await.unwrap_or_default())
+            }
             // The connection never came about, so nothing was sent over it.
             Some(Err(error)) if error.is_connect() => not_now(None),
             Some(Err(_)) | None => Attempted::InDoubt,
@@ -81,7 +123,7 @@ impl TwilioRest {
     ) -> Result<Vec<CarriedMessage>, TwilioError> {
         #[derive(Deserialize)]
         struct Page {
-            messages: Vec<CarriedMessage>,
+            messages: Vec<Listed>,
             next_page_uri: Option<String>,
         }
         // Not by DateSent: what still waits at Twilio has none, and would be left out.
@@ -89,12 +131,9 @@ impl TwilioRest {
         let mut page: Page = self.get(credentials, "/Messages.json", &query).await?;
         let mut found = Vec::new();
         for _ in 0..MAX_PAGES {
-            let oldest = page.messages.iter().map(|message| message.date_created).min();
-            found.extend(
-                page.messages
-                    .into_iter()
-                    .filter(|message| message.date_created >= since && message.direction.starts_with("outbound")),
-            );
+            let oldest = page.messages.iter().filter_map(Listed::created).min();
+            let listed = page.messages.into_iter().filter_map(Listed::outbound);
+            found.extend(listed.filter(|message| message.date_created >= since));
             match page.next_page_uri {
                 Some(uri) if oldest.is_some_and(|oldest| oldest >= since) => {
                     page = self.get_uri(credentials, &uri).await?
@@ -108,48 +147,32 @@ impl TwilioRest {
 
 /// What an answer to a text shows. A text is rejected only if Twilio says so; whatever it says of its
 /// own trouble (5xx) may come after it took the text.
-async fn outcome(answer: Response, within: impl Future<Output = ()>) -> Attempted {
+fn outcome(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Attempted {
     #[derive(Deserialize)]
     struct Created {
         sid: String,
     }
-    #[derive(Deserialize)]
-    struct Refused {
-        code: Option<i64>,
-    }
-    let status = answer.status();
-    let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let body = async {
-        tokio::select! {
-            body = answer.bytes() => body.unwrap_or_default(),
-            () = within => axum::body::Bytes::new(),
-        }
-    };
-    match status {
-        StatusCode::TOO_MANY_REQUESTS => not_now(retry_after.map(Duration::from_secs)),
-        StatusCode::REQUEST_TIMEOUT => Attempted::InDoubt,
-        status if status.is_client_error() => {
-            let code = serde_json::from_slice::<Refused>(&body.await).ok().and_then(|refused| refused.code);
-            Attempted::Rejected { error_code: code.map_or_else(|| REJECTED.to_owned(), |code| code.to_string()) }
-        }
-        status if status.is_success() => match serde_json::from_slice::<Created>(&body.await) {
+    if status.is_success() {
+        return match serde_json::from_slice::<Created>(body) {
             Ok(Created { sid }) if is_sid(&sid) => Attempted::Accepted { sid },
             _ => Attempted::InDoubt,
-        },
-        _ => Attempted::InDoubt,
+        };
     }
+    let code = error_code(body);
+    match refusal(status.as_u16(), code) {
+        Some(CarrierRefusal::Account(trouble)) => Attempted::Withheld { trouble },
+        Some(CarrierRefusal::Busy) => not_now(retry_after),
+        Some(CarrierRefusal::Request) => {
+            Attempted::Rejected { error_code: code.map_or_else(|| REJECTED.to_owned(), |code| code.to_string()) }
+        }
+        None => Attempted::InDoubt,
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn not_now(retry_after: Option<Duration>) -> Attempted {
     Attempted::NotNow { retry_after }
-}
-
-mod rfc2822 {
-    use chrono::{DateTime, Utc};
-    use serde::{Deserialize as _, Deserializer, de::Error};
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        DateTime::parse_from_rfc2822(&text).map(|at| at.to_utc()).map_err(|_| D::Error::custom("no date of RFC 2822"))
-    }
 }

@@ -99,7 +99,7 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
         let pace = number.pace.iter().flat_map(|pace| [("perSecond", pace.per_second), ("burst", pace.burst)]);
         for (field, value) in pace {
             if value.is_some_and(|value| !(1..=1_000).contains(&value)) {
-                found.add(format!("{path}.pace.{field}"), "a pace is 1 to 1000 texts");
+                found.add(format!("{path}.pace.{field}"), "a pace is 1 to 1000 segments");
             }
         }
         found.unique(&path, "pool", number.pool.iter().map(|member| member.user.clone()));

@@ -222,6 +222,9 @@ impl Apply {
                     seal(sealed, secret, Secret::ApiKeySecret)
                 })
                 .transpose()?,
+            trouble: old.and_then(|row| row.trouble),
+            trouble_request: old.and_then(|row| row.trouble_request),
+            trouble_since: old.and_then(|row| row.trouble_since),
             created_at: old.map_or(tx.now, |row| row.created_at),
             updated_at: old.map_or(tx.now, |row| row.updated_at),
         };

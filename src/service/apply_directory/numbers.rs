@@ -6,6 +6,7 @@ use sea_orm::DbErr;
 
 use super::Context;
 use super::file::{ExtensionEntry, MemberEntry, NumberEntry};
+use crate::domain::pace::Pace;
 use crate::domain::{AssignmentId, ExtensionId, LegCallerId, PhoneNumberId, PoolId, PoolPolicy, RingStrategy};
 use crate::entity::{assignment, extension, phone_number, pool};
 use crate::service::thread_act::unassign_held;
@@ -50,6 +51,7 @@ async fn apply_number(
         context.problem(path, "this number is active in another agency of the account");
         return Ok(None);
     }
+    let usual = Pace::of_number(&entry.number);
     let row = phone_number::Model {
         agency_id: context.agency,
         id: before.map_or_else(|| PhoneNumberId(context.tx.new_id()), |row| row.id),
@@ -60,8 +62,12 @@ async fn apply_number(
             .pace
             .and_then(|pace| pace.per_second)
             .or(before.map(|row| row.texts_per_second))
-            .unwrap_or(1),
-        texts_burst: entry.pace.and_then(|pace| pace.burst).or(before.map(|row| row.texts_burst)).unwrap_or(5),
+            .unwrap_or(usual.per_second),
+        texts_burst: entry
+            .pace
+            .and_then(|pace| pace.burst)
+            .or(before.map(|row| row.texts_burst))
+            .unwrap_or(usual.burst),
         live,
         created_at: before.map_or(context.tx.now, |row| row.created_at),
         updated_at: before.map_or(context.tx.now, |row| row.updated_at),

@@ -6,9 +6,9 @@ use sea_orm::DbErr;
 
 use super::rows::{LOOK_AFTER, Legs, Row};
 use super::settle::{end, settle};
-use crate::domain::CallEnd;
+use crate::domain::{CallEnd, TwilioRequest};
 use crate::entity::call;
-use crate::ports::twilio_rest::TwilioError;
+use crate::service::account_trouble::{observe, shown_by_answer};
 use crate::service::{Fault, Services};
 use crate::store::calls;
 use crate::store::writer::{Tx, Unit};
@@ -54,14 +54,17 @@ async fn ask(services: &Services, call: &call::Model) -> Found {
             return Found::Open;
         }
     };
-    let Some(credentials) = account.and_then(|account| account.credentials()) else { return Found::Open };
-    match services.sending.twilio.call(&credentials, sid).await {
+    let Some(account) = account else { return Found::Open };
+    let Some(credentials) = account.credentials() else { return Found::Open };
+    let known = services.sending.twilio.call(&credentials, sid).await;
+    observe(services, &account, TwilioRequest::Lookup, shown_by_answer(&known)).await;
+    match known {
         Ok(Some(known)) => match CallEnd::from_twilio(&known.status) {
             Some(ended) => Found::At(ended, known.seconds()),
             None => Found::Open,
         },
         Ok(None) => Found::At(CallEnd::Completed, None),
-        Err(TwilioError::Unreachable | TwilioError::Unauthorised | TwilioError::Answer(_)) => Found::Open,
+        Err(_) => Found::Open,
     }
 }
 

@@ -8,13 +8,16 @@ use super::LegNews;
 use super::rows::{Legs, Row, thread_with};
 use super::settle::{end, settle};
 use crate::domain::call::{leg_report, was_picked_up};
+use crate::domain::call_error::REJECTED;
 use crate::domain::dialling::{Undialled, check_number};
 use crate::domain::ivr::{LegPlan, answer_press, ask_to_dial};
 use crate::domain::{
-    AccountId, AgencyId, CallEnd, CallId, CallStage, Direction, LegState, PhoneNumberId, ThreadId, UserId,
+    AccountId, AgencyId, CallEnd, CallId, CallStage, Direction, LegState, PhoneNumberId, ThreadId, TwilioRequest,
+    UserId, Word as _,
 };
 use crate::entity::{call, phone_number};
 use crate::ports::twilio_rest::{OutboundCall, Started, callback_url};
+use crate::service::account_trouble::{Shown, observe};
 use crate::service::{Fault, Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::store::writer::{Tx, Unit};
 use crate::store::{Directory, calls, contacts, threads};
@@ -79,7 +82,7 @@ pub async fn start_call(services: &Services, viewer: &Viewer, wish: StartCall) -
         Err(refusal) => return Ok(Err(refusal)),
     };
     let account = services.accounts.by_id(call.twilio_account_id).await?;
-    let started = match account.and_then(|account| account.credentials()) {
+    let started = match account.as_ref().and_then(|account| account.credentials()) {
         Some(credentials) => {
             let of_call = |address: &str| {
                 callback_url(address, vec![("agency", call.agency_id.to_string()), ("call", call.id.to_string())])
@@ -93,9 +96,23 @@ pub async fn start_call(services: &Services, viewer: &Viewer, wish: StartCall) -
             };
             services.sending.twilio.start_call(&credentials, &outbound).await
         }
-        None => Started::Rejected("NO_CREDENTIALS".to_owned()),
+        None => Started::Rejected(REJECTED.to_owned()),
     };
-    Ok(Ok(services.writer.run(call.agency_id, Begun { call, started }).await?))
+    let shown = shown_by_start(&started);
+    let call = services.writer.run(call.agency_id, Begun { call, started }).await?;
+    if let Some(account) = account {
+        observe(services, &account, TwilioRequest::Call, shown).await;
+    }
+    Ok(if matches!(shown, Some(Err(_))) { Err(Refusal::not_served()) } else { Ok(call) })
+}
+
+/// What starting a call shows about the account.
+fn shown_by_start(started: &Started) -> Shown {
+    match started {
+        Started::Accepted(_) => Some(Ok(())),
+        Started::Withheld(trouble) => Some(Err(*trouble)),
+        Started::Rejected(_) | Started::InDoubt => None,
+    }
 }
 
 struct Begin {
@@ -217,7 +234,14 @@ impl Unit for Begun {
         let mut after = before.clone();
         match &self.started {
             Started::Accepted(sid) => after.provider_sid = after.provider_sid.or_else(|| Some(sid.clone())),
-            Started::Rejected(_) => end(tx, &mut after, CallEnd::Failed, None),
+            Started::Rejected(code) => {
+                after.error_code = Some(code.clone());
+                end(tx, &mut after, CallEnd::Failed, None);
+            }
+            Started::Withheld(trouble) => {
+                after.error_code = Some(trouble.as_str().to_owned());
+                end(tx, &mut after, CallEnd::Failed, None);
+            }
             // If the carrier has it, it asks what to do with it; if not, it is looked for in vain.
             Started::InDoubt => {}
         }

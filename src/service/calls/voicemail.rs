@@ -132,6 +132,7 @@ async fn keep(tx: &mut Tx<'_>, call: &call::Model, left: Left) -> Result<(), DbE
             twilio_account_id: call.twilio_account_id,
             recording_sid: sid,
             state: MediaState::Pending,
+            failure: None,
             digest: None,
             content_type: None,
             attempts: 0,
@@ -148,6 +149,7 @@ async fn keep(tx: &mut Tx<'_>, call: &call::Model, left: Left) -> Result<(), DbE
     let again = before.state == MediaState::Failed;
     let after = voicemail::Model {
         state: if again { MediaState::Pending } else { before.state },
+        failure: before.failure.filter(|_| !again),
         attempts: if again { 0 } else { before.attempts },
         duration_seconds: seconds.unwrap_or(before.duration_seconds),
         transcript: before.transcript.clone().or(transcript),

@@ -1,11 +1,14 @@
 //! What an attempt showed is committed.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 
 use super::Departure;
-use crate::domain::delivery::{Attempted, Report, look_again, pause};
-use crate::domain::{AgencyId, MessageId, MessageStatus};
+use crate::domain::delivery::{Attempted, Report, TROUBLE_PAUSE, look_again, pause};
+use crate::domain::{AgencyId, MessageId, MessageStatus, TwilioRequest};
+use crate::service::account_trouble::{observe, shown_by_attempt};
 use crate::service::report::report;
 use crate::service::{Fault, Services};
 use crate::store::writer::{Tx, Unit};
@@ -30,6 +33,9 @@ pub async fn arrive(services: &Services, departure: Departure, jitter: u8) -> Re
         jitter,
     };
     services.writer.run(departure.agency, unit).await?;
+    if let Some(account) = account {
+        observe(services, &account, TwilioRequest::Text, shown_by_attempt(&attempted)).await;
+    }
     Ok(attempted)
 }
 
@@ -57,14 +63,19 @@ impl Unit for Arrive {
                 let failed = Report::failed(MessageStatus::Failed, error_code.as_str());
                 report(tx, &directory, &message, failed, None).await.map(drop)
             }
-            Attempted::NotNow { retry_after } => {
-                let pause = pause(self.attempts, self.jitter, *retry_after);
-                // Without a row the text has been settled meanwhile: by a receipt, or cut off as too old.
-                let Some(row) = outbox::by_message(tx.conn, self.agency, self.message).await? else { return Ok(()) };
-                outbox::try_again(tx.conn, &row, after(tx.now, pause)).await.map(drop)
-            }
+            Attempted::NotNow { retry_after } => self.try_again(tx, *retry_after).await,
+            Attempted::Withheld { .. } => self.try_again(tx, Some(TROUBLE_PAUSE)).await,
             Attempted::InDoubt => doubt(tx, self.agency, self.message).await,
         }
+    }
+}
+
+impl Arrive {
+    async fn try_again(&self, tx: &Tx<'_>, at_least: Option<Duration>) -> Result<(), DbErr> {
+        let pause = pause(self.attempts, self.jitter, at_least);
+        // Without a row the text has been settled meanwhile: by a receipt, or cut off as too old.
+        let Some(row) = outbox::by_message(tx.conn, self.agency, self.message).await? else { return Ok(()) };
+        outbox::try_again(tx.conn, &row, after(tx.now, pause)).await.map(drop)
     }
 }
 
@@ -81,6 +92,6 @@ pub(super) async fn doubt(tx: &mut Tx<'_>, agency: AgencyId, message: MessageId)
     report(tx, &directory, &message, Report::of(MessageStatus::Unknown), None).await.map(drop)
 }
 
-pub(super) fn after(now: DateTime<Utc>, pause: std::time::Duration) -> DateTime<Utc> {
+pub(super) fn after(now: DateTime<Utc>, pause: Duration) -> DateTime<Utc> {
     now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::zero())
 }

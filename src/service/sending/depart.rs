@@ -118,9 +118,10 @@ impl Unit for Depart {
         if !store::begin_attempt(tx.conn, &row, tx.now).await? {
             return Ok(Next::Again);
         }
-        store::spend_pace(tx.conn, agency, number.id, pace(number).spend(spent.unwrap_or(tx.now), tx.now)).await?;
+        let spent = pace(number).spend(spent.unwrap_or(tx.now), tx.now, message.segments.unwrap_or(1));
+        store::spend_pace(tx.conn, agency, number.id, spent).await?;
         let message = report(tx, &directory, &message, Report::of(MessageStatus::Sending), None).await?;
-        Ok(Next::Send(self.departure(&row, message, contact.phone, number)))
+        Ok(Next::Send(self.departure(&row, message, contact.phone, number, tx.now)))
     }
 }
 
@@ -131,7 +132,10 @@ impl Depart {
         message: message::Model,
         to: String,
         number: &phone_number::Model,
+        now: DateTime<Utc>,
     ) -> Departure {
+        // The carrier is not to send it later than we would.
+        let left = STALE_AFTER - (now - message.created_at);
         // Receipts name the text by our own ids: they may come before the carrier's name for it does.
         let parameters = vec![("agency", message.agency_id.to_string()), ("message", message.id.to_string())];
         let status_callback = callback_url(&self.receipts_url, parameters);
@@ -140,7 +144,13 @@ impl Depart {
             message: message.id,
             account: message.twilio_account_id,
             attempts: u32::try_from(row.attempts).unwrap_or(0) + 1,
-            text: OutboundText { from: own_address(&number.e164, &to), to, body: message.body, status_callback },
+            text: OutboundText {
+                from: own_address(&number.e164, &to),
+                to,
+                body: message.body,
+                status_callback,
+                validity_seconds: u32::try_from(left.num_seconds()).unwrap_or(0),
+            },
         }
     }
 }

@@ -8,9 +8,10 @@ use sea_orm::DbErr;
 use super::arrive::{after, doubt};
 use crate::domain::address::own_address;
 use crate::domain::delivery::{Report, look_again};
-use crate::domain::{AgencyId, MessageId, OutboxState};
+use crate::domain::{AgencyId, MessageId, OutboxState, TwilioRequest};
 use crate::entity::{message, outbox};
 use crate::ports::twilio_rest::{ANSWER_WITHIN, CarriedMessage};
+use crate::service::account_trouble::{observe, shown_by_answer};
 use crate::service::report::{flag, report};
 use crate::service::{Fault, Services};
 use crate::store::writer::{Tx, Unit};
@@ -19,8 +20,13 @@ use crate::store::{contacts, messages, outbox as store, threads};
 /// How many texts one round takes, and how many it looks for at a time.
 const ROUND: u64 = 200;
 const AT_A_TIME: usize = 8;
+/// How long an attempt lasts at most.
+const ATTEMPT_LASTS: TimeDelta = TimeDelta::seconds(2 * ANSWER_WITHIN.as_secs().cast_signed());
 /// An attempt that began longer ago than it can take has been cut off: its server is gone.
 const CUT_OFF_AFTER: TimeDelta = TimeDelta::seconds(2 * ANSWER_WITHIN.as_secs().cast_signed() + 5);
+/// What Twilio puts in front of each text of a trial account. Source: Twilio, "How to work with your free Twilio trial
+/// account".
+const TRIAL_PREFIX: &str = "Sent from your Twilio trial account - ";
 /// How far the carrier's clock may be from ours.
 const CLOCKS_APART: TimeDelta = TimeDelta::seconds(30);
 
@@ -84,10 +90,12 @@ async fn carried(services: &Services, row: &outbox::Model) -> Result<Vec<Carried
         return Ok(Vec::new());
     };
     let account = services.accounts.by_id(message.twilio_account_id).await?;
-    let Some(credentials) = account.and_then(|account| account.credentials()) else { return Ok(Vec::new()) };
+    let Some(account) = account else { return Ok(Vec::new()) };
+    let Some(credentials) = account.credentials() else { return Ok(Vec::new()) };
     let since = row.attempted_at.unwrap_or(row.due_at) - CLOCKS_APART;
     let from = own_address(&number.e164, &contact.phone);
     let listed = services.sending.twilio.sent_since(&credentials, &from, &contact.phone, since).await;
+    observe(services, &account, TwilioRequest::Lookup, shown_by_answer(&listed)).await;
     Ok(listed.unwrap_or_else(|error| {
         tracing::warn!(%error, "a text in doubt could not be looked for; it is tried again");
         Vec::new()
@@ -128,21 +136,62 @@ impl Unit for Found {
 }
 
 impl Found {
+    /// The carried message that is this text, if that is certain: by its words, or, where Twilio does not show them, by
+    /// its time and its segments.
+    async fn same_as(&self, tx: &Tx<'_>, message: &message::Model) -> Result<Option<&CarriedMessage>, DbErr> {
+        match self.by_words(tx, message).await? {
+            None => self.by_time(tx, message).await,
+            found => Ok(found),
+        }
+    }
+
     /// The oldest carried message that says the same and is none of our others. While fewer are there
     /// than texts of ours that might be them, none is taken for any: one that was not sent would count
     /// as sent.
-    async fn same_as(&self, tx: &Tx<'_>, message: &message::Model) -> Result<Option<&CarriedMessage>, DbErr> {
-        let mut same: Vec<&CarriedMessage> =
-            self.carried.iter().filter(|carried| carried.body.trim() == message.body.trim()).collect();
-        if same.is_empty() {
-            return Ok(None);
-        }
-        let sids: Vec<String> = same.iter().map(|carried| carried.sid.clone()).collect();
-        let known = messages::known_sids(tx.conn, message.agency_id, message.twilio_account_id, &sids).await?;
-        same.retain(|carried| !known.contains(&carried.sid));
-        if (same.len() as u64) < messages::count_unnamed_like(tx.conn, message).await? {
+    async fn by_words(&self, tx: &Tx<'_>, message: &message::Model) -> Result<Option<&CarriedMessage>, DbErr> {
+        let says_the_same = |body: &str| {
+            let (body, own) = (body.trim(), message.body.trim());
+            body == own || body.strip_prefix(TRIAL_PREFIX).is_some_and(|rest| rest.trim() == own)
+        };
+        let same = self.carried.iter().filter(|carried| carried.body.as_deref().is_some_and(says_the_same)).collect();
+        let same = unknown(tx, message, same).await?;
+        if same.is_empty() || (same.len() as u64) < messages::count_unnamed_like(tx.conn, message).await? {
             return Ok(None);
         }
         Ok(same.into_iter().min_by_key(|carried| carried.date_created))
     }
+
+    /// The one carried message whose words Twilio has redacted and that can be this text. With two of them, or two texts
+    /// of ours that one could be, nobody can say which is which.
+    async fn by_time(&self, tx: &Tx<'_>, message: &message::Model) -> Result<Option<&CarriedMessage>, DbErr> {
+        let began = self.row.attempted_at.unwrap_or(self.row.due_at);
+        let until = began + ATTEMPT_LASTS + CLOCKS_APART;
+        // A text that a person was asked about before this was tried too early for any of these messages.
+        let flagged_since = began - ATTEMPT_LASTS - CLOCKS_APART * 2;
+        let own_segments = message.segments.and_then(|count| u32::try_from(count).ok());
+        let fits = |carried: &&CarriedMessage| {
+            let same_length = carried.segments.is_none() || carried.segments == own_segments;
+            carried.body.is_none() && same_length && carried.date_created <= until
+        };
+        let fitting = unknown(tx, message, self.carried.iter().filter(fits).collect()).await?;
+        match fitting.as_slice() {
+            [one] if messages::count_unnamed_as_long(tx.conn, message, flagged_since).await? == 1 => Ok(Some(one)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Those of these carried messages that are none of our other texts.
+async fn unknown<'a>(
+    tx: &Tx<'_>,
+    message: &message::Model,
+    mut carried: Vec<&'a CarriedMessage>,
+) -> Result<Vec<&'a CarriedMessage>, DbErr> {
+    if carried.is_empty() {
+        return Ok(carried);
+    }
+    let sids: Vec<String> = carried.iter().map(|carried| carried.sid.clone()).collect();
+    let known = messages::known_sids(tx.conn, message.agency_id, message.twilio_account_id, &sids).await?;
+    carried.retain(|carried| !known.contains(&carried.sid));
+    Ok(carried)
 }

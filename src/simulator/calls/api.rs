@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::super::api::{authorised, error};
+use super::super::api_faults::{CallRefusal, RecordingFault};
 use super::super::carrier::Carrier;
 use super::super::settings::Account;
 use super::super::webhook::Method;
@@ -71,6 +72,10 @@ async fn create(
         Ok(account) => account,
         Err(denied) => return *denied,
     };
+    if let Some(CallRefusal { status, code }) = carrier.api_faults().calls {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        return error(status, code, "The call was refused.");
+    }
     match wanted(account, &form) {
         Ok(wanted) => {
             let entry = carrier.place(account, wanted);
@@ -209,6 +214,16 @@ async fn recording(
         Ok(account) => account,
         Err(denied) => return *denied,
     };
+    match carrier.api_faults().recording {
+        Some(RecordingFault::Status(status)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            return error(status, 20000 + u32::from(status.as_u16()), "The recording was refused.");
+        }
+        Some(RecordingFault::NotAudio) => {
+            return ([(CONTENT_TYPE, "application/octet-stream")], "secret").into_response();
+        }
+        None => {}
+    }
     let (recording_sid, kind) = name.split_once('.').unwrap_or((&name, "mp3"));
     match (carrier.calls.recording(&account.sid, recording_sid), kind) {
         (Some(recording), "json") => Json(described(&recording, recording_sid)).into_response(),

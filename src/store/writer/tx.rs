@@ -142,6 +142,21 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
+    /// Appends that something about the agency changed that is not part of its directory, such as whether Twilio serves
+    /// its account.
+    ///
+    /// # Errors
+    /// When the agency is not one of this work's.
+    pub fn agency_updated(&mut self, agency: AgencyId, notices: Vec<Notice>) -> Result<(), DbErr> {
+        let node = Some(agency.to_string());
+        let event = event::Model { node_id: node, ..self.blank(agency, EventKind::DirectoryUpdated) };
+        let position = self.ledger.append(event)?;
+        for notice in notices {
+            self.notify(agency, position, notice);
+        }
+        Ok(())
+    }
+
     /// Puts a text into the outbox. Whoever sends is told once this work is committed.
     ///
     /// # Errors

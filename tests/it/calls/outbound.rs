@@ -1,7 +1,7 @@
 //! Click to call: the user's own phone first, then the contact's.
 
 use partyline::domain::{CallStatus, LegState};
-use partyline::simulator::PhoneScript;
+use partyline::simulator::{ApiFaults, CallRefusal, PhoneScript};
 use serde_json::{Value, json};
 
 use super::flow::start;
@@ -142,4 +142,54 @@ async fn a_carrier_that_refuses_or_is_away_fails_the_call_and_strangers_cannot_s
     assert!(!stranger.contains(CARLA) && stranger.contains("<Hangup/>"), "{stranger}");
     let late = app.document(&address, &fields(ACCOUNT)).await;
     assert!(!late.contains("<Dial "), "it is over: {late}");
+}
+
+#[tokio::test]
+async fn a_call_that_the_carrier_refuses_says_why_and_who_has_to_act() {
+    const SHOWN: &str = "{ calls(first: 1) { nodes { status errorCode errorMessage errorActor } } }";
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    let desk = number(&app, DESK).await;
+    let newest = async || {
+        let mut answer = app.graphql(&app.token("acme", "ben"), SHOWN, Value::Null).await;
+        answer["data"]["calls"]["nodes"][0].take()
+    };
+    for (status, code, actor, words) in [
+        (400, 21215, "OPERATOR", "no permission to call this country"),
+        (400, 21210, "ADMIN", "may not be shown as the caller"),
+        (400, 21212, "ADMIN", "not a valid number to be shown"),
+        (400, 10004, "STAFF", "too many calls at the same time"),
+        (429, 20429, "STAFF", "Too many requests"),
+        (400, 99_999, "OPERATOR", "refused the call"),
+    ] {
+        let calls = Some(CallRefusal { status, code });
+        carrier.set_api_faults(ApiFaults { calls, ..ApiFaults::default() });
+        let payload = start_call(&app, "ben", json!({"phoneNumberId": desk, "to": CARLA})).await;
+        assert_eq!(payload["call"]["status"], "FAILED", "{payload}");
+        let call = newest().await;
+        assert_eq!(call["errorCode"], code.to_string());
+        assert_eq!(call["errorActor"], actor, "{code}");
+        assert!(call["errorMessage"].as_str().unwrap().contains(words), "{call}");
+        app.clock.advance(std::time::Duration::from_secs(1));
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_the_account_may_not_start_is_refused_and_admins_are_told_once() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    let desk = number(&app, DESK).await;
+    carrier.promote_token(ACCOUNT, "00112233445566778899aabbccddeeff");
+    for _ in 0..2 {
+        let payload = start_call(&app, "ben", json!({"phoneNumberId": desk, "to": CARLA})).await;
+        assert_eq!((&payload["call"], &payload["userErrors"][0]["code"]), (&Value::Null, &json!("CONFLICT")));
+        let message = payload["userErrors"][0]["message"].as_str().unwrap();
+        assert!(message.contains("admins have been told"), "{message}");
+    }
+    let query =
+        "{ notifications(first: 9) { nodes { kind } } calls(first: 9) { nodes { status errorCode errorActor } } }";
+    let seen = app.graphql(&app.token("acme", "ana"), query, Value::Null).await;
+    assert_eq!(seen["data"]["notifications"]["nodes"], json!([{"kind": "CARRIER_ACCOUNT_PROBLEM"}]));
+    let failed = json!({"status": "FAILED", "errorCode": "CREDENTIALS", "errorActor": "OPERATOR"});
+    assert_eq!(seen["data"]["calls"]["nodes"], json!([failed, failed]));
 }

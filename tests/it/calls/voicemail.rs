@@ -5,7 +5,7 @@ use std::time::Duration;
 use partyline::domain::{CallStatus, MediaState};
 use partyline::service::calls::look_at_calls;
 use partyline::service::fetch_recordings::fetch_recordings;
-use partyline::simulator::CallerStep;
+use partyline::simulator::{ApiFaults, CallerStep, RecordingFault};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -202,4 +202,79 @@ async fn a_caller_whom_nobody_answered_is_texted_once_if_they_may_be() {
     assert_eq!(missed("CA4", "+13035560009").await, 1, "nor is anybody woken");
     app.clock.advance(Duration::from_secs(11 * 3600));
     assert_eq!(missed("CA5", "+13035560009").await, 2);
+}
+
+async fn voicemail_with(app: &TestApp, carrier: &partyline::simulator::Simulator) -> partyline::entity::call::Model {
+    let record = carrier.call(waits().then(CallerStep::Speak(7))).await.unwrap();
+    app.call(&record.sid).await
+}
+
+#[tokio::test]
+async fn a_recording_is_never_given_up_for_a_temporary_error() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    for status in [401, 403, 429, 302, 400, 500, 503] {
+        let fault = Some(RecordingFault::Status(status));
+        carrier.set_api_faults(ApiFaults { recording: fault, ..ApiFaults::default() });
+        let call = voicemail_with(&app, &carrier).await;
+        for _ in 0..12 {
+            fetch_recordings(app.services()).await.unwrap();
+            let row = app.voicemail_of(&call).await.unwrap();
+            assert_eq!((row.state, row.attempts), (MediaState::Pending, 0), "{status}");
+            app.clock.advance(Duration::from_secs(13 * 3600));
+        }
+        carrier.set_api_faults(ApiFaults::default());
+        fetch_recordings(app.services()).await.unwrap();
+        let row = app.voicemail_of(&call).await.unwrap();
+        assert_eq!((row.state, row.failure), (MediaState::Ready, None), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn admins_are_told_once_that_recordings_cannot_be_fetched() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    let told = async || {
+        let query = "{ notifications(first: 100) { nodes { kind resolvedAt } } }";
+        let answer = app.graphql(&app.token("acme", "ana"), query, Value::Null).await;
+        let all = answer["data"]["notifications"]["nodes"].as_array().unwrap().clone();
+        all.into_iter().filter(|row| row["kind"] == "CARRIER_ACCOUNT_PROBLEM").collect::<Vec<_>>()
+    };
+    let forbidden = Some(RecordingFault::Status(403));
+    carrier.set_api_faults(ApiFaults { recording: forbidden, ..ApiFaults::default() });
+    voicemail_with(&app, &carrier).await;
+    voicemail_with(&app, &carrier).await;
+    for _ in 0..3 {
+        fetch_recordings(app.services()).await.unwrap();
+        app.clock.advance(Duration::from_secs(301));
+    }
+    assert_eq!(told().await.len(), 1);
+    assert!(told().await[0]["resolvedAt"].is_null());
+    carrier.set_api_faults(ApiFaults::default());
+    fetch_recordings(app.services()).await.unwrap();
+    assert_eq!(told().await.len(), 1);
+    assert!(told().await[0]["resolvedAt"].is_string());
+}
+
+#[tokio::test]
+async fn a_recording_that_is_gone_or_not_audio_fails_with_a_reason() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    for (fault, reason) in [
+        (RecordingFault::Status(410), "MISSING"),
+        (RecordingFault::Status(404), "MISSING"),
+        (RecordingFault::NotAudio, "NOT_AUDIO"),
+    ] {
+        carrier.set_api_faults(ApiFaults { recording: Some(fault), ..ApiFaults::default() });
+        let call = voicemail_with(&app, &carrier).await;
+        for _ in 0..10 {
+            assert_eq!(app.voicemail_of(&call).await.unwrap().state, MediaState::Pending);
+            fetch_recordings(app.services()).await.unwrap();
+            app.clock.advance(Duration::from_secs(13 * 3600));
+        }
+        let query = "{ calls(first: 1) { nodes { voicemail { state failure } } } }";
+        let answer = app.graphql(&app.token("acme", "ben"), query, Value::Null).await;
+        let voicemail = &answer["data"]["calls"]["nodes"][0]["voicemail"];
+        assert_eq!(*voicemail, json!({"state": "FAILED", "failure": reason}), "{fault:?}");
+    }
 }

@@ -181,7 +181,7 @@ async fn until_in_doubt(app: &TestApp, count: usize) {
     .await;
 }
 
-fn nowhere() -> partyline::simulator::Deliver {
+pub(super) fn nowhere() -> partyline::simulator::Deliver {
     let url = |text: &str| url::Url::parse(text).unwrap();
     partyline::simulator::Deliver { public: url("https://partyline.test"), local: url("http://127.0.0.1:9") }
 }

@@ -1,5 +1,6 @@
 //! Two-way texting: the rules of sending, receipts, and the way to the carrier.
 
+mod answers;
 mod departures;
 mod gate;
 mod kill;
@@ -8,3 +9,6 @@ mod receipts;
 mod rules;
 mod stale_views;
 mod starting;
+mod troubles;
+
+use departures::nowhere;

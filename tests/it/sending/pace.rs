@@ -134,3 +134,54 @@ async fn ten_thousand_queued_leave_in_order_after_a_restart() {
     }
     assert_eq!(app.outbox().await.len(), THREADS * EACH - carrier.ledger().len());
 }
+
+/// Carriers count segments: a long text takes the place of as many short ones.
+#[tokio::test]
+async fn a_long_text_spends_the_pace_of_its_segments() {
+    let carrier = carrier();
+    let app = TestApp::start_with_carrier(&carrier).await;
+    app.receive(Text::new("SM0")).await;
+    let thread = json!(app.thread_of("SM0").await.id.to_string());
+    let ben = app.token("acme", "ben");
+    let long = "ten segments of text ".repeat(72);
+    assert_eq!(app.reply(&ben, &thread, &long, json!({"idempotencyKey": "long"})).await["message"]["segments"], 10);
+    app.reply(&ben, &thread, "short", json!({})).await;
+    let _workers = app.start_workers();
+    app.clock.advance(Duration::from_secs(1));
+    let first = app.clock.now();
+    let left = |count: usize| {
+        let carrier = &carrier;
+        move || async move { (carrier.ledger().len() == count).then_some(()) }
+    };
+    wait::until("the long text", left(1)).await;
+    wait::until("the short text", || async {
+        app.clock.advance(Duration::from_millis(100));
+        left(2)().await
+    })
+    .await;
+    // Ten segments at one a second, of which a burst of five may be ahead.
+    let waited = (app.clock.now() - first).num_milliseconds();
+    assert!(waited >= 6_000, "{waited} ms");
+}
+
+#[tokio::test]
+async fn the_usual_pace_is_that_of_the_kind_of_number() {
+    let app = TestApp::start().await;
+    let numbers = r#"agencies: [{key: acme, phoneNumbers: [{number: "+18005550100"}, {number: "+13035550190"},
+        {number: "+18335550100", pace: {perSecond: 1, burst: 2}}, {number: "+13035550191", pace: {perSecond: 40}}]}]"#;
+    for _ in 0..2 {
+        app.apply(numbers).await;
+        let directory = app.directory("acme").await;
+        for (e164, expected) in
+            [("+18005550100", (3, 5)), ("+13035550190", (1, 5)), ("+18335550100", (1, 2)), ("+13035550191", (40, 5))]
+        {
+            let row = directory.numbers.iter().find(|row| row.e164 == e164).unwrap();
+            assert_eq!((row.texts_per_second, row.texts_burst), expected, "{e164}");
+        }
+    }
+    app.apply(r#"agencies: [{key: acme, phoneNumbers: [{number: "+18005550100", pace: {perSecond: 10}}]}]"#).await;
+    app.apply(r#"agencies: [{key: acme, phoneNumbers: [{number: "+18005550100"}]}]"#).await;
+    let directory = app.directory("acme").await;
+    let row = directory.numbers.iter().find(|row| row.e164 == "+18005550100").unwrap();
+    assert_eq!(row.texts_per_second, 10, "what was set stays");
+}
