@@ -17,6 +17,9 @@ pub struct Model {
     pub twilio_account_id: AccountId,
     /// Twilio's name for the recording.
     pub recording_sid: String,
+    /// When the carrier reported that the recording is too short or silent. Such a row is not a voicemail and is never
+    /// shown; it makes later reports of the same recording harmless.
+    pub absent_at: Option<DateTime<Utc>>,
     pub state: MediaState,
     /// The SHA-256 of the recording in hexadecimal, by which the media store knows it; `None` until READY.
     pub digest: Option<String>,

@@ -1,5 +1,6 @@
 //! Messages and their attachments. Who may see a thread may see all of it.
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
@@ -127,6 +128,24 @@ pub async fn newer_of_colleague(
         .order_by_desc(M::Id)
         .one(conn)
         .await
+}
+
+/// Whether a user has written into a thread since a moment.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_staff_text_since(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    thread: ThreadId,
+    since: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    use message::Column as M;
+    let written = in_thread(agency, thread)
+        .filter(M::Direction.eq(Direction::Outbound))
+        .filter(M::SenderId.is_not_null())
+        .filter(M::CreatedAt.gte(since));
+    Ok(written.one(conn).await?.is_some())
 }
 
 /// The attachments of these messages, in order.

@@ -16,9 +16,11 @@ use super::Clock;
 
 mod calls;
 mod messages;
+mod recordings;
 
 pub use calls::{CarriedCall, Fetched, OutboundCall, Started};
 pub use messages::{CarriedMessage, OutboundText};
+pub use recordings::CarriedRecording;
 
 /// How long Twilio may take for the head of an answer, and again for the rest of it. An attempt to
 /// send ends within twice this time.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{answer, needed, recording, seconds, sid};
 use crate::domain::ivr::Plan;
-use crate::domain::{AgencyId, CallEnd, PhoneNumberId};
+use crate::domain::{AgencyId, CallEnd, CallerIdVerification, PhoneNumberId};
 use crate::service::calls::{CallKey, DialEnd, Reached, after_dial, answer_call, keyed, left_voicemail, said_nothing};
 use crate::twilio::WebhookState;
 use crate::twilio::form::{Form, field};
@@ -19,7 +19,8 @@ use crate::twilio::verified::{Refused, Verified};
 /// `POST /api/twilio/voice/inbound`: somebody calls.
 pub(super) async fn inbound(State(state): State<WebhookState>, request: Request) -> Response {
     step(&state, "inbound", request, async |reached, key, verified| {
-        Ok(answer_call(&state.services, &reached, key, digits(&verified.form)).await)
+        let verification = field(&verified.form, "StirVerstat").and_then(CallerIdVerification::from_twilio);
+        Ok(answer_call(&state.services, &reached, key, digits(&verified.form), verification).await)
     })
     .await
 }
