@@ -1,11 +1,12 @@
-//! Several voicemails per call, recordings that the carrier reports as absent, and what the missed-call text depends on.
+//! Several voicemails per call, recordings that the carrier reports as absent, and the columns of a call that limit the
+//! missed-call text.
 
 use sea_orm_migration::prelude::*;
 
 use crate::columns::{Shape, unique};
 
-/// Recordings that are not voicemails, and each voicemail of a call after its oldest one: the schema below cannot hold
-/// them. The derived table is for MariaDB, which otherwise reads and deletes the same table at once.
+/// Deletes absent recordings and all voicemails of a call but the oldest: the schema below this change cannot hold them.
+/// The derived table is for MariaDB, which does not delete from a table that the same statement reads.
 const SURPLUS_VOICEMAILS: &str = "DELETE FROM voicemail WHERE absent_at IS NOT NULL OR EXISTS (\
     SELECT 1 FROM (SELECT agency_id, call_id, id, created_at FROM voicemail WHERE absent_at IS NULL) AS older \
     WHERE older.agency_id = voicemail.agency_id AND older.call_id = voicemail.call_id \
@@ -21,7 +22,7 @@ impl MigrationTrait for Migration {
         for (table, column) in columns(Shape::of(manager)) {
             manager.alter_table(Table::alter().table(table).add_column(column).take()).await?;
         }
-        // First the new key: on MariaDB the foreign key to the call needs one of the two at any time.
+        // On MariaDB the foreign key to the call needs one of the two indexes at any time.
         manager.create_index(per_recording()).await?;
         manager.drop_index(Index::drop().name("uq_voicemail_call").table("voicemail").to_owned()).await
     }

@@ -1,5 +1,5 @@
-//! Whether a caller whom nobody answered is sent the missed-call text. A caller ID can be forged, so the text goes only to
-//! numbers that the agency would also call, and at most once in [`ONCE_WITHIN`] per contact and number.
+//! Decides whether the missed-call text is sent to a caller. Caller IDs can be forged, so the text goes only to numbers that
+//! the agency would also call, and at most once in [`ONCE_WITHIN`] per contact and number.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -10,13 +10,15 @@ use super::{CallerIdVerification, Purpose};
 /// The shortest time between two missed-call texts from one number to one contact.
 pub const ONCE_WITHIN: TimeDelta = TimeDelta::hours(12);
 
-/// What the decision depends on.
+/// A missed call, with the facts that the decision depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missed<'a> {
     /// The contact's phone number.
     pub caller: &'a str,
     /// The number that was called.
     pub number: &'a str,
+    /// Whether the caller's number is one of the agency's own.
+    pub is_own_number: bool,
     /// The countries that the agency calls; `None` means the country of `number`.
     pub countries: Option<Vec<String>>,
     /// The carrier's verdict on the caller ID.
@@ -25,21 +27,24 @@ pub struct Missed<'a> {
     pub wishes: Wishes,
     /// Whether it is within the agency's quiet hours.
     pub is_quiet: bool,
-    /// When the number last sent this contact a missed-call text.
+    /// The time of the last missed-call text from the number to the contact.
     pub last_text_at: Option<DateTime<Utc>>,
     /// Whether a user has texted the contact from the number since the call began.
     pub staff_wrote: bool,
 }
 
-/// Why a caller is not sent the missed-call text.
+/// The reason for not sending the missed-call text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotTexted {
     /// The caller ID failed its verification.
     #[error("the caller ID failed its verification")]
     NotVerified,
-    /// The agency would not call the number either.
+    /// The agency does not call this number.
     #[error("the number cannot be called: {0}")]
     NotCalled(Undialled),
+    /// The number is one of the agency's own.
+    #[error("the number is one of the agency's own")]
+    OwnNumber,
     /// The contact opted out, or the carrier blocks the number for the contact.
     #[error("the contact is not to be texted")]
     OptedOut(Barred),
@@ -57,12 +62,15 @@ pub enum NotTexted {
 /// Decides whether the text is sent.
 ///
 /// # Errors
-/// Why it is not.
+/// The reason, if it is not sent.
 pub fn may_text(missed: &Missed<'_>, now: DateTime<Utc>) -> Result<(), NotTexted> {
     if missed.verification == Some(CallerIdVerification::Failed) {
         return Err(NotTexted::NotVerified);
     }
     check_number(missed.caller, missed.number, missed.countries.as_deref()).map_err(NotTexted::NotCalled)?;
+    if missed.is_own_number {
+        return Err(NotTexted::OwnNumber);
+    }
     gate(Purpose::MissedCall, missed.wishes).map_err(NotTexted::OptedOut)?;
     if missed.is_quiet {
         return Err(NotTexted::Quiet);
@@ -78,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_sent_the_text() {
+    fn the_text_goes_to_callers_whom_the_agency_would_call_once_and_while_it_is_of_use() {
         use {CallerIdVerification as V, NotTexted as N};
         let now = DateTime::from_timestamp(1_795_446_000, 0).unwrap();
         let ago = |hours, seconds| Some(now - TimeDelta::hours(hours) + TimeDelta::seconds(seconds));
@@ -88,6 +96,7 @@ mod tests {
         let usual = Missed {
             caller: "+13035560001",
             number: "+13035550100",
+            is_own_number: false,
             countries: None,
             verification: None,
             wishes: Wishes { opted_out: false, blocked: false },
@@ -107,6 +116,7 @@ mod tests {
             (from("88222"), Err(N::NotCalled(Undialled::NotANumber))),
             (Missed { countries: countries(&["US", "DE"]), ..from("+4930123456") }, Ok(())),
             (Missed { countries: countries(&["DE"]), ..usual.clone() }, Err(N::NotCalled(Undialled::Country))),
+            (Missed { is_own_number: true, ..from("+13035550101") }, Err(N::OwnNumber)),
             (verified(V::PassedA), Ok(())),
             (verified(V::PassedC), Ok(())),
             (verified(V::NotVerified), Ok(())),

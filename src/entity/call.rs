@@ -55,7 +55,7 @@ pub struct Model {
     pub told_at: Option<DateTime<Utc>>,
     /// The carrier's verdict on the caller ID; `None` if it gave none.
     pub caller_id_verification: Option<CallerIdVerification>,
-    /// When the missed-call text to this call's contact was queued because of this call.
+    /// The time at which this call caused a missed-call text; `None` if it caused none.
     pub missed_call_text_at: Option<DateTime<Utc>>,
 }
 

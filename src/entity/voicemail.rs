@@ -17,8 +17,8 @@ pub struct Model {
     pub twilio_account_id: AccountId,
     /// Twilio's name for the recording.
     pub recording_sid: String,
-    /// When the carrier reported that the recording is too short or silent. Such a row is not a voicemail and is never
-    /// shown; it makes later reports of the same recording harmless.
+    /// The time at which the carrier reported that the recording is too short or silent. Such a row is not a voicemail and
+    /// is never shown; it keeps later reports of the same recording from creating one.
     pub absent_at: Option<DateTime<Utc>>,
     pub state: MediaState,
     /// The SHA-256 of the recording in hexadecimal, by which the media store knows it; `None` until READY.

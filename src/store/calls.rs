@@ -167,7 +167,7 @@ pub async fn voicemails_of(
         .await
 }
 
-/// Every recording that was reported of a call: its voicemails, and the absent ones.
+/// All reported recordings of a call, including absent ones.
 ///
 /// # Errors
 /// When the database fails.
@@ -221,7 +221,7 @@ pub async fn recordings_due(
 pub async fn due(conn: &impl ConnectionTrait, now: DateTime<Utc>, limit: u64) -> Result<Vec<call::Model>, DbErr> {
     call::Entity::find()
         .filter(call::Column::LookAt.lte(now))
-        // The staff wait to be told of calls that are over.
+        // Ended calls first: the staff wait for the notification.
         .order_by_asc(call::Column::End.is_null())
         .order_by_asc(call::Column::LookAt)
         .limit(limit)
@@ -249,7 +249,7 @@ pub async fn started_by(
     Ok((theirs().count(conn).await?, open))
 }
 
-/// When the missed-call text was last queued in a thread.
+/// The time at which the missed-call text was last queued in a thread.
 ///
 /// # Errors
 /// When the database fails.

@@ -130,7 +130,7 @@ pub async fn newer_of_colleague(
         .await
 }
 
-/// Whether a user has written into a thread since a moment.
+/// Whether a user has sent a text in a thread at or after a point in time.
 ///
 /// # Errors
 /// When the database fails.

@@ -124,8 +124,8 @@ impl Call {
         self.find_voicemails(ctx).await.map(|found| found.into_iter().next()).transpose()
     }
 
-    /// All voicemails that the caller left during this call, oldest first; empty if there is none. Recordings that the
-    /// carrier found too short or silent are not voicemails.
+    /// All voicemails that the caller left during this call, oldest first; empty if there are none. A recording that
+    /// the carrier found too short or silent is not a voicemail.
     #[graphql(complexity = "LIST_COST * child_complexity")]
     async fn voicemails(&self, ctx: &Context<'_>) -> Result<Vec<Voicemail>> {
         self.find_voicemails(ctx).await

@@ -1,4 +1,4 @@
-//! The Recordings of a call: find voicemails whose webhooks did not arrive.
+//! The recordings of a call, for voicemails whose webhooks did not arrive.
 //! Source: Twilio, "Recordings resource"; "REST API: requests, responses and paging".
 
 use reqwest::StatusCode;
@@ -10,17 +10,17 @@ use crate::domain::sid::is_sid;
 /// Recordings per page, and the highest number of pages that are read.
 const PAGE_SIZE: &str = "50";
 const MAX_PAGES: usize = 5;
-/// The source of what a caller said to `Record`. Other sources record conversations.
+/// The `source` of recordings made by the `Record` verb. Other sources are recorded conversations.
 const RECORD_VERB: &str = "RecordVerb";
-/// The status of a recording that is too short or silent: there is no file.
+/// The `status` of a recording that is too short or silent and has no file.
 const ABSENT: &str = "absent";
 
 /// A recording that Twilio holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CarriedRecording {
-    /// Twilio's name for it.
+    /// Twilio's SID of the recording.
     pub sid: String,
-    /// Its length in seconds; `None` until Twilio knows it.
+    /// The length in seconds; `None` until Twilio knows it.
     pub seconds: Option<i32>,
 }
 
@@ -43,7 +43,7 @@ impl Listed {
 }
 
 impl TwilioRest {
-    /// The voicemails that Twilio holds of a call; empty if it does not know the call.
+    /// Lists the voicemails of a call; empty if Twilio does not know the call.
     ///
     /// # Errors
     /// When Twilio cannot be reached or refuses the request.

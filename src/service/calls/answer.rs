@@ -15,7 +15,7 @@ pub async fn answer_call(
     verification: Option<CallerIdVerification>,
 ) -> Plan {
     let happened = match digits {
-        Some(digits) => keys(services, &key, digits),
+        Some(digits) => entered(services, &key, digits),
         None => Happened::Called,
     };
     step(services, reached, key, &Course::default(), happened, verification).await
@@ -23,11 +23,11 @@ pub async fn answer_call(
 
 /// A caller has dialled an extension, or nothing.
 pub async fn keyed(services: &Services, reached: &Reached, key: CallKey, course: &Course, digits: &str) -> Plan {
-    let happened = keys(services, &key, digits);
+    let happened = entered(services, &key, digits);
     step(services, reached, key, course, happened, None).await
 }
 
-fn keys<'a>(services: &Services, key: &CallKey, digits: &'a str) -> Happened<'a> {
+fn entered<'a>(services: &Services, key: &CallKey, digits: &'a str) -> Happened<'a> {
     let now = services.clock.monotonic();
     Happened::Keyed { digits, guesses: services.calls.guesses.are_too_many(key.agency, &key.from, now) }
 }

@@ -1,5 +1,5 @@
-//! Calls of which nothing more is heard, and voicemails whose webhooks did not arrive. A number's own status callback may
-//! not be set at Twilio, and a report may be lost: so the carrier is asked, and no call rings for ever.
+//! Asks the carrier about calls whose webhooks did not arrive: a number's status callback may not be set at Twilio, or the
+//! server was down. No call rings for ever, and no voicemail is lost.
 
 use chrono::TimeDelta;
 use futures_util::stream::{self, StreamExt as _};
@@ -8,7 +8,7 @@ use sea_orm::DbErr;
 use super::CallKey;
 use super::rows::{LOOK_AFTER, Legs, Row};
 use super::settle::{end, settle};
-use super::voicemail::{Recording, found_voicemail};
+use super::voicemail::{Recording, store_missed_voicemail};
 use crate::domain::{CallEnd, Direction};
 use crate::entity::call;
 use crate::service::{Fault, Services};
@@ -20,12 +20,12 @@ use crate::store::writer::{Tx, Unit};
 const ROUND: u64 = 50;
 /// Of how many the carrier is asked at a time.
 const AT_A_TIME: usize = 8;
-/// How soon the carrier is asked again about a call that is over and of which the staff are not told yet.
+/// The pause before the carrier is asked again about a call that has ended while the staff are not notified yet.
 const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
-/// If the carrier does not answer for so long after the end of a call, the staff are told that they missed it. Its
-/// recordings are asked for all the same.
+/// The longest time after the end of a call during which a carrier that does not answer delays the MISSED_CALL
+/// notification. The search for recordings goes on afterwards.
 const TELL_AFTER: TimeDelta = TimeDelta::minutes(15);
-/// If the carrier does not list the recordings of a call for so long after its beginning, it is not asked any more.
+/// The age of a call at which the search for its recordings ends.
 const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(24);
 
 /// Looks at all calls that are due. Running it twice tells nobody twice.
@@ -43,9 +43,9 @@ pub async fn look_at_calls(services: &Services) -> Result<(), Fault> {
 }
 
 enum Found {
-    /// The call is over, and what the carrier recorded of it is stored. Has how it ended if that was not known.
+    /// The call is over, and its voicemails are stored. Holds how the call ended, unless that was known before.
     Over(Option<(CallEnd, Option<i32>)>),
-    /// The call goes on, or the carrier does not say.
+    /// The call goes on, or the carrier did not answer.
     Open,
 }
 
@@ -83,7 +83,7 @@ async fn ask(services: &Services, call: &call::Model) -> Found {
         Ok(recordings) => {
             for recording in recordings {
                 let recording = Recording { sid: recording.sid, seconds: recording.seconds };
-                if let Err(error) = found_voicemail(services, key_of(call, sid), recording).await {
+                if let Err(error) = store_missed_voicemail(services, key_of(call, sid), recording).await {
                     tracing::error!(%error, call = %call.id, "a voicemail that the carrier holds was not stored");
                     return Found::Open;
                 }
@@ -104,7 +104,7 @@ fn key_of(call: &call::Model, sid: &str) -> CallKey {
         account: call.twilio_account_id,
         number: call.phone_number_id,
         sid: sid.to_owned(),
-        // The row is there, and has the caller if one is known.
+        // The row exists and already names the caller, if known.
         from: String::new(),
     }
 }
@@ -123,12 +123,12 @@ impl Unit for Look {
             return Ok(());
         }
         match self.found {
-            Found::Over(ended) => over(tx, before, ended).await.map(drop),
+            Found::Over(ended) => record_end(tx, before, ended).await.map(drop),
             Found::Open => {
                 let is_overdue = before.end.is_some()
                     && before.told_at.is_none()
                     && before.ended_at.is_some_and(|ended| tx.now - ended >= TELL_AFTER);
-                let call = if is_overdue { over(tx, before, None).await? } else { before };
+                let call = if is_overdue { record_end(tx, before, None).await? } else { before };
                 let waits = call.end.is_some() && call.told_at.is_none();
                 let pause = if waits { ASK_AGAIN_AFTER } else { LOOK_AFTER };
                 save(tx.conn, call::Model { look_at: Some(tx.now + pause), ..call }).await
@@ -137,7 +137,7 @@ impl Unit for Look {
     }
 }
 
-async fn over(
+async fn record_end(
     tx: &mut Tx<'_>,
     before: call::Model,
     ended: Option<(CallEnd, Option<i32>)>,

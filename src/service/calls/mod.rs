@@ -35,7 +35,7 @@ pub use outbound::{
 pub use press::press;
 pub use report::{CallReport, LegReport, report_call, report_leg};
 pub use switchboard::{Reached, Switchboard};
-pub use voicemail::{Recording, left_voicemail, recording_absent, said_nothing, transcribed};
+pub use voicemail::{Recording, left_voicemail, said_nothing, transcribed, withdraw_recording};
 
 /// What calls work with.
 pub struct Calls {

@@ -1,5 +1,5 @@
-//! The recordings of a call as rows. Reports of one recording come to the same in every order: its length, its transcript
-//! and its absence are joined by its name, and each recording of a call has a row of its own.
+//! The recordings of a call as rows. Each recording has a row of its own, found by its SID, so that reports of its length,
+//! its transcript and its absence give the same result in any order.
 
 use sea_orm::DbErr;
 
@@ -12,21 +12,21 @@ use crate::store::calls;
 use crate::store::directory_writes::save;
 use crate::store::writer::Tx;
 
-/// What one report says about one recording.
+/// A report about one recording.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RecordingNews {
-    /// Twilio's name for it.
+    /// Twilio's SID of the recording.
     pub(super) sid: String,
-    /// Its length in seconds, if the report says.
+    /// The length in seconds, if the report contains it.
     pub(super) seconds: Option<i32>,
     pub(super) transcript: Option<String>,
     /// Whether the carrier reports that the recording is too short or silent.
     pub(super) is_absent: bool,
 }
 
-/// What a report changes about the recordings of a call.
+/// The effect of a report on the recordings of a call.
 pub(super) struct Change {
-    /// The row as it is to be; `None` if the report changes nothing.
+    /// The row to write; `None` if the report changes nothing.
     row: Option<voicemail::Model>,
     is_new: bool,
     /// Whether the call had a voicemail before, and whether it has one afterwards.
@@ -35,7 +35,7 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// Joins a report with what is stored of the call's recordings.
+    /// Combines a report with the stored recordings of the call.
     pub(super) async fn of(tx: &Tx<'_>, row: &Row, news: &RecordingNews) -> Result<Self, DbErr> {
         let known = match &row.before {
             Some(call) => calls::recordings_of(tx.conn, call.agency_id, call.id).await?,
@@ -55,7 +55,8 @@ impl Change {
         })
     }
 
-    /// Writes the row of a call that `settle` has written, which tells the staff about the first voicemail of a call.
+    /// Writes the row. The call must have been written by `settle`, which notifies the staff of a call's first voicemail;
+    /// this notifies them of each further one.
     pub(super) async fn write(self, tx: &mut Tx<'_>, call: &call::Model) -> Result<(), DbErr> {
         let Some(row) = self.row else { return Ok(()) };
         let is_further = self.is_new && self.had_voicemail && row.absent_at.is_none();
@@ -100,11 +101,11 @@ fn join(tx: &Tx<'_>, before: &voicemail::Model, news: &RecordingNews) -> voicema
     if before.absent_at.is_some() {
         return before.clone();
     }
-    // A file that is stored here outweighs a report that there is none.
+    // A stored file proves that the recording exists.
     if news.is_absent && before.state != MediaState::Ready {
         return voicemail::Model { absent_at: Some(tx.now), ..before.clone() };
     }
-    // The carrier mentions the recording once more: it may be there by now.
+    // The carrier reports the recording again, so it may be available now.
     let again = before.state == MediaState::Failed;
     voicemail::Model {
         state: if again { MediaState::Pending } else { before.state },

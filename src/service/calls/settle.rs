@@ -42,14 +42,14 @@ pub(super) async fn settle(
     let had_voicemail = before.as_ref().is_some_and(|before| before.recorded);
     let left_voicemail = after.recorded && !had_voicemail;
     if had_voicemail && !after.recorded {
-        // It was taken back: the staff have a missed call to be told of instead.
+        // The only voicemail was withdrawn: the staff are notified of a missed call instead.
         after.told_at = None;
         let voicemail = NotificationKind::Voicemail;
         notifications::resolve_of_call(tx.conn, after.agency_id, after.id, voicemail, tx.now).await?;
     }
     if is_over {
         legs.end(tx.now);
-        // A voicemail may still be on its way, or held by a carrier that does not answer.
+        // A voicemail may still arrive, or the carrier holds one and does not answer.
         let may_come = is_missed && !after.recorded && after.stage == CallStage::Recording;
         let was_over = before.as_ref().is_some_and(|before| before.end.is_some());
         let until = if was_over {
@@ -109,8 +109,8 @@ pub(super) fn notice(directory: &Directory, call: &call::Model, kind: Notificati
     Notice { kind, users, thread: call.thread_id, message: None, call: Some(call.id), rung: None }
 }
 
-/// One text to a caller whom nobody answered, if the number sends one and this caller may get it. The agency's lock is
-/// held, so of two calls at once the second sees the text of the first.
+/// Queues the missed-call text if the number has one and the caller may get it. The transaction holds the agency's lock,
+/// so of two simultaneous calls the second sees the text of the first.
 async fn text_back(tx: &mut Tx<'_>, directory: &Directory, call: &mut call::Model) -> Result<(), DbErr> {
     let pool = directory.pool(PoolId::from(call.phone_number_id));
     let (Some(text), Some(thread)) = (pool.and_then(|pool| pool.missed_call_text.as_deref()), call.thread_id) else {
@@ -124,6 +124,7 @@ async fn text_back(tx: &mut Tx<'_>, directory: &Directory, call: &mut call::Mode
     let missed = Missed {
         caller: &contact.phone,
         number: &number.e164,
+        is_own_number: directory.is_shared(&contact.phone),
         countries: directory.calling_countries(),
         verification: call.caller_id_verification,
         wishes: wishes(&contact, &thread),

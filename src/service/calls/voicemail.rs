@@ -77,18 +77,19 @@ async fn take(
 }
 
 impl Recording {
-    /// Silence is not a voicemail.
+    /// `None` for silence, which is not a voicemail.
     fn into_news(self) -> Option<RecordingNews> {
         let Self { sid, seconds } = self;
         (seconds != Some(0)).then(|| RecordingNews { sid, seconds, ..RecordingNews::default() })
     }
 }
 
-/// Takes up that a recording is too short or silent: it is not a voicemail. A voicemail that was made of it is taken back.
+/// Records that a recording is too short or silent and thus not a voicemail. A voicemail that was created from it is
+/// withdrawn.
 ///
 /// # Errors
 /// When it is not stored; the carrier must say it again.
-pub async fn recording_absent(
+pub async fn withdraw_recording(
     services: &Services,
     reached: &Reached,
     key: CallKey,
@@ -96,7 +97,7 @@ pub async fn recording_absent(
     sid: String,
 ) -> Result<(), Fault> {
     let agency = key.agency;
-    // No voicemail is on its way any more, so the end of the call need not wait for one.
+    // No voicemail is coming any more, so the end of the call need not wait for one.
     let done = Progress { step: MOST_STEPS.into(), stage: Some(CallStage::Done), ..Progress::default() };
     let news = RecordingNews { sid, is_absent: true, ..RecordingNews::default() };
     let mailbox = mailbox(reached, course);
@@ -104,11 +105,15 @@ pub async fn recording_absent(
     Ok(commit(services, agency, leave).await?)
 }
 
-/// Takes up a recording that the carrier holds and whose webhooks did not arrive.
+/// Stores a voicemail that the carrier holds and whose webhooks did not arrive.
 ///
 /// # Errors
 /// When it is not stored.
-pub(super) async fn found_voicemail(services: &Services, key: CallKey, recording: Recording) -> Result<(), Fault> {
+pub(super) async fn store_missed_voicemail(
+    services: &Services,
+    key: CallKey,
+    recording: Recording,
+) -> Result<(), Fault> {
     let Some(news) = recording.into_news() else { return Ok(()) };
     let agency = key.agency;
     let leave = Leave { key, mailbox: Progress::default(), done: None, is_over: false, news: Some(news) };

@@ -7,7 +7,7 @@ use super::caller::reached;
 use super::{answer, needed, recording as recording_of, seconds, sid};
 use crate::domain::CallEnd;
 use crate::service::calls::{
-    CallKey, CallReport, OutboundKey, Reached, left_voicemail, recording_absent, report_call, transcribed,
+    CallKey, CallReport, OutboundKey, Reached, left_voicemail, report_call, transcribed, withdraw_recording,
 };
 use crate::twilio::WebhookState;
 use crate::twilio::form::field;
@@ -39,7 +39,7 @@ pub(super) async fn status(State(state): State<WebhookState>, request: Request) 
     .await
 }
 
-/// A recording is there, or is too short or silent. Source: Twilio, "TwiML: Record", recordingStatusCallback.
+/// A recording is available, or is too short or silent. Source: Twilio, "TwiML: Record", recordingStatusCallback.
 pub(super) async fn recording(State(state): State<WebhookState>, request: Request) -> Response {
     answer(&state, "recording", request, async |verified| {
         let recording = recording_of(&verified.form)?;
@@ -50,7 +50,7 @@ pub(super) async fn recording(State(state): State<WebhookState>, request: Reques
                 left_voicemail(services, &number, key, &course, recording, false).await?;
             }
             // Too short (error 16101) or silent (16102).
-            Some("absent") => recording_absent(services, &number, key, &course, recording.sid).await?,
+            Some("absent") => withdraw_recording(services, &number, key, &course, recording.sid).await?,
             Some(_) => {}
         }
         Ok(twiml::empty())

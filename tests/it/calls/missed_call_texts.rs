@@ -7,6 +7,7 @@ use partyline::domain::CallerIdVerification;
 use serde_json::json;
 
 use crate::support::TestApp;
+use crate::support::directory::NURSES;
 use crate::support::voice::{INBOUND, STATUS, attribute, form};
 
 async fn start() -> TestApp {
@@ -55,7 +56,7 @@ async fn ten_missed_calls_of_one_caller_bring_one_text_in_twelve_hours() {
 #[tokio::test]
 async fn a_number_that_the_agency_would_not_call_is_not_texted() {
     let app = start().await;
-    for (n, from) in ["+881612345678", "+19005550123", "+4930123456", "+18765550123"].into_iter().enumerate() {
+    for (n, from) in ["+881612345678", "+19005550123", "+4930123456", "+18765550123", NURSES].into_iter().enumerate() {
         miss(&app, &format!("CA{n}"), &[("From", from)]).await;
         assert!(app.outbound().await.is_empty(), "{from}");
     }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use partyline::domain::{CallStatus, MediaState};
+use partyline::domain::{CallStage, CallStatus, MediaState};
+use partyline::entity::call;
 use partyline::service::calls::look_at_calls;
 use partyline::service::fetch_recordings::fetch_recordings;
 use partyline::simulator::{CallerStep, Simulator};
+use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::json;
 
 use super::flow::{start, waits};
@@ -40,17 +42,30 @@ async fn speak_during_outage(carrier: &Simulator, app: &TestApp, paths: &'static
     record.sid
 }
 
+async fn set_stage(app: &TestApp, sid: &str, stage: CallStage) {
+    let conn = sea_orm::Database::connect(&app.database.url).await.unwrap();
+    let stage = call::ActiveModel { stage: Set(stage), ..Default::default() };
+    let change = call::Entity::update_many().set(stage).filter(call::Column::ProviderSid.eq(sid));
+    assert_eq!(change.exec(&conn).await.unwrap().rows_affected, 1);
+}
+
 #[tokio::test]
 async fn a_voicemail_left_while_the_server_was_down_is_found_at_the_carrier() {
     let carrier = carrier();
     let app = start(&carrier).await;
-    // Everything after the greeting of the voicemail fails; or only what is said of the recording, and not the end.
-    for (paths, pause) in [(EVERYTHING, QUARTER), (RECORDINGS, MINUTE)] {
+    // A crash can also lose the stage of the call.
+    for (paths, pause, stage) in [
+        (EVERYTHING, QUARTER, CallStage::Recording),
+        (EVERYTHING, QUARTER, CallStage::Greeting),
+        (EVERYTHING, QUARTER, CallStage::Ringing),
+        (RECORDINGS, MINUTE, CallStage::Recording),
+    ] {
         let sid = speak_during_outage(&carrier, &app, paths).await;
+        set_stage(&app, &sid, stage).await;
         look_after(&app, pause).await;
         let call = app.call(&sid).await;
-        assert_eq!(call.status, CallStatus::Voicemail, "{paths:?}");
-        assert_eq!(app.told_of(&call).await, ["Voicemail ben", "Voicemail chloe"], "{paths:?}");
+        assert_eq!(call.status, CallStatus::Voicemail, "{paths:?} {stage:?}");
+        assert_eq!(app.told_of(&call).await, ["Voicemail ben", "Voicemail chloe"], "{paths:?} {stage:?}");
         fetch_recordings(app.services()).await.unwrap();
         let [voicemail] = app.voicemails_of(&call).await.try_into().unwrap();
         assert_eq!((voicemail.state, voicemail.duration_seconds), (MediaState::Ready, 7), "{paths:?}");
