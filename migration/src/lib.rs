@@ -11,6 +11,7 @@ mod m20261124_000005_outbox;
 mod m20261124_000006_voice;
 mod m20261128_000008_carrier_answers;
 mod m20261128_000009_leg_caller_id;
+mod m20261128_000010_voicemails_of_calls;
 
 /// Runs the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000006_voice::Migration),
             Box::new(m20261128_000008_carrier_answers::Migration),
             Box::new(m20261128_000009_leg_caller_id::Migration),
+            Box::new(m20261128_000010_voicemails_of_calls::Migration),
         ]
     }
 }

@@ -3,7 +3,7 @@
 
 use super::address::is_e164;
 use super::caller_id::is_withheld;
-use super::{CallEnd, CallStage, CallStatus, Direction, LegState};
+use super::{CallEnd, CallStage, CallStatus, CallerIdVerification, Direction, LegState};
 
 /// What is known of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,23 @@ impl CallEnd {
             "no-answer" => Self::NoAnswer,
             "canceled" => Self::Canceled,
             "failed" => Self::Failed,
+            _ => return None,
+        })
+    }
+}
+
+impl CallerIdVerification {
+    /// Reads Twilio's `StirVerstat`; `None` for an unknown value. The suffix `-Diverted` of forwarded calls is ignored.
+    /// Source: Twilio, "Trusted calling with SHAKEN/STIR".
+    pub fn from_twilio(verdict: &str) -> Option<Self> {
+        Some(match verdict.strip_suffix("-Diverted").unwrap_or(verdict) {
+            "TN-Validation-Passed-A" => Self::PassedA,
+            "TN-Validation-Passed-B" => Self::PassedB,
+            "TN-Validation-Passed-C" => Self::PassedC,
+            "TN-Validation-Failed" | "TN-Validation-Failed-A" | "TN-Validation-Failed-B" | "TN-Validation-Failed-C" => {
+                Self::Failed
+            }
+            "No-TN-Validation" => Self::NotVerified,
             _ => return None,
         })
     }
@@ -144,6 +161,27 @@ mod tests {
             assert_eq!(other.into_iter().fold(L::Ringing, join), highest);
             other.reverse();
             assert_eq!(other.into_iter().fold(L::Ringing, join), highest);
+        }
+    }
+
+    #[test]
+    fn every_verdict_of_twilio_is_read_and_an_unknown_one_is_ignored() {
+        use CallerIdVerification as V;
+        for (verdict, expected) in [
+            ("TN-Validation-Passed-A", Some(V::PassedA)),
+            ("TN-Validation-Passed-B", Some(V::PassedB)),
+            ("TN-Validation-Passed-C", Some(V::PassedC)),
+            ("TN-Validation-Passed-A-Diverted", Some(V::PassedA)),
+            ("TN-Validation-Failed", Some(V::Failed)),
+            ("TN-Validation-Failed-A", Some(V::Failed)),
+            ("TN-Validation-Failed-B", Some(V::Failed)),
+            ("TN-Validation-Failed-C", Some(V::Failed)),
+            ("TN-Validation-Failed-C-Diverted", Some(V::Failed)),
+            ("No-TN-Validation", Some(V::NotVerified)),
+            ("", None),
+            ("TN-Validation-Passed", None),
+        ] {
+            assert_eq!(CallerIdVerification::from_twilio(verdict), expected, "{verdict}");
         }
     }
 

@@ -21,6 +21,7 @@ pub mod hours;
 pub mod ids;
 pub mod inbound;
 pub mod ivr;
+pub mod missed_call_text;
 pub mod opt_out;
 pub mod pace;
 pub mod public_url;

@@ -37,7 +37,7 @@ macro_rules! words_list {
             Role, Availability, PoolPolicy, RingStrategy, LegCallerId, OptOutReplies, ThreadStatus, Direction,
             MessageStatus, RoutingRung, MediaState, NotificationKind, ActivityKind, EventKind,
             QuarantineState, OutboxState, Purpose, CallStatus, CallStage, CallEnd,
-            LegState, AccountTrouble, TwilioRequest, VoicemailFailure
+            LegState, AccountTrouble, TwilioRequest, VoicemailFailure, CallerIdVerification
         }
     };
 }
@@ -263,6 +263,19 @@ words! {
         Canceled = "CANCELED",
         /// It could not be put through.
         Failed = "FAILED",
+    }
+    /// The carrier's verdict on the caller ID of an inbound call.
+    CallerIdVerification {
+        /// Verified; the originating carrier vouches for the caller's right to the number.
+        PassedA = "PASSED_A",
+        /// Verified; the originating carrier knows the caller, but not their right to the number.
+        PassedB = "PASSED_B",
+        /// Verified; the originating carrier only knows where the call entered its network.
+        PassedC = "PASSED_C",
+        /// The verification failed: the number may be forged.
+        Failed = "FAILED",
+        /// The call carried nothing that could be verified.
+        NotVerified = "NOT_VERIFIED",
     }
     /// How far one phone's part in a call got. A later one in this list is never undone by an earlier.
     LegState {

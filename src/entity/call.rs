@@ -5,8 +5,8 @@ use sea_orm::entity::prelude::*;
 
 use crate::domain::call::Facts;
 use crate::domain::{
-    AccountId, AgencyId, CallEnd, CallId, CallStage, CallStatus, ContactId, Direction, ExtensionId, PhoneNumberId,
-    ThreadId, UserId,
+    AccountId, AgencyId, CallEnd, CallId, CallStage, CallStatus, CallerIdVerification, ContactId, Direction,
+    ExtensionId, PhoneNumberId, ThreadId, UserId,
 };
 
 /// One telephone call: what is known of it as a whole.
@@ -55,6 +55,10 @@ pub struct Model {
     pub look_at: Option<DateTime<Utc>>,
     /// When somebody was told that it was missed.
     pub told_at: Option<DateTime<Utc>>,
+    /// The carrier's verdict on the caller ID; `None` if it gave none.
+    pub caller_id_verification: Option<CallerIdVerification>,
+    /// The time at which this call caused a missed-call text; `None` if it caused none.
+    pub missed_call_text_at: Option<DateTime<Utc>>,
 }
 
 /// Rows are put together by `store`, whose every query names the agency.
@@ -99,6 +103,8 @@ impl Model {
             error_code: None,
             look_at: None,
             told_at: None,
+            caller_id_verification: None,
+            missed_call_text_at: None,
         }
     }
 

@@ -17,6 +17,9 @@ pub struct Model {
     pub twilio_account_id: AccountId,
     /// Twilio's name for the recording.
     pub recording_sid: String,
+    /// The time at which the carrier reported that the recording is too short or silent. Such a row is not a voicemail and
+    /// is never shown; it keeps later reports of the same recording from creating one.
+    pub absent_at: Option<DateTime<Utc>>,
     pub state: MediaState,
     /// Why the recording could not be fetched, once it is FAILED.
     pub failure: Option<VoicemailFailure>,

@@ -152,8 +152,8 @@ impl Loaders {
         load(&self.caller, &self.set().legs, call).await
     }
 
-    /// The voicemail of a visible call.
-    pub async fn voicemail(&self, call: CallId) -> Result<Option<Arc<voicemail::Model>>> {
+    /// The voicemails of a visible call, oldest first.
+    pub async fn voicemails(&self, call: CallId) -> Result<Vec<Arc<voicemail::Model>>> {
         load(&self.caller, &self.set().voicemails, call).await
     }
 
@@ -278,10 +278,14 @@ struct VoicemailsOfCalls;
 
 impl Source for VoicemailsOfCalls {
     type Key = CallId;
-    type Value = Option<Arc<voicemail::Model>>;
+    type Value = Vec<Arc<voicemail::Model>>;
 
     async fn read(caller: &Caller, viewer: &Viewer, keys: &[CallId]) -> Found<Self> {
         let rows = store::calls::voicemails_of(caller.services.reader(), viewer.agency(), keys).await?;
-        Ok(rows.into_iter().map(|row| (row.call_id, Some(Arc::new(row)))).collect())
+        let mut found = HashMap::<_, Vec<_>>::new();
+        for row in rows {
+            found.entry(row.call_id).or_default().push(Arc::new(row));
+        }
+        Ok(found)
     }
 }

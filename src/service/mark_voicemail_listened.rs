@@ -1,4 +1,4 @@
-//! Note that somebody has listened to a voicemail: what was told of it is settled for all.
+//! Note that somebody has listened to a voicemail: its notifications are resolved for all users.
 
 use sea_orm::DbErr;
 
@@ -43,7 +43,11 @@ impl Unit for Listen {
         }
         let after = voicemail::Model { listened_at: Some(tx.now), listened_by_id: Some(self.user), ..before };
         save(tx.conn, after).await?;
-        notifications::resolve_of_call(tx.conn, self.agency, call.id, NotificationKind::Voicemail, tx.now).await?;
+        // Notifications name the call: they are settled once all its voicemails have been listened to.
+        let voicemails = calls::voicemails_of(tx.conn, self.agency, &[call.id]).await?;
+        if voicemails.iter().all(|voicemail| voicemail.listened_at.is_some()) {
+            notifications::resolve_of_call(tx.conn, self.agency, call.id, NotificationKind::Voicemail, tx.now).await?;
+        }
         tx.call_updated(&call, Vec::new())?;
         Ok(Ok(call))
     }

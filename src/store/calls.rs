@@ -148,7 +148,7 @@ pub async fn legs_of(
         .await
 }
 
-/// The voicemails of these calls.
+/// The voicemails of these calls, oldest first.
 ///
 /// # Errors
 /// When the database fails.
@@ -160,6 +160,25 @@ pub async fn voicemails_of(
     voicemail::Entity::find()
         .filter(voicemail::Column::AgencyId.eq(agency))
         .filter(voicemail::Column::CallId.is_in(list(calls.iter().copied())))
+        .filter(voicemail::Column::AbsentAt.is_null())
+        .order_by_asc(voicemail::Column::CreatedAt)
+        .order_by_asc(voicemail::Column::Id)
+        .all(conn)
+        .await
+}
+
+/// All reported recordings of a call, including absent ones.
+///
+/// # Errors
+/// When the database fails.
+pub async fn recordings_of(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    call: CallId,
+) -> Result<Vec<voicemail::Model>, DbErr> {
+    voicemail::Entity::find()
+        .filter(voicemail::Column::AgencyId.eq(agency))
+        .filter(voicemail::Column::CallId.eq(call))
         .all(conn)
         .await
 }
@@ -173,7 +192,7 @@ pub async fn voicemail(
     agency: AgencyId,
     id: VoicemailId,
 ) -> Result<Option<voicemail::Model>, DbErr> {
-    voicemail::Entity::find_by_id((agency, id)).one(conn).await
+    voicemail::Entity::find_by_id((agency, id)).filter(voicemail::Column::AbsentAt.is_null()).one(conn).await
 }
 
 /// The voicemails of all agencies whose recording is to be fetched now, the longest waiting first.
@@ -188,6 +207,7 @@ pub async fn recordings_due(
     voicemail::Entity::find()
         .filter(voicemail::Column::State.eq(MediaState::Pending))
         .filter(voicemail::Column::DueAt.lte(now))
+        .filter(voicemail::Column::AbsentAt.is_null())
         .order_by_asc(voicemail::Column::DueAt)
         .limit(limit)
         .all(conn)
@@ -201,7 +221,7 @@ pub async fn recordings_due(
 pub async fn due(conn: &impl ConnectionTrait, now: DateTime<Utc>, limit: u64) -> Result<Vec<call::Model>, DbErr> {
     call::Entity::find()
         .filter(call::Column::LookAt.lte(now))
-        // Those that are over have somebody to be told, and nobody to be asked.
+        // Ended calls first: the staff wait for the notification.
         .order_by_asc(call::Column::End.is_null())
         .order_by_asc(call::Column::LookAt)
         .limit(limit)
@@ -227,6 +247,25 @@ pub async fn started_by(
     };
     let open = theirs().filter(call::Column::End.is_null()).count(conn).await?;
     Ok((theirs().count(conn).await?, open))
+}
+
+/// The time at which the missed-call text was last queued in a thread.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_missed_call_text(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    thread: ThreadId,
+) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let last = call::Entity::find()
+        .filter(call::Column::AgencyId.eq(agency))
+        .filter(call::Column::ThreadId.eq(thread))
+        .filter(call::Column::MissedCallTextAt.is_not_null())
+        .order_by_desc(call::Column::MissedCallTextAt)
+        .one(conn)
+        .await?;
+    Ok(last.and_then(|call| call.missed_call_text_at))
 }
 
 /// Claims a call for the leg on which 1 was pressed, if no other has it but one that is `stale`. Says whether it did;

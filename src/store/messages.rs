@@ -151,6 +151,24 @@ pub async fn newer_of_colleague(
         .await
 }
 
+/// Whether a user has sent a text in a thread at or after a point in time.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_staff_text_since(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    thread: ThreadId,
+    since: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    use message::Column as M;
+    let written = in_thread(agency, thread)
+        .filter(M::Direction.eq(Direction::Outbound))
+        .filter(M::SenderId.is_not_null())
+        .filter(M::CreatedAt.gte(since));
+    Ok(written.one(conn).await?.is_some())
+}
+
 /// The attachments of these messages, in order.
 ///
 /// # Errors

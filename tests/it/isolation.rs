@@ -145,7 +145,7 @@ async fn ids_of(app: &TestApp, token: &SecretString) -> Vec<(String, String)> {
         contacts { nodes { id } }
         threads { nodes { id messages { nodes { id media { id } } } activity { nodes { id } } } }
         notifications { nodes { id } }
-        calls { nodes { id voicemail { id } } }
+        calls { nodes { id voicemail { id } voicemails { id } } }
         quarantinedMessages { nodes { id } }
     }";
     let answer = app.graphql(token, everything, json!({})).await;

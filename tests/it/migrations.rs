@@ -11,9 +11,10 @@ use partyline::service::send_message::send_message;
 use partyline::service::sending;
 use partyline::service::verify_phone::start_phone_verification;
 use partyline::store::Database;
-use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait as _};
+use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait as _, QueryOrder as _};
 
 use crate::support::database::TestDatabase;
+use crate::support::voice::{attribute, form};
 use crate::support::{TestApp, Text};
 
 /// Calls a function with every entity and this argument.
@@ -110,4 +111,35 @@ async fn what_the_server_writes_reads_back_as_its_entities() {
     let counts = for_every_entity!(read_all(app.db()));
     let empty: Vec<_> = counts.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect();
     assert!(empty.is_empty(), "{empty:?}");
+}
+
+/// What the schema before several voicemails cannot hold: the oldest one of each call stays.
+#[tokio::test]
+async fn going_down_keeps_the_oldest_voicemail_of_a_call() {
+    const STEP: &str = "m20261128_000010_voicemails_of_calls";
+    let app = TestApp::start_with_phones().await;
+    for (call, recordings) in [("CA1", &["RE1", "RE2", "RE3"][..]), ("CA2", &["RE4"])] {
+        let document = app.asked_for_a_voicemail(call).await;
+        for recording in recordings {
+            let fields = form(call, &[("RecordingSid", recording), ("RecordingDuration", "4")]);
+            app.document(&attribute(&document, "action"), &fields).await;
+            app.clock.advance(std::time::Duration::from_secs(1));
+        }
+        let absent = [("RecordingSid", "RE9"), ("RecordingStatus", "absent")];
+        app.document(&attribute(&document, "recordingStatusCallback"), &form(call, &absent)).await;
+    }
+    assert_eq!(voicemail::Entity::find().count(app.db()).await.unwrap(), 6);
+    let database = app.stop().await;
+    let conn = Database::open(&database.url).await.unwrap().connect_to_migrate().await.unwrap();
+    let is_applied = async || {
+        let applied = Migrator::get_applied_migrations(&conn).await.unwrap();
+        applied.iter().any(|migration| migration.name() == STEP)
+    };
+    while is_applied().await {
+        Migrator::down(&conn, Some(1)).await.unwrap();
+    }
+    Migrator::up(&conn, None).await.unwrap();
+    let rows = voicemail::Entity::find().order_by_asc(voicemail::Column::RecordingSid).all(&conn).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.recording_sid.as_str()).collect::<Vec<_>>(), ["RE1", "RE4"]);
+    conn.close().await.unwrap();
 }

@@ -184,7 +184,7 @@ async fn a_caller_who_leaves_ends_every_leg() {
 #[tokio::test]
 async fn a_voicemail_is_recorded_reported_transcribed_and_can_be_fetched() {
     let page = "<Say>Leave a message</Say><Record action=\"/recorded\" recordingStatusCallback=\"/recording\" \
-                transcribe=\"true\" transcribeCallback=\"/transcript\"/><Say>We heard nothing</Say>";
+                maxLength=\"120\" transcribe=\"true\" transcribeCallback=\"/transcript\"/><Say>We heard nothing</Say>";
     let site = Site::start(&[("/in", page), ("/recorded", "<Hangup/>")]).await;
     let carrier = site.carrier_with(|settings| settings.recording_bytes = 70_000);
     let silent = call(&carrier, &[CallerStep::Speak(0)]).await;
@@ -213,6 +213,80 @@ async fn a_voicemail_is_recorded_reported_transcribed_and_can_be_fetched() {
     }
     let answer = client().get(&url).basic_auth(OTHER_ACCOUNT, Some(OTHER_TOKEN)).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 401);
+}
+
+#[tokio::test]
+async fn a_recording_that_may_be_longer_than_two_minutes_is_not_transcribed() {
+    for (length, warning) in [("maxLength=\"121\"", Some("13617")), ("", Some("13617")), ("maxLength=\"120\"", None)] {
+        let page = format!("<Record {length} transcribe=\"true\" transcribeCallback=\"/transcript\"/>");
+        let site = Site::start(&[("/in", &page)]).await;
+        let record = call(&site.carrier(), &[CallerStep::Speak(7), CallerStep::HangUp]).await;
+        assert_eq!(record.error.as_deref().and_then(|error| error.get(..5)), warning, "{page}");
+        assert_eq!(site.seen("/transcript").is_empty(), warning.is_some(), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn an_absent_recording_is_reported_if_that_was_asked_for_and_has_no_file() {
+    let speak = CallerStep::Speak;
+    for (events, steps, reported, asked) in [
+        ("completed absent", vec![speak(0)], &["absent 16102"][..], false),
+        ("completed absent", vec![speak(0), CallerStep::HangUp], &["absent 16101"], true),
+        ("completed absent", vec![speak(2), CallerStep::HangUp], &["completed 0"], true),
+        ("absent", vec![speak(2), CallerStep::HangUp], &[], true),
+        ("completed", vec![speak(0)], &[], false),
+    ] {
+        let page = format!(
+            "<Record action=\"/recorded\" maxLength=\"120\" recordingStatusCallback=\"/recording\" \
+             recordingStatusCallbackEvent=\"{events}\" transcribe=\"true\" transcribeCallback=\"/transcript\"/>"
+        );
+        let site = Site::start(&[("/in", &page), ("/recorded", "<Hangup/>")]).await;
+        let carrier = site.carrier();
+        let record = call(&carrier, &steps).await;
+        let seen = site.seen("/recording");
+        let seen: Vec<_> =
+            seen.iter().map(|seen| format!("{} {}", seen.of("RecordingStatus"), seen.of("ErrorCode"))).collect();
+        assert_eq!(
+            (seen, site.seen("/recorded").len()),
+            (reported.iter().map(|s| (*s).to_owned()).collect(), usize::from(asked)),
+            "{events} {steps:?}"
+        );
+        let is_absent = steps[0] == speak(0);
+        assert_eq!(site.seen("/transcript").is_empty(), is_absent);
+        let (status, list) = api(&carrier, &format!("Calls/{}/Recordings.json", record.sid), None).await;
+        let [recording] = list["recordings"].as_array().unwrap().as_slice() else { panic!("{status} {list}") };
+        let expected = if is_absent { "absent" } else { "completed" };
+        assert_eq!((&recording["status"], &recording["source"]), (&json!(expected), &json!("RecordVerb")));
+        let file = format!(
+            "{}/2010-04-01/Accounts/{ACCOUNT}/Recordings/{}.mp3",
+            carrier.base(),
+            recording["sid"].as_str().unwrap()
+        );
+        let file = client().get(file).basic_auth(ACCOUNT, Some(TOKEN)).send().await.unwrap();
+        assert_eq!(file.status() == StatusCode::NOT_FOUND, is_absent, "{events} {steps:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_recordings_of_a_call_are_listed_page_by_page() {
+    let page = "<Record action=\"/again\"/>";
+    let site = Site::start(&[("/in", page), ("/again", page)]).await;
+    let carrier = site.carrier();
+    let speak = || [CallerStep::Speak(1), CallerStep::Dial("#".to_owned())];
+    let record = call(&carrier, &[speak(), speak(), speak()].concat()).await;
+    let mut found = Vec::new();
+    let mut next = json!(format!("Calls/{}/Recordings.json?PageSize=40", record.sid));
+    while let Some(path) = next.as_str() {
+        let path = path.rsplit_once(&format!("{ACCOUNT}/")).map_or(path, |(_, path)| path);
+        let (status, list) = api(&carrier, path, None).await;
+        assert_eq!(status, 200);
+        found.extend(list["recordings"].as_array().unwrap().iter().map(|row| row["sid"].as_str().unwrap().to_owned()));
+        next = list["next_page_uri"].clone();
+    }
+    found.reverse();
+    assert_eq!(found, record.recordings);
+    assert!(found.len() > 80, "more than two pages");
+    assert_eq!(api(&carrier, "Calls/CA0/Recordings.json", None).await.0, 404);
 }
 
 #[tokio::test]

@@ -22,8 +22,9 @@ const LAST_RING: u8 = MOST_STEPS - 2;
 const MOST_TRIES: u8 = 3;
 /// So many phones ring at once. Source: Twilio, "TwiML: Number".
 const MOST_LEGS: usize = 10;
-/// The longest voicemail, in seconds.
-pub const VOICEMAIL_SECONDS: u16 = 180;
+/// The longest voicemail, in seconds. Twilio transcribes no recording that may become longer.
+/// Source: Twilio, "Error 13617".
+pub const VOICEMAIL_SECONDS: u16 = 120;
 
 /// A phone that may ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,8 +20,8 @@ pub(super) struct MarkVoicemailListenedMutation;
 
 #[Object]
 impl MarkVoicemailListenedMutation {
-    /// Says that the viewer has listened to a voicemail: what the others were told of it is settled. The first who
-    /// listened stands.
+    /// Records that the viewer has listened to a voicemail; the first listener is kept. Once every voicemail of the call
+    /// has a listener, the VOICEMAIL notifications of the call are resolved for all users.
     async fn mark_voicemail_listened(
         &self,
         ctx: &Context<'_>,

@@ -57,9 +57,9 @@ impl Call {
         Ok(loaders(ctx)?.thread(id).await?.map(|row| Thread::new(&self.viewer, row)))
     }
 
-    async fn find_voicemail(&self, ctx: &Context<'_>) -> Result<Option<Voicemail>> {
-        let found = loaders(ctx)?.voicemail(self.model.id).await?;
-        Ok(found.map(|row| Voicemail::new(&self.viewer, row)))
+    async fn find_voicemails(&self, ctx: &Context<'_>) -> Result<Vec<Voicemail>> {
+        let found = loaders(ctx)?.voicemails(self.model.id).await?;
+        Ok(found.into_iter().map(|row| Voicemail::new(&self.viewer, row)).collect())
     }
 }
 
@@ -120,9 +120,16 @@ impl Call {
         self.model.started_by_id.and_then(|id| User::find(&self.viewer, id))
     }
 
-    /// What the caller said to nobody.
+    /// The first voicemail that the caller left; null if there is none. A call can have several: see `voicemails`.
     async fn voicemail(&self, ctx: &Context<'_>) -> Option<Result<Voicemail>> {
-        self.find_voicemail(ctx).await.transpose()
+        self.find_voicemails(ctx).await.map(|found| found.into_iter().next()).transpose()
+    }
+
+    /// All voicemails that the caller left during this call, oldest first; empty if there are none. A recording that
+    /// the carrier found too short or silent is not a voicemail.
+    #[graphql(complexity = "LIST_COST * child_complexity")]
+    async fn voicemails(&self, ctx: &Context<'_>) -> Result<Vec<Voicemail>> {
+        self.find_voicemails(ctx).await
     }
 
     /// Its course: each phone that rang, in the order in which they did, and what became of it.

@@ -10,7 +10,7 @@ use crate::domain::call_error::{BUSY, REJECTED, UNREACHABLE};
 use crate::domain::carrier_refusal::{CarrierRefusal, refusal};
 use crate::domain::sid::is_sid;
 
-/// The largest recording that is kept; 180 s of MP3 at 32 kbit/s are 0.7 MiB, as WAV 2.9.
+/// The largest recording that is kept; 120 s of MP3 at 32 kbit/s are 0.5 MiB, as WAV 1.9.
 const MAX_RECORDING_BYTES: usize = 16 * 1024 * 1024;
 
 /// A call to start.

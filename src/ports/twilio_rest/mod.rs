@@ -20,12 +20,14 @@ mod callback;
 mod calls;
 mod messages;
 mod numbers;
+mod recordings;
 mod services;
 
 pub use callback::callback_url;
 pub use calls::{CarriedCall, Fetched, OutboundCall, Started};
 pub use messages::{CarriedMessage, OutboundText};
 pub use numbers::{Capabilities, TwilioNumber};
+pub use recordings::CarriedRecording;
 pub use services::{ListError, MessagingService};
 
 /// How long Twilio may take for the head of an answer, and again for the rest of it. An attempt to

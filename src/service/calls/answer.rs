@@ -2,33 +2,51 @@
 
 use super::{CallKey, LegNews, Progress, Reached};
 use crate::domain::ivr::{Course, Happened, LegPlan, Plan, plan, screen};
-use crate::domain::{CallStage, LegState, UserId};
+use crate::domain::{CallStage, CallerIdVerification, LegState, UserId};
 use crate::service::Services;
 
-/// Somebody calls one of our numbers. Digits are those that were dialled along with it.
-pub async fn answer_call(services: &Services, reached: &Reached, key: CallKey, digits: Option<&str>) -> Plan {
-    let course = Course::default();
-    match digits {
-        Some(digits) => keyed(services, reached, key, &course, digits).await,
-        None => step(services, reached, key, &course, Happened::Called).await,
-    }
+/// Somebody calls one of our numbers. Digits are those that were dialled along with it; `verification` is the carrier's
+/// verdict on the caller ID.
+pub async fn answer_call(
+    services: &Services,
+    reached: &Reached,
+    key: CallKey,
+    digits: Option<&str>,
+    verification: Option<CallerIdVerification>,
+) -> Plan {
+    let happened = match digits {
+        Some(digits) => entered(services, &key, digits),
+        None => Happened::Called,
+    };
+    step(services, reached, key, &Course::default(), happened, verification).await
 }
 
 /// A caller has dialled an extension, or nothing.
 pub async fn keyed(services: &Services, reached: &Reached, key: CallKey, course: &Course, digits: &str) -> Plan {
-    let now = services.clock.monotonic();
-    let guesses = services.calls.guesses.are_too_many(key.agency, &key.from, now);
-    step(services, reached, key, course, Happened::Keyed { digits, guesses }).await
+    let happened = entered(services, &key, digits);
+    step(services, reached, key, course, happened, None).await
 }
 
-async fn step(services: &Services, reached: &Reached, key: CallKey, course: &Course, happened: Happened<'_>) -> Plan {
+fn entered<'a>(services: &Services, key: &CallKey, digits: &'a str) -> Happened<'a> {
+    let now = services.clock.monotonic();
+    Happened::Keyed { digits, guesses: services.calls.guesses.are_too_many(key.agency, &key.from, now) }
+}
+
+async fn step(
+    services: &Services,
+    reached: &Reached,
+    key: CallKey,
+    course: &Course,
+    happened: Happened<'_>,
+    verification: Option<CallerIdVerification>,
+) -> Plan {
     let now = services.clock.now();
     let plan = plan(&reached.office_for(&key, now), course, happened, now.timestamp());
     let wrong = plan.next().is_some_and(|next| next.tries > course.tries);
     if wrong {
         services.calls.guesses.count(key.agency, &key.from, services.clock.monotonic());
     }
-    services.calls.log.note(key, Progress { wrong, ..Progress::of(&plan, reached) }).await;
+    services.calls.log.note(key, Progress { wrong, verification, ..Progress::of(&plan, reached) }).await;
     plan
 }
 

@@ -4,7 +4,9 @@
 
 use super::Services;
 use crate::domain::ivr::{MOST_STEPS, Plan};
-use crate::domain::{AccountId, AgencyId, CallStage, ExtensionId, LegState, PhoneNumberId, UserId};
+use crate::domain::{
+    AccountId, AgencyId, CallStage, CallerIdVerification, ExtensionId, LegState, PhoneNumberId, UserId,
+};
 use crate::store::writer::{Unit, WriteError};
 
 mod after_dial;
@@ -15,6 +17,7 @@ mod log;
 mod look;
 mod outbound;
 mod press;
+mod recordings;
 mod report;
 mod rows;
 mod settle;
@@ -32,7 +35,7 @@ pub use outbound::{
 pub use press::press;
 pub use report::{CallReport, LegReport, report_call, report_leg};
 pub use switchboard::{Reached, Switchboard};
-pub use voicemail::{Recording, left_voicemail, said_nothing, transcribed};
+pub use voicemail::{Recording, left_voicemail, said_nothing, transcribed, withdraw_recording};
 
 /// What calls work with.
 pub struct Calls {
@@ -77,6 +80,8 @@ struct Progress {
     rings: Vec<UserId>,
     /// What became known of a leg.
     leg: Option<LegNews>,
+    /// The carrier's verdict on the caller ID.
+    verification: Option<CallerIdVerification>,
 }
 
 /// What became known of one leg.

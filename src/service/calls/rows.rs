@@ -156,6 +156,7 @@ pub(super) fn set_extension(call: &mut call::Model, extension: Option<(Extension
 /// the caller is.
 pub(super) fn advance(call: &mut call::Model, progress: &Progress) {
     set_extension(call, progress.extension);
+    call.caller_id_verification = call.caller_id_verification.or(progress.verification);
     if progress.step > call.step {
         call.wrong_tries += i32::from(progress.wrong);
         call.step = progress.step;

@@ -6,14 +6,14 @@ use sea_orm::DbErr;
 use super::rows::Legs;
 use crate::domain::call::status;
 use crate::domain::hours::is_quiet;
-use crate::domain::opt_out::gate;
-use crate::domain::{CallEnd, CallStage, Direction, NotificationKind, PoolId, Purpose, UserId, address::can_be_texted};
+use crate::domain::missed_call_text::{Missed, may_text};
+use crate::domain::{CallEnd, CallStage, Direction, NotificationKind, PoolId, Purpose, UserId};
 use crate::entity::call;
 use crate::service::compose::{Outgoing, queue, wishes};
 use crate::store::bulk::insert;
 use crate::store::directory_writes::save;
 use crate::store::writer::{Notice, Tx};
-use crate::store::{Directory, contacts, notifications, threads};
+use crate::store::{Directory, calls, contacts, messages, notifications, threads};
 
 /// A voicemail comes a moment after the end of its call. Until then the call is not called missed.
 const RECORDING_WITHIN: TimeDelta = TimeDelta::seconds(60);
@@ -39,13 +39,25 @@ pub(super) async fn settle(
     after.status = status(&after.facts());
     let is_over = after.end.is_some();
     let is_missed = is_over && after.answered_at.is_none() && after.direction == Direction::Inbound;
-    let left_voicemail = after.recorded && !before.as_ref().is_some_and(|before| before.recorded);
+    let had_voicemail = before.as_ref().is_some_and(|before| before.recorded);
+    let left_voicemail = after.recorded && !had_voicemail;
+    if had_voicemail && !after.recorded {
+        // The only voicemail was withdrawn: the staff are notified of a missed call instead.
+        after.told_at = None;
+        let voicemail = NotificationKind::Voicemail;
+        notifications::resolve_of_call(tx.conn, after.agency_id, after.id, voicemail, tx.now).await?;
+    }
     if is_over {
         legs.end(tx.now);
-        // Whoever is asked for a voicemail may have left one that is still on its way.
-        let waits = is_missed && !after.recorded && after.stage == CallStage::Recording && after.told_at.is_none();
-        let until = after.ended_at.map(|ended| ended + RECORDING_WITHIN).filter(|until| waits && *until > tx.now);
-        after.look_at = until;
+        // A voicemail may still arrive, or the carrier holds one and does not answer.
+        let may_come = is_missed && !after.recorded && after.stage == CallStage::Recording;
+        let was_over = before.as_ref().is_some_and(|before| before.end.is_some());
+        let until = if was_over {
+            after.look_at
+        } else {
+            after.ended_at.map(|ended| ended + RECORDING_WITHIN).filter(|until| *until > tx.now)
+        };
+        after.look_at = until.filter(|_| may_come);
     }
     let directory = tx.directory(after.agency_id).await?;
     let was_told = after.told_at.is_some();
@@ -77,7 +89,7 @@ pub(super) async fn settle(
         tx.call_updated(&after, kind.map(|kind| notice(&directory, &after, kind)).into_iter().collect())?;
     }
     if kind.is_some() && !was_told {
-        text_back(tx, &directory, &after).await?;
+        text_back(tx, &directory, &mut after).await?;
     }
     Ok(after)
 }
@@ -85,7 +97,7 @@ pub(super) async fn settle(
 /// Whom a call concerns that nobody answered: the user of the extension, or everybody of the pool whom calls
 /// reach, AWAY or not; and never nobody. They may see the call for it, and the thread as before: that somebody
 /// dialled an extension opens nobody's texts to its user.
-fn notice(directory: &Directory, call: &call::Model, kind: NotificationKind) -> Notice {
+pub(super) fn notice(directory: &Directory, call: &call::Model, kind: NotificationKind) -> Notice {
     let active = |id: UserId| directory.active_user(id).map(|user| user.id);
     let pool: Vec<UserId> = directory.hearers(call.phone_number_id).map(|user| user.id).collect();
     let users = match (call.mailbox_user_id.and_then(active), directory.agency.default_user_id.and_then(active)) {
@@ -97,22 +109,34 @@ fn notice(directory: &Directory, call: &call::Model, kind: NotificationKind) -> 
     Notice { kind, users, thread: call.thread_id, message: None, call: Some(call.id), rung: None }
 }
 
-/// One text to a caller whom nobody answered, if the number sends one, the caller wants texts, and it wakes nobody.
-async fn text_back(tx: &mut Tx<'_>, directory: &Directory, call: &call::Model) -> Result<(), DbErr> {
+/// Queues the missed-call text if the number has one and the caller may get it. The transaction holds the agency's lock,
+/// so of two simultaneous calls the second sees the text of the first.
+async fn text_back(tx: &mut Tx<'_>, directory: &Directory, call: &mut call::Model) -> Result<(), DbErr> {
     let pool = directory.pool(PoolId::from(call.phone_number_id));
     let (Some(text), Some(thread)) = (pool.and_then(|pool| pool.missed_call_text.as_deref()), call.thread_id) else {
         return Ok(());
     };
-    if is_quiet(&directory.time_zone(), tx.now) {
-        return Ok(());
-    }
+    let Some(number) = directory.number(call.phone_number_id) else { return Ok(()) };
     let Some(thread) = threads::by_id(tx.conn, call.agency_id, thread).await? else { return Ok(()) };
     let Some(contact) = contacts::by_ids(tx.conn, call.agency_id, &[thread.contact_id]).await?.pop() else {
         return Ok(());
     };
-    if !can_be_texted(&contact.phone) || gate(Purpose::MissedCall, wishes(&contact, &thread)).is_err() {
+    let missed = Missed {
+        caller: &contact.phone,
+        number: &number.e164,
+        is_own_number: directory.is_shared(&contact.phone),
+        countries: directory.calling_countries(),
+        verification: call.caller_id_verification,
+        wishes: wishes(&contact, &thread),
+        is_quiet: is_quiet(&directory.time_zone(), tx.now),
+        last_text_at: calls::last_missed_call_text(tx.conn, call.agency_id, thread.id).await?,
+        staff_wrote: messages::has_staff_text_since(tx.conn, call.agency_id, thread.id, call.started_at).await?,
+    };
+    if may_text(&missed, tx.now).is_err() {
         return Ok(());
     }
+    call.missed_call_text_at = Some(tx.now);
+    save(tx.conn, call.clone()).await?;
     let outgoing = Outgoing { body: text, sender: None, extension: None, purpose: Purpose::MissedCall };
     queue(tx, thread, outgoing).await.map(drop)
 }

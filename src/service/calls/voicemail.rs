@@ -3,16 +3,13 @@
 
 use sea_orm::DbErr;
 
+use super::recordings::{Change, RecordingNews};
 use super::rows::{Legs, advance, find_or_begin};
 use super::settle::{end, settle};
 use super::{CallKey, Progress, Reached, commit};
-use crate::domain::ivr::{Course, Happened, Plan, plan};
-use crate::domain::{CallEnd, CallStage, MediaState, VoicemailId};
-use crate::entity::{call, voicemail};
+use crate::domain::ivr::{Course, Happened, MOST_STEPS, Plan, plan};
+use crate::domain::{CallEnd, CallStage};
 use crate::service::{Fault, Services};
-use crate::store::bulk::insert;
-use crate::store::calls;
-use crate::store::directory_writes::save;
 use crate::store::writer::{Tx, Unit};
 
 /// The longest transcript that is kept, in characters.
@@ -67,12 +64,60 @@ async fn take(
 ) -> Result<Plan, Fault> {
     let now = services.clock.now();
     let plan = plan(&reached.office(now), course, happened, now.timestamp());
-    let left = recording.filter(|recording| recording.seconds != Some(0));
-    let left = left.map(|Recording { sid, seconds }| Left { sid, seconds, transcript: None });
     let agency = key.agency;
-    let done = says_end.then(|| Progress::of(&plan, reached));
-    commit(services, agency, Leave { key, mailbox: mailbox(reached, course), done, left }).await?;
+    let leave = Leave {
+        key,
+        mailbox: mailbox(reached, course),
+        done: says_end.then(|| Progress::of(&plan, reached)),
+        is_over: says_end,
+        news: recording.and_then(Recording::into_news),
+    };
+    commit(services, agency, leave).await?;
     Ok(plan)
+}
+
+impl Recording {
+    /// `None` for silence, which is not a voicemail.
+    fn into_news(self) -> Option<RecordingNews> {
+        let Self { sid, seconds } = self;
+        (seconds != Some(0)).then(|| RecordingNews { sid, seconds, ..RecordingNews::default() })
+    }
+}
+
+/// Records that a recording is too short or silent and thus not a voicemail. A voicemail that was created from it is
+/// withdrawn.
+///
+/// # Errors
+/// When it is not stored; the carrier must say it again.
+pub async fn withdraw_recording(
+    services: &Services,
+    reached: &Reached,
+    key: CallKey,
+    course: &Course,
+    sid: String,
+) -> Result<(), Fault> {
+    let agency = key.agency;
+    // No voicemail is coming any more, so the end of the call need not wait for one.
+    let done = Progress { step: MOST_STEPS.into(), stage: Some(CallStage::Done), ..Progress::default() };
+    let news = RecordingNews { sid, is_absent: true, ..RecordingNews::default() };
+    let mailbox = mailbox(reached, course);
+    let leave = Leave { key, mailbox, done: Some(done), is_over: false, news: Some(news) };
+    Ok(commit(services, agency, leave).await?)
+}
+
+/// Stores a voicemail that the carrier holds and whose webhooks did not arrive.
+///
+/// # Errors
+/// When it is not stored.
+pub(super) async fn store_missed_voicemail(
+    services: &Services,
+    key: CallKey,
+    recording: Recording,
+) -> Result<(), Fault> {
+    let Some(news) = recording.into_news() else { return Ok(()) };
+    let agency = key.agency;
+    let leave = Leave { key, mailbox: Progress::default(), done: None, is_over: false, news: Some(news) };
+    Ok(commit(services, agency, leave).await?)
 }
 
 /// Whose mailbox a caller was given.
@@ -89,15 +134,9 @@ struct Leave {
     key: CallKey,
     mailbox: Progress,
     done: Option<Progress>,
-    left: Option<Left>,
-}
-
-/// What is known of what was left.
-#[derive(Clone)]
-struct Left {
-    sid: String,
-    seconds: Option<i32>,
-    transcript: Option<String>,
+    /// Whether the call is over.
+    is_over: bool,
+    news: Option<RecordingNews>,
 }
 
 impl Unit for Leave {
@@ -107,59 +146,25 @@ impl Unit for Leave {
         let Some(mut row) = find_or_begin(tx, self.key.agency, &[&self.key]).await?.pop() else { return Ok(()) };
         let legs = Legs::of(tx, &row).await?;
         advance(&mut row.after, &self.mailbox);
-        row.after.recorded |= self.left.is_some();
+        let change = match &self.news {
+            Some(news) => Some(Change::of(tx, &row, news).await?),
+            None => None,
+        };
+        if let Some(change) = &change {
+            row.after.recorded = change.has_voicemail;
+        }
         if let Some(done) = &self.done {
             advance(&mut row.after, done);
+        }
+        if self.is_over {
             end(tx, &mut row.after, CallEnd::Completed, None);
         }
         let call = settle(tx, row.before, row.after, legs).await?;
-        match &self.left {
-            Some(left) => keep(tx, &call, left.clone()).await,
+        match change {
+            Some(change) => change.write(tx, &call).await,
             None => Ok(()),
         }
     }
-}
-
-/// Writes what is known of a voicemail. Its length and its words come in any order; of two recordings of one call
-/// the first stands.
-async fn keep(tx: &mut Tx<'_>, call: &call::Model, left: Left) -> Result<(), DbErr> {
-    let Left { sid, seconds, transcript } = left;
-    let Some(before) = calls::voicemails_of(tx.conn, call.agency_id, &[call.id]).await?.pop() else {
-        let voicemail = voicemail::Model {
-            agency_id: call.agency_id,
-            id: VoicemailId(tx.new_id()),
-            call_id: call.id,
-            twilio_account_id: call.twilio_account_id,
-            recording_sid: sid,
-            state: MediaState::Pending,
-            failure: None,
-            digest: None,
-            content_type: None,
-            attempts: 0,
-            due_at: tx.now,
-            duration_seconds: seconds.unwrap_or(0),
-            transcript,
-            listened_at: None,
-            listened_by_id: None,
-            created_at: tx.now,
-        };
-        return insert(tx.conn, vec![voicemail]).await;
-    };
-    // The carrier speaks of it once more: it may be there by now.
-    let again = before.state == MediaState::Failed;
-    let after = voicemail::Model {
-        state: if again { MediaState::Pending } else { before.state },
-        failure: before.failure.filter(|_| !again),
-        attempts: if again { 0 } else { before.attempts },
-        duration_seconds: seconds.unwrap_or(before.duration_seconds),
-        transcript: before.transcript.clone().or(transcript),
-        ..before.clone()
-    };
-    if before.recording_sid != sid || after == before {
-        return Ok(());
-    }
-    save(tx.conn, after).await?;
-    tx.call_updated(call, Vec::new())
 }
 
 /// Takes up what a voicemail says in words.
@@ -175,8 +180,8 @@ pub async fn transcribed(
     text: &str,
 ) -> Result<(), Fault> {
     let text = text.chars().filter(|c| *c != '\0').take(MAX_TRANSCRIPT_CHARS).collect();
-    let left = Left { sid: recording, seconds: None, transcript: Some(text) };
+    let news = RecordingNews { sid: recording, transcript: Some(text), ..RecordingNews::default() };
     let agency = key.agency;
-    let unit = Leave { key, mailbox: mailbox(reached, course), done: None, left: Some(left) };
-    Ok(commit(services, agency, unit).await?)
+    let leave = Leave { key, mailbox: mailbox(reached, course), done: None, is_over: false, news: Some(news) };
+    Ok(commit(services, agency, leave).await?)
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, Form, Path, State};
+use axum::extract::{DefaultBodyLimit, Form, Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -24,6 +24,8 @@ use super::run::Reports;
 use super::twiml::{Request, is_phone};
 
 const MAX_BODY_BYTES: usize = 64 * 1024;
+/// Source: Twilio, "Recordings resource", parameter `PageSize`.
+const RECORDINGS_PER_PAGE: usize = 50;
 const VERSION: &str = "2010-04-01";
 const EVENTS: [&str; 4] = ["initiated", "ringing", "answered", "completed"];
 /// Seconds. Source: Twilio, "Call resource", parameter `Timeout`.
@@ -38,6 +40,7 @@ pub(in crate::simulator) fn router() -> Router<Arc<Carrier>> {
     let accounts = Router::new()
         .route("/Accounts/{account}/Calls.json", post(create))
         .route("/Accounts/{account}/Calls/{call}", get(fetch).post(change))
+        .route("/Accounts/{account}/Calls/{call}/Recordings.json", get(recordings))
         .route("/Accounts/{account}/Recordings/{recording}", get(recording))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     Router::new().nest("/2010-04-01", accounts)
@@ -227,12 +230,40 @@ async fn recording(
     let (recording_sid, kind) = name.split_once('.').unwrap_or((&name, "mp3"));
     match (carrier.calls.recording(&account.sid, recording_sid), kind) {
         (Some(recording), "json") => Json(described(&recording, recording_sid)).into_response(),
-        (Some(_), "mp3") => {
+        (Some(recording), "mp3") if recording.seconds > 0 => {
             let silence = silence(carrier.settings.recording_bytes);
             ([(CONTENT_TYPE, "audio/mpeg")], silence).into_response()
         }
         _ => not_found(),
     }
+}
+
+/// The recordings of a call, newest first. Source: Twilio, "REST API: requests, responses and paging".
+async fn recordings(
+    State(carrier): State<Arc<Carrier>>,
+    Path((sid, call)): Path<(String, String)>,
+    headers: HeaderMap,
+    Query(query): Query<Fields>,
+) -> Response {
+    let account = match authorised(&carrier, &sid, &headers) {
+        Ok(account) => account,
+        Err(denied) => return *denied,
+    };
+    if carrier.calls.entry(&account.sid, &call).is_none() {
+        return not_found();
+    }
+    let number = |name: &str| of(&query, name).and_then(|value| value.parse().ok());
+    let (size, page) = (number("PageSize").unwrap_or(RECORDINGS_PER_PAGE).max(1), number("Page").unwrap_or(0));
+    let found = carrier.calls.recordings_of(&account.sid, &call);
+    let start = page.saturating_mul(size);
+    let shown: Vec<Value> =
+        found.iter().skip(start).take(size).map(|(sid, recording)| described(recording, sid)).collect();
+    let uri = |page: usize| {
+        format!("/{VERSION}/Accounts/{}/Calls/{call}/Recordings.json?PageSize={size}&Page={page}", account.sid)
+    };
+    let next = (start.saturating_add(size) < found.len()).then(|| uri(page + 1));
+    Json(json!({"recordings": shown, "page": page, "page_size": size, "uri": uri(page), "next_page_uri": next}))
+        .into_response()
 }
 
 fn described(recording: &Recording, sid: &str) -> Value {
@@ -244,7 +275,7 @@ fn described(recording: &Recording, sid: &str) -> Value {
         "duration": recording.seconds.to_string(),
         "channels": 1,
         "source": "RecordVerb",
-        "status": "completed",
+        "status": recording.status(),
         "date_created": rfc_2822(recording.created),
         "start_time": rfc_2822(recording.created),
         "api_version": VERSION,

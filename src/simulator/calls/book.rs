@@ -122,8 +122,16 @@ impl Entry {
 pub(super) struct Recording {
     pub(super) account: String,
     pub(super) call: String,
+    /// 0 for a recording that is absent: too short, or silent.
     pub(super) seconds: u32,
     pub(super) created: DateTime<Utc>,
+}
+
+impl Recording {
+    /// Source: Twilio, "Recordings resource".
+    pub(super) fn status(&self) -> &'static str {
+        if self.seconds == 0 { "absent" } else { "completed" }
+    }
 }
 
 /// The newest so many of something, by their SIDs.
@@ -225,6 +233,15 @@ impl CallBook {
 
     pub(super) fn add_recording(&self, sid: String, recording: Recording) {
         self.held().recordings.add(sid, recording);
+    }
+
+    /// The recordings of a call with their SIDs, newest first.
+    pub(super) fn recordings_of(&self, account: &str, call: &str) -> Vec<(String, Recording)> {
+        let held = self.held();
+        let newest = held.recordings.order.iter().rev();
+        let all = newest.filter_map(|sid| held.recordings.held.get_key_value(sid));
+        let of_call = all.filter(|(_, recording)| recording.account == account && recording.call == call);
+        of_call.map(|(sid, recording)| (sid.clone(), recording.clone())).collect()
     }
 
     pub(super) fn recording(&self, account: &str, sid: &str) -> Option<Recording> {

@@ -25,6 +25,9 @@ const MOST_DOCUMENTS: usize = 100;
 const APOLOGY: &str = "hears: \"We are sorry, an application error has occurred. Goodbye.\"";
 /// Nothing shorter or longer is transcribed. Source: Twilio, "TwiML: Record", attribute `transcribe`.
 const TRANSCRIBED: std::ops::RangeInclusive<u32> = 2..=120;
+/// Why a recording is absent. Source: Twilio, "Error and warning dictionary".
+const TOO_SHORT: &str = "16101";
+const SILENT: &str = "16102";
 
 /// Where a call's own progress is reported, and which of it.
 #[derive(Debug, Clone, Default)]
@@ -320,7 +323,8 @@ impl Call {
         if is_ended { Next::Hangup } else { stretch.next }
     }
 
-    /// Keeps what was recorded, reports it, and asks the action.
+    /// Keeps what was recorded, reports it, and asks the action. An absent recording is reported if that was asked for:
+    /// after a silent one the document goes on, and after one that is too short the action is asked all the same.
     /// Source: Twilio, "TwiML: Record", attributes `action`, `recordingStatusCallback`, `transcribeCallback`.
     async fn recorded(&mut self, record: &Record, taken: Taken, base: &str) -> Then {
         let now = self.carrier.clock.now();
@@ -332,30 +336,41 @@ impl Call {
             seconds: taken.seconds,
             created: now,
         };
+        let (recorded, has_left) = (recording.status(), taken.digits == "hangup");
         self.carrier.calls.add_recording(sid.clone(), recording);
-        self.record.recordings.push(sid.clone());
-        let about = vec![
-            ("RecordingUrl", address),
-            ("RecordingSid", sid.clone()),
-            ("RecordingDuration", taken.seconds.to_string()),
-        ];
-        let has_left = taken.digits == "hangup";
+        // The action is told of a second that was begun.
+        let seconds = taken.seconds.max(1);
+        let about =
+            vec![("RecordingUrl", address), ("RecordingSid", sid.clone()), ("RecordingDuration", seconds.to_string())];
         let status = if has_left { "completed" } else { self.word() };
-        if let Some(callback) = &record.callback.address {
-            let mut form = about.clone();
+        if let Some(callback) = record.callback.address.as_deref()
+            && record.events.iter().any(|event| event == recorded)
+        {
+            let error = match (taken.seconds, has_left) {
+                (0, true) => TOO_SHORT,
+                (0, false) => SILENT,
+                _ => "0",
+            };
+            let mut form: Form = about.iter().filter(|(name, _)| *name != "RecordingDuration").cloned().collect();
             form.extend([
+                ("RecordingDuration", taken.seconds.to_string()),
                 ("AccountSid", self.account.sid.clone()),
                 ("CallSid", self.entry.sid.clone()),
-                ("RecordingStatus", "completed".to_owned()),
+                ("RecordingStatus", recorded.to_owned()),
                 ("RecordingChannels", "1".to_owned()),
                 ("RecordingSource", "RecordVerb".to_owned()),
                 ("RecordingStartTime", now.to_rfc2822()),
-                ("ErrorCode", "0".to_owned()),
+                ("ErrorCode", error.to_owned()),
             ]);
             let (address, method) = (resolve(base, Some(callback)), record.callback.method);
             self.callbacks.send(&sid, Callback { address, method, form });
         }
-        self.transcribed(record, &about, taken.seconds, status, base);
+        if taken.seconds > 0 {
+            self.record.recordings.push(sid);
+            self.transcribed(record, &about, taken.seconds, status, base);
+        } else if !has_left {
+            return Then::Goes;
+        }
         let mut form = about;
         form.push(("Digits", taken.digits));
         if has_left {
@@ -369,6 +384,9 @@ impl Call {
 
     fn transcribed(&mut self, record: &Record, about: &Form, seconds: u32, status: &str, base: &str) {
         let Some(callback) = record.transcribe_callback.as_deref().filter(|_| record.transcribe) else { return };
+        if record.max_length > *TRANSCRIBED.end() {
+            return self.wrong("13617 Record: no transcription with a maxLength of more than 120 seconds".to_owned());
+        }
         let sid = format!("TR{}", self.carrier.ids.uuid(self.carrier.clock.now()).simple());
         let mut form: Form = about.iter().filter(|(name, _)| *name != "RecordingDuration").cloned().collect();
         if TRANSCRIBED.contains(&seconds) {

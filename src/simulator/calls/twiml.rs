@@ -87,6 +87,8 @@ pub(super) struct Record {
     pub(super) finish_on: String,
     pub(super) beep: bool,
     pub(super) callback: Request,
+    /// The recording's statuses that the callback is sent for.
+    pub(super) events: Vec<String>,
     pub(super) transcribe: bool,
     pub(super) transcribe_callback: Option<String>,
 }
@@ -156,6 +158,7 @@ fn verb(element: &Element) -> Result<Verb, String> {
             finish_on: element.attribute("finishOnKey").unwrap_or("1234567890*#").to_owned(),
             beep: element.attribute("playBeep") != Some("false"),
             callback: request(element, "recordingStatusCallback", "recordingStatusCallbackMethod"),
+            events: words(element, "recordingStatusCallbackEvent"),
             transcribe: element.attribute("transcribe") == Some("true"),
             transcribe_callback: element.attribute("transcribeCallback").map(str::to_owned),
         }),
@@ -171,6 +174,12 @@ fn verb(element: &Element) -> Result<Verb, String> {
 
 fn method(element: &Element, name: &str) -> Method {
     if element.attribute(name) == Some("GET") { Method::Get } else { Method::Post }
+}
+
+/// The events of a callback; without the attribute only `completed`.
+fn words(element: &Element, name: &str) -> Vec<String> {
+    let words = element.attribute(name).unwrap_or("completed");
+    words.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
 fn request(element: &Element, address: &str, by: &str) -> Request {
@@ -198,12 +207,11 @@ fn dial(element: &Element, timeout: u32, time_limit: u32) -> Result<Dial, String
         numbers.push(Number { to, screening: Request::default(), callback: Request::default(), events: Vec::new() });
     }
     for number in &element.children {
-        let events = number.attribute("statusCallbackEvent").unwrap_or("completed");
         numbers.push(Number {
             to: number.text.clone(),
             screening: request(number, "url", "method"),
             callback: request(number, "statusCallback", "statusCallbackMethod"),
-            events: events.split_ascii_whitespace().map(str::to_owned).collect(),
+            events: words(number, "statusCallbackEvent"),
         });
     }
     if element.has_words && numbers.len() > 1 {

@@ -31,7 +31,7 @@ pub(super) enum Next {
     End,
 }
 
-/// What was recorded.
+/// What was recorded; 0 seconds are an absent recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Taken {
     pub(super) seconds: u32,
@@ -202,11 +202,12 @@ impl Walker<'_> {
             self.line(self.takes, "hears: [beep]".to_owned());
         }
         if seconds == 0 {
-            // Nobody has said anything: there is no recording, and the document goes on.
-            return match then {
-                ThenAt::HangsUp => Some(Next::Left),
-                _ => self.pass(record.timeout),
-            };
+            // The recording is absent: too short if the caller hangs up, otherwise silent.
+            let digits = if then == ThenAt::HangsUp { "hangup" } else { "" };
+            let takes = if then == ThenAt::HangsUp { 0 } else { record.timeout };
+            let gone = self.pass(takes);
+            return gone
+                .or_else(|| Some(Next::Recorded(Box::new(record), Taken { seconds, digits: digits.to_owned() })));
         }
         self.line(self.takes, format!("speaks for {} s", seconds.min(record.max_length)));
         let (takes, digits) = match then {
@@ -343,7 +344,8 @@ mod tests {
             ("<Record/>", vec![speaks(4), dials("#")], Some((4, 4, "#"))),
             ("<Record/>", vec![speaks(4), CallerStep::HangUp], Some((4, 4, "hangup"))),
             ("<Record maxLength=\"3\"/>", vec![speaks(4), CallerStep::HangUp], Some((3, 3, ""))),
-            ("<Record/>", vec![speaks(0)], None),
+            ("<Record/>", vec![speaks(0)], Some((5, 0, ""))),
+            ("<Record/>", vec![speaks(0), CallerStep::HangUp], Some((0, 0, "hangup"))),
             ("<Record/>", vec![CallerStep::HangUp], None),
         ] {
             let stretch = walk(&mut verbs(body), &mut caller(&steps), Some(0));

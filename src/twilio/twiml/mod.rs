@@ -95,7 +95,7 @@ pub(super) fn plan(plan: &Plan, links: &Links<'_>) -> Document {
                     ("action", action.as_str()),
                     ("method", "POST"),
                     ("recordingStatusCallback", recording.as_str()),
-                    ("recordingStatusCallbackEvent", "completed"),
+                    ("recordingStatusCallbackEvent", "completed absent"),
                     ("transcribe", "true"),
                     ("transcribeCallback", transcript.as_str()),
                 ])

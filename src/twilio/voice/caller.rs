@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::fallback::FailedStep;
 use super::{answer, needed, recording, seconds, sid};
 use crate::domain::ivr::Plan;
-use crate::domain::{AgencyId, CallEnd, PhoneNumberId};
+use crate::domain::{AgencyId, CallEnd, CallerIdVerification, PhoneNumberId};
 use crate::service::calls::{CallKey, DialEnd, Reached, after_dial, answer_call, keyed, left_voicemail, said_nothing};
 use crate::twilio::WebhookState;
 use crate::twilio::form::{Form, field};
@@ -21,9 +21,10 @@ use crate::twilio::verified::{Refused, Verified};
 /// which a later step failed.
 pub(super) async fn inbound(State(state): State<WebhookState>, request: Request) -> Response {
     step(&state, "inbound", request, async |reached, key, verified| {
+        let verification = verification(&verified.form);
         match FailedStep::of(&state.public_url, &verified.form) {
             Some(failed) => failed.go_on(&state, &reached, key, &verified.form).await,
-            None => Ok(answer_call(&state.services, &reached, key, digits(&verified.form)).await),
+            None => Ok(answer_call(&state.services, &reached, key, digits(&verified.form), verification).await),
         }
     })
     .await
@@ -76,6 +77,11 @@ pub(super) fn dial_end(form: &Form) -> DialEnd {
         seconds: seconds(form, "DialCallDuration"),
         caller_gone: field(form, "CallStatus").and_then(CallEnd::from_twilio),
     }
+}
+
+/// The carrier's verdict on the caller ID.
+pub(super) fn verification(form: &Form) -> Option<CallerIdVerification> {
+    field(form, "StirVerstat").and_then(CallerIdVerification::from_twilio)
 }
 
 /// What was dialled, without the key that ended it.

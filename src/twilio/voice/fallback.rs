@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::caller::{dial_end, digits};
+use super::caller::{dial_end, digits, verification};
 use super::recording;
 use crate::domain::ivr::Plan;
 use crate::service::calls::{
@@ -53,7 +53,7 @@ impl FailedStep {
                 Err(_) => recording_to_come(services, reached, key, &course).await,
             },
             "silent" => said_nothing(services, reached, key, &course).await?,
-            _ => answer_call(services, reached, key, digits(form)).await,
+            _ => answer_call(services, reached, key, digits(form), verification(form)).await,
         })
     }
 }

@@ -6,7 +6,9 @@ use axum::response::Response;
 use super::caller::reached;
 use super::{answer, needed, recording as recording_of, seconds, sid};
 use crate::domain::CallEnd;
-use crate::service::calls::{CallKey, CallReport, OutboundKey, Reached, left_voicemail, report_call, transcribed};
+use crate::service::calls::{
+    CallKey, CallReport, OutboundKey, Reached, left_voicemail, report_call, transcribed, withdraw_recording,
+};
 use crate::twilio::WebhookState;
 use crate::twilio::form::field;
 use crate::twilio::links::course_of;
@@ -37,14 +39,19 @@ pub(super) async fn status(State(state): State<WebhookState>, request: Request) 
     .await
 }
 
-/// A recording is there. Source: Twilio, "TwiML: Record", recordingStatusCallback.
+/// A recording is available, or is too short or silent. Source: Twilio, "TwiML: Record", recordingStatusCallback.
 pub(super) async fn recording(State(state): State<WebhookState>, request: Request) -> Response {
     answer(&state, "recording", request, async |verified| {
         let recording = recording_of(&verified.form)?;
-        let is_there = field(&verified.form, "RecordingStatus").is_none_or(|status| status == "completed");
-        if let Some((number, key)) = from_address(&state, &verified).await?.filter(|_| is_there) {
-            let course = course_of(&verified.query);
-            left_voicemail(&state.services, &number, key, &course, recording, false).await?;
+        let Some((number, key)) = from_address(&state, &verified).await? else { return Ok(twiml::empty()) };
+        let (services, course) = (&state.services, course_of(&verified.query));
+        match field(&verified.form, "RecordingStatus") {
+            Some("completed") | None => {
+                left_voicemail(services, &number, key, &course, recording, false).await?;
+            }
+            // Too short (error 16101) or silent (16102).
+            Some("absent") => withdraw_recording(services, &number, key, &course, recording.sid).await?,
+            Some(_) => {}
         }
         Ok(twiml::empty())
     })

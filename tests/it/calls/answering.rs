@@ -121,7 +121,7 @@ async fn an_extension_whose_user_cannot_be_rung_is_their_voicemail() {
     let greeting = app.document(INBOUND, &form("CA1", &[])).await;
     let mailbox = app.document(&attribute(&greeting, "action"), &form("CA1", &[("Digits", "101")])).await;
     assert!(mailbox.contains("Dev Shah") && mailbox.contains("<Record "), "{mailbox}");
-    for part in [r#"maxLength="180""#, r#"transcribe="true""#, "recordingStatusCallback="] {
+    for part in [r#"maxLength="120""#, r#"transcribe="true""#, "recordingStatusCallback="] {
         assert!(mailbox.contains(part), "{part}: {mailbox}");
     }
     assert_eq!(app.call("CA1").await.mailbox_user_id, Some(app.user("acme", "dev").await));

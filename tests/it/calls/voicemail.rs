@@ -65,18 +65,11 @@ async fn a_voicemail_is_told_fetched_heard_and_settled() {
     assert_eq!(app.told_of(&call).await, ["Voicemail ben (settled)", "Voicemail chloe (settled)"]);
 }
 
-/// A call whose caller is asked for a voicemail; gives the document.
-async fn asked(app: &TestApp, sid: &str) -> String {
-    let greeting = app.document(INBOUND, &form(sid, &[])).await;
-    let rung = app.document(&attribute(&greeting, "action"), &form(sid, &[("Digits", "")])).await;
-    app.document(&attribute(&rung, "action"), &form(sid, &[("DialCallStatus", "no-answer"), ("DialBridged", "false")]))
-        .await
-}
-
 #[tokio::test]
 async fn a_voicemail_that_comes_after_the_end_is_no_missed_call() {
-    let app = TestApp::start_with_phones().await;
-    let document = asked(&app, "CA1").await;
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    let document = app.asked_for_a_voicemail("CA1").await;
     app.document(STATUS, &form("CA1", &[("CallStatus", "completed"), ("CallDuration", "31")])).await;
     let call = app.call("CA1").await;
     assert!(app.told_of(&call).await.is_empty(), "it may be on its way");
@@ -96,7 +89,7 @@ async fn a_voicemail_that_comes_after_the_end_is_no_missed_call() {
     assert_eq!(app.told_of(&call).await, ["Voicemail ben", "Voicemail chloe"]);
 
     // None comes: after a minute it is missed. One that comes even later settles that.
-    let document = asked(&app, "CA2").await;
+    let document = app.asked_for_a_voicemail("CA2").await;
     app.document(STATUS, &form("CA2", &[("CallStatus", "completed"), ("CallDuration", "31")])).await;
     app.clock.advance(Duration::from_secs(60));
     look_at_calls(app.services()).await.unwrap();
@@ -125,7 +118,7 @@ async fn a_voicemail_that_comes_after_the_end_is_no_missed_call() {
 #[tokio::test]
 async fn a_recording_is_known_by_its_address_too_and_is_never_lost_for_want_of_a_length() {
     let app = TestApp::start_with_phones().await;
-    let document = asked(&app, "CA1").await;
+    let document = app.asked_for_a_voicemail("CA1").await;
     let address = "https://elsewhere.example/2010-04-01/Accounts/AC1/Recordings/RE77.mp3?x=/y";
     app.document(&attribute(&document, "action"), &form("CA1", &[("RecordingUrl", address), ("Digits", "hangup")]))
         .await;
@@ -140,7 +133,7 @@ async fn a_recording_is_known_by_its_address_too_and_is_never_lost_for_want_of_a
 #[tokio::test]
 async fn who_says_nothing_has_called_in_vain() {
     let app = TestApp::start_with_phones().await;
-    let document = asked(&app, "CA1").await;
+    let document = app.asked_for_a_voicemail("CA1").await;
     let silent =
         document.split_once("<Redirect method=\"POST\">").unwrap().1.split('<').next().unwrap().replace("&amp;", "&");
     let goodbye = app.document(&silent, &form("CA1", &[])).await;
@@ -167,7 +160,7 @@ async fn a_voicemail_always_has_somebody_who_is_told() {
 async fn a_recording_that_is_not_there_is_given_up_in_the_end() {
     let carrier = carrier();
     let app = start(&carrier).await;
-    let document = asked(&app, "CA1").await;
+    let document = app.asked_for_a_voicemail("CA1").await;
     let fields = [("RecordingSid", "RE404"), ("RecordingDuration", "9")];
     app.document(&attribute(&document, "action"), &form("CA1", &fields)).await;
     let call = app.call("CA1").await;

@@ -11,6 +11,7 @@ pub(crate) mod front;
 mod ids;
 pub(crate) mod issuer;
 pub(crate) mod log;
+pub(crate) mod outage;
 pub(crate) mod outbound;
 pub(crate) mod process;
 pub(crate) mod random;

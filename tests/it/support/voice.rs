@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use partyline::domain::AgencyId;
 use partyline::entity::{call, call_leg, notification, voicemail};
+use partyline::store::calls;
 use reqwest::{Client, Response, StatusCode};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use serde_json::Value;
@@ -119,15 +120,20 @@ impl TestApp {
         document
     }
 
-    /// Carla calls the front desk, nobody answers, and she leaves a voicemail.
-    pub(crate) async fn voicemail_of_a_missed_call(&self, sid: &str) {
+    /// Carla calls the front desk, nobody answers, and she is asked for a voicemail; gives the document that asks.
+    pub(crate) async fn asked_for_a_voicemail(&self, sid: &str) -> String {
         let greeting = self.document(INBOUND, &form(sid, &[])).await;
         let next = self.document(&attribute(&greeting, "action"), &form(sid, &[("Digits", "")])).await;
         let unanswered = form(sid, &[("DialCallStatus", "no-answer"), ("DialBridged", "false")]);
-        let asked = match next.contains("<Record ") {
+        match next.contains("<Record ") {
             true => next,
             false => self.document(&attribute(&next, "action"), &unanswered).await,
-        };
+        }
+    }
+
+    /// Carla calls the front desk, nobody answers, and she leaves a voicemail.
+    pub(crate) async fn voicemail_of_a_missed_call(&self, sid: &str) {
+        let asked = self.asked_for_a_voicemail(sid).await;
         let left = form(sid, &[("RecordingSid", "RE1"), ("RecordingDuration", "5")]);
         self.document(&attribute(&asked, "action"), &left).await;
     }
@@ -155,7 +161,12 @@ impl TestApp {
     }
 
     pub(crate) async fn voicemail_of(&self, call: &call::Model) -> Option<voicemail::Model> {
-        voicemail::Entity::find().filter(voicemail::Column::CallId.eq(call.id)).one(self.db()).await.unwrap()
+        self.voicemails_of(call).await.into_iter().next()
+    }
+
+    /// The voicemails of a call, oldest first.
+    pub(crate) async fn voicemails_of(&self, call: &call::Model) -> Vec<voicemail::Model> {
+        calls::voicemails_of(self.db(), call.agency_id, &[call.id]).await.unwrap()
     }
 
     /// Who was told of a call: kind and user's key, sorted, and whether it is settled.

@@ -1,0 +1,135 @@
+//! Decides whether the missed-call text is sent to a caller. Caller IDs can be forged, so the text goes only to numbers that
+//! the agency would also call, and at most once in [`ONCE_WITHIN`] per contact and number.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::dialling::{Undialled, check_number};
+use super::opt_out::{Barred, Wishes, gate};
+use super::{CallerIdVerification, Purpose};
+
+/// The shortest time between two missed-call texts from one number to one contact.
+pub const ONCE_WITHIN: TimeDelta = TimeDelta::hours(12);
+
+/// A missed call, with the facts that the decision depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missed<'a> {
+    /// The contact's phone number.
+    pub caller: &'a str,
+    /// The number that was called.
+    pub number: &'a str,
+    /// Whether the caller's number is one of the agency's own.
+    pub is_own_number: bool,
+    /// The countries that the agency calls; `None` means the country of `number`.
+    pub countries: Option<Vec<String>>,
+    /// The carrier's verdict on the caller ID.
+    pub verification: Option<CallerIdVerification>,
+    /// The contact's opt-outs.
+    pub wishes: Wishes,
+    /// Whether it is within the agency's quiet hours.
+    pub is_quiet: bool,
+    /// The time of the last missed-call text from the number to the contact.
+    pub last_text_at: Option<DateTime<Utc>>,
+    /// Whether a user has texted the contact from the number since the call began.
+    pub staff_wrote: bool,
+}
+
+/// The reason for not sending the missed-call text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotTexted {
+    /// The caller ID failed its verification.
+    #[error("the caller ID failed its verification")]
+    NotVerified,
+    /// The agency does not call this number.
+    #[error("the number cannot be called: {0}")]
+    NotCalled(Undialled),
+    /// The number is one of the agency's own.
+    #[error("the number is one of the agency's own")]
+    OwnNumber,
+    /// The contact opted out, or the carrier blocks the number for the contact.
+    #[error("the contact is not to be texted")]
+    OptedOut(Barred),
+    /// It is within the agency's quiet hours.
+    #[error("it is within quiet hours")]
+    Quiet,
+    /// The contact was sent the text less than [`ONCE_WITHIN`] ago.
+    #[error("the contact was sent this text recently")]
+    Recently,
+    /// A user has texted the contact since the call began.
+    #[error("a user has texted the contact since the call")]
+    Answered,
+}
+
+/// Decides whether the text is sent.
+///
+/// # Errors
+/// The reason, if it is not sent.
+pub fn may_text(missed: &Missed<'_>, now: DateTime<Utc>) -> Result<(), NotTexted> {
+    if missed.verification == Some(CallerIdVerification::Failed) {
+        return Err(NotTexted::NotVerified);
+    }
+    check_number(missed.caller, missed.number, missed.countries.as_deref()).map_err(NotTexted::NotCalled)?;
+    if missed.is_own_number {
+        return Err(NotTexted::OwnNumber);
+    }
+    gate(Purpose::MissedCall, missed.wishes).map_err(NotTexted::OptedOut)?;
+    if missed.is_quiet {
+        return Err(NotTexted::Quiet);
+    }
+    if missed.last_text_at.is_some_and(|last| now - last < ONCE_WITHIN) {
+        return Err(NotTexted::Recently);
+    }
+    if missed.staff_wrote { Err(NotTexted::Answered) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_goes_to_callers_whom_the_agency_would_call_once_and_while_it_is_of_use() {
+        use {CallerIdVerification as V, NotTexted as N};
+        let now = DateTime::from_timestamp(1_795_446_000, 0).unwrap();
+        let ago = |hours, seconds| Some(now - TimeDelta::hours(hours) + TimeDelta::seconds(seconds));
+        let countries = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        let stopped = Wishes { opted_out: true, blocked: false };
+        let blocked = Wishes { opted_out: false, blocked: true };
+        let usual = Missed {
+            caller: "+13035560001",
+            number: "+13035550100",
+            is_own_number: false,
+            countries: None,
+            verification: None,
+            wishes: Wishes { opted_out: false, blocked: false },
+            is_quiet: false,
+            last_text_at: None,
+            staff_wrote: false,
+        };
+        let from = |caller| Missed { caller, ..usual.clone() };
+        let verified = |verdict| Missed { verification: Some(verdict), ..usual.clone() };
+        let texted = |at| Missed { last_text_at: at, ..usual.clone() };
+        for (missed, expected) in [
+            (usual.clone(), Ok(())),
+            (from("+881612345678"), Err(N::NotCalled(Undialled::Country))),
+            (from("+19005550123"), Err(N::NotCalled(Undialled::Premium))),
+            (from("+4930123456"), Err(N::NotCalled(Undialled::Country))),
+            (from("+18765550123"), Err(N::NotCalled(Undialled::Country))),
+            (from("88222"), Err(N::NotCalled(Undialled::NotANumber))),
+            (Missed { countries: countries(&["US", "DE"]), ..from("+4930123456") }, Ok(())),
+            (Missed { countries: countries(&["DE"]), ..usual.clone() }, Err(N::NotCalled(Undialled::Country))),
+            (Missed { is_own_number: true, ..from("+13035550101") }, Err(N::OwnNumber)),
+            (verified(V::PassedA), Ok(())),
+            (verified(V::PassedC), Ok(())),
+            (verified(V::NotVerified), Ok(())),
+            (verified(V::Failed), Err(N::NotVerified)),
+            (Missed { wishes: stopped, ..usual.clone() }, Err(N::OptedOut(Barred::OptedOut))),
+            (Missed { wishes: blocked, ..usual.clone() }, Err(N::OptedOut(Barred::Blocked))),
+            (Missed { is_quiet: true, ..usual.clone() }, Err(N::Quiet)),
+            (texted(ago(0, 0)), Err(N::Recently)),
+            (texted(ago(12, 1)), Err(N::Recently)),
+            (texted(ago(12, 0)), Ok(())),
+            (Missed { staff_wrote: true, ..usual.clone() }, Err(N::Answered)),
+        ] {
+            assert_eq!(may_text(&missed, now), expected, "{missed:?}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The recordings of a call as rows. Each recording has a row of its own, found by its SID, so that reports of its length,
+//! its transcript and its absence give the same result in any order.
+
+use sea_orm::DbErr;
+
+use super::rows::Row;
+use super::settle::notice;
+use crate::domain::{MediaState, NotificationKind, VoicemailId};
+use crate::entity::{call, voicemail};
+use crate::store::bulk::insert;
+use crate::store::calls;
+use crate::store::directory_writes::save;
+use crate::store::writer::Tx;
+
+/// A report about one recording.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RecordingNews {
+    /// Twilio's SID of the recording.
+    pub(super) sid: String,
+    /// The length in seconds, if the report contains it.
+    pub(super) seconds: Option<i32>,
+    pub(super) transcript: Option<String>,
+    /// Whether the carrier reports that the recording is too short or silent.
+    pub(super) is_absent: bool,
+}
+
+/// The effect of a report on the recordings of a call.
+pub(super) struct Change {
+    /// The row to write; `None` if the report changes nothing.
+    row: Option<voicemail::Model>,
+    is_new: bool,
+    /// Whether the call had a voicemail before, and whether it has one afterwards.
+    had_voicemail: bool,
+    pub(super) has_voicemail: bool,
+}
+
+impl Change {
+    /// Combines a report with the stored recordings of the call.
+    pub(super) async fn of(tx: &Tx<'_>, row: &Row, news: &RecordingNews) -> Result<Self, DbErr> {
+        let known = match &row.before {
+            Some(call) => calls::recordings_of(tx.conn, call.agency_id, call.id).await?,
+            None => Vec::new(),
+        };
+        let had_voicemail = known.iter().any(|row| row.absent_at.is_none());
+        let (others, before): (Vec<_>, Vec<_>) = known.into_iter().partition(|row| row.recording_sid != news.sid);
+        let before = before.into_iter().next();
+        let after = before.as_ref().map_or_else(|| begin(tx, &row.after, news), |before| join(tx, before, news));
+        let has_voicemail = after.absent_at.is_none() || others.iter().any(|row| row.absent_at.is_none());
+        let is_new = before.is_none();
+        Ok(Self {
+            row: Some(after).filter(|after| before.as_ref() != Some(after)),
+            is_new,
+            had_voicemail,
+            has_voicemail,
+        })
+    }
+
+    /// Writes the row. The call must have been written by `settle`, which notifies the staff of a call's first voicemail;
+    /// this notifies them of each further one.
+    pub(super) async fn write(self, tx: &mut Tx<'_>, call: &call::Model) -> Result<(), DbErr> {
+        let Some(row) = self.row else { return Ok(()) };
+        let is_further = self.is_new && self.had_voicemail && row.absent_at.is_none();
+        if self.is_new {
+            insert(tx.conn, vec![row]).await?;
+        } else {
+            save(tx.conn, row).await?;
+        }
+        if is_further {
+            let directory = tx.directory(call.agency_id).await?;
+            tx.call_updated(call, vec![notice(&directory, call, NotificationKind::Voicemail)])
+        } else if !self.is_new && self.had_voicemail == self.has_voicemail {
+            tx.call_updated(call, Vec::new())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn begin(tx: &Tx<'_>, call: &call::Model, news: &RecordingNews) -> voicemail::Model {
+    voicemail::Model {
+        agency_id: call.agency_id,
+        id: VoicemailId(tx.new_id()),
+        call_id: call.id,
+        twilio_account_id: call.twilio_account_id,
+        recording_sid: news.sid.clone(),
+        absent_at: news.is_absent.then_some(tx.now),
+        state: MediaState::Pending,
+        failure: None,
+        digest: None,
+        content_type: None,
+        attempts: 0,
+        due_at: tx.now,
+        duration_seconds: news.seconds.unwrap_or(0),
+        transcript: news.transcript.clone(),
+        listened_at: None,
+        listened_by_id: None,
+        created_at: tx.now,
+    }
+}
+
+fn join(tx: &Tx<'_>, before: &voicemail::Model, news: &RecordingNews) -> voicemail::Model {
+    if before.absent_at.is_some() {
+        return before.clone();
+    }
+    // A stored file proves that the recording exists.
+    if news.is_absent && before.state != MediaState::Ready {
+        return voicemail::Model { absent_at: Some(tx.now), ..before.clone() };
+    }
+    // The carrier reports the recording again, so it may be available now.
+    let again = before.state == MediaState::Failed;
+    voicemail::Model {
+        state: if again { MediaState::Pending } else { before.state },
+        failure: before.failure.filter(|_| !again),
+        attempts: if again { 0 } else { before.attempts },
+        duration_seconds: news.seconds.unwrap_or(before.duration_seconds),
+        transcript: before.transcript.clone().or_else(|| news.transcript.clone()),
+        ..before.clone()
+    }
+}
