@@ -205,7 +205,7 @@ impl Carrier {
         let account = self.settings.account_of(to).ok_or(NoSuchNumber)?;
         let wanted = Wanted { from: from.to_owned(), to: to.to_owned(), body: body.to_owned(), status_callback: None };
         let message = self.message_of(&account.sid, wanted, Direction::Inbound, Status::Received);
-        let keyword = Keyword::of(body).filter(|_| self.settings.opt_out_filter);
+        let keyword = Keyword::of(to, body).filter(|_| self.settings.opt_out_filter);
         {
             let mut held = self.held();
             held.ledger.add(message.clone());
