@@ -10,6 +10,8 @@ pub const ABANDONED: &str = "ABANDONED";
 pub const RESENT: &str = "RESENT";
 /// The number was released before the text left.
 pub const RELEASED: &str = "RELEASED";
+/// The recipient had become a number of ours before the text left.
+pub const OWN_NUMBER: &str = "OWN_NUMBER";
 /// The carrier refused without a code.
 pub const REJECTED: &str = "REJECTED";
 /// The carrier filters texts from this number to this contact, who texted STOP to it.
@@ -27,6 +29,7 @@ pub fn explain(code: &str) -> &'static str {
         EXPIRED => "The carrier could not be reached for too long; the text was not sent.",
         ABANDONED => "A colleague decided that the text was not sent.",
         RESENT => "A colleague sent the text again as another message.",
+        OWN_NUMBER => "The recipient is one of your own phone numbers; the text was not sent.",
         RELEASED => "The number was released before the text was sent.",
         "20003" => "The carrier does not take our credentials.",
         "20429" | "30001" => "Too many texts were waiting at the carrier.",
@@ -34,7 +37,7 @@ pub fn explain(code: &str) -> &'static str {
         "21408" => "The account may not text this country.",
         "21606" | "21603" | "21659" => "The account may not send texts from this number.",
         "21612" => "This number cannot be texted from ours.",
-        BLOCKED => "The contact texted STOP to this number, and the carrier blocks it until they text START to it.",
+        BLOCKED => "The contact texted STOP to this number, and the carrier blocks it until they text START.",
         "21617" | "30019" => "The text is too long for the carrier.",
         "30002" => "The account at the carrier is suspended.",
         "30003" => "The phone is switched off or out of reach.",
@@ -55,7 +58,7 @@ mod tests {
 
     #[test]
     fn every_code_of_ours_and_any_other_has_words() {
-        for code in [OPTED_OUT, EXPIRED, ABANDONED, RESENT, RELEASED, BLOCKED] {
+        for code in [OPTED_OUT, EXPIRED, ABANDONED, RESENT, RELEASED, OWN_NUMBER, BLOCKED] {
             assert_ne!(explain(code), explain("99999"), "{code}");
         }
         assert!(explain(REJECTED).ends_with('.'));

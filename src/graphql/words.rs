@@ -227,4 +227,6 @@ pub enum ThreadActivityKind {
     OptedOut,
     /// Its contact wants texts again.
     OptedIn,
+    /// The contact sent a text that sounds like a request to stop. `Thread.optOutHint` is the last such text.
+    OptOutHinted,
 }

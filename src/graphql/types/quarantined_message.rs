@@ -1,5 +1,6 @@
 use async_graphql::{ID, Object};
 
+use crate::domain::inbound_form::readable_body;
 use crate::entity::quarantine;
 use crate::graphql::direct::Direct;
 use crate::graphql::pagination::Listed;
@@ -57,12 +58,13 @@ impl QuarantinedMessage {
         &self.model.to_address
     }
 
-    /// What it says.
-    async fn body(&self) -> Option<&str> {
-        self.value("Body")
+    /// What it says, as its thread would show it.
+    async fn body(&self) -> Option<String> {
+        Some(readable_body(&self.form)).filter(|body| !body.is_empty() || self.value("Body").is_some())
     }
 
-    /// Why it is here: UNMATCHED, its number is none of ours, or REFUSED, it could not be stored.
+    /// Why it is here: UNMATCHED, no active number of the account is the one that it was sent to, or REFUSED, it could
+    /// not be stored as a message, or is a delivery receipt that came to the address of inbound texts.
     async fn reason(&self) -> &str {
         &self.model.reason
     }

@@ -7,9 +7,11 @@ use super::rows::Legs;
 use crate::domain::call::status;
 use crate::domain::hours::is_quiet;
 use crate::domain::opt_out::gate;
+use crate::domain::own_numbers::is_kept_from;
 use crate::domain::{CallEnd, CallStage, Direction, NotificationKind, PoolId, Purpose, UserId, address::can_be_texted};
 use crate::entity::call;
 use crate::service::compose::{Outgoing, queue, wishes};
+use crate::service::own_numbers::holders_of;
 use crate::store::bulk::insert;
 use crate::store::directory_writes::save;
 use crate::store::writer::{Notice, Tx};
@@ -111,6 +113,10 @@ async fn text_back(tx: &mut Tx<'_>, directory: &Directory, call: &call::Model) -
         return Ok(());
     };
     if !can_be_texted(&contact.phone) || gate(Purpose::MissedCall, wishes(&contact, &thread)).is_err() {
+        return Ok(());
+    }
+    let holders = holders_of(tx.conn, &contact.phone).await?;
+    if is_kept_from(Purpose::MissedCall, call.twilio_account_id, &holders) {
         return Ok(());
     }
     let outgoing = Outgoing { body: text, sender: None, extension: None, purpose: Purpose::MissedCall };
