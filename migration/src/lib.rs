@@ -9,7 +9,7 @@ mod m20261123_000003_event_log;
 mod m20261123_000004_safekeeping;
 mod m20261124_000005_outbox;
 mod m20261124_000006_voice;
-mod m20261128_000007_opt_out_hint;
+mod m20261128_000007_inbound_texts;
 
 /// Runs the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000004_safekeeping::Migration),
             Box::new(m20261124_000005_outbox::Migration),
             Box::new(m20261124_000006_voice::Migration),
-            Box::new(m20261128_000007_opt_out_hint::Migration),
+            Box::new(m20261128_000007_inbound_texts::Migration),
         ]
     }
 }

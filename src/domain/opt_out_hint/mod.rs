@@ -19,7 +19,15 @@ pub fn sounds_like_opt_out(body: &str) -> bool {
     }
     let words = Words::of(body);
     let rules = [asks_to_stop, asks_to_be_removed, opts_out, forbids_contact, wants_none, wants_no_more, refuses];
-    (0..words.len()).any(|at| rules.iter().any(|rule| rule(&words, at)))
+    let mut places = (0..words.len()).filter(|at| !belongs_to_instruction(&words, *at));
+    places.any(|at| rules.iter().any(|rule| rule(&words, at)))
+}
+
+/// Whether a place belongs to an instruction, as companies write it below their texts: "Reply STOP to opt out."
+fn belongs_to_instruction(words: &Words, at: usize) -> bool {
+    (0..8).any(|back| {
+        words.before(at, back) == "stop" && matches!(words.before(at, back + 1), "reply" | "text" | "send" | "respond")
+    })
 }
 
 /// Whether a phone sent the text on its own, to report a reaction to a text of ours: `Liked “…”`.
@@ -90,12 +98,14 @@ const MODIFIERS: [&str; 33] = [
 ];
 
 /// What adds nothing to a request that has been made.
-const CLOSINGS: [&str; 13] = [
+const CLOSINGS: [&str; 15] = [
     "please",
     "now",
     "already",
     "it",
     "this",
+    "these",
+    "that",
     "immediately",
     "asap",
     "thanks",
@@ -153,8 +163,8 @@ fn asks_to_stop(words: &Words, at: usize) -> bool {
     let is_number = |word: &str| word.len() >= 3 && word.bytes().all(|b| b.is_ascii_digit());
     names_texts(words, at + 1) && !is_about_driving(words, at + 1)
         || is_told_to_end(words, at + 1)
-        || matches!(verb, "stop" | "quit") && stands_alone(words, at)
-        || verb == "stop" && at == 0 && is_number(words.at(1))
+        || !matches!(verb, "end" | "cancel") && stands_alone(words, at)
+        || verb == "stop" && at == 0 && (is_number(words.at(1)) || words.at(1) == "wrong")
 }
 
 /// "…texting me", "…please sending these", but not "…texting while driving" nor "…texting her".
@@ -186,6 +196,7 @@ fn stands_alone(words: &Words, at: usize) -> bool {
         || match words.before(at, 1) {
             "please" | "just" | "said" | "say" | "must" | "guys" => true,
             "you" => !asks_back,
+            before if TEXTS.contains(&before) => (2..=4).any(|back| words.before(at, back) == "make"),
             "to" => {
                 matches!(words.before(at, 2), "you" | "guys" | "this" | "these" | "texts" | "want" | "like" | "wish")
             }
@@ -226,8 +237,10 @@ fn asks_to_be_removed(words: &Words, at: usize) -> bool {
 /// "…your list", "…the texting list", but not "…the waiting list".
 fn names_a_list(words: &Words, from: usize) -> bool {
     let named = words.clause_from(from, 6).find(|at| {
-        matches!(words.at(*at), "list" | "lists" | "system" | "thread" | "chat" | "group" | "database" | "contacts")
-            || TEXTS.contains(&words.at(*at))
+        matches!(
+            words.at(*at),
+            "list" | "lists" | "records" | "system" | "thread" | "chat" | "group" | "database" | "contacts"
+        ) || TEXTS.contains(&words.at(*at))
     });
     named.is_some_and(|at| !matches!(words.before(at, 1), "waiting" | "wait" | "guest" | "medication" | "surgery"))
 }
@@ -253,6 +266,7 @@ fn forbids_contact(words: &Words, at: usize) -> bool {
     let subject = match words.at(at) {
         "never" => words.before(at, 1),
         "not" if matches!(words.before(at, 1), "do" | "please") => words.before(at, 2),
+        "not" if matches!(words.before(at, 2), "can" | "could" | "would") && words.before(at, 1) == "you" => "",
         _ => return false,
     };
     let verb =
@@ -301,6 +315,7 @@ fn wants_none(words: &Words, at: usize) -> bool {
     };
     let is_wish = match words.at(verb) {
         "want" | "wish" | "care" | "consent" | "agree" => true,
+        "receive" | "get" | "to" => matches!(words.before(at, 1), "rather" | "prefer"),
         "need" | "like" => matches!(words.at(verb + 1), "these" | "your" | "any" | "the" | "more" | "getting"),
         _ => false,
     };

@@ -1,7 +1,7 @@
 use super::sounds_like_opt_out;
 use crate::domain::opt_out::wish;
 
-const REQUESTS: [&str; 80] = [
+const REQUESTS: [&str; 89] = [
     "please stop texting me",
     "Stop texting me!",
     "stop txting me",
@@ -82,9 +82,18 @@ const REQUESTS: [&str; 80] = [
     "I'm not interested, thanks",
     "I never signed up for this",
     "“Please stop texting me”",
+    "please stop these",
+    "Please delete me from your records",
+    "dnt text me",
+    "Can you not text me anymore",
+    "I'd rather not receive texts",
+    "I prefer not to get these messages",
+    "please discontinue",
+    "how do i make these texts stop",
+    "Stop wrong number",
 ];
 
-const OTHERS: [&str; 71] = [
+const OTHERS: [&str; 86] = [
     "",
     "hello",
     "Don't stop, I love these",
@@ -156,6 +165,21 @@ const OTHERS: [&str; 71] = [
     "The rash did not go away",
     "I never agreed to the second appointment",
     "Get me off work early, the nurse said",
+    "Your texts are great, never stop",
+    "should I stop taking aspirin before surgery",
+    "I want to quit smoking",
+    "When will the reminders stop?",
+    "Please cancel",
+    "I'd rather not get the shot",
+    "Can you not do Tuesday?",
+    "Forget my last message",
+    "Am I on the waiting list?",
+    "No more questions, thanks",
+    "Your code is 123456. Reply STOP to opt out.",
+    "SALE! Text STOP to 12345 to unsubscribe",
+    "Msg&data rates may apply. Send STOP to end messages",
+    "Acme: reply here and our staff will answer. Reply STOP to get no more texts.",
+    "Respond STOP to cancel these alerts",
 ];
 
 #[test]

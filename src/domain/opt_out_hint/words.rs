@@ -75,7 +75,7 @@ impl Words {
         let text = std::mem::take(word);
         let spelled: &[&str] = match text.as_str() {
             "" => return,
-            "dont" => &["do", "not"],
+            "dont" | "dnt" => &["do", "not"],
             "doesnt" => &["does", "not"],
             "didnt" => &["did", "not"],
             "cant" | "cannot" => &["can", "not"],
