@@ -1,5 +1,4 @@
-//! Each thread's last text that sounds like a request to stop, until a person settles it; and an index that finds a
-//! number in any account, to keep texts from numbers of ours.
+//! Adds the opt-out hint of a thread, and an index to look up a phone number in all accounts.
 
 use sea_orm_migration::prelude::*;
 

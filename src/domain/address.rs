@@ -14,15 +14,15 @@ pub fn is_e164(text: &str) -> bool {
     })
 }
 
-/// The prefixes by which Twilio names the channels other than SMS, on both sides of a text.
+/// Prefixes of the channels other than SMS. Twilio puts them on both addresses of a message.
 const CHANNELS: [&str; 2] = ["whatsapp:", "rcs:"];
 
-/// An address without the prefix of its channel: the number of ours at which a text arrived, whatever its channel.
+/// Strips the channel prefix from an address, to look up one of our phone numbers by it.
 pub fn without_channel(address: &str) -> &str {
     split_channel(address).1
 }
 
-/// The channel's prefix, empty for SMS, and the address behind it.
+/// Splits an address into its channel prefix, empty for SMS, and the rest.
 fn split_channel(address: &str) -> (&str, &str) {
     let length = CHANNELS.iter().find(|prefix| address.starts_with(**prefix)).map_or(0, |prefix| prefix.len());
     address.split_at(length)
@@ -38,7 +38,8 @@ fn is_short_code(address: &str) -> bool {
     (3..=8).contains(&address.len()) && address.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Whether this is a toll-free number of the North American plan, the only ones that can be texted.
+/// Whether this is a toll-free number of the North American Numbering Plan. Twilio supports SMS on no other toll-free
+/// numbers.
 pub fn is_toll_free(e164: &str) -> bool {
     ["+1800", "+1833", "+1844", "+1855", "+1866", "+1877", "+1888"].iter().any(|prefix| e164.starts_with(prefix))
 }

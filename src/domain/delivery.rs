@@ -49,8 +49,8 @@ impl Report {
     }
 }
 
-/// Which of two errors with the same status stands: one of ours, which is a decision, before the carrier's block, which
-/// later texts are refused for, before its other codes.
+/// Precedence among errors with the same status. Our own codes are decisions and take precedence over the carrier's;
+/// among the carrier's codes, the block takes precedence because it affects later texts.
 fn precedence(report: &Report) -> u8 {
     match report.error_code.as_deref() {
         None => 0,

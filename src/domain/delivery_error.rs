@@ -10,7 +10,7 @@ pub const ABANDONED: &str = "ABANDONED";
 pub const RESENT: &str = "RESENT";
 /// The number was released before the text left.
 pub const RELEASED: &str = "RELEASED";
-/// The recipient had become a number of ours before the text left.
+/// The recipient became one of our own phone numbers before the text was sent.
 pub const OWN_NUMBER: &str = "OWN_NUMBER";
 /// The carrier refused without a code.
 pub const REJECTED: &str = "REJECTED";

@@ -1,7 +1,7 @@
-//! Folds typographic variants of a text, so that its words can be compared.
+//! Normalizes typographic variants of a text before its words are compared.
 
-/// The text with full-width ASCII characters replaced by ASCII and without characters that are not displayed
-/// (zero-width spaces and joiners, soft hyphens, variation selectors, marks of the writing direction).
+/// Replaces full-width ASCII characters by ASCII and removes invisible characters: zero-width spaces and joiners, soft
+/// hyphens, variation selectors and directional marks.
 ///
 /// Source: Unicode, "Halfwidth and Fullwidth Forms", "General Punctuation".
 pub fn fold(text: &str) -> String {
@@ -27,8 +27,8 @@ fn to_ascii_width(c: char) -> char {
     }
 }
 
-/// Whether a character is punctuation: ASCII, Latin-1, Arabic, CJK, or of the block "General Punctuation", which has the
-/// typographic quotes and dashes. Emoji are not punctuation.
+/// Whether a character is punctuation in ASCII, Latin-1, Arabic, CJK or the block "General Punctuation" (typographic
+/// quotes and dashes). Emoji are not punctuation.
 pub fn is_punctuation(c: char) -> bool {
     c.is_ascii_punctuation()
         || matches!(

@@ -1,23 +1,23 @@
-//! What a form of Twilio's messaging webhooks is, and the text that it brings as a person can read it.
+//! Classifies the forms of Twilio's messaging webhooks and renders inbound messages as readable text.
 //! Source: Twilio, "Twilio's request to your incoming message webhook"; "Outbound message status in status callbacks".
 
-/// What a form is about.
+/// The kind of a messaging webhook's form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormKind {
-    /// A text that came in.
+    /// An inbound text.
     Text,
-    /// A delivery receipt of a text that went out.
+    /// A delivery receipt for an outbound text.
     Receipt,
-    /// The form does not say: it is what the address that it came to is for.
+    /// The form does not say. It is handled as the endpoint that received it expects.
     Unclear,
 }
 
-/// The longest `MessageType` that is shown, in bytes; Twilio's words have at most 20.
+/// The longest `MessageType` that is shown, in bytes. Twilio's values have at most 20.
 const MAX_TYPE_BYTES: usize = 32;
 
-/// Tells texts and receipts apart, for an address that was set for the wrong one must neither lose a text nor turn a
-/// receipt into one. An inbound text has the status `received` and a Body, which may be empty; a receipt has another
-/// status and no Body.
+/// Tells inbound texts and delivery receipts apart, so that a webhook URL configured for the wrong event neither loses a
+/// text nor stores a receipt as a text. An inbound text has the status `received` and a Body, possibly empty. A receipt
+/// has another status and no Body.
 pub fn kind_of(form: &[(String, String)]) -> FormKind {
     let has_body = field(form, "Body").is_some();
     match (field(form, "MessageStatus").or_else(|| field(form, "SmsStatus")), has_body) {
@@ -27,8 +27,8 @@ pub fn kind_of(form: &[(String, String)]) -> FormKind {
     }
 }
 
-/// The body of an inbound text, with what only other fields say: a location, a button that was pressed, a contact card,
-/// or the kind of a message that has nothing to read. A body is kept as it was received; a location is added to it.
+/// Renders an inbound message as text. The Body is kept as received. A location is appended to it. A message without a
+/// Body is described by its button or contact card, or else by its message type.
 pub fn readable_body(form: &[(String, String)]) -> String {
     let body = field(form, "Body").unwrap_or_default();
     match (body.trim().is_empty(), location(form)) {
@@ -59,7 +59,7 @@ fn button(form: &[(String, String)]) -> Option<String> {
     text.or_else(|| filled(form, "ButtonPayload").map(|payload| format!("Button: {payload}")))
 }
 
-/// A message without a body, location or button. Pictures and other attachments are shown by themselves.
+/// Describes a message that has no Body, location or button. Media messages need no description.
 fn other_kind(form: &[(String, String)]) -> Option<String> {
     let is_card = |content_type: &str| {
         let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -79,7 +79,7 @@ fn field<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
     form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// A field that is there and not blank.
+/// The trimmed value of a field, or `None` if it is blank or missing.
 fn filled<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
     field(form, name).map(str::trim).filter(|value| !value.is_empty())
 }

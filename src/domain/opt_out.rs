@@ -13,9 +13,9 @@ use super::folding::{fold, is_hyphen, is_punctuation};
 pub enum Wish {
     /// No more texts from this agency.
     Stop,
-    /// Texts again, by a word that every carrier takes.
+    /// Texts again, by START or UNSTOP.
     Start,
-    /// Texts again, by the word YES, which toll-free numbers do not take.
+    /// Texts again, by YES, which toll-free numbers do not support.
     Yes,
     /// To be told who this is.
     Help,
@@ -27,8 +27,8 @@ impl Wish {
         matches!(self, Self::Start | Self::Yes)
     }
 
-    /// Whether the text lifts the carrier's block between its sender and `number`, one of the agency's numbers. The
-    /// block of a toll-free number ends with START or UNSTOP only.
+    /// Whether the wish lifts the carrier's block (error 21610) between the contact and `number`, one of the agency's
+    /// phone numbers. YES does not lift the block of a toll-free number.
     pub fn lifts_block_of(self, number: &str) -> bool {
         match self {
             Self::Start => true,
@@ -45,11 +45,11 @@ const HELP: [&str; 2] = ["HELP", "INFO"];
 
 /// Reads the wish of a text, if it has one. Twilio's own reading (`OptOutType`) takes precedence.
 ///
-/// A word counts only when it is the whole text. Words that opt out are recognized regardless of case, of surrounding
-/// punctuation and quotation marks, of spaces and hyphens inside, of full-width letters and of invisible characters: a
-/// request to stop must not be missed because of how it is typed. Words that opt in, and HELP, must match exactly
-/// except for case and surrounding white space: consent is not inferred, and "Help!" from a patient is for the staff,
-/// not for an automatic reply.
+/// A word counts only when it is the whole text. Words that opt out are recognized regardless of case, surrounding
+/// punctuation and quotation marks, spaces and hyphens inside, full-width letters, and invisible characters, because the
+/// law does not require a particular spelling. Words that opt in and HELP must match exactly, except for case and
+/// surrounding white space: consent is not inferred, and "Help!" from a patient is a message to the staff that an
+/// automatic reply does not answer.
 pub fn wish(body: &str, opt_out_type: Option<&str>) -> Option<Wish> {
     let word = body.trim();
     let is_among = |words: &[&str]| words.iter().any(|known| known.eq_ignore_ascii_case(word));

@@ -1,13 +1,14 @@
-//! No text goes to a number of ours: an automatic one could be answered by another automatic one, for ever, and one of
-//! the staff would come back as if a client had written it.
+//! Texts between our own phone numbers are not sent. Automatic texts could answer each other without end, and a text of
+//! the staff would arrive at the agency itself as if a contact had written it.
 
 use super::{AccountId, Purpose};
 
-/// Whether a text of this purpose may not go to an address because of the accounts in which that is a live number.
+/// Whether a text must not be sent because its recipient is one of our own phone numbers. `holders` are the accounts in
+/// which the recipient is a live number.
 ///
-/// What the staff writes is kept from the numbers of the sender's own account, its agency's and those of other agencies.
-/// An automatic text is kept from every number on this server: two agencies must not answer each other.
-pub fn is_kept_from(purpose: Purpose, sender: AccountId, holders: &[AccountId]) -> bool {
+/// A text of the staff may not go to any number of the account that sends it. An automatic text may not go to any number
+/// on this server, so that two agencies never answer each other.
+pub fn is_forbidden_recipient(purpose: Purpose, sender: AccountId, holders: &[AccountId]) -> bool {
     match purpose {
         Purpose::Conversation => holders.contains(&sender),
         Purpose::OptOutReply | Purpose::MissedCall => !holders.is_empty(),
@@ -34,7 +35,7 @@ mod tests {
             (Purpose::MissedCall, &[], false),
             (Purpose::MissedCall, &[own], true),
         ] {
-            assert_eq!(is_kept_from(purpose, own, holders), expected, "{purpose:?} {holders:?}");
+            assert_eq!(is_forbidden_recipient(purpose, own, holders), expected, "{purpose:?} {holders:?}");
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct Model {
     pub last_message_id: Option<MessageId>,
     /// Since when the carrier refuses texts from this number to this contact (error 21610).
     pub blocked_at: Option<DateTime<Utc>>,
-    /// The last inbound message that sounds like a request to stop, until a person settles it.
+    /// The last inbound message that sounds like a request to stop; NULL after a person has settled it.
     pub opt_out_hint_id: Option<MessageId>,
     /// The inbox is ordered by it.
     pub last_activity_at: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! Keeps texts from numbers of ours, whatever channel they are addressed by.
+//! Looks up whether a recipient is one of our own phone numbers, on any channel.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::Refusal;
 use crate::domain::address::{is_e164, without_channel};
-use crate::domain::own_numbers::is_kept_from;
+use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::{AccountId, Purpose};
 use crate::store::accounts::accounts_of_numbers;
 
@@ -20,7 +20,8 @@ pub(super) async fn holders_of(conn: &impl ConnectionTrait, address: &str) -> Re
     Ok(accounts.remove(number).unwrap_or_default())
 }
 
-/// Refuses a text of the staff to a number of the account that sends it. `path` is the argument that names the recipient.
+/// Refuses a text of the staff to a number of the account that sends it. `path` is the input field that names the
+/// recipient.
 pub(super) async fn refuse_own_number(
     conn: &impl ConnectionTrait,
     sender: AccountId,
@@ -28,7 +29,7 @@ pub(super) async fn refuse_own_number(
     path: &'static str,
 ) -> Result<Result<(), Refusal>, DbErr> {
     let holders = holders_of(conn, address).await?;
-    if !is_kept_from(Purpose::Conversation, sender, &holders) {
+    if !is_forbidden_recipient(Purpose::Conversation, sender, &holders) {
         return Ok(Ok(()));
     }
     let message =

@@ -2,7 +2,7 @@
 
 use sea_orm::DbErr;
 
-use super::receive_sms::{NotAText, held_receipt};
+use super::receive_sms::{NotAText, receipt_to_quarantine};
 use super::report::report;
 use super::{Fault, Services};
 use crate::domain::delivery::Report;
@@ -56,7 +56,7 @@ pub fn receipt_of(
 }
 
 /// Takes a receipt up, in whatever order it comes and however often. One of a text that is not ours
-/// changes nothing: an account may send by other means too. Says whether the text is ours.
+/// changes nothing: an account may send by other means too. Returns whether the text is ours.
 ///
 /// # Errors
 /// When it is not stored; whoever sent it must send it again.
@@ -74,18 +74,18 @@ pub async fn receive_receipt(services: &Services, receipt: Receipt) -> Result<bo
     Ok(services.writer.run(agency, Receive { message, receipt }).await?)
 }
 
-/// Keeps a receipt that came to the address of inbound texts and is of no text of ours: its form goes to quarantine, so
-/// that an operator sees what the address is used for. Nobody is alerted. The form of a receipt is never stored as a
-/// message.
+/// Quarantines a receipt that arrived at the webhook for inbound texts and matches no text of ours, so that an operator
+/// notices the misconfigured URL. Nobody is alerted, and the receipt never becomes a message.
 ///
 /// # Errors
-/// When MessageSid, From or To is missing; or when it is not stored, and then whoever sent it must send it again.
-pub async fn hold_receipt(
+/// The outer error when the form is not stored, so that the sender must repeat it; the inner one when MessageSid, From or
+/// To is missing.
+pub async fn quarantine_receipt(
     services: &Services,
     account: AccountId,
     form: Vec<(String, String)>,
 ) -> Result<Result<InboundOutcome, NotAText>, Fault> {
-    match held_receipt(account, form) {
+    match receipt_to_quarantine(account, form) {
         Ok(text) => Ok(Ok(services.writer.quarantine(text).await?)),
         Err(not_a_text) => Ok(Err(not_a_text)),
     }

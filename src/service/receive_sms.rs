@@ -19,7 +19,7 @@ pub struct NotAText;
 /// Source: Twilio, "Twilio's request to your incoming message webhook".
 ///
 /// # Errors
-/// When it is the form of a delivery receipt, or MessageSid, From or To is missing.
+/// When the form is that of a delivery receipt, or MessageSid, From or To is missing.
 pub fn text_of(account: AccountId, form: Vec<(String, String)>) -> Result<InboundText, NotAText> {
     match kind_of(&form) {
         FormKind::Receipt => Err(NotAText),
@@ -27,11 +27,11 @@ pub fn text_of(account: AccountId, form: Vec<(String, String)>) -> Result<Inboun
     }
 }
 
-/// Reads the form of a delivery receipt as quarantine keeps it: the number of ours stands in From.
+/// Reads the form of a delivery receipt for quarantine. Our phone number is in From there, not in To.
 ///
 /// # Errors
 /// When MessageSid, From or To is missing.
-pub(super) fn held_receipt(account: AccountId, form: Vec<(String, String)>) -> Result<InboundText, NotAText> {
+pub(super) fn receipt_to_quarantine(account: AccountId, form: Vec<(String, String)>) -> Result<InboundText, NotAText> {
     let text = read(account, form)?;
     Ok(InboundText { from: text.to, to: text.from, ..text })
 }
@@ -106,7 +106,7 @@ mod tests {
         let receipt = [("MessageSid", "SM1"), ("From", "+13035550100"), ("To", "+13035560001"), ("SmsStatus", "sent")];
         assert_eq!(read_fields(&receipt).map(drop), Err(NotAText));
         let form = receipt.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        let held = held_receipt(AccountId(Uuid::nil()), form).unwrap();
+        let held = receipt_to_quarantine(AccountId(Uuid::nil()), form).unwrap();
         assert_eq!((held.to.as_str(), held.from.as_str()), ("+13035550100", "+13035560001"));
     }
 

@@ -41,7 +41,7 @@ pub(super) async fn report(
         return Ok(after);
     }
     message_writes::report(tx.conn, &after).await?;
-    // Also where the text has another error that stands, such as that it was resent meanwhile.
+    // The block counts even if the text keeps another error, such as RESENT.
     if says_blocked {
         thread_writes::block(tx.conn, after.agency_id, after.thread_id, tx.now).await?;
     }

@@ -14,9 +14,9 @@ const MAX_REASON_CHARS: usize = 2_000;
 
 /// Sets it, and notes who did and why: in the audit log, and in the history of the contact's threads.
 ///
-/// In either direction it settles the opt-out hints of all threads of the contact, also where the contact's wish is
-/// recorded already. A contact who wants texts is no longer blocked by the carrier either, as far as is known here: if the
-/// carrier does block, its next error 21610 says so. A contact who wants none keeps the blocks, for they are facts.
+/// In either direction this settles the opt-out hints of all threads of the contact, even if the opt-out itself does not
+/// change. Opting in also clears the carrier's blocks; if the carrier still blocks, the next error 21610 sets the block
+/// again. Opting out leaves the blocks, because it does not change what the carrier does.
 ///
 /// # Errors
 /// When the database fails.

@@ -33,9 +33,9 @@ const WORDS: [(&str, Keyword); 13] = [
 const TOLL_FREE: [&str; 7] = ["+1800", "+1833", "+1844", "+1855", "+1866", "+1877", "+1888"];
 
 impl Keyword {
-    /// Reads a text to a number, which is a keyword only as a whole. Keywords are for SMS; a toll-free number does not
-    /// take YES.
-    /// Source: Twilio, "Twilio support for opt-out keywords (SMS STOP filtering)": toll-free numbers.
+    /// The keyword that a text to this number consists of. Keywords apply to SMS only, and YES does not apply to toll-free
+    /// numbers.
+    /// Source: Twilio, "Twilio support for opt-out keywords (SMS STOP filtering)".
     pub(super) fn of(number: &str, body: &str) -> Option<Self> {
         let body = body.trim();
         let is_toll_free = TOLL_FREE.iter().any(|prefix| number.starts_with(prefix));

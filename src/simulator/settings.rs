@@ -164,8 +164,7 @@ impl SimulatorSettings {
     }
 }
 
-/// The channel of an address (`whatsapp:`, `rcs:`, or empty for SMS) and the number behind it. Both sides of a message
-/// are addresses of one channel.
+/// Splits an address into its channel prefix (`whatsapp:`, `rcs:`, or empty for SMS) and the number.
 pub(super) fn split_channel(address: &str) -> (&str, &str) {
     let length =
         ["whatsapp:", "rcs:"].iter().find(|prefix| address.starts_with(**prefix)).map_or(0, |prefix| prefix.len());

@@ -73,8 +73,8 @@ pub async fn holder_of(conn: &impl ConnectionTrait, account: AccountId, e164: &s
         .await
 }
 
-/// The accounts in which these numbers are live, in any agency on this server. Numbers that are live nowhere are left
-/// out.
+/// The accounts in which each of these numbers is live, across all agencies on this server. Numbers that are not live in
+/// any account are absent from the map.
 ///
 /// # Errors
 /// When the database fails.

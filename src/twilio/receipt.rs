@@ -25,7 +25,7 @@ pub(super) async fn receive(State(state): State<WebhookState>, request: Request)
 async fn take(state: &WebhookState, request: Request) -> Result<(), Refused> {
     let verified = verify(&state.services, &state.receipts_url, request).await?;
     if kind_of(&verified.form) == FormKind::Text {
-        // The address of receipts is set for inbound texts by mistake; the text must not be lost.
+        // A number's webhook is misconfigured; the text must not be lost.
         return take_text(state, verified).await;
     }
     let receipt = receipt_of(verified.account, &verified.form, &verified.query);

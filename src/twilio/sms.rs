@@ -8,7 +8,7 @@ use super::verified::{Refused, Verified, in_time, verify};
 use super::{WebhookState, twiml};
 use crate::domain::inbound_form::{FormKind, kind_of};
 use crate::rest::metrics::{ReceiptOutcome, TextOutcome};
-use crate::service::receive_receipt::{hold_receipt, receipt_of, receive_receipt};
+use crate::service::receive_receipt::{quarantine_receipt, receipt_of, receive_receipt};
 use crate::service::receive_sms::{receive_sms, text_of};
 use crate::store::writer::InboundOutcome;
 
@@ -31,14 +31,15 @@ async fn take(state: &WebhookState, request: Request) -> Result<(), Refused> {
     }
 }
 
-/// Stores an authentic inbound text, to whichever address it came.
+/// Stores an authentic inbound text, whichever webhook received it.
 pub(super) async fn take_text(state: &WebhookState, verified: Verified) -> Result<(), Refused> {
     let text = text_of(verified.account, verified.form).map_err(|_| Refused::With(StatusCode::BAD_REQUEST))?;
     state.metrics.text(outcome(receive_sms(&state.services, text).await?));
     Ok(())
 }
 
-/// A receipt at this address is set so by mistake: it is taken up as one, or held.
+/// Handles a receipt that arrived here because a status callback is misconfigured: as a receipt if it matches a text of
+/// ours, otherwise it is quarantined.
 async fn take_receipt(state: &WebhookState, verified: Verified) -> Result<(), Refused> {
     let services = &state.services;
     let receipt = receipt_of(verified.account, &verified.form, &verified.query);
@@ -50,7 +51,7 @@ async fn take_receipt(state: &WebhookState, verified: Verified) -> Result<(), Re
         state.metrics.receipt(ReceiptOutcome::Taken);
         return Ok(());
     }
-    let held = hold_receipt(services, verified.account, verified.form).await?;
+    let held = quarantine_receipt(services, verified.account, verified.form).await?;
     state.metrics.text(outcome(held.map_err(|_| Refused::With(StatusCode::BAD_REQUEST))?));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! WhatsApp and RCS: Twilio prefixes both addresses, and messages bring more than a body.
+//! WhatsApp and RCS: Twilio prefixes both addresses, and messages may have other content than a body.
 
 use partyline::domain::{MessageStatus, RoutingRung};
 use partyline::service::quarantine::assign;
@@ -48,7 +48,7 @@ async fn a_text_on_a_channel_is_routed_like_any_other_and_its_sender_is_a_contac
     assert_eq!(app.message("SM2").await.routed_by, Some(RoutingRung::Pool));
     let agency = app.agency("acme").await;
     assert_eq!(app.threads(agency).await.len(), 3);
-    // Each channel is stopped by itself.
+    // An opt-out applies to the channel on which it arrived.
     for (address, opted_out) in [(CARLA, false), ("whatsapp:+13035560001", false), ("rcs:+13035560001", true)] {
         let contacts = app.contacts_at(agency, address).await;
         assert_eq!((contacts.len(), contacts[0].opted_out_at.is_some()), (1, opted_out), "{address}");
@@ -57,7 +57,7 @@ async fn a_text_on_a_channel_is_routed_like_any_other_and_its_sender_is_a_contac
 }
 
 #[tokio::test]
-async fn what_brings_no_body_becomes_text_that_can_be_read() {
+async fn messages_without_a_body_become_readable_text() {
     let app = TestApp::start().await;
     type Fields = &'static [(&'static str, &'static str)];
     let cases: [(&str, Fields, &str); 5] = [
@@ -80,7 +80,7 @@ async fn what_brings_no_body_becomes_text_that_can_be_read() {
         app.receive(text).await;
         assert_eq!(app.message(sid).await.body, body);
     }
-    // A button that says STOP is one.
+    // A button labeled "Stop" opts out.
     app.receive(text("SM6", "whatsapp:").body("").field("ButtonText", "Stop")).await;
     assert!(app.contacts_at(app.agency("acme").await, "whatsapp:+13035560001").await[0].opted_out_at.is_some());
 }

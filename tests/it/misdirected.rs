@@ -1,4 +1,4 @@
-//! Webhook addresses that are set for the wrong kind of form: no receipt becomes a text, and no text is lost.
+//! Misconfigured webhook URLs: no receipt becomes a text, and no text is lost.
 
 use partyline::domain::{MessageStatus, QuarantineState, RoutingRung};
 use partyline::service::RefusalCode;
@@ -37,7 +37,7 @@ async fn a_receipt_at_the_address_of_texts_counts_as_the_receipt_it_is() {
 #[tokio::test]
 async fn a_receipt_that_fits_no_text_is_held_once_and_alerts_nobody() {
     let app = TestApp::start().await;
-    // Also where both sides are numbers of ours, and where the status is a word that nobody knows.
+    // Including one between two of our numbers, and one with an unknown status.
     let forms = [
         receipt("SMx", "sent"),
         receipt("SMx", "delivered"),
@@ -58,7 +58,7 @@ async fn a_receipt_that_fits_no_text_is_held_once_and_alerts_nobody() {
     assert!(
         app.events(app.agency("acme").await).await.is_empty() || app.threads(app.agency("acme").await).await.is_empty()
     );
-    // It cannot be made a text of by hand either.
+    // An operator cannot turn it into a text either.
     let refused = assign(app.services(), held[0].id, DESK).await.unwrap().unwrap_err();
     assert_eq!(refused.code, RefusalCode::Invalid);
     assert_eq!(app.quarantined().await[0].state, QuarantineState::Held);
@@ -82,7 +82,7 @@ async fn a_text_at_the_address_of_receipts_is_received() {
     let message = app.message("SM1").await;
     assert_eq!((message.body.as_str(), message.routed_by), ("hello", Some(RoutingRung::Pool)));
     assert_eq!(app.notifications_of(&message).await.len(), 2);
-    // Without a sender it is neither.
+    // Without a sender the form is invalid.
     let unsigned: Vec<_> = fields.into_iter().filter(|(name, _)| *name != "From").collect();
     assert_eq!(app.receipt("", &unsigned).await, StatusCode::BAD_REQUEST);
     let metrics = app.http.get(app.url("/metrics")).send().await.unwrap().text().await.unwrap();

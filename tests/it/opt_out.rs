@@ -86,7 +86,7 @@ async fn a_stop_counts_however_it_is_typed_and_what_only_contains_one_does_not()
     }
 }
 
-/// The carrier refuses texts from this number to Carla from now on, by a receipt for a text of the admin's.
+/// Makes the carrier block this number for Carla, by a receipt for a text of the admin.
 async fn block(app: &TestApp, number: &str, sid: &str) {
     app.receive(Text::new(format!("{sid}in")).to(number)).await;
     let thread = json!(app.thread_of(&format!("{sid}in")).await.id.to_string());
@@ -98,7 +98,7 @@ async fn block(app: &TestApp, number: &str, sid: &str) {
     assert_eq!(app.receipt(&named(&message), &failed).await, 200);
 }
 
-/// The numbers of acme whose threads with Carla the carrier blocks.
+/// The phone numbers of acme that the carrier blocks for Carla.
 async fn blocked(app: &TestApp) -> Vec<String> {
     let directory = app.directory("acme").await;
     let threads = app.threads(app.agency("acme").await).await;
@@ -164,12 +164,12 @@ async fn an_admin_lifts_blocks_by_recording_that_the_contact_wants_texts() {
         assert_eq!(answer["data"]["setOptOut"]["userErrors"], json!([]));
         assert_eq!(answer["data"]["setOptOut"]["contact"]["optedOut"], opted_out);
     };
-    // That somebody wants no texts does not change what the carrier does.
+    // Opting out does not change what the carrier does.
     set(true).await;
     assert_eq!(blocked(&app).await, [DESK, NURSES]);
     set(false).await;
     assert!(blocked(&app).await.is_empty());
-    // Also where the contact's wish is recorded so already.
+    // Even if the contact is not opted out.
     block(&app, DESK, "SM3").await;
     set(false).await;
     assert!(blocked(&app).await.is_empty());

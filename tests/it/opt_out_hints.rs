@@ -11,7 +11,7 @@ use crate::support::{TestApp, Text};
 
 const CARLA: &str = "+13035560001";
 
-/// The bodies of the hints that a user's threads show, oldest thread first.
+/// The body of each thread's hint as a user sees it, oldest thread first.
 async fn hints(app: &TestApp, token: &SecretString) -> Vec<Value> {
     let query = "{ threads(first: 100) { nodes { id optOutHint { body thread { id } } } } }";
     let answer = app.graphql(token, query, json!({})).await;
@@ -57,7 +57,7 @@ async fn the_last_text_that_sounds_like_a_request_to_stop_is_shown_to_everybody_
     }
     assert!(!is_opted_out(&app).await);
     assert_eq!(kinds(&app).await, [ActivityKind::OptOutHinted, ActivityKind::OptOutHinted]);
-    // The history names the kind, and one may still write.
+    // The activity shows the kind, and replies are still possible.
     let thread = app.all_threads(&ben).await[0].clone();
     let history = "query($id: ID!) { node(id: $id) { ... on Thread { activity { nodes { kind actor { key } } } } } }";
     let shown = app.graphql(&ben, history, json!({"id": thread})).await;
@@ -86,7 +86,7 @@ async fn an_admin_settles_the_hints_of_all_threads_of_the_contact_in_either_dire
         assert_eq!(told, expected, "the subscribers of both threads are told");
         let settled = if opted_out { ActivityKind::OptedOut } else { ActivityKind::OptedIn };
         assert_eq!(kinds(&app).await.split_off(3), [settled, settled]);
-        // Settled is settled: the same again changes nothing.
+        // Repeating it changes nothing.
         set_opt_out(&app, opted_out).await;
         assert_eq!(app.events(app.agency("acme").await).await.len(), before + 2);
     }
@@ -108,7 +108,7 @@ async fn a_real_stop_settles_the_hints_of_all_threads_and_a_yes_or_start_does_no
     let seen: Vec<_> = events.iter().map(|event| (event.kind, event.thread_id.unwrap())).collect();
     let (desk, nurses) = (app.thread_of("SM1").await.id, app.thread_of("SM6").await.id);
     assert_eq!(seen, [(EventKind::InboundMessage, nurses), (EventKind::ThreadUpdated, desk)]);
-    // Who has opted out already needs no hint.
+    // A contact who has already opted out needs no hint.
     app.receive(Text::new("SM7").body("please stop texting me")).await;
     assert_eq!(hints(&app, &ana).await, [Value::Null, Value::Null]);
     app.assert_logs_are_whole().await;

@@ -1,4 +1,4 @@
-//! No text goes to a number of ours, whoever or whatever writes it.
+//! Texts to our own phone numbers are never sent, neither by staff nor automatically.
 
 use partyline::domain::MessageStatus;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::support::directory::{ACCOUNT, DESK, NURSES, OTHER, OTHER_ACCOUNT, OTH
 use crate::support::voice::{INBOUND, STATUS, form};
 use crate::support::{TestApp, Text, wait};
 
-/// Code and path of the one error of a payload.
+/// The code and path of a payload's only error.
 fn refused(payload: &Value) -> (&str, &Value) {
     let errors = payload["userErrors"].as_array().unwrap();
     assert_eq!(errors.len(), 1, "{payload}");
@@ -25,9 +25,9 @@ async fn a_first_text_to_a_number_of_the_account_is_refused_and_leaves_nothing()
         assert!(app.contacts_at(app.agency("acme").await, to).await.is_empty());
     }
     assert!(app.outbox().await.is_empty());
-    // An agency with an account of its own may be texted like anybody else.
+    // An agency with an account of its own can be texted.
     assert_eq!(app.start_thread(&ben, OTHER, json!({})).await["userErrors"], json!([]));
-    // A number that was released is somebody else's now.
+    // A released number may belong to somebody else now.
     app.apply(&format!("agencies: [{{key: sister, phoneNumbers: [{{number: '{SISTER}', active: false}}]}}]")).await;
     let later = app.start_thread(&ben, SISTER, json!({"idempotencyKey": "later"})).await;
     assert_eq!(later["userErrors"], json!([]));

@@ -195,7 +195,7 @@ async fn senders_that_are_no_phone_number_are_kept_as_received() {
         ("88222", DESK),
         ("TWILIO", DESK),
         ("twilio", DESK),
-        // Twilio names the channel on both sides.
+        // Twilio prefixes both addresses.
         ("whatsapp:+13035560001", whatsapp.as_str()),
         ("Ärzte 24", DESK),
     ];

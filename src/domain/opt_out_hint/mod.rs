@@ -1,8 +1,8 @@
 //! Recognizes longer texts that sound like a request to stop ("please take me off your list").
 //!
-//! Such a text has no effect by itself: its thread shows a hint, and a person decides. A false alarm costs a glance and
-//! a missed request costs a person's consent, so the rules lean toward recognizing too much. They know English only.
-//! Source of the obligation: FCC, TCPA consent revocation rules in effect since 2025-04-11, which name natural words.
+//! Such a text has no automatic effect: its thread shows a hint, and a person decides. A false positive is cheaper than a
+//! missed request, so ambiguous texts are recognized. The rules cover English only.
+//! Source of the obligation: FCC, TCPA consent revocation rules in effect since 2025-04-11.
 
 mod words;
 
@@ -11,8 +11,8 @@ mod tests;
 
 use words::Words;
 
-/// Whether a text sounds like a request to stop. Texts that are a keyword (`domain::opt_out::wish`) are not for this
-/// function.
+/// Whether a text sounds like a request to stop. The caller has checked that the text is not a keyword
+/// (`domain::opt_out::wish`).
 pub fn sounds_like_opt_out(body: &str) -> bool {
     if is_reaction(body) {
         return false;
@@ -23,14 +23,14 @@ pub fn sounds_like_opt_out(body: &str) -> bool {
     places.any(|at| rules.iter().any(|rule| rule(&words, at)))
 }
 
-/// Whether a place belongs to an instruction, as companies write it below their texts: "Reply STOP to opt out."
+/// Whether a position belongs to an instruction such as "Reply STOP to opt out", which companies append to their texts.
 fn belongs_to_instruction(words: &Words, at: usize) -> bool {
     (0..8).any(|back| {
         words.before(at, back) == "stop" && matches!(words.before(at, back + 1), "reply" | "text" | "send" | "respond")
     })
 }
 
-/// Whether a phone sent the text on its own, to report a reaction to a text of ours: `Liked “…”`.
+/// Whether the text is a reaction that a phone reports as a text, such as `Liked “…”`.
 fn is_reaction(body: &str) -> bool {
     const BEGINNINGS: [&str; 9] = [
         "Liked ",
@@ -47,7 +47,7 @@ fn is_reaction(body: &str) -> bool {
     BEGINNINGS.iter().any(|beginning| body.starts_with(beginning)) && body.contains(['"', '\u{201C}', '\u{AB}'])
 }
 
-/// What is sent.
+/// Nouns for messages.
 const TEXTS: [&str; 9] = [
     "texts",
     "reminders",
@@ -60,7 +60,7 @@ const TEXTS: [&str; 9] = [
     "communications",
 ];
 
-/// What may stand between a verb and [`TEXTS`].
+/// Words that may come between a verb and a noun of [`TEXTS`].
 const MODIFIERS: [&str; 33] = [
     "the",
     "these",
@@ -97,7 +97,7 @@ const MODIFIERS: [&str; 33] = [
     "me",
 ];
 
-/// What adds nothing to a request that has been made.
+/// Words that may follow a complete request without changing its meaning.
 const CLOSINGS: [&str; 15] = [
     "please",
     "now",
@@ -116,13 +116,13 @@ const CLOSINGS: [&str; 15] = [
     "stop",
 ];
 
-/// Whether the words from here to the end of the clause add nothing.
+/// Whether the clause ends before `from`, or only [`CLOSINGS`] follow until its end.
 fn closes(words: &Words, from: usize) -> bool {
     let mut rest = words.clause_from(from, 32);
     words.begins_at(from) || words.ends_after(rest.end - 1) && rest.all(|at| CLOSINGS.contains(&words.at(at)))
 }
 
-/// Whether the clause goes on with what is sent, after modifiers.
+/// Whether a noun for messages follows at `from`, possibly after modifiers.
 fn names_texts(words: &Words, from: usize) -> bool {
     for at in words.clause_from(from, 6) {
         let word = words.at(at);
@@ -136,13 +136,13 @@ fn names_texts(words: &Words, from: usize) -> bool {
     false
 }
 
-/// Whether the verb at this place is denied: "don't stop", "I do not want to stop", but not "why don't you stop" nor
-/// "if you do not stop".
-fn is_denied(words: &Words, at: usize) -> bool {
+/// Whether the verb at this position is negated: "don't stop", "I do not want to stop". "Why don't you stop" and "if you
+/// do not stop" are requests.
+fn is_negated(words: &Words, at: usize) -> bool {
     const BETWEEN: [&str; 12] =
         ["ever", "please", "just", "really", "even", "to", "want", "need", "wish", "like", "mean", "have"];
-    let denial = (1..=5).find(|back| !BETWEEN.contains(&words.before(at, *back)));
-    let Some(back) = denial.filter(|back| matches!(words.before(at, *back), "not" | "never")) else { return false };
+    let negation = (1..=5).find(|back| !BETWEEN.contains(&words.before(at, *back)));
+    let Some(back) = negation.filter(|back| matches!(words.before(at, *back), "not" | "never")) else { return false };
     !(back + 1..=back + 4).any(|further| words.before(at, further) == "if")
 }
 
@@ -157,18 +157,18 @@ fn asks_to_stop(words: &Words, at: usize) -> bool {
         return true;
     }
     let is_verb = matches!(verb, "stop" | "quit" | "cease" | "discontinue" | "end" | "cancel");
-    if !is_verb || is_denied(words, at) || NOT_VERBS_AFTER.contains(&words.before(at, 1)) {
+    if !is_verb || is_negated(words, at) || NOT_VERBS_AFTER.contains(&words.before(at, 1)) {
         return false;
     }
     let is_number = |word: &str| word.len() >= 3 && word.bytes().all(|b| b.is_ascii_digit());
     names_texts(words, at + 1) && !is_about_driving(words, at + 1)
-        || is_told_to_end(words, at + 1)
+        || names_activity(words, at + 1)
         || !matches!(verb, "end" | "cancel") && stands_alone(words, at)
         || verb == "stop" && at == 0 && (is_number(words.at(1)) || words.at(1) == "wrong")
 }
 
-/// "…texting me", "…please sending these", but not "…texting while driving" nor "…texting her".
-fn is_told_to_end(words: &Words, from: usize) -> bool {
+/// The activity that is to stop: "texting me", "please sending these", but not "texting while driving" or "texting her".
+fn names_activity(words: &Words, from: usize) -> bool {
     let activity = words.clause_from(from, 3).find(|at| !matches!(words.at(*at), "please" | "with" | "the" | "all"));
     let Some(at) = activity else { return false };
     let object = words.at(at + 1);
@@ -186,7 +186,7 @@ fn is_about_driving(words: &Words, from: usize) -> bool {
     words.clause_from(from, 5).any(|at| matches!(words.at(at), "while" | "driving"))
 }
 
-/// "Stop, please", "can you stop", "I asked you to stop": nothing follows that says what is to stop.
+/// A request that does not say what is to stop: "stop, please", "can you stop", "I asked you to stop".
 fn stands_alone(words: &Words, at: usize) -> bool {
     if !closes(words, at + 1) {
         return false;
@@ -212,29 +212,31 @@ fn asks_to_be_removed(words: &Words, at: usize) -> bool {
     }
     let object = words.at(at + 1);
     match verb {
-        "remove" | "delete" | "erase" | "drop" | "lose" | "forget" | "block" if !is_denied(words, at) => match object {
-            "me" | "us" if matches!(verb, "remove" | "delete" | "drop") => {
-                closes(words, at + 2) || words.at(at + 2) == "from" && names_a_list(words, at + 3)
+        "remove" | "delete" | "erase" | "drop" | "lose" | "forget" | "block" if !is_negated(words, at) => {
+            match object {
+                "me" | "us" if matches!(verb, "remove" | "delete" | "drop") => {
+                    closes(words, at + 2) || words.at(at + 2) == "from" && names_a_list(words, at + 3)
+                }
+                "my" | "this" | "our" if verb != "block" => {
+                    let thing =
+                        matches!(words.at(at + 2), "number" | "phone" | "cell" | "info" | "information" | "contact");
+                    thing && !words.clause_from(at + 2, 8).any(|at| matches!(words.at(at), "waiting" | "schedule"))
+                }
+                "from" => verb == "remove" && names_a_list(words, at + 2),
+                _ => verb == "remove" && words.before(at, 1) == "please" && words.ends_after(at),
             }
-            "my" | "this" | "our" if verb != "block" => {
-                let thing =
-                    matches!(words.at(at + 2), "number" | "phone" | "cell" | "info" | "information" | "contact");
-                thing && !words.clause_from(at + 2, 8).any(|at| matches!(words.at(at), "waiting" | "schedule"))
-            }
-            "from" => verb == "remove" && names_a_list(words, at + 2),
-            _ => verb == "remove" && words.before(at, 1) == "please" && words.ends_after(at),
-        },
+        }
         "take" | "get" | "drop" => {
             let is_own = matches!(object, "me" | "us" | "my" | "this");
             let off = words.clause_from(at + 2, 3).find(|at| words.at(*at) == "off");
             let rest = off.map(|off| off + 1 + usize::from(words.at(off + 1) == "of"));
-            is_own && !is_denied(words, at) && rest.is_some_and(|rest| closes(words, rest))
+            is_own && !is_negated(words, at) && rest.is_some_and(|rest| closes(words, rest))
         }
         _ => false,
     }
 }
 
-/// "…your list", "…the texting list", but not "…the waiting list".
+/// "your list", "the texting list", but not "the waiting list".
 fn names_a_list(words: &Words, from: usize) -> bool {
     let named = words.clause_from(from, 6).find(|at| {
         matches!(
@@ -255,10 +257,10 @@ fn opts_out(words: &Words, at: usize) -> bool {
         }
         _ => false,
     };
-    opts && !is_denied(words, at)
+    opts && !is_negated(words, at)
 }
 
-/// "Do not contact me again", "never text this number", but not "don't text me after nine" nor "I don't text".
+/// "Do not contact me again", "never text this number", but not "don't text me after nine" or "I don't text".
 fn forbids_contact(words: &Words, at: usize) -> bool {
     const SUBJECTS: [&str; 10] = ["i", "we", "he", "she", "they", "you", "it", "people", "who", "ive"];
     const CONDITIONS: [&str; 11] =
@@ -359,7 +361,7 @@ fn wants_no_more(words: &Words, at: usize) -> bool {
 /// "Leave me alone", "not interested", "cease and desist", "I never signed up for this".
 fn refuses(words: &Words, at: usize) -> bool {
     match (words.at(at), words.at(at + 1), words.at(at + 2)) {
-        ("leave", "me" | "us", "alone") | ("cease", "and", "desist") => !is_denied(words, at),
+        ("leave", "me" | "us", "alone") | ("cease", "and", "desist") => !is_negated(words, at),
         ("go", "away", _) => words.begins_at(at) && closes(words, at + 2),
         ("not", "interested", next) => closes(words, at + 2) || matches!(next, "anymore" | "thanks"),
         ("not" | "never", "sign" | "signed" | "subscribe" | "subscribed" | "agree" | "agreed", _) => {

@@ -1,10 +1,10 @@
-//! The words of a text in one spelling, with the ends of its clauses.
+//! Splits a text into words of one spelling and marks the ends of its clauses.
 
 use std::ops::Range;
 
 use crate::domain::folding::{fold, is_apostrophe, is_double_quote};
 
-/// A text as its words. Positions beyond either end read as an empty word.
+/// The words of a text. A position outside the text reads as an empty word.
 pub(super) struct Words(Vec<Word>);
 
 struct Word {
@@ -14,8 +14,8 @@ struct Word {
 }
 
 impl Words {
-    /// Reads a text. What stands between quotation marks is somebody else's words and is left out, unless the whole
-    /// text does.
+    /// Splits a text. Quoted passages are left out because they are not the sender's own words, unless the whole text is
+    /// quoted.
     pub(super) fn of(body: &str) -> Self {
         let folded = fold(body);
         let text = folded.trim().trim_matches(is_double_quote);
@@ -25,7 +25,7 @@ impl Words {
                 words.push(&mut word);
                 quoted = !quoted;
             } else if quoted {
-                // Somebody else's words.
+                // Quoted passages are left out.
             } else if c.is_alphanumeric() {
                 word.extend(c.to_lowercase());
             } else if !is_apostrophe(c) {
@@ -54,7 +54,7 @@ impl Words {
         position.checked_sub(back).map_or("", |position| self.at(position))
     }
 
-    /// Whether a clause ends after the word at a position, or the text before it.
+    /// Whether a clause ends after the word at a position; true for positions beyond the end of the text.
     pub(super) fn ends_after(&self, position: usize) -> bool {
         self.0.get(position).is_none_or(|word| word.ends_clause)
     }

@@ -58,13 +58,14 @@ impl QuarantinedMessage {
         &self.model.to_address
     }
 
-    /// What it says, as its thread would show it.
+    /// The message as its thread would show it. Null if the form has no body.
     async fn body(&self) -> Option<String> {
         Some(readable_body(&self.form)).filter(|body| !body.is_empty() || self.value("Body").is_some())
     }
 
-    /// Why it is here: UNMATCHED, no active number of the account is the one that it was sent to, or REFUSED, it could
-    /// not be stored as a message, or is a delivery receipt that came to the address of inbound texts.
+    /// Why the message is in quarantine. UNMATCHED: it was sent to a number that is not an active number of the account.
+    /// REFUSED: it could not be stored as a message, or it is a delivery receipt that arrived at the webhook for inbound
+    /// texts and matches no text.
     async fn reason(&self) -> &str {
         &self.model.reason
     }

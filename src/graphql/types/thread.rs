@@ -204,10 +204,10 @@ impl Thread {
         self.find_last_message(ctx).await.transpose()
     }
 
-    /// The last inbound text that sounds like a request to stop ("please take me off your list"), or null. Such a text
-    /// has no effect by itself. The hint stands, for all viewers alike, until an ADMIN records the contact's wish with
-    /// `setOptOut`, in either direction, or the contact opts out by a keyword such as STOP; both settle the hints of all
-    /// threads of the contact.
+    /// The last inbound text of this thread that sounds like a request to stop, such as "please take me off your list".
+    /// Null if there is none. Such a text has no automatic effect. The hint is the same for all viewers and remains until
+    /// an ADMIN calls `setOptOut` for the contact, in either direction, or the contact opts out with a keyword such as
+    /// STOP. Both settle the hints of all threads of the contact.
     async fn opt_out_hint(&self, ctx: &Context<'_>) -> Option<Result<Message>> {
         self.find_opt_out_hint(ctx).await.transpose()
     }

@@ -7,7 +7,7 @@ use super::rows::Legs;
 use crate::domain::call::status;
 use crate::domain::hours::is_quiet;
 use crate::domain::opt_out::gate;
-use crate::domain::own_numbers::is_kept_from;
+use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::{CallEnd, CallStage, Direction, NotificationKind, PoolId, Purpose, UserId, address::can_be_texted};
 use crate::entity::call;
 use crate::service::compose::{Outgoing, queue, wishes};
@@ -116,7 +116,7 @@ async fn text_back(tx: &mut Tx<'_>, directory: &Directory, call: &call::Model) -
         return Ok(());
     }
     let holders = holders_of(tx.conn, &contact.phone).await?;
-    if is_kept_from(Purpose::MissedCall, call.twilio_account_id, &holders) {
+    if is_forbidden_recipient(Purpose::MissedCall, call.twilio_account_id, &holders) {
         return Ok(());
     }
     let outgoing = Outgoing { body: text, sender: None, extension: None, purpose: Purpose::MissedCall };

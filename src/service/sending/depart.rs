@@ -10,7 +10,7 @@ use crate::domain::address::own_address;
 use crate::domain::delivery::Report;
 use crate::domain::delivery_error::{BLOCKED, EXPIRED, OPTED_OUT, OWN_NUMBER, RELEASED};
 use crate::domain::opt_out::{Barred, gate};
-use crate::domain::own_numbers::is_kept_from;
+use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::pace::Pace;
 use crate::domain::{AccountId, AgencyId, MessageId, MessageStatus, OutboxState, PhoneNumberId};
 use crate::entity::{message, outbox, phone_number};
@@ -110,7 +110,7 @@ impl Unit for Depart {
             Err(Barred::Blocked) => return give_up(tx, &directory, &message, BLOCKED).await,
         }
         let holders = holders_of(tx.conn, &contact.phone).await?;
-        if is_kept_from(row.purpose, message.twilio_account_id, &holders) {
+        if is_forbidden_recipient(row.purpose, message.twilio_account_id, &holders) {
             return give_up(tx, &directory, &message, OWN_NUMBER).await;
         }
         if tx.now - message.created_at > STALE_AFTER {

@@ -147,8 +147,8 @@ impl Inbound<'_> {
         Ok(taken.map(|(_, account, sid, _)| (account, sid)).collect())
     }
 
-    /// For texts that may be answered automatically: those of their senders that are numbers on this server, with the
-    /// accounts in which they are live. Where Twilio answers, nothing is read.
+    /// The senders that are phone numbers on this server, among the texts that Partyline may answer automatically. Reads
+    /// nothing for agencies whose replies Twilio sends.
     async fn own_senders(
         &self,
         jobs: &[InboundJob],

@@ -12,7 +12,7 @@ use crate::domain::address::{MAX_ADDRESS_CHARS, can_be_texted, without_channel};
 use crate::domain::inbound::{Reception, receive};
 use crate::domain::opt_out::{self, Wish, Wishes, gate, wish};
 use crate::domain::opt_out_hint::sounds_like_opt_out;
-use crate::domain::own_numbers::is_kept_from;
+use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::segments::segments;
 use crate::domain::{
     AccountId, ActivityId, ActivityKind, AgencyId, ContactId, Direction, EventKind, ExtensionId, MediaId, MediaState,
@@ -36,9 +36,9 @@ pub struct InboundText {
     pub message_sid: String,
     /// The sender, as received.
     pub from: String,
-    /// The number it was sent to, as received: with the prefix of its channel.
+    /// The address it was sent to, as received, including a channel prefix.
     pub to: String,
-    /// The text itself, with what only other fields of the form say.
+    /// The readable body (`domain::inbound_form`).
     pub body: String,
     /// Twilio's own reading of a STOP, START or HELP.
     pub opt_out_type: Option<String>,
@@ -51,12 +51,12 @@ pub struct InboundText {
 }
 
 impl InboundText {
-    /// The number of ours that it was sent to, whatever its channel.
+    /// The phone number it was sent to, without a channel prefix.
     pub fn number(&self) -> &str {
         without_channel(&self.to)
     }
 
-    /// What it asks for.
+    /// The opt-out, opt-in or help wish that the text expresses.
     pub fn wish(&self) -> Option<Wish> {
         wish(&self.body, self.opt_out_type.as_deref())
     }
@@ -90,7 +90,7 @@ pub(super) struct Known {
     pub(super) threads: HashMap<(AgencyId, PhoneNumberId, ContactId), thread::Model>,
     pub(super) directories: HashMap<AgencyId, Arc<Directory>>,
     pub(super) last_holders: HashMap<(AccountId, String), AgencyId>,
-    /// Senders that are numbers on this server, with the accounts in which they are live.
+    /// The senders that are phone numbers on this server, with the accounts in which they are live.
     pub(super) own_senders: HashMap<String, Vec<AccountId>>,
 }
 
@@ -181,7 +181,7 @@ impl<'a> Planner<'a> {
         if let Some(wish) = wish {
             apply_wish(wish, text.number(), thread);
         }
-        // Whoever has opted out already needs no hint.
+        // A contact who has already opted out needs no hint.
         let is_hint = wish.is_none() && !opted_out && sounds_like_opt_out(&text.body);
         if is_hint {
             thread.opt_out_hint_id = Some(id);
@@ -293,8 +293,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The contact of a text, made or taken up into the plan, with its provider, what answers the contact's wish, and
-    /// whether the contact has opted out.
+    /// Creates the contact of a text or adds it to the plan. Returns its id, its provider, the automatic reply, and whether
+    /// the contact has opted out.
     fn contact(
         &mut self,
         directory: &Directory,
@@ -341,9 +341,9 @@ impl<'a> Planner<'a> {
         }
         let of = &directory.agency;
         let holders = self.known.own_senders.get(without_channel(&text.from));
-        let is_own = holders.is_some_and(|holders| is_kept_from(Purpose::OptOutReply, text.account, holders));
+        let is_own = holders.is_some_and(|holders| is_forbidden_recipient(Purpose::OptOutReply, text.account, holders));
         let answer = match wish {
-            // Twilio answers, or nobody may.
+            // Twilio replies, or no reply may be sent.
             _ if of.opt_out_replies == OptOutReplies::Twilio || !can_be_texted(&text.from) || is_own => None,
             Some(Wish::Stop) if is_first_stop => {
                 Some(of.stop_reply.clone().unwrap_or_else(|| opt_out::stop_reply(&of.name)))

@@ -140,7 +140,7 @@ impl Writer {
         self.store(text, false).await
     }
 
-    /// Keeps an authentic form in quarantine that is not to become a message, and answers when that is durable.
+    /// Stores an authentic form in quarantine without trying to make it a message; answers when that is durable.
     ///
     /// # Errors
     /// When it is not stored.
@@ -220,8 +220,8 @@ enum Job {
 
 struct InboundJob {
     text: InboundText,
-    /// The text goes to quarantine as it came: the database refused it when it was alone, or it is not to become a
-    /// message.
+    /// The text goes to quarantine as received, because the database refused it in a batch of its own or because it must
+    /// not become a message.
     refused: bool,
     reply: oneshot::Sender<Result<InboundOutcome, WriteError>>,
 }

@@ -147,7 +147,7 @@ async fn a_block_that_a_receipt_reports_later_counts_like_one_that_is_reported_a
         fields.extend(code.map(|code| ("ErrorCode", code)));
         assert_eq!(app.receipt(query, &fields).await, StatusCode::OK);
     };
-    // After the carrier has accepted the text, and after another error with the same status.
+    // First after the carrier has accepted the text, then also after another error with the same status.
     for (n, before) in [None, Some("30008")].into_iter().enumerate() {
         let message = queued(&app, &format!("text {n}")).await;
         let (query, sid) = (named(&message), format!("SMx{n}"));
@@ -160,7 +160,7 @@ async fn a_block_that_a_receipt_reports_later_counts_like_one_that_is_reported_a
         assert!(blocked_at().await.is_some(), "{before:?}");
         app.receive(Text::new(format!("SMstart{n}")).body("START")).await;
         assert_eq!(blocked_at().await, None);
-        // The same receipt once more, or an older one, says nothing new.
+        // A repeated or older receipt changes nothing.
         send(&query, &sid, "failed", Some("21610")).await;
         send(&query, &sid, "failed", Some("30008")).await;
         assert_eq!(blocked_at().await, None);
@@ -172,7 +172,7 @@ async fn a_block_is_taken_up_from_a_receipt_for_a_text_that_was_resent_meanwhile
     let app = TestApp::start().await;
     app.receive(Text::new("SM0")).await;
     let message = queued(&app, "in doubt").await;
-    // The attempt is cut off, and nobody finds out what came of it.
+    // The attempt is cut off, and its outcome stays unknown.
     let row = app.outbox().await.remove(0);
     next(app.services(), row.agency_id, row.phone_number_id).await.unwrap();
     app.clock.advance(Duration::from_secs(26));

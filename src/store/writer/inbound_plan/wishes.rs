@@ -1,4 +1,4 @@
-//! What a text that opts out or in changes about the contact's threads.
+//! Applies an opt-out or opt-in to the threads of its contact.
 
 use sea_orm::DbErr;
 
@@ -9,8 +9,8 @@ use crate::entity::{event, thread};
 use crate::store::Directory;
 
 impl Planner<'_> {
-    /// What a contact asks of one number holds for all of them: the wish is applied to the contact's other threads, and
-    /// the subscribers of those that change are told.
+    /// Applies a wish expressed on one thread to the contact's other threads, and publishes an event for each thread that
+    /// changes.
     pub(super) fn apply_to_other_threads(
         &mut self,
         wish: Wish,
@@ -30,7 +30,7 @@ impl Planner<'_> {
             .filter(|thread| apply_wish(wish, e164(thread.phone_number_id), &mut (*thread).clone()))
             .map(|thread| thread.phone_number_id)
             .collect();
-        // The order of the log does not depend on that of a map.
+        // Events are appended in a stable order.
         others.sort_unstable();
         for other in others {
             let thread = self.thread(agency, other, contact);
@@ -52,8 +52,8 @@ impl Planner<'_> {
     }
 }
 
-/// What a contact's wish changes about one of the contact's threads, whose number is given. Says whether it changed
-/// anything.
+/// Applies a contact's wish to one of the contact's threads, on the phone number `number`. Returns whether the thread
+/// changed.
 pub(super) fn apply_wish(wish: Wish, number: &str, thread: &mut thread::Model) -> bool {
     let before = (thread.blocked_at, thread.opt_out_hint_id);
     if wish.lifts_block_of(number) {
