@@ -9,6 +9,7 @@ mod m20261123_000003_event_log;
 mod m20261123_000004_safekeeping;
 mod m20261124_000005_outbox;
 mod m20261124_000006_voice;
+mod m20261128_000007_inbound_texts;
 mod m20261128_000008_carrier_answers;
 mod m20261128_000009_leg_caller_id;
 mod m20261128_000010_voicemails_of_calls;
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000004_safekeeping::Migration),
             Box::new(m20261124_000005_outbox::Migration),
             Box::new(m20261124_000006_voice::Migration),
+            Box::new(m20261128_000007_inbound_texts::Migration),
             Box::new(m20261128_000008_carrier_answers::Migration),
             Box::new(m20261128_000009_leg_caller_id::Migration),
             Box::new(m20261128_000010_voicemails_of_calls::Migration),

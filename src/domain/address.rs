@@ -16,22 +16,40 @@ pub fn is_e164(text: &str) -> bool {
     })
 }
 
+/// Prefixes of the channels other than SMS. Twilio puts them on both addresses of a message.
+const CHANNELS: [&str; 2] = ["whatsapp:", "rcs:"];
+
+/// Strips the channel prefix from an address, to look up one of our phone numbers by it.
+pub fn without_channel(address: &str) -> &str {
+    split_channel(address).1
+}
+
+/// Splits an address into its channel prefix, empty for SMS, and the rest.
+fn split_channel(address: &str) -> (&str, &str) {
+    let length = CHANNELS.iter().find(|prefix| address.starts_with(**prefix)).map_or(0, |prefix| prefix.len());
+    address.split_at(length)
+}
+
 /// Whether a text can be sent to an address. Names (`TWILIO`) and withheld caller IDs cannot be texted.
 pub fn can_be_texted(address: &str) -> bool {
-    let plain = address.strip_prefix(WHATSAPP).unwrap_or(address);
-    (is_e164(plain) && !is_withheld(plain)) || (plain == address && is_short_code(address))
+    let (channel, plain) = split_channel(address);
+    (is_e164(plain) && !is_withheld(plain)) || (channel.is_empty() && is_short_code(address))
 }
 
 fn is_short_code(address: &str) -> bool {
     (3..=8).contains(&address.len()) && address.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The form of one of our numbers in which it speaks to this address: each channel has its own.
-pub fn own_address(number: &str, to: &str) -> String {
-    if to.starts_with(WHATSAPP) { format!("{WHATSAPP}{number}") } else { number.to_owned() }
+/// Whether this is a toll-free number of the North American Numbering Plan. Twilio supports SMS on no other toll-free
+/// numbers.
+pub fn is_toll_free(e164: &str) -> bool {
+    ["+1800", "+1833", "+1844", "+1855", "+1866", "+1877", "+1888"].iter().any(|prefix| e164.starts_with(prefix))
 }
 
-const WHATSAPP: &str = "whatsapp:";
+/// The form of one of our numbers in which it speaks to this address: each channel has its own.
+pub fn own_address(number: &str, to: &str) -> String {
+    format!("{}{number}", split_channel(to).0)
+}
 
 /// Whether an address may stand for a contact at all.
 pub fn is_contact_address(text: &str) -> bool {
@@ -54,7 +72,7 @@ mod tests {
 
     #[test]
     fn numbers_and_short_codes_can_be_texted() {
-        for good in ["+13035550100", "88222", "whatsapp:+13035550100"] {
+        for good in ["+13035550100", "88222", "whatsapp:+13035550100", "rcs:+13035550100"] {
             assert!(can_be_texted(good), "{good}");
         }
         for bad in [
@@ -62,7 +80,9 @@ mod tests {
             "",
             "12",
             "whatsapp:88222",
+            "rcs:acme",
             "messenger:+13035550100",
+            "whatsapp:whatsapp:+13035550100",
             "anonymous",
             "+266696687",
             "whatsapp:+8656696",
@@ -70,7 +90,31 @@ mod tests {
             assert!(!can_be_texted(bad), "{bad}");
         }
         assert_eq!(own_address("+13035550100", "whatsapp:+13035560001"), "whatsapp:+13035550100");
+        assert_eq!(own_address("+13035550100", "rcs:+13035560001"), "rcs:+13035550100");
         assert_eq!(own_address("+13035550100", "88222"), "+13035550100");
+    }
+
+    #[test]
+    fn the_prefix_of_a_channel_is_taken_off_once() {
+        for (address, plain) in [
+            ("whatsapp:+13035550100", "+13035550100"),
+            ("rcs:+13035550100", "+13035550100"),
+            ("rcs:acme_agent", "acme_agent"),
+            ("whatsapp:", ""),
+            ("whatsapp:rcs:+1", "rcs:+1"),
+            ("WhatsApp:+13035550100", "WhatsApp:+13035550100"),
+            ("messenger:123", "messenger:123"),
+            ("+13035550100", "+13035550100"),
+            ("", ""),
+        ] {
+            assert_eq!(without_channel(address), plain, "{address}");
+        }
+    }
+
+    #[test]
+    fn toll_free_numbers_are_known_by_their_prefix() {
+        assert!(is_toll_free("+18005550100") && is_toll_free("+18885550100"));
+        assert!(!is_toll_free("+18085550100") && !is_toll_free("+13035550100") && !is_toll_free("+448005550100"));
     }
 
     #[test]

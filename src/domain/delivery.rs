@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::delivery_error::BLOCKED;
 use super::{AccountTrouble, MessageStatus};
 
 /// What has been reported of a text: how far it got, and the error that goes with that.
@@ -43,8 +44,19 @@ impl Report {
     #[must_use]
     pub fn join(self, other: Self) -> Self {
         // Of two that say the same, one error is chosen by its name, not by its arrival.
-        let key = |report: &Self| (rank(report.status), report.error_code.clone());
+        let key = |report: &Self| (rank(report.status), precedence(report), report.error_code.clone());
         if key(&other) > key(&self) { other } else { self }
+    }
+}
+
+/// Precedence among errors with the same status. Our own codes are decisions and take precedence over the carrier's;
+/// among the carrier's codes, the block takes precedence because it affects later texts.
+fn precedence(report: &Report) -> u8 {
+    match report.error_code.as_deref() {
+        None => 0,
+        Some(BLOCKED) => 2,
+        Some(code) if code.bytes().all(|b| b.is_ascii_digit()) => 1,
+        Some(_) => 3,
     }
 }
 
@@ -184,6 +196,19 @@ mod tests {
         assert_eq!(undelivered.clone().join(delivered.clone()), delivered);
         assert_eq!(delivered.clone().join(undelivered.clone()), delivered);
         assert_eq!(Report::of(MessageStatus::Unknown).join(undelivered.clone()), undelivered);
+    }
+
+    #[test]
+    fn of_two_errors_with_one_status_ours_stands_then_the_block_then_any_other() {
+        let failed = |code: &str| Report::failed(MessageStatus::Failed, code);
+        let ascending =
+            [Report::of(MessageStatus::Failed), failed("10000"), failed("30008"), failed(BLOCKED), failed("RESENT")];
+        for (at, lower) in ascending.iter().enumerate() {
+            for higher in &ascending[at..] {
+                assert_eq!(lower.clone().join(higher.clone()), *higher);
+                assert_eq!(higher.clone().join(lower.clone()), *higher);
+            }
+        }
     }
 
     #[test]

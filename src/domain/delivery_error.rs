@@ -13,6 +13,8 @@ pub const ABANDONED: &str = "ABANDONED";
 pub const RESENT: &str = "RESENT";
 /// The number was released before the text left.
 pub const RELEASED: &str = "RELEASED";
+/// The recipient became one of our own phone numbers before the text was sent.
+pub const OWN_NUMBER: &str = "OWN_NUMBER";
 /// The carrier refused without a code.
 pub const REJECTED: &str = "REJECTED";
 /// The carrier filters texts from this number to this contact, who texted STOP to it.
@@ -41,6 +43,7 @@ pub fn actor(code: &str) -> Option<ErrorActor> {
 const CODES: &[Entry] = &[
     (OPTED_OUT, Staff, "The contact opted out before the text was sent."),
     (EXPIRED, Operator, "The text could not be handed to the carrier for four hours and was not sent."),
+    (OWN_NUMBER, Staff, "The recipient is one of your own phone numbers; the text was not sent."),
     (RELEASED, Admin, "The number was released before the text was sent."),
     (REJECTED, Operator, "The carrier refused the text without a reason."),
     ("10001", Operator, "The Twilio account is not active."),
@@ -67,7 +70,7 @@ const CODES: &[Entry] = &[
     ("21606", Operator, "Our number cannot send texts, or does not belong to the Twilio account."),
     ("21608", Operator, "A trial account at Twilio can only text numbers that were verified there."),
     ("21609", Operator, "Twilio cannot use this server's public URL to report what became of the text."),
-    (BLOCKED, Staff, "The contact texted STOP to this number, and the carrier blocks it until they text START to it."),
+    (BLOCKED, Staff, "The contact texted STOP to this number, and the carrier blocks it until they text START."),
     ("21611", Operator, "The carrier's queue for our number is full."),
     ("21612", Admin, "The carrier cannot send a text from our number to this one."),
     ("21614", Staff, "The contact's number is not a mobile number."),

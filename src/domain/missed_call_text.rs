@@ -17,7 +17,7 @@ pub struct Missed<'a> {
     pub caller: &'a str,
     /// The number that was called.
     pub number: &'a str,
-    /// Whether the caller's number is one of the agency's own.
+    /// Whether the caller's number is a live number of an agency on this server.
     pub is_own_number: bool,
     /// The countries that the agency calls; `None` means the country of `number`.
     pub countries: Option<Vec<String>>,
@@ -42,8 +42,8 @@ pub enum NotTexted {
     /// The agency does not call this number.
     #[error("the number cannot be called: {0}")]
     NotCalled(Undialled),
-    /// The number is one of the agency's own.
-    #[error("the number is one of the agency's own")]
+    /// The number is a live number of an agency on this server.
+    #[error("the number belongs to an agency on this server")]
     OwnNumber,
     /// The contact opted out, or the carrier blocks the number for the contact.
     #[error("the contact is not to be texted")]

@@ -182,6 +182,8 @@ words! {
         OptedOut = "OPTED_OUT",
         /// Its contact wants texts again.
         OptedIn = "OPTED_IN",
+        /// The contact sent a text that sounds like a request to stop.
+        OptOutHinted = "OPT_OUT_HINTED",
     }
     /// What an event of an agency's log tells.
     EventKind {

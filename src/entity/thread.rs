@@ -30,6 +30,8 @@ pub struct Model {
     pub last_message_id: Option<MessageId>,
     /// Since when the carrier refuses texts from this number to this contact (error 21610).
     pub blocked_at: Option<DateTime<Utc>>,
+    /// The last inbound message that sounds like a request to stop; NULL after a person has settled it.
+    pub opt_out_hint_id: Option<MessageId>,
     /// The inbox is ordered by it.
     pub last_activity_at: DateTime<Utc>,
     /// How many inbound messages there are; read marks count against it.
@@ -68,6 +70,7 @@ impl Model {
             escalate_at: None,
             last_message_id: None,
             blocked_at: None,
+            opt_out_hint_id: None,
             last_activity_at: now,
             inbound_count: 0,
             answered_count: 0,

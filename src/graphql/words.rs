@@ -240,6 +240,8 @@ pub enum ThreadActivityKind {
     OptedOut,
     /// Its contact wants texts again.
     OptedIn,
+    /// The contact sent a text that sounds like a request to stop. `Thread.optOutHint` is the last such text.
+    OptOutHinted,
 }
 
 /// Who has to act on an error of the carrier.

@@ -225,7 +225,9 @@ fn may_text(contact: &contact::Model, thread: &thread::Model) -> Result<(), Refu
     let message = match gate(Purpose::Conversation, wishes(contact, thread)) {
         Ok(()) => return Ok(()),
         Err(Barred::OptedOut) => "The contact does not want texts.",
-        Err(Barred::Blocked) => "The contact texted STOP to this number; until START the carrier blocks it.",
+        Err(Barred::Blocked) => {
+            "The contact texted STOP to this number. The carrier blocks texts from it until the contact texts START."
+        }
     };
     Err(Refusal::new(RefusalCode::OptedOut, message))
 }

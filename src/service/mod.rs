@@ -41,6 +41,7 @@ pub mod mark_notifications_read;
 pub mod mark_thread_read;
 pub mod mark_voicemail_listened;
 pub mod media_links;
+mod own_numbers;
 pub mod quarantine;
 pub mod receive_receipt;
 pub mod receive_sms;

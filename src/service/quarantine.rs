@@ -4,6 +4,7 @@ use sea_orm::DbErr;
 
 use super::receive_sms::text_of;
 use super::{Fault, Outcome, Refusal, RefusalCode, Services};
+use crate::domain::address::without_channel;
 use crate::domain::{QuarantineId, QuarantineState};
 use crate::entity::quarantine;
 use crate::store;
@@ -25,7 +26,7 @@ pub async fn assign(services: &Services, id: QuarantineId, number: &str) -> Outc
     let Some(held) = store::quarantine::by_id(services.reader(), None, id).await? else {
         return Ok(Err(Refusal::new(RefusalCode::NotFound, "Nothing with this id is held in quarantine.")));
     };
-    if !store::accounts::has_live_number(services.reader(), held.twilio_account_id, number).await? {
+    if !store::accounts::has_live_number(services.reader(), held.twilio_account_id, without_channel(number)).await? {
         let message = "This is no live number of the account that the text came to.";
         return Ok(Err(Refusal::new(RefusalCode::NotFound, message)));
     }

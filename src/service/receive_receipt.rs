@@ -2,13 +2,14 @@
 
 use sea_orm::DbErr;
 
+use super::receive_sms::{NotAText, receipt_to_quarantine};
 use super::report::report;
 use super::{Fault, Services};
 use crate::domain::delivery::Report;
 use crate::domain::sid::is_sid;
 use crate::domain::{AccountId, AgencyId, Direction, MessageId};
 use crate::entity::message;
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{InboundOutcome, Tx, Unit};
 use crate::store::{accounts, messages};
 
 /// An authentic receipt.
@@ -55,11 +56,11 @@ pub fn receipt_of(
 }
 
 /// Takes a receipt up, in whatever order it comes and however often. One of a text that is not ours
-/// changes nothing: an account may send by other means too.
+/// changes nothing: an account may send by other means too. Returns whether the text is ours.
 ///
 /// # Errors
 /// When it is not stored; whoever sent it must send it again.
-pub async fn receive_receipt(services: &Services, receipt: Receipt) -> Result<(), Fault> {
+pub async fn receive_receipt(services: &Services, receipt: Receipt) -> Result<bool, Fault> {
     let conn = services.reader();
     let message = match receipt.named {
         Some((agency, id)) => messages::by_ids(conn, agency, &[id]).await?.pop(),
@@ -68,9 +69,26 @@ pub async fn receive_receipt(services: &Services, receipt: Receipt) -> Result<()
             messages::by_sid(conn, &agencies, receipt.account, &receipt.sid).await?
         }
     };
-    let Some(message) = message.filter(|message| is_receipts(message, &receipt)) else { return Ok(()) };
+    let Some(message) = message.filter(|message| is_receipts(message, &receipt)) else { return Ok(false) };
     let agency = message.agency_id;
     Ok(services.writer.run(agency, Receive { message, receipt }).await?)
+}
+
+/// Quarantines a receipt that arrived at the webhook for inbound texts and matches no text of ours, so that an operator
+/// notices the misconfigured URL. Nobody is alerted, and the receipt never becomes a message.
+///
+/// # Errors
+/// The outer error when the form is not stored, so that the sender must repeat it; the inner one when MessageSid, From or
+/// To is missing.
+pub async fn quarantine_receipt(
+    services: &Services,
+    account: AccountId,
+    form: Vec<(String, String)>,
+) -> Result<Result<InboundOutcome, NotAText>, Fault> {
+    match receipt_to_quarantine(account, form) {
+        Ok(text) => Ok(Ok(services.writer.quarantine(text).await?)),
+        Err(not_a_text) => Ok(Err(not_a_text)),
+    }
 }
 
 /// Whether a receipt is of this message: what an account signed says nothing of another's.
@@ -86,13 +104,14 @@ struct Receive {
 }
 
 impl Unit for Receive {
-    type Output = ();
+    type Output = bool;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, DbErr> {
         let (agency, id) = (self.message.agency_id, self.message.id);
         let message = messages::by_ids(tx.conn, agency, &[id]).await?.pop();
-        let Some(message) = message.filter(|message| is_receipts(message, &self.receipt)) else { return Ok(()) };
+        let Some(message) = message.filter(|message| is_receipts(message, &self.receipt)) else { return Ok(false) };
         let directory = tx.directory(agency).await?;
-        report(tx, &directory, &message, self.receipt.report.clone(), Some(&self.receipt.sid)).await.map(drop)
+        report(tx, &directory, &message, self.receipt.report.clone(), Some(&self.receipt.sid)).await?;
+        Ok(true)
     }
 }

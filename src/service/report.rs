@@ -23,6 +23,7 @@ pub(super) async fn report(
         Some(sid) => free(tx, before, sid).await?,
         None => None,
     };
+    let says_blocked = report.error_code.as_deref() == Some(BLOCKED) && before.error_code.as_deref() != Some(BLOCKED);
     let known = Report { status: before.status, error_code: before.error_code.clone() };
     let Report { status, error_code } = known.join(report);
     let is_settled = rank(status) > rank(MessageStatus::Unknown);
@@ -40,7 +41,8 @@ pub(super) async fn report(
         return Ok(after);
     }
     message_writes::report(tx.conn, &after).await?;
-    if after.error_code.as_deref() == Some(BLOCKED) && before.error_code != after.error_code {
+    // The block counts even if the text keeps another error, such as RESENT.
+    if says_blocked {
         thread_writes::block(tx.conn, after.agency_id, after.thread_id, tx.now).await?;
     }
     let mut notices = Vec::new();
@@ -53,7 +55,7 @@ pub(super) async fn report(
         notifications::resolve_of_message(tx.conn, after.agency_id, message, kind, tx.now).await?;
     }
     // That it is being tried is over before anybody could look.
-    if status != before.status && status != MessageStatus::Sending {
+    if (status != before.status && status != MessageStatus::Sending) || says_blocked {
         tx.message_changed(&after, notices)?;
     }
     Ok(after)

@@ -4,6 +4,7 @@
 use sea_orm::DbErr;
 
 use super::compose::{Draft, Queued, Request, Seen, say};
+use super::own_numbers::refuse_own_number;
 use super::report::report;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::{Report, is_failure};
@@ -61,6 +62,10 @@ impl Unit for Resend {
             return Ok(repeated);
         }
         if let Err(refusal) = may_be_resent(&message) {
+            return Ok(Err(refusal));
+        }
+        let sender = message.twilio_account_id;
+        if let Err(refusal) = refuse_own_number(tx.conn, sender, &contact.phone, "messageId").await? {
             return Ok(Err(refusal));
         }
         let said = say(tx, &viewer, &thread, &contact, &request, &draft).await?;

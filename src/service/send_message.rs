@@ -3,6 +3,7 @@
 use sea_orm::DbErr;
 
 use super::compose::{Draft, Queued, Request, say};
+use super::own_numbers::refuse_own_number;
 use super::{Outcome, Refusal, Services, Viewer};
 use crate::domain::{AgencyId, ThreadId, UserId};
 use crate::store::writer::{Tx, Unit};
@@ -45,6 +46,12 @@ impl Unit for SendMessage {
         let Some(contact) = contacts::by_ids(tx.conn, self.agency, &[thread.contact_id]).await?.pop() else {
             return Ok(Err(not_found()));
         };
+        let sender = viewer.directory.number(thread.phone_number_id).map(|row| row.twilio_account_id);
+        if let Some(sender) = sender
+            && let Err(refusal) = refuse_own_number(tx.conn, sender, &contact.phone, "threadId").await?
+        {
+            return Ok(Err(refusal));
+        }
         say(tx, &viewer, &thread, &contact, &request, &self.draft).await
     }
 }

@@ -14,6 +14,10 @@ const MAX_REASON_CHARS: usize = 2_000;
 
 /// Sets it, and notes who did and why: in the audit log, and in the history of the contact's threads.
 ///
+/// In either direction this settles the opt-out hints of all threads of the contact, even if the opt-out itself does not
+/// change. Opting in also clears the carrier's blocks; if the carrier still blocks, the next error 21610 sets the block
+/// again. Opting out leaves the blocks, because it does not change what the carrier does.
+///
 /// # Errors
 /// When the database fails.
 pub async fn set_opt_out(
@@ -54,14 +58,24 @@ impl Unit for SetOptOut {
         let Some(before) = contacts::by_ids(tx.conn, self.agency, &[self.contact]).await?.pop() else {
             return Ok(Err(Refusal::not_found("contact", "contactId")));
         };
-        if before.opted_out_at.is_some() == self.opted_out {
+        let (changes, wants_texts) = (before.opted_out_at.is_some() != self.opted_out, !self.opted_out);
+        let mut threads = threads::of_contact(tx.conn, self.agency, self.contact).await?;
+        threads.retain(|thread| {
+            changes || thread.opt_out_hint_id.is_some() || (wants_texts && thread.blocked_at.is_some())
+        });
+        if !changes && threads.is_empty() {
             return Ok(Ok(before));
         }
-        let opted_out_at = self.opted_out.then_some(tx.now);
-        message_writes::set_opted_out(tx.conn, self.agency, self.contact, opted_out_at, tx.now).await?;
+        let mut after = before;
+        if changes {
+            after.opted_out_at = self.opted_out.then_some(tx.now);
+            after.updated_at = tx.now;
+            message_writes::set_opted_out(tx.conn, self.agency, self.contact, after.opted_out_at, tx.now).await?;
+        }
+        thread_writes::settle_opt_out(tx.conn, self.agency, self.contact, wants_texts).await?;
         tx.audit(self.agency, self.contact.to_string(), "setOptOut", Some(self.user), Some(self.reason.clone()));
         let kind = if self.opted_out { ActivityKind::OptedOut } else { ActivityKind::OptedIn };
-        for thread in threads::of_contact(tx.conn, self.agency, self.contact).await? {
+        for thread in threads {
             let row = activity::Model {
                 agency_id: self.agency,
                 id: ActivityId(tx.new_id()),
@@ -75,6 +89,6 @@ impl Unit for SetOptOut {
             thread_writes::add_activity(tx.conn, row).await?;
             tx.thread_updated(self.agency, thread.id, &[], Vec::new())?;
         }
-        Ok(Ok(contact::Model { opted_out_at, updated_at: tx.now, ..before }))
+        Ok(Ok(after))
     }
 }

@@ -3,6 +3,7 @@
 use sea_orm::DbErr;
 
 use super::compose::{Draft, Queued, Request, say};
+use super::own_numbers::refuse_own_number;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::address::is_e164;
 use crate::domain::{AgencyId, ContactId, PhoneNumberId, ThreadId, UserId};
@@ -44,7 +45,7 @@ impl Unit for StartThread {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
         let directory = tx.directory(self.agency).await?;
-        let Some(viewer) = Viewer::of(directory, self.user) else {
+        let Some(viewer) = Viewer::of(directory.clone(), self.user) else {
             return Ok(Err(Refusal::new(RefusalCode::Forbidden, "You are not active any more.")));
         };
         let number = self.number.map(|number| number.to_string()).unwrap_or_default();
@@ -62,6 +63,12 @@ impl Unit for StartThread {
             Ok(number) => number,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        let sender = directory.number(number).map(|row| row.twilio_account_id);
+        if let Some(sender) = sender
+            && let Err(refusal) = refuse_own_number(tx.conn, sender, &self.to, "to").await?
+        {
+            return Ok(Err(refusal));
+        }
         let contact = match known {
             Some(contact) => contact,
             None => self.add_contact(tx).await?,

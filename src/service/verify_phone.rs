@@ -8,6 +8,7 @@ use sea_orm::DbErr;
 use sha2::{Digest as _, Sha256};
 
 use super::account_trouble::{observe, shown_by_attempt};
+use super::own_numbers::holders_of;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::Attempted;
 use crate::domain::dialling::check_number;
@@ -111,8 +112,9 @@ impl Unit for Begin {
         let Some(number) = live.first() else {
             return Ok(Err(Refusal::new(RefusalCode::Conflict, "The agency has no number to text from.")));
         };
-        if directory.is_shared(&self.phone) {
-            return Ok(Err(Refusal::invalid("This is one of the agency's own numbers.", "phone")));
+        if !holders_of(tx.conn, &self.phone).await?.is_empty() {
+            let message = "This number is shared by an agency on this server. Enter the number of your own phone.";
+            return Ok(Err(Refusal::invalid(message, "phone")));
         }
         if let Err(error) = check_number(&self.phone, &number.e164, directory.calling_countries().as_deref()) {
             return Ok(Err(Refusal::invalid(format!("This phone cannot be used: {error}."), "phone")));

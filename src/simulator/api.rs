@@ -20,7 +20,7 @@ use super::api_faults::Listing;
 use super::carrier::{Answer, Carrier, Wanted};
 use super::connection::hang_up;
 use super::ledger::Message;
-use super::settings::Account;
+use super::settings::{Account, split_channel};
 
 const MAX_BODY_BYTES: usize = 64 * 1024;
 const MAX_CHARS: usize = 1_600;
@@ -57,6 +57,7 @@ fn refusal(code: u32) -> Response {
         21610 => "The recipient has unsubscribed from this number.",
         21609 => "The 'StatusCallback' URL is not a valid URL.",
         21611 => "This 'From' number has exceeded the maximum number of queued messages.",
+        21910 => "The 'From' and 'To' addresses are not of the same channel.",
         21617 => "The message body exceeds the 1600 character limit.",
         _ => "The message was refused.",
     };
@@ -145,7 +146,7 @@ fn wanted(account: &Account, form: Create) -> Result<Wanted, u32> {
     let (to, from) = (given(form.to, 21604)?, given(form.from, 21603)?);
     let body = given(form.body, 21602)?;
     let is_number = |text: &str| {
-        let digits = text.trim_start_matches("whatsapp:").trim_start_matches('+');
+        let digits = split_channel(text).1.trim_start_matches('+');
         (3..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
     };
     if !is_number(&to) {
@@ -153,6 +154,9 @@ fn wanted(account: &Account, form: Create) -> Result<Wanted, u32> {
     }
     if !account.has(&from) {
         return Err(21606);
+    }
+    if split_channel(&from).0 != split_channel(&to).0 {
+        return Err(21910);
     }
     if body.chars().count() > MAX_CHARS {
         return Err(21617);

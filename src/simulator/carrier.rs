@@ -240,7 +240,7 @@ impl Carrier {
         let wanted = Wanted::of(from, to, body);
         let message = self.message_of(&account.sid, wanted, Direction::Inbound, Status::Received);
         let Some(address) = self.settings.inbound_url_of(to) else { return Ok((message.sid, None)) };
-        let keyword = Keyword::of(body).filter(|_| self.settings.opt_out_filter);
+        let keyword = Keyword::of(to, body).filter(|_| self.settings.opt_out_filter);
         {
             let mut held = self.held();
             held.ledger.add(message.clone());

@@ -30,10 +30,18 @@ const WORDS: [(&str, Keyword); 13] = [
     ("INFO", Keyword::Help),
 ];
 
+const TOLL_FREE: [&str; 7] = ["+1800", "+1833", "+1844", "+1855", "+1866", "+1877", "+1888"];
+
 impl Keyword {
-    /// Reads a text, which is a keyword only as a whole.
-    pub(super) fn of(body: &str) -> Option<Self> {
+    /// The keyword that a text to this number consists of. Keywords apply to SMS only, and YES does not apply to toll-free
+    /// numbers.
+    /// Source: Twilio, "Twilio support for opt-out keywords (SMS STOP filtering)".
+    pub(super) fn of(number: &str, body: &str) -> Option<Self> {
         let body = body.trim();
+        let is_toll_free = TOLL_FREE.iter().any(|prefix| number.starts_with(prefix));
+        if !number.starts_with('+') || (is_toll_free && body.eq_ignore_ascii_case("YES")) {
+            return None;
+        }
         WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(body)).map(|(_, keyword)| *keyword)
     }
 
@@ -85,11 +93,16 @@ mod tests {
 
     #[test]
     fn a_keyword_is_the_whole_text() {
-        assert_eq!(Keyword::of(" stop\n"), Some(Keyword::Stop));
-        assert_eq!(Keyword::of("Info"), Some(Keyword::Help));
-        assert_eq!(Keyword::of("yes"), Some(Keyword::Start));
-        assert_eq!(Keyword::of("yes please"), None);
-        assert_eq!(Keyword::of(""), None);
+        let local = |body| Keyword::of("+13035550100", body);
+        assert_eq!(local(" stop\n"), Some(Keyword::Stop));
+        assert_eq!(local("Info"), Some(Keyword::Help));
+        assert_eq!(local("yes"), Some(Keyword::Start));
+        assert_eq!(local("opt out"), None);
+        assert_eq!(local("yes please"), None);
+        assert_eq!(local(""), None);
+        assert_eq!(Keyword::of("+18885550100", "yes"), None);
+        assert_eq!(Keyword::of("+18885550100", "unstop"), Some(Keyword::Start));
+        assert_eq!(Keyword::of("whatsapp:+13035550100", "stop"), None);
     }
 
     #[test]

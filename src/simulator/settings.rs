@@ -57,6 +57,7 @@ impl Account {
     }
 
     pub(super) fn has(&self, number: &str) -> bool {
+        let number = split_channel(number).1;
         self.numbers.is_empty() || self.numbers.iter().any(|own| own == number)
     }
 
@@ -195,14 +196,22 @@ impl SimulatorSettings {
     }
 
     pub(super) fn sms_url_of(&self, number: &str) -> &str {
-        self.sms_urls.get(number).unwrap_or(&self.sms_url)
+        self.sms_urls.get(split_channel(number).1).unwrap_or(&self.sms_url)
     }
 
     /// Whose number this is.
     pub(super) fn account_of(&self, number: &str) -> Option<&Account> {
+        let number = split_channel(number).1;
         let named = self.accounts.iter().find(|account| account.numbers.iter().any(|own| own == number));
         named.or_else(|| self.accounts.iter().find(|account| account.numbers.is_empty()))
     }
+}
+
+/// Splits an address into its channel prefix (`whatsapp:`, `rcs:`, or empty for SMS) and the number.
+pub(super) fn split_channel(address: &str) -> (&str, &str) {
+    let length =
+        ["whatsapp:", "rcs:"].iter().find(|prefix| address.starts_with(**prefix)).map_or(0, |prefix| prefix.len());
+    address.split_at(length)
 }
 
 #[cfg(test)]
@@ -222,6 +231,8 @@ mod tests {
         let accounts = vec![Account::of("AC1", "t"), Account::of("AC2", "t").with_numbers(["+12"])];
         let settings = SimulatorSettings::of(accounts, "");
         assert_eq!(settings.account_of("+12").unwrap().sid, "AC2");
+        assert_eq!(settings.account_of("whatsapp:+12").unwrap().sid, "AC2");
+        assert!(settings.accounts[1].has("rcs:+12") && !settings.accounts[1].has("rcs:+13"));
         assert_eq!(settings.account_of("+13").unwrap().sid, "AC1");
     }
 }

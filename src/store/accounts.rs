@@ -1,9 +1,12 @@
 //! Twilio accounts. They stand above agencies: one may serve several.
 
+use std::collections::{BTreeSet, HashMap};
+
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
+use super::bulk::list;
 use crate::domain::{AccountId, AgencyId};
 use crate::entity::{account, agency, phone_number};
 
@@ -68,6 +71,34 @@ pub async fn holder_of(conn: &impl ConnectionTrait, account: AccountId, e164: &s
         .into_tuple()
         .one(conn)
         .await
+}
+
+/// The accounts in which each of these numbers is live, across all agencies on this server. Numbers that are not live in
+/// any account are absent from the map.
+///
+/// # Errors
+/// When the database fails.
+pub async fn accounts_of_numbers(
+    conn: &impl ConnectionTrait,
+    e164: &BTreeSet<&str>,
+) -> Result<HashMap<String, Vec<AccountId>>, DbErr> {
+    let mut accounts = HashMap::<_, Vec<_>>::new();
+    if e164.is_empty() {
+        return Ok(accounts);
+    }
+    let rows: Vec<(String, AccountId)> = phone_number::Entity::find()
+        .select_only()
+        .column(phone_number::Column::E164)
+        .column(phone_number::Column::TwilioAccountId)
+        .filter(phone_number::Column::E164.is_in(list(e164.iter().copied())))
+        .filter(phone_number::Column::Live.eq(true))
+        .into_tuple()
+        .all(conn)
+        .await?;
+    for (e164, account) in rows {
+        accounts.entry(e164).or_default().push(account);
+    }
+    Ok(accounts)
 }
 
 /// The agency with this stable name.

@@ -73,7 +73,7 @@ pub async fn inbox(
     show_all(cols([T::LastActivityAt, T::InboundCount, T::AnsweredCount]));
     if details.thread {
         show_all(cols([T::ClaimedAt, T::LastAssigneeId, T::ClosedAt, T::ExtensionId, T::EscalateAt, T::BlockedAt]));
-        show_all(cols([T::CreatedAt]));
+        show_all(cols([T::OptOutHintId, T::CreatedAt]));
     }
     show_all(cols([read_mark::Column::SeenCount]));
     show_all(cols([C::Phone, C::Name]));
@@ -140,6 +140,7 @@ impl Cells<'_> {
             extension_id: self.detail(details)?,
             escalate_at: self.detail(details)?,
             blocked_at: self.detail(details)?,
+            opt_out_hint_id: self.detail(details)?,
             created_at: self.detail(details)?.unwrap_or_default(),
         })
     }

@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::bulk;
 use super::notifications::resolve;
-use crate::domain::{AgencyId, NotificationKind, ThreadId, UserId};
+use crate::domain::{AgencyId, ContactId, NotificationKind, ThreadId, UserId};
 use crate::entity::{activity, notification, read_mark, thread};
 
 /// Sets who holds a thread, if it still stands as it was read. Says whether it did.
@@ -104,6 +104,33 @@ pub async fn block(
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     set(conn, agency, id, thread::ActiveModel { blocked_at: Set(Some(now)), ..Default::default() }).await
+}
+
+/// Settles the opt-out hints of all threads of a contact and, if the contact wants texts, lifts the carrier's blocks.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle_opt_out(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    contact: ContactId,
+    wants_texts: bool,
+) -> Result<(), DbErr> {
+    use thread::Column as T;
+    let mut change = thread::ActiveModel { opt_out_hint_id: Set(None), ..Default::default() };
+    let mut affected = Condition::any().add(T::OptOutHintId.is_not_null());
+    if wants_texts {
+        change.blocked_at = Set(None);
+        affected = affected.add(T::BlockedAt.is_not_null());
+    }
+    thread::Entity::update_many()
+        .set(change)
+        .filter(T::AgencyId.eq(agency))
+        .filter(T::ContactId.eq(contact))
+        .filter(affected)
+        .exec(conn)
+        .await
+        .map(drop)
 }
 
 async fn set(

@@ -190,8 +190,17 @@ async fn users_who_are_away_hear_of_unclaimed_threads() {
 async fn senders_that_are_no_phone_number_are_kept_as_received() {
     let app = TestApp::start().await;
     let acme = app.agency("acme").await;
-    for (n, sender) in ["88222", "TWILIO", "twilio", "whatsapp:+13035560001", "Ärzte 24"].into_iter().enumerate() {
-        let text = Text::new(format!("SM{n}")).from(sender);
+    let whatsapp = format!("whatsapp:{DESK}");
+    let senders = [
+        ("88222", DESK),
+        ("TWILIO", DESK),
+        ("twilio", DESK),
+        // Twilio prefixes both addresses.
+        ("whatsapp:+13035560001", whatsapp.as_str()),
+        ("Ärzte 24", DESK),
+    ];
+    for (n, (sender, to)) in senders.into_iter().enumerate() {
+        let text = Text::new(format!("SM{n}")).from(sender).to(to);
         assert_routed(&app, text, RoutingRung::Pool, &["ben", "chloe"]).await;
         let contacts = app.contacts_at(acme, sender).await;
         assert_eq!(contacts.iter().map(|contact| contact.phone.as_str()).collect::<Vec<_>>(), [sender]);

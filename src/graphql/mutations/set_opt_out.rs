@@ -24,8 +24,9 @@ pub(super) struct SetOptOutMutation;
 
 #[Object]
 impl SetOptOutMutation {
-    /// Sets whether a contact wants texts, where they said so in plain words, on the telephone or at the
-    /// desk. For ADMINs.
+    /// Records whether a contact wants texts, for wishes expressed in plain words, by telephone or in person. In either
+    /// direction it settles the opt-out hints (`Thread.optOutHint`) of all threads of the contact. With `optedOut: false`
+    /// it also lifts the carrier's blocks (error 21610) between the contact and the agency's phone numbers. ADMINs only.
     async fn set_opt_out(
         &self,
         ctx: &Context<'_>,

@@ -92,7 +92,7 @@ impl Message {
     }
 
     /// Why it got no further: the carrier's code (twilio.com/docs/api/errors), or one of ours in
-    /// words: OPTED_OUT, EXPIRED, ABANDONED, RESENT, RELEASED, REJECTED.
+    /// words: OPTED_OUT, EXPIRED, ABANDONED, RESENT, RELEASED, OWN_NUMBER, REJECTED.
     async fn error_code(&self) -> Option<&str> {
         self.model.error_code.as_deref()
     }

@@ -1,5 +1,6 @@
 use async_graphql::{ID, Object};
 
+use crate::domain::inbound_form::readable_body;
 use crate::entity::quarantine;
 use crate::graphql::direct::Direct;
 use crate::graphql::pagination::Listed;
@@ -57,12 +58,14 @@ impl QuarantinedMessage {
         &self.model.to_address
     }
 
-    /// What it says.
-    async fn body(&self) -> Option<&str> {
-        self.value("Body")
+    /// The message as its thread would show it. Null if the form has no body.
+    async fn body(&self) -> Option<String> {
+        Some(readable_body(&self.form)).filter(|body| !body.is_empty() || self.value("Body").is_some())
     }
 
-    /// Why it is here: UNMATCHED, its number is none of ours, or REFUSED, it could not be stored.
+    /// Why the message is in quarantine. UNMATCHED: it was sent to a number that is not an active number of the account.
+    /// REFUSED: it could not be stored as a message, or it is a delivery receipt that arrived at the webhook for inbound
+    /// texts and matches no text.
     async fn reason(&self) -> &str {
         &self.model.reason
     }

@@ -100,6 +100,11 @@ impl Thread {
         Ok(loaders(ctx)?.message(id).await?.map(|message| Message::within(self, message)))
     }
 
+    async fn find_opt_out_hint(&self, ctx: &Context<'_>) -> Result<Option<Message>> {
+        let Some(id) = self.model.opt_out_hint_id else { return Ok(None) };
+        Ok(loaders(ctx)?.message(id).await?.map(|message| Message::within(self, message)))
+    }
+
     async fn page_of_messages(&self, ctx: &Context<'_>, args: &PageArgs) -> Result<Connection<Message>> {
         let (caller, agency, id) = (caller(ctx)?, self.model.agency_id, self.model.id);
         let page = store::messages::of_thread(caller.services.reader(), agency, id, &args.window()?).await;
@@ -129,6 +134,7 @@ impl Direct for Thread {
             "contact" => field.object(Some(self.shown_contact()?)),
             "extension" => field.object(self.extension(&ctx)),
             "lastMessage" => field.object(self.shown_message()?),
+            "optOutHint" if self.model.opt_out_hint_id.is_none() => field.object(None::<Message>),
             "phoneNumber" => field.object(Some(PhoneNumber::find(&self.viewer, self.model.phone_number_id)?)),
             _ => None,
         }
@@ -196,6 +202,14 @@ impl Thread {
     /// What was said last.
     async fn last_message(&self, ctx: &Context<'_>) -> Option<Result<Message>> {
         self.find_last_message(ctx).await.transpose()
+    }
+
+    /// The last inbound text of this thread that sounds like a request to stop, such as "please take me off your list".
+    /// Null if there is none. Such a text has no automatic effect. The hint is the same for all viewers and remains until
+    /// an ADMIN calls `setOptOut` for the contact, in either direction, or the contact opts out with a keyword such as
+    /// STOP. Both settle the hints of all threads of the contact.
+    async fn opt_out_hint(&self, ctx: &Context<'_>) -> Option<Result<Message>> {
+        self.find_opt_out_hint(ctx).await.transpose()
     }
 
     /// When something last happened in it. The inbox is ordered by it.

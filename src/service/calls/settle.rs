@@ -7,9 +7,11 @@ use super::rows::Legs;
 use crate::domain::call::status;
 use crate::domain::hours::is_quiet;
 use crate::domain::missed_call_text::{Missed, may_text};
+use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::{CallEnd, CallStage, Direction, NotificationKind, PoolId, Purpose, UserId};
 use crate::entity::call;
 use crate::service::compose::{Outgoing, queue, wishes};
+use crate::service::own_numbers::holders_of;
 use crate::store::bulk::insert;
 use crate::store::directory_writes::save;
 use crate::store::writer::{Notice, Tx};
@@ -121,10 +123,11 @@ async fn text_back(tx: &mut Tx<'_>, directory: &Directory, call: &mut call::Mode
     let Some(contact) = contacts::by_ids(tx.conn, call.agency_id, &[thread.contact_id]).await?.pop() else {
         return Ok(());
     };
+    let holders = holders_of(tx.conn, &contact.phone).await?;
     let missed = Missed {
         caller: &contact.phone,
         number: &number.e164,
-        is_own_number: directory.is_shared(&contact.phone),
+        is_own_number: is_forbidden_recipient(Purpose::MissedCall, call.twilio_account_id, &holders),
         countries: directory.calling_countries(),
         verification: call.caller_id_verification,
         wishes: wishes(&contact, &thread),

@@ -8,13 +8,15 @@ use sea_orm::DbErr;
 
 use crate::domain::address::own_address;
 use crate::domain::delivery::Report;
-use crate::domain::delivery_error::{BLOCKED, EXPIRED, OPTED_OUT, RELEASED};
+use crate::domain::delivery_error::{BLOCKED, EXPIRED, OPTED_OUT, OWN_NUMBER, RELEASED};
 use crate::domain::opt_out::{Barred, gate};
+use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::pace::Pace;
 use crate::domain::{AccountId, AgencyId, MessageId, MessageStatus, OutboxState, PhoneNumberId};
 use crate::entity::{message, outbox, phone_number};
 use crate::ports::twilio_rest::{OutboundText, callback_url};
 use crate::service::compose::wishes;
+use crate::service::own_numbers::holders_of;
 use crate::service::report::report;
 use crate::service::{Fault, Services};
 use crate::store::writer::{Tx, Unit};
@@ -106,6 +108,10 @@ impl Unit for Depart {
             Ok(()) => {}
             Err(Barred::OptedOut) => return give_up(tx, &directory, &message, OPTED_OUT).await,
             Err(Barred::Blocked) => return give_up(tx, &directory, &message, BLOCKED).await,
+        }
+        let holders = holders_of(tx.conn, &contact.phone).await?;
+        if is_forbidden_recipient(row.purpose, message.twilio_account_id, &holders) {
+            return give_up(tx, &directory, &message, OWN_NUMBER).await;
         }
         if tx.now - message.created_at > STALE_AFTER {
             return give_up(tx, &directory, &message, EXPIRED).await;

@@ -131,7 +131,7 @@ pub(super) struct Numbers {
 /// them; the directory that is read under it has the last word.
 async fn numbers_of(tx: &DatabaseTransaction, jobs: &[InboundJob]) -> Result<Numbers, DbErr> {
     let named = || jobs.iter().filter(|job| job.names_number());
-    let to: BTreeSet<&str> = named().map(|job| job.text.to.as_str()).collect();
+    let to: BTreeSet<&str> = named().map(|job| job.text.number()).collect();
     let accounts: BTreeSet<AccountId> = named().map(|job| job.text.account).collect();
     if to.is_empty() {
         return Ok(Numbers::default());

@@ -1,6 +1,7 @@
 //! Inbound texts, set-based: a batch of N is a constant number of statements.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType, Query, UnionType};
@@ -10,11 +11,14 @@ use sea_orm::{
 };
 
 use super::batch::{Numbers, Outcomes, directory_under_lock};
-use super::inbound_plan::{Known, Plan, Planner};
+use super::inbound_plan::{InboundText, Known, Plan, Planner};
 use super::ledger::Ledger;
 use super::{InboundJob, Shared};
-use crate::domain::{AccountId, AgencyId, QuarantineId, QuarantineState};
+use crate::domain::address::{is_e164, without_channel};
+use crate::domain::{AccountId, AgencyId, OptOutReplies, QuarantineId, QuarantineState};
 use crate::entity::{contact, message, phone_number, quarantine, thread};
+use crate::store::Directory;
+use crate::store::accounts::accounts_of_numbers;
 use crate::store::bulk::{insert, list, upsert};
 use crate::store::quarantine::settle;
 
@@ -36,6 +40,7 @@ impl Inbound<'_> {
                 known.directories.insert(agency, directory);
             }
         }
+        known.own_senders = self.own_senders(jobs, numbers, &known.directories).await?;
         known.last_holders = self.last_holders(jobs, &numbers.live).await?;
         let ids = self.shared.ids.clone();
         let mut planner = Planner::new(known, &numbers.live, ids, self.now);
@@ -142,6 +147,24 @@ impl Inbound<'_> {
         Ok(taken.map(|(_, account, sid, _)| (account, sid)).collect())
     }
 
+    /// The senders that are phone numbers on this server, among the texts that Partyline may answer automatically. Reads
+    /// nothing for agencies whose replies Twilio sends.
+    async fn own_senders(
+        &self,
+        jobs: &[InboundJob],
+        numbers: &Numbers,
+        directories: &HashMap<AgencyId, Arc<Directory>>,
+    ) -> Result<HashMap<String, Vec<AccountId>>, DbErr> {
+        let is_answered = |text: &InboundText| {
+            let agency = numbers.live.get(&(text.account, text.number().to_owned()));
+            let directory = agency.and_then(|agency| directories.get(agency));
+            directory.is_some_and(|directory| directory.agency.opt_out_replies == OptOutReplies::Partyline)
+                && text.wish().is_some()
+        };
+        let senders = readable(jobs).filter(|job| is_answered(&job.text)).map(|job| without_channel(&job.text.from));
+        accounts_of_numbers(self.conn, &senders.filter(|sender| is_e164(sender)).collect()).await
+    }
+
     /// For texts to no live number: the agency that last held the number, else the only agency of
     /// the account. Its admins are shown the quarantined text.
     async fn last_holders(
@@ -153,8 +176,8 @@ impl Inbound<'_> {
         let unmatched: BTreeSet<(AccountId, &str)> = jobs
             .iter()
             .filter(|job| job.names_number())
-            .filter(|job| !numbers.contains_key(&(job.text.account, job.text.to.clone())))
-            .map(|job| (job.text.account, job.text.to.as_str()))
+            .filter(|job| !numbers.contains_key(&(job.text.account, job.text.number().to_owned())))
+            .map(|job| (job.text.account, job.text.number()))
             .collect();
         if unmatched.is_empty() {
             return Ok(HashMap::new());
@@ -213,6 +236,7 @@ async fn store(conn: &DatabaseTransaction, plan: Plan, now: DateTime<Utc>) -> Re
         T::LastActivityAt,
         T::InboundCount,
         T::BlockedAt,
+        T::OptOutHintId,
     ];
     upsert(conn, plan.threads, &[T::AgencyId, T::Id], &changed).await?;
     insert(conn, plan.messages).await?;

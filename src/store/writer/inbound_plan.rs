@@ -8,9 +8,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 
 use super::ledger::Ledger;
-use crate::domain::address::{MAX_ADDRESS_CHARS, can_be_texted};
+use crate::domain::address::{MAX_ADDRESS_CHARS, can_be_texted, without_channel};
 use crate::domain::inbound::{Reception, receive};
 use crate::domain::opt_out::{self, Wish, Wishes, gate, wish};
+use crate::domain::opt_out_hint::sounds_like_opt_out;
+use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::segments::segments;
 use crate::domain::{
     AccountId, ActivityId, ActivityKind, AgencyId, ContactId, Direction, EventKind, ExtensionId, MediaId, MediaState,
@@ -21,6 +23,10 @@ use crate::entity::{activity, contact, event, media, message, notification, outb
 use crate::ports::IdGen;
 use crate::store::Directory;
 
+mod wishes;
+
+use wishes::apply_wish;
+
 /// One authentic text, as Twilio sent it.
 #[derive(Debug, Clone)]
 pub struct InboundText {
@@ -30,9 +36,9 @@ pub struct InboundText {
     pub message_sid: String,
     /// The sender, as received.
     pub from: String,
-    /// The number it was sent to.
+    /// The address it was sent to, as received, including a channel prefix.
     pub to: String,
-    /// The text itself.
+    /// The readable body (`domain::inbound_form`).
     pub body: String,
     /// Twilio's own reading of a STOP, START or HELP.
     pub opt_out_type: Option<String>,
@@ -42,6 +48,18 @@ pub struct InboundText {
     pub form: Vec<(String, String)>,
     /// The quarantined text that this one is: it is settled by being stored.
     pub settles: Option<QuarantineId>,
+}
+
+impl InboundText {
+    /// The phone number it was sent to, without a channel prefix.
+    pub fn number(&self) -> &str {
+        without_channel(&self.to)
+    }
+
+    /// The opt-out, opt-in or help wish that the text expresses.
+    pub fn wish(&self) -> Option<Wish> {
+        wish(&self.body, self.opt_out_type.as_deref())
+    }
 }
 
 /// An attachment that Twilio keeps for us.
@@ -72,6 +90,8 @@ pub(super) struct Known {
     pub(super) threads: HashMap<(AgencyId, PhoneNumberId, ContactId), thread::Model>,
     pub(super) directories: HashMap<AgencyId, Arc<Directory>>,
     pub(super) last_holders: HashMap<(AccountId, String), AgencyId>,
+    /// The senders that are phone numbers on this server, with the accounts in which they are live.
+    pub(super) own_senders: HashMap<String, Vec<AccountId>>,
 }
 
 /// Rows to write. Contacts and threads stand in their final state, each once.
@@ -124,9 +144,10 @@ impl<'a> Planner<'a> {
         if !self.known.seen.insert((text.account, text.message_sid.clone())) {
             return Ok(InboundOutcome::Duplicate);
         }
-        let agency = self.numbers.get(&(text.account, text.to.clone()));
+        let key = (text.account, text.number().to_owned());
+        let agency = self.numbers.get(&key);
         let directory = agency.and_then(|agency| self.known.directories.get(agency)).cloned();
-        let number = directory.as_ref().and_then(|directory| directory.live_number(text.account, &text.to));
+        let number = directory.as_ref().and_then(|directory| directory.live_number(text.account, text.number()));
         match (&directory, number) {
             (Some(directory), Some(number)) if !refused => {
                 let message = self.add_to_thread(text, directory, number.id, ledger)?;
@@ -135,7 +156,7 @@ impl<'a> Planner<'a> {
             // An operator tried to give it to a number; it is in quarantine already, and stays there.
             _ if text.settles.is_some() => Ok(InboundOutcome::Quarantined),
             _ => {
-                let agency = agency.or_else(|| self.known.last_holders.get(&(text.account, text.to.clone()))).copied();
+                let agency = agency.or_else(|| self.known.last_holders.get(&key)).copied();
                 self.add_to_quarantine(text, agency, if refused { "REFUSED" } else { "UNMATCHED" })?;
                 Ok(InboundOutcome::Quarantined)
             }
@@ -150,16 +171,20 @@ impl<'a> Planner<'a> {
         ledger: &mut Ledger,
     ) -> Result<MessageId, DbErr> {
         let agency = directory.agency_id();
-        let wish = wish(&text.body, text.opt_out_type.as_deref());
-        let (contact, provider, answer) = self.contact(directory, text, wish);
+        let wish = text.wish();
+        let (contact, provider, answer, opted_out) = self.contact(directory, text, wish);
         let named = extension::named_in(&text.body).and_then(|digits| directory.extension_on(number, digits));
         let named = named.map(|row| row.id);
         let (id, now) = (MessageId(self.new_id()), self.now);
 
         let thread = self.thread(agency, number, contact);
-        if wish == Some(Wish::Start) {
-            // To this very number, so the carrier has lifted its block.
-            thread.blocked_at = None;
+        if let Some(wish) = wish {
+            apply_wish(wish, text.number(), thread);
+        }
+        // A contact who has already opted out needs no hint.
+        let is_hint = wish.is_none() && !opted_out && sounds_like_opt_out(&text.body);
+        if is_hint {
+            thread.opt_out_hint_id = Some(id);
         }
         let is_blocked = thread.blocked_at.is_some();
         // From the first text that names an extension on, the thread is that extension's.
@@ -181,7 +206,10 @@ impl<'a> Planner<'a> {
         let thread = thread.id;
 
         if reception.reopened {
-            self.reopened(agency, thread, &reception);
+            self.activity(agency, thread, ActivityKind::Reopened, reception.tenure.assignee);
+        }
+        if is_hint {
+            self.activity(agency, thread, ActivityKind::OptOutHinted, None);
         }
         self.message(text, agency, thread, id, named, &reception);
         let event = event::Model {
@@ -198,6 +226,9 @@ impl<'a> Planner<'a> {
         let position = ledger.append(event)?;
         for user in reception.route.recipients {
             self.notify(agency, position, user, thread, id, reception.route.rung);
+        }
+        if let Some(wish) = wish {
+            self.apply_to_other_threads(wish, directory, (number, contact), ledger)?;
         }
         if let Some(answer) = answer
             && gate(Purpose::OptOutReply, Wishes { opted_out: true, blocked: is_blocked }).is_ok()
@@ -262,14 +293,14 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The contact of a text, made or taken up into the plan, with its provider and what answers the
-    /// contact's wish.
+    /// Creates the contact of a text or adds it to the plan. Returns its id, its provider, the automatic reply, and whether
+    /// the contact has opted out.
     fn contact(
         &mut self,
         directory: &Directory,
         text: &InboundText,
         wish: Option<Wish>,
-    ) -> (ContactId, Option<UserId>, Option<String>) {
+    ) -> (ContactId, Option<UserId>, Option<String>, bool) {
         let agency = directory.agency_id();
         let key = (agency, text.from.clone());
         let at = match self.contact_at.get(&key) {
@@ -298,27 +329,29 @@ impl<'a> Planner<'a> {
         };
         let now = self.now;
         let row = &mut self.plan.contacts[at];
-        if matches!(wish, Some(Wish::Stop | Wish::Start)) {
+        if wish.is_some_and(|wish| wish == Wish::Stop || wish.opts_in()) {
             self.plan.unchanged.remove(&row.id);
             row.updated_at = now;
         }
         let is_first_stop = wish == Some(Wish::Stop) && row.opted_out_at.is_none();
         match wish {
             Some(Wish::Stop) => row.opted_out_at = row.opted_out_at.or(Some(now)),
-            Some(Wish::Start) => row.opted_out_at = None,
+            Some(Wish::Start | Wish::Yes) => row.opted_out_at = None,
             Some(Wish::Help) | None => {}
         }
         let of = &directory.agency;
+        let holders = self.known.own_senders.get(without_channel(&text.from));
+        let is_own = holders.is_some_and(|holders| is_forbidden_recipient(Purpose::OptOutReply, text.account, holders));
         let answer = match wish {
-            // Unless Twilio does it.
-            _ if of.opt_out_replies == OptOutReplies::Twilio || !can_be_texted(&text.from) => None,
+            // Twilio replies, or no reply may be sent.
+            _ if of.opt_out_replies == OptOutReplies::Twilio || !can_be_texted(&text.from) || is_own => None,
             Some(Wish::Stop) if is_first_stop => {
                 Some(of.stop_reply.clone().unwrap_or_else(|| opt_out::stop_reply(&of.name)))
             }
             Some(Wish::Help) => Some(of.help_reply.clone().unwrap_or_else(|| opt_out::help_reply(&of.name))),
-            Some(Wish::Stop | Wish::Start) | None => None,
+            Some(Wish::Stop | Wish::Start | Wish::Yes) | None => None,
         };
-        (row.id, row.provider_user_id, answer)
+        (row.id, row.provider_user_id, answer, row.opted_out_at.is_some())
     }
 
     /// The thread of a number and a contact, made or taken up into the plan.
@@ -378,14 +411,14 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn reopened(&mut self, agency: AgencyId, thread: ThreadId, reception: &Reception) {
+    fn activity(&mut self, agency: AgencyId, thread: ThreadId, kind: ActivityKind, to_user: Option<UserId>) {
         let row = activity::Model {
             agency_id: agency,
             id: ActivityId(self.new_id()),
             thread_id: thread,
-            kind: ActivityKind::Reopened,
+            kind,
             actor_id: None,
-            to_user_id: reception.tenure.assignee,
+            to_user_id: to_user,
             note: None,
             created_at: self.now,
         };

@@ -137,9 +137,21 @@ impl Writer {
     /// # Errors
     /// When it is not stored.
     pub async fn receive(&self, text: InboundText) -> Result<InboundOutcome, WriteError> {
+        self.store(text, false).await
+    }
+
+    /// Stores an authentic form in quarantine without trying to make it a message; answers when that is durable.
+    ///
+    /// # Errors
+    /// When it is not stored.
+    pub async fn quarantine(&self, text: InboundText) -> Result<InboundOutcome, WriteError> {
+        self.store(text, true).await
+    }
+
+    async fn store(&self, text: InboundText, refused: bool) -> Result<InboundOutcome, WriteError> {
         let lane = self.lane_of_text(&text);
         let (reply, answer) = oneshot::channel();
-        self.submit(lane, Job::Inbound(Box::new(InboundJob { text, refused: false, reply })), answer).await
+        self.submit(lane, Job::Inbound(Box::new(InboundJob { text, refused, reply })), answer).await
     }
 
     /// Commits a piece of work of one agency.
@@ -188,7 +200,7 @@ impl Writer {
 
     fn lane_of_text(&self, text: &InboundText) -> usize {
         let hints = self.shared.agency_hints.read().unwrap_or_else(PoisonError::into_inner);
-        match hints.get(&(text.account, text.to.clone())) {
+        match hints.get(&(text.account, text.number().to_owned())) {
             Some(agency) => self.lane_of(*agency),
             None => self.lane_of(text.account),
         }
@@ -208,7 +220,8 @@ enum Job {
 
 struct InboundJob {
     text: InboundText,
-    /// The database refused this text when it was alone: it goes to quarantine as it came.
+    /// The text goes to quarantine as received, because the database refused it in a batch of its own or because it must
+    /// not become a message.
     refused: bool,
     reply: oneshot::Sender<Result<InboundOutcome, WriteError>>,
 }
@@ -217,7 +230,7 @@ impl InboundJob {
     /// Whether its number may be put in a statement: a refused text is still one of the agency that
     /// has the number, unless the number itself is what the database may have refused.
     fn names_number(&self) -> bool {
-        !self.refused || is_e164(&self.text.to)
+        !self.refused || is_e164(self.text.number())
     }
 }
 

@@ -53,6 +53,7 @@ fn what_departs_has_passed_the_gate() {
     let depart = include_str!("../../../src/service/sending/depart.rs");
     let (before, after) = depart.split_once("begin_attempt(").unwrap();
     assert!(before.contains("match gate(row.purpose, wishes(&contact, &thread))"));
+    assert!(before.contains("if is_forbidden_recipient(row.purpose, message.twilio_account_id, &holders)"));
     assert!(!after.contains("begin_attempt("));
 }
 

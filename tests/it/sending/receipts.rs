@@ -1,7 +1,10 @@
 //! What the carrier says of a text.
 
+use std::time::Duration;
+
 use partyline::domain::{MessageStatus, NotificationKind};
 use partyline::entity::message;
+use partyline::service::sending::{cut_off_attempts, look_for_doubtful, next};
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -112,7 +115,7 @@ async fn what_is_no_receipt_of_ours_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_carriers_block_is_of_one_number_until_start_to_it() {
+async fn the_carriers_block_is_of_one_number_until_start_to_any() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM0")).await;
     let message = queued(&app, "hello").await;
@@ -122,14 +125,72 @@ async fn the_carriers_block_is_of_one_number_until_start_to_it() {
     let thread = json!(message.thread_id.to_string());
     let refused = app.reply(&ben, &thread, "again", json!({})).await;
     assert_eq!(refused["userErrors"][0]["code"], "OPTED_OUT");
-    // It is no STOP: from another number they may be texted, and START to that one lifts nothing here.
+    // It is not a STOP: another number may text them.
     let nurses = crate::support::directory::NURSES;
     assert!(app.contacts_at(message.agency_id, "+13035560001").await[0].opted_out_at.is_none());
-    app.receive(Text::new("SM1").to(nurses).body("START")).await;
-    assert_eq!(app.reply(&ben, &thread, "again", json!({})).await["userErrors"][0]["code"], "OPTED_OUT");
+    app.receive(Text::new("SM1").to(nurses)).await;
     let dev = app.token("acme", "dev");
     let other = json!(app.thread_of("SM1").await.id.to_string());
     assert_eq!(app.reply(&dev, &other, "hello", json!({})).await["userErrors"], json!([]));
-    app.receive(Text::new("SM2").body("start")).await;
+    assert_eq!(app.reply(&ben, &thread, "again", json!({})).await["userErrors"][0]["code"], "OPTED_OUT");
+    app.receive(Text::new("SM2").to(nurses).body("START")).await;
     assert_eq!(app.reply(&ben, &thread, "again", json!({})).await["userErrors"], json!([]));
+}
+
+#[tokio::test]
+async fn a_block_that_a_receipt_reports_later_counts_like_one_that_is_reported_at_once() {
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM0")).await;
+    let blocked_at = async || app.thread_of("SM0").await.blocked_at;
+    let send = async |query: &str, sid: &str, status: &str, code: Option<&str>| {
+        let mut fields = vec![("MessageSid", sid), ("MessageStatus", status)];
+        fields.extend(code.map(|code| ("ErrorCode", code)));
+        assert_eq!(app.receipt(query, &fields).await, StatusCode::OK);
+    };
+    // First after the carrier has accepted the text, then also after another error with the same status.
+    for (n, before) in [None, Some("30008")].into_iter().enumerate() {
+        let message = queued(&app, &format!("text {n}")).await;
+        let (query, sid) = (named(&message), format!("SMx{n}"));
+        send(&query, &sid, "sent", None).await;
+        if before.is_some() {
+            send(&query, &sid, "failed", before).await;
+        }
+        assert_eq!(blocked_at().await, None);
+        send(&query, &sid, "failed", Some("21610")).await;
+        assert!(blocked_at().await.is_some(), "{before:?}");
+        app.receive(Text::new(format!("SMstart{n}")).body("START")).await;
+        assert_eq!(blocked_at().await, None);
+        // A repeated or older receipt changes nothing.
+        send(&query, &sid, "failed", Some("21610")).await;
+        send(&query, &sid, "failed", Some("30008")).await;
+        assert_eq!(blocked_at().await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_block_is_taken_up_from_a_receipt_for_a_text_that_was_resent_meanwhile() {
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM0")).await;
+    let message = queued(&app, "in doubt").await;
+    // The attempt is cut off, and its outcome stays unknown.
+    let row = app.outbox().await.remove(0);
+    next(app.services(), row.agency_id, row.phone_number_id).await.unwrap();
+    app.clock.advance(Duration::from_secs(26));
+    cut_off_attempts(app.services()).await.unwrap();
+    for _ in 0..80 {
+        app.clock.advance(Duration::from_secs(5));
+        look_for_doubtful(app.services()).await.unwrap();
+    }
+    let ben = app.token("acme", "ben");
+    let resend =
+        "mutation($id: ID!) { resendMessage(input: {messageId: $id, idempotencyKey: \"r\"}) { userErrors { code } } }";
+    let resent = app.graphql(&ben, resend, json!({"id": message.id.to_string()})).await;
+    assert_eq!(resent["data"]["resendMessage"]["userErrors"], json!([]));
+    let blocked = [("MessageSid", "SMx"), ("MessageStatus", "failed"), ("ErrorCode", "21610")];
+    for lifted in [false, true] {
+        assert_eq!(app.receipt(&named(&message), &blocked).await, StatusCode::OK);
+        assert_eq!(now(&app, &message).await.error_code.as_deref(), Some("RESENT"));
+        assert_eq!(app.thread_of("SM0").await.blocked_at.is_none(), lifted, "the same receipt again says nothing new");
+        app.receive(Text::new(format!("SM{lifted}")).body("START")).await;
+    }
 }
