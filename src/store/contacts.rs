@@ -11,6 +11,7 @@ use sea_orm::{
 use super::bulk::list;
 use super::page::{Page, Window};
 use super::threads::Scope;
+use crate::domain::search::{fold, phone_part};
 use crate::domain::{AgencyId, ContactId};
 use crate::entity::contact;
 
@@ -108,18 +109,26 @@ fn narrowed(scope: &Scope, search: Option<&str>) -> Select<contact::Entity> {
     query
 }
 
-/// Whether the search stands in the contact's name or phone, without regard to case.
+/// Whether a contact's name or phone contains a search text. Names are compared in their search form, phones by
+/// their digits as typed. Senders that are not phone numbers have ASCII names, which every database lowers alike.
 pub(super) fn matches(search: &str) -> Condition {
-    let pattern: String = search.trim().to_lowercase().chars().fold("%".to_owned(), |mut pattern, c| {
+    use contact::Column as C;
+    let folded = fold(search.trim());
+    let phone = Func::lower(Expr::col((contact::Entity, C::Phone)));
+    Condition::any()
+        .add(Expr::col((contact::Entity, C::NameFolded)).like(containing(&folded)))
+        .add(Expr::expr(phone).like(containing(&folded)))
+        .add_option(phone_part(search).map(|part| Expr::col((contact::Entity, C::Phone)).like(containing(&part))))
+}
+
+/// A pattern for texts that contain this one as it is: `%`, `_` and `!` stand for themselves.
+fn containing(text: &str) -> LikeExpr {
+    let mut pattern = "%".to_owned();
+    for c in text.chars() {
         if matches!(c, '%' | '_' | '!') {
             pattern.push('!');
         }
         pattern.push(c);
-        pattern
-    }) + "%";
-    let like = |column: contact::Column| {
-        let lowered = Func::lower(Expr::col((contact::Entity, column)));
-        Expr::expr(lowered).like(LikeExpr::new(pattern.clone()).escape('!'))
-    };
-    Condition::any().add(like(contact::Column::Name)).add(like(contact::Column::Phone))
+    }
+    LikeExpr::new(pattern + "%").escape('!')
 }

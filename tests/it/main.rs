@@ -26,6 +26,7 @@ mod races;
 mod reopening;
 mod rest;
 mod routing;
+mod search;
 mod sending;
 mod shared;
 mod simulator;

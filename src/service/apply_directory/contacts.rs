@@ -20,21 +20,12 @@ pub(super) async fn apply(context: &mut Context<'_, '_>, entries: &[ContactEntry
         };
         let before = by_phone(context.tx.conn, context.agency, &entry.phone).await?;
         let is_new = before.is_none();
-        let base = before.clone().unwrap_or_else(|| contact::Model {
-            agency_id: context.agency,
-            id: ContactId(context.tx.new_id()),
-            phone: entry.phone.clone(),
-            name: None,
-            provider_user_id: None,
-            opted_out_at: None,
-            created_at: context.tx.now,
-            updated_at: context.tx.now,
+        let mut row = before.clone().unwrap_or_else(|| {
+            contact::Model::begin(context.agency, ContactId(context.tx.new_id()), &*entry.phone, context.tx.now)
         });
-        let row = contact::Model {
-            name: entry.name.clone().or_else(|| base.name.clone()),
-            provider_user_id: provider.or(base.provider_user_id),
-            ..base
-        };
+        let name = entry.name.clone().or_else(|| row.name.clone());
+        row.rename(name);
+        row.provider_user_id = provider.or(row.provider_user_id);
         match before {
             None => add(context.tx.conn, row).await?,
             Some(before) if before == row => continue,
