@@ -9,7 +9,7 @@ use phonenumber::metadata::DATABASE;
 use phonenumber::{Mode, Type};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::address::{MAX_ADDRESS_CHARS, is_e164};
+use super::address::{is_contact_address, is_e164};
 
 /// The longest alphanumeric sender ID. Source: Twilio, "Alphanumeric Sender ID".
 const MAX_SENDER_CHARS: usize = 11;
@@ -100,10 +100,10 @@ fn is_sender_id(text: &str) -> bool {
 fn is_channel_address(text: &str) -> bool {
     let Some((channel, address)) = text.split_once(':') else { return false };
     let is_name = !channel.is_empty() && channel.bytes().all(|b| b.is_ascii_lowercase());
-    let is_plain = !address.is_empty() && !address.contains(|c: char| c.is_whitespace() || c.is_control());
+    let is_plain = !address.is_empty() && !address.contains(char::is_whitespace);
     // WhatsApp users are known by their phone number; other channels have identifiers of their own.
     let is_phone = channel == "whatsapp" || address.starts_with('+');
-    is_name && is_plain && (!is_phone || is_e164(address)) && text.chars().count() <= MAX_ADDRESS_CHARS
+    is_contact_address(text) && is_name && is_plain && (!is_phone || is_e164(address))
 }
 
 #[cfg(test)]

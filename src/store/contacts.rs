@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
-    QueryFilter as _, Select,
+    QueryFilter as _, QueryOrder as _, Select,
 };
 
 use super::bulk::list;
@@ -93,6 +93,23 @@ pub async fn by_phones(
     contact::Entity::find()
         .filter(contact::Column::AgencyId.eq(agency))
         .filter(contact::Column::Phone.is_in(list(phones.iter().copied())))
+        .all(conn)
+        .await
+}
+
+/// Contacts whose phone is not in E.164, oldest first: short codes, alphanumeric senders, and what a directory file
+/// wrote in another way. Addresses of channels are left out.
+///
+/// # Errors
+/// When the database fails.
+pub async fn not_in_e164(conn: &impl ConnectionTrait, agency: AgencyId) -> Result<Vec<contact::Model>, DbErr> {
+    use contact::Column as C;
+    let grouped = [" ", "-", "(", ".", "/"].into_iter().map(|separator| C::Phone.contains(separator));
+    contact::Entity::find()
+        .filter(C::AgencyId.eq(agency))
+        .filter(C::Phone.not_like("%:%"))
+        .filter(grouped.fold(Condition::any().add(C::Phone.not_like("+%")), Condition::add))
+        .order_by_asc(C::Id)
         .all(conn)
         .await
 }

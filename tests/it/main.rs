@@ -7,6 +7,7 @@ mod bad_input;
 mod calls;
 mod canary;
 mod claims;
+mod directory_file;
 mod disk_full;
 mod house;
 mod http;
