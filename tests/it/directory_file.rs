@@ -211,3 +211,30 @@ async fn hours_over_midnight_read_back_as_they_were_written() {
     let expected = json!([{"day": "MON", "spans": hours["mon"]}, {"day": "FRI", "spans": hours["fri"]}]);
     assert_eq!(desk["pool"]["hours"], expected);
 }
+
+#[tokio::test]
+async fn no_error_repeats_a_secret() {
+    let app = TestApp::start().await;
+    let secret = "0123456789";
+    for (content, path) in [
+        (format!("twilio: {{accountSid: {ACCOUNT}, authToken: {secret}9}}"), "agencies[0].twilio.authToken"),
+        (
+            format!("twilio: {{accountSid: {ACCOUNT}, authToken: x, apiKeySid: SK1, apiKeySecret: [{secret}]}}"),
+            "agencies[0].twilio.apiKeySecret",
+        ),
+        (
+            format!("twilio: {{accountSid: {ACCOUNT}, authToken: x, secondaryAuthToken: {{{secret}: 1}}}}"),
+            "agencies[0].twilio.secondaryAuthToken",
+        ),
+        (format!("twilio: {{accountSid: {ACCOUNT}, authToken: '{secret}', ]"), ""),
+        (format!("twilio: {{accountSid: {ACCOUNT}, authToken: '{secret}}}"), ""),
+        (format!("twilio: {{accountSid: {ACCOUNT}, authToken: '{secret}', authToken: '{secret}'}}"), ""),
+    ] {
+        // YAML reads a text of digits with a leading zero as a text, so the first one gets another first digit.
+        let content = content.replace("authToken: 0123456789", "authToken: 7123456789");
+        let problems = app.try_apply(&acme(&content)).await.unwrap_err();
+        let shown = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        assert_eq!(problems[0].path, path, "{content}: {shown}");
+        assert!(!shown.contains("123456789"), "{shown}");
+    }
+}

@@ -7,6 +7,7 @@ mod bad_input;
 mod calls;
 mod canary;
 mod claims;
+mod command_line;
 mod directory_file;
 mod disk_full;
 mod house;
