@@ -13,6 +13,7 @@ mod m20261128_000007_inbound_texts;
 mod m20261128_000008_carrier_answers;
 mod m20261128_000009_leg_caller_id;
 mod m20261128_000010_voicemails_of_calls;
+mod m20261128_000011_contact_search;
 
 /// Runs the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000008_carrier_answers::Migration),
             Box::new(m20261128_000009_leg_caller_id::Migration),
             Box::new(m20261128_000010_voicemails_of_calls::Migration),
+            Box::new(m20261128_000011_contact_search::Migration),
         ]
     }
 }

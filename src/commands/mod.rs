@@ -3,6 +3,7 @@
 
 use partyline::app::{App, Ports, migrate_up};
 use partyline::config::{Settings, Source};
+use partyline::domain::phone::{InvalidPhone, contact_address, parse};
 
 pub(crate) mod apply;
 pub(crate) mod demo;
@@ -16,6 +17,16 @@ pub(crate) mod simulate;
 mod simulate_call;
 pub(crate) mod token;
 pub(crate) mod twilio_sim;
+
+/// A phone number on the command line, in E.164 or with spaces and dashes.
+fn phone(text: &str) -> Result<String, InvalidPhone> {
+    parse(text, None)
+}
+
+/// Who texts or calls, on the command line: a phone number, a short code, a sender's name or a channel address.
+fn address(text: &str) -> Result<String, InvalidPhone> {
+    contact_address(text, None)
+}
 
 /// The application without its server, on an up-to-date database: for commands that need no server
 /// and work before the first one.

@@ -26,7 +26,7 @@ pub(crate) enum What {
         /// Its id
         id: QuarantineId,
         /// A live number
-        #[arg(long)]
+        #[arg(long, value_parser = super::phone)]
         number: String,
     },
     /// Put one aside

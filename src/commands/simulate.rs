@@ -20,10 +20,10 @@ pub(crate) enum What {
     /// Text a number from a phone
     Text {
         /// The phone
-        #[arg(long)]
+        #[arg(long, value_parser = super::address)]
         from: String,
         /// The number
-        #[arg(long)]
+        #[arg(long, value_parser = super::phone)]
         to: String,
         /// What it says
         body: String,
@@ -36,6 +36,7 @@ pub(crate) enum What {
     /// Print what a phone sent and received
     Phone {
         /// The phone
+        #[arg(value_parser = super::address)]
         number: String,
         /// Wait, at most 20 seconds, until it has received a text that holds this
         #[arg(long)]

@@ -14,10 +14,10 @@ use super::twilio_sim::LegsMode;
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The phone
-    #[arg(long)]
+    #[arg(long, value_parser = super::address)]
     from: String,
     /// The number
-    #[arg(long)]
+    #[arg(long, value_parser = super::phone)]
     to: String,
     /// Press these keys at a menu; # ends them. Again for the next menu
     #[arg(long)]
@@ -68,7 +68,7 @@ fn phone(text: &str) -> Result<(String, PhoneScript), String> {
         "failed" => PhoneScript::Failed,
         _ => return Err(format!("a phone does not know how to do {name}")),
     };
-    Ok((number.to_owned(), script))
+    Ok((super::phone(number).map_err(|error| error.to_string())?, script))
 }
 
 impl Arguments {

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// A day of the week, as the directory file writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+// Read as a text, so that an error below a day carries the day in its path.
+#[serde(rename_all = "lowercase", try_from = "String")]
 #[expect(missing_docs, reason = "a weekday is a weekday")]
 pub enum Weekday {
     Mon,
@@ -21,7 +22,8 @@ pub enum Weekday {
     Sun,
 }
 
-/// Open from one minute of the day up to another; 24:00 is 1440.
+/// Open from one minute of the day up to another; 24:00 is 1440. A span that ends before it begins runs into the next
+/// day: "22:00-06:00".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span {
@@ -32,21 +34,62 @@ pub struct Span {
 /// The open spans of each day. A day that is missing is closed; no days at all is always closed.
 pub type Hours = BTreeMap<Weekday, Vec<Span>>;
 
+const MINUTES_OF_A_DAY: u16 = 24 * 60;
+
 /// The most spans that a day has.
 pub const MAX_SPANS: usize = 10;
 /// The most days on which a number is closed.
 pub const MAX_HOLIDAYS: usize = 200;
 
 /// Whether a number is open. `None` for its hours is always; a span is by the clock on the wall, so that
-/// "09:00-17:00" begins at nine on the day on which the clocks change, too.
+/// "09:00-17:00" begins at nine on the day on which the clocks change, too. A span belongs to the day on which it
+/// begins: a holiday closes the spans that begin on it, to their end on the next day, and no other.
 pub fn is_open(hours: Option<&Hours>, holidays: &[NaiveDate], zone: &TimeZone, now: DateTime<Utc>) -> bool {
     let (date, weekday, minute) = on_the_wall(zone, now);
-    if date.is_some_and(|date| holidays.contains(&date)) {
-        return false;
+    let is_holiday = |date: Option<NaiveDate>| date.is_some_and(|date| holidays.contains(&date));
+    let Some(hours) = hours else { return !is_holiday(date) };
+    let spans = |day: Weekday| hours.get(&day).map_or(&[][..], Vec::as_slice).iter();
+    let since_today = spans(weekday).any(|span| span.from <= minute && (minute < span.to || span.runs_over_midnight()));
+    let since_yesterday = spans(weekday.before()).any(|span| span.runs_over_midnight() && minute < span.to);
+    let yesterday = date.and_then(|date| date.pred_opt());
+    (since_today && !is_holiday(date)) || (since_yesterday && !is_holiday(yesterday))
+}
+
+impl Weekday {
+    fn before(self) -> Self {
+        match self {
+            Self::Mon => Self::Sun,
+            Self::Tue => Self::Mon,
+            Self::Wed => Self::Tue,
+            Self::Thu => Self::Wed,
+            Self::Fri => Self::Thu,
+            Self::Sat => Self::Fri,
+            Self::Sun => Self::Sat,
+        }
     }
-    let Some(hours) = hours else { return true };
-    let spans = hours.get(&weekday).map_or(&[][..], Vec::as_slice);
-    spans.iter().any(|span| (span.from..span.to).contains(&minute))
+}
+
+impl TryFrom<String> for Weekday {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Ok(match text.as_str() {
+            "mon" => Self::Mon,
+            "tue" => Self::Tue,
+            "wed" => Self::Wed,
+            "thu" => Self::Thu,
+            "fri" => Self::Fri,
+            "sat" => Self::Sat,
+            "sun" => Self::Sun,
+            _ => return Err("this is not a day; the days are mon, tue, wed, thu, fri, sat and sun"),
+        })
+    }
+}
+
+impl Span {
+    fn runs_over_midnight(self) -> bool {
+        self.to < self.from
+    }
 }
 
 /// From when to when nobody is texted without having written first, by the clock on the wall.
@@ -82,7 +125,13 @@ impl TryFrom<String> for Span {
         let wrong = || r#"hours are written "09:00-17:00""#.to_owned();
         let (from, to) = text.split_once('-').ok_or_else(wrong)?;
         let span = Self { from: minute(from).ok_or_else(wrong)?, to: minute(to).ok_or_else(wrong)? };
-        if span.from < span.to { Ok(span) } else { Err("a span of hours ends after it begins".to_owned()) }
+        if span.from == span.to {
+            return Err(r#"a span of hours cannot end when it begins; a whole day is "00:00-24:00""#.to_owned());
+        }
+        if span.from == MINUTES_OF_A_DAY {
+            return Err("a span of hours begins before 24:00".to_owned());
+        }
+        Ok(span)
     }
 }
 
@@ -100,7 +149,7 @@ fn minute(text: &str) -> Option<u16> {
     let two_digits = |part: &str| digits(part).then(|| part.parse::<u16>().ok()).flatten();
     let (hour, minute) = (two_digits(hour)?, two_digits(minute)?);
     let total = hour * 60 + minute;
-    (minute < 60 && total <= 24 * 60).then_some(total)
+    (minute < 60 && total <= MINUTES_OF_A_DAY).then_some(total)
 }
 
 #[cfg(test)]
@@ -175,6 +224,37 @@ mod tests {
     }
 
     #[test]
+    fn a_span_over_midnight_belongs_to_the_day_on_which_it_begins() {
+        let night = hours(Weekday::Mon, &["22:00-06:00"]);
+        let sunday_night = hours(Weekday::Sun, &["22:00-06:00"]);
+        let evening = hours(Weekday::Mon, &["22:00-00:00"]);
+        let day = |day| NaiveDate::from_ymd_opt(2026, 11, day).unwrap();
+        // The 23rd is a Monday.
+        for (hours, holidays, utc, open) in [
+            (&night, &[][..], "2026-11-23T05:59:00Z", false),
+            (&night, &[], "2026-11-23T21:59:00Z", false),
+            (&night, &[], "2026-11-23T22:00:00Z", true),
+            (&night, &[], "2026-11-23T23:59:00Z", true),
+            (&night, &[], "2026-11-24T00:00:00Z", true),
+            (&night, &[], "2026-11-24T05:59:00Z", true),
+            (&night, &[], "2026-11-24T06:00:00Z", false),
+            (&night, &[], "2026-11-24T22:00:00Z", false),
+            // From the last day of the week into the first.
+            (&sunday_night, &[], "2026-11-23T05:59:00Z", true),
+            (&sunday_night, &[], "2026-11-24T05:59:00Z", false),
+            // A holiday closes the whole night that begins on it, and not the one before.
+            (&night, &[day(23)], "2026-11-23T22:00:00Z", false),
+            (&night, &[day(23)], "2026-11-24T05:59:00Z", false),
+            (&night, &[day(24)], "2026-11-24T05:59:00Z", true),
+            (&sunday_night, &[day(23)], "2026-11-23T05:59:00Z", true),
+            (&evening, &[], "2026-11-23T23:59:00Z", true),
+            (&evening, &[], "2026-11-24T00:00:00Z", false),
+        ] {
+            assert_eq!(is_open(Some(hours), holidays, &TimeZone::UTC, at(utc)), open, "{utc} {holidays:?}");
+        }
+    }
+
+    #[test]
     fn quiet_is_from_nine_in_the_evening_to_eight() {
         let denver = TimeZone::get("America/Denver").unwrap();
         for (utc, quiet) in [
@@ -189,10 +269,10 @@ mod tests {
 
     #[test]
     fn spans_read_back_as_written_and_nonsense_is_refused() {
-        for good in ["09:00-17:00", "00:00-24:00"] {
+        for good in ["09:00-17:00", "00:00-24:00", "22:00-06:00", "22:00-00:00"] {
             assert_eq!(Span::try_from(good.to_owned()).map(String::from), Ok(good.to_owned()));
         }
-        for bad in ["", "9-17", "17:00-09:00", "09:00-09:00", "09:00-24:01", "09:60-10:00", "+9:00-10:00"] {
+        for bad in ["", "9-17", "24:00-06:00", "09:00-09:00", "09:00-24:01", "09:60-10:00", "+9:00-10:00"] {
             assert!(Span::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }

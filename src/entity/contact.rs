@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
+use crate::domain::search::fold;
 use crate::domain::{AgencyId, ContactId, UserId};
 
 /// A person outside, by address within an agency.
@@ -15,7 +16,11 @@ pub struct Model {
     pub id: ContactId,
     /// As Twilio sent it: E.164, a short code, a name, `whatsapp:+1…`.
     pub phone: String,
+    /// Written by [`Model::rename`], together with its search form.
     pub name: Option<String>,
+    /// The name in the form in which it is searched: `domain::search::fold`.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub name_folded: Option<String>,
     /// The user who cares for them.
     pub provider_user_id: Option<UserId>,
     /// Set by a STOP to any number of the agency, cleared by a START.
@@ -29,3 +34,26 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// A contact of whom nothing is known yet but their address.
+    pub fn begin(agency_id: AgencyId, id: ContactId, phone: impl Into<String>, now: DateTime<Utc>) -> Self {
+        Self {
+            agency_id,
+            id,
+            phone: phone.into(),
+            name: None,
+            name_folded: None,
+            provider_user_id: None,
+            opted_out_at: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Sets the name and its search form.
+    pub fn rename(&mut self, name: Option<String>) {
+        self.name_folded = name.as_deref().map(fold);
+        self.name = name;
+    }
+}

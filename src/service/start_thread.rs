@@ -114,16 +114,7 @@ impl StartThread {
     }
 
     async fn add_contact(&self, tx: &Tx<'_>) -> Result<contact::Model, DbErr> {
-        let contact = contact::Model {
-            agency_id: self.agency,
-            id: ContactId(tx.new_id()),
-            phone: self.to.clone(),
-            name: None,
-            provider_user_id: None,
-            opted_out_at: None,
-            created_at: tx.now,
-            updated_at: tx.now,
-        };
+        let contact = contact::Model::begin(self.agency, ContactId(tx.new_id()), &*self.to, tx.now);
         bulk::insert(tx.conn, vec![contact.clone()]).await?;
         Ok(contact)
     }

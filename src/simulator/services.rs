@@ -45,7 +45,8 @@ pub struct MessagingService {
 impl SimulatorSettings {
     /// The URL that receives texts to a number; `None` if they are discarded.
     pub(super) fn inbound_url_of(&self, number: &str) -> Option<&str> {
-        let service = self.services.iter().find(|service| service.numbers.iter().any(|own| own == number));
+        let plain = split_channel(number).1;
+        let service = self.services.iter().find(|service| service.numbers.iter().any(|own| own == plain));
         match service.map(|service| &service.inbound) {
             Some(Inbound::Discard) => None,
             Some(Inbound::Post(url)) => Some(url),

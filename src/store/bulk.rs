@@ -149,14 +149,10 @@ mod tests {
     fn a_kept_text_takes_the_values_of_other_rows() {
         let (agency, now) = (AgencyId(Uuid::from_u128(1)), DateTime::UNIX_EPOCH);
         let contact = |n: u128, name: Option<&str>| contact::Model {
-            agency_id: agency,
-            id: ContactId(Uuid::from_u128(n)),
-            phone: format!("+1303555{n:04}"),
             name: name.map(str::to_owned),
             provider_user_id: Some(UserId(Uuid::from_u128(n + 1))).filter(|_| name.is_some()),
-            opted_out_at: None,
-            created_at: now,
             updated_at: now + TimeDelta::seconds(1),
+            ..contact::Model::begin(agency, ContactId(Uuid::from_u128(n)), format!("+1303555{n:04}"), now)
         };
         let rows = [contact(1, None), contact(2, Some("Ann")), contact(3, None)];
         is_as_the_library_builds_it(&rows, &[], &[]);

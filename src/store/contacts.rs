@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
-    QueryFilter as _, Select,
+    QueryFilter as _, QueryOrder as _, Select,
 };
 
 use super::bulk::list;
 use super::page::{Page, Window};
 use super::threads::Scope;
+use crate::domain::search::{fold, phone_part};
 use crate::domain::{AgencyId, ContactId};
 use crate::entity::contact;
 
@@ -96,6 +97,23 @@ pub async fn by_phones(
         .await
 }
 
+/// Contacts whose phone is not in E.164, oldest first: short codes, alphanumeric senders, and what a directory file
+/// wrote in another way. Addresses of channels are left out.
+///
+/// # Errors
+/// When the database fails.
+pub async fn not_in_e164(conn: &impl ConnectionTrait, agency: AgencyId) -> Result<Vec<contact::Model>, DbErr> {
+    use contact::Column as C;
+    let grouped = [" ", "-", "(", ".", "/"].into_iter().map(|separator| C::Phone.contains(separator));
+    contact::Entity::find()
+        .filter(C::AgencyId.eq(agency))
+        .filter(C::Phone.not_like("%:%"))
+        .filter(grouped.fold(Condition::any().add(C::Phone.not_like("+%")), Condition::add))
+        .order_by_asc(C::Id)
+        .all(conn)
+        .await
+}
+
 fn narrowed(scope: &Scope, search: Option<&str>) -> Select<contact::Entity> {
     let mut query = contact::Entity::find().filter(contact::Column::AgencyId.eq(scope.agency));
     // An admin sees contacts without a thread too, such as those a directory file brought.
@@ -108,18 +126,26 @@ fn narrowed(scope: &Scope, search: Option<&str>) -> Select<contact::Entity> {
     query
 }
 
-/// Whether the search stands in the contact's name or phone, without regard to case.
+/// Whether a contact's name or phone contains a search text. Names are compared in their search form, phones by
+/// their digits as typed. Senders that are not phone numbers have ASCII names, which every database lowers alike.
 pub(super) fn matches(search: &str) -> Condition {
-    let pattern: String = search.trim().to_lowercase().chars().fold("%".to_owned(), |mut pattern, c| {
+    use contact::Column as C;
+    let folded = fold(search.trim());
+    let phone = Func::lower(Expr::col((contact::Entity, C::Phone)));
+    Condition::any()
+        .add(Expr::col((contact::Entity, C::NameFolded)).like(containing(&folded)))
+        .add(Expr::expr(phone).like(containing(&folded)))
+        .add_option(phone_part(search).map(|part| Expr::col((contact::Entity, C::Phone)).like(containing(&part))))
+}
+
+/// A pattern for texts that contain this one as it is: `%`, `_` and `!` stand for themselves.
+fn containing(text: &str) -> LikeExpr {
+    let mut pattern = "%".to_owned();
+    for c in text.chars() {
         if matches!(c, '%' | '_' | '!') {
             pattern.push('!');
         }
         pattern.push(c);
-        pattern
-    }) + "%";
-    let like = |column: contact::Column| {
-        let lowered = Func::lower(Expr::col((contact::Entity, column)));
-        Expr::expr(lowered).like(LikeExpr::new(pattern.clone()).escape('!'))
-    };
-    Condition::any().add(like(contact::Column::Name)).add(like(contact::Column::Phone))
+    }
+    LikeExpr::new(pattern + "%").escape('!')
 }

@@ -150,14 +150,11 @@ impl Cells<'_> {
         let (provider_user_id, opted_out_at) = (self.detail(details)?, self.detail(details)?);
         let (created_at, updated_at) = (self.detail(details)?, self.detail(details)?);
         Ok(phone.map(|phone| contact::Model {
-            agency_id: thread.agency_id,
-            id: thread.contact_id,
-            phone,
             name,
             provider_user_id,
             opted_out_at,
-            created_at: created_at.unwrap_or_default(),
             updated_at: updated_at.unwrap_or_default(),
+            ..contact::Model::begin(thread.agency_id, thread.contact_id, phone, created_at.unwrap_or_default())
         }))
     }
 

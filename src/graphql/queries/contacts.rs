@@ -20,7 +20,10 @@ impl ContactsQuery {
     async fn contacts(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "In the name or phone, without regard to case.")] search: Option<String>,
+        #[graphql(
+            desc = "Matches contacts whose name or phone contains this text. Letter case is ignored in every script; a phone matches its digits as typed, such as `(303) 555-01`."
+        )]
+        search: Option<String>,
         #[graphql(desc = "How many, from the start: 25 unless given, at most 100.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,

@@ -27,7 +27,8 @@ pub(super) struct ThreadFilterInput {
     unread: Option<bool>,
     /// Not closed, and the contact had the last word; false: closed, or answered.
     needs_reply: Option<bool>,
-    /// In the contact's name or phone, without regard to case.
+    /// Matches threads whose contact's name or phone contains this text. Letter case is ignored in every script; a
+    /// phone matches its digits as typed, such as `(303) 555-01`.
     search: Option<String>,
 }
 

@@ -1,15 +1,23 @@
 //! The contacts of a directory file.
 
+use std::collections::HashMap;
+
 use sea_orm::DbErr;
 
 use super::Context;
 use super::file::ContactEntry;
 use crate::domain::ContactId;
+use crate::domain::phone::{Country, contact_address};
 use crate::entity::contact;
-use crate::store::contacts::by_phone;
+use crate::store::contacts::{by_phone, not_in_e164};
 use crate::store::directory_writes::{add, save};
 
-pub(super) async fn apply(context: &mut Context<'_, '_>, entries: &[ContactEntry]) -> Result<(), DbErr> {
+pub(super) async fn apply(
+    context: &mut Context<'_, '_>,
+    entries: &[ContactEntry],
+    country: Option<Country>,
+) -> Result<(), DbErr> {
+    let mut as_typed = if entries.is_empty() { HashMap::new() } else { stored_as_typed(context, country).await? };
     for (at, entry) in entries.iter().enumerate() {
         let provider = match &entry.provider {
             None => None,
@@ -18,23 +26,18 @@ pub(super) async fn apply(context: &mut Context<'_, '_>, entries: &[ContactEntry
                 None => continue,
             },
         };
-        let before = by_phone(context.tx.conn, context.agency, &entry.phone).await?;
-        let is_new = before.is_none();
-        let base = before.clone().unwrap_or_else(|| contact::Model {
-            agency_id: context.agency,
-            id: ContactId(context.tx.new_id()),
-            phone: entry.phone.clone(),
-            name: None,
-            provider_user_id: None,
-            opted_out_at: None,
-            created_at: context.tx.now,
-            updated_at: context.tx.now,
-        });
-        let row = contact::Model {
-            name: entry.name.clone().or_else(|| base.name.clone()),
-            provider_user_id: provider.or(base.provider_user_id),
-            ..base
+        let before = match by_phone(context.tx.conn, context.agency, &entry.phone).await? {
+            Some(row) => Some(row),
+            None => as_typed.remove(&entry.phone),
         };
+        let is_new = before.is_none();
+        let mut row = before.clone().unwrap_or_else(|| {
+            contact::Model::begin(context.agency, ContactId(context.tx.new_id()), &*entry.phone, context.tx.now)
+        });
+        row.phone.clone_from(&entry.phone);
+        let name = entry.name.clone().or_else(|| row.name.clone());
+        row.rename(name);
+        row.provider_user_id = provider.or(row.provider_user_id);
         match before {
             None => add(context.tx.conn, row).await?,
             Some(before) if before == row => continue,
@@ -43,4 +46,20 @@ pub(super) async fn apply(context: &mut Context<'_, '_>, entries: &[ContactEntry
         context.count(is_new);
     }
     Ok(())
+}
+
+/// Contacts whose phone an earlier release stored as the file had it, by the phone in E.164.
+async fn stored_as_typed(
+    context: &Context<'_, '_>,
+    country: Option<Country>,
+) -> Result<HashMap<String, contact::Model>, DbErr> {
+    let mut found = HashMap::new();
+    for row in not_in_e164(context.tx.conn, context.agency).await? {
+        if let Ok(phone) = contact_address(&row.phone, country)
+            && phone != row.phone
+        {
+            found.entry(phone).or_insert(row);
+        }
+    }
+    Ok(found)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::Problem;
 use crate::domain::hours::{Hours, Span, Weekday};
@@ -45,9 +46,12 @@ pub struct AgencyEntry {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TwilioEntry {
     pub account_sid: String,
+    #[serde(deserialize_with = "secret")]
     pub auth_token: SecretString,
+    #[serde(default, deserialize_with = "optional_secret")]
     pub secondary_auth_token: Option<SecretString>,
     pub api_key_sid: Option<String>,
+    #[serde(default, deserialize_with = "optional_secret")]
     pub api_key_secret: Option<SecretString>,
 }
 
@@ -149,7 +153,8 @@ impl DirectoryFile {
     pub fn parse(yaml: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         // Through a plain value, so that the shape's errors carry the path to their place.
         let value: serde_json::Value = serde_saphyr::from_str(yaml)
-            .map_err(|error| vec![Problem::new("", format!("this is no YAML: {error}"))])?;
+            // Without the lines around the error, which may hold a secret.
+            .map_err(|error| vec![Problem::new("", format!("this is not valid YAML: {}", error.without_snippet()))])?;
         let mut file: Self = serde_path_to_error::deserialize(value)
             .map_err(|error| vec![Problem::new(error.path().to_string(), error.inner().to_string())])?;
         let mut problems = Vec::new();
@@ -173,6 +178,21 @@ impl DirectoryFile {
         if problems.is_empty() { Ok(file) } else { Err(problems) }
     }
 }
+
+/// A secret. Serde's own error would repeat a value of another type, such as a token of digits without quotes.
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+    optional_secret(deserializer)?.ok_or_else(|| D::Error::custom(NOT_A_SECRET))
+}
+
+fn optional_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Null => Ok(None),
+        serde_json::Value::String(text) => Ok(Some(text.into())),
+        _ => Err(D::Error::custom(NOT_A_SECRET)),
+    }
+}
+
+const NOT_A_SECRET: &str = "a secret is a text; write it in quotes";
 
 fn resolve(secret: &mut SecretString, env: &impl Fn(&str) -> Option<String>) -> Result<(), String> {
     use secrecy::ExposeSecret as _;

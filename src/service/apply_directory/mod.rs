@@ -23,6 +23,7 @@ mod check;
 mod contacts;
 mod file;
 mod numbers;
+mod phones;
 mod users;
 
 pub use file::DirectoryFile;
@@ -65,15 +66,18 @@ pub struct Summary {
 pub async fn apply_directory(
     services: &Services,
     sealer: Arc<Sealer>,
-    file: DirectoryFile,
+    mut file: DirectoryFile,
 ) -> Result<Result<Summary, Vec<Problem>>, Fault> {
-    let problems = check::check(&file);
+    let (mut agencies, mut problems) = (Vec::new(), Vec::new());
+    for (at, entry) in file.agencies.iter_mut().enumerate() {
+        let directory = services.directories.by_key(&entry.key).await?;
+        let country = phones::country(entry, directory.as_deref());
+        problems.extend(phones::normalize(entry, &format!("agencies[{at}]"), country));
+        agencies.extend(directory.map(|directory| directory.agency_id()));
+    }
+    problems.extend(check::check(&file));
     if !problems.is_empty() {
         return Ok(Err(problems));
-    }
-    let mut agencies = Vec::new();
-    for entry in &file.agencies {
-        agencies.extend(store::accounts::agency_by_key(services.reader(), &entry.key).await?.map(|row| row.id));
     }
     Ok(services.writer.run_for(agencies, Apply { file: Arc::new(file), sealer }).await?)
 }
@@ -181,7 +185,7 @@ impl Apply {
         users::apply(&mut context, &entry.users, &directory).await?;
         numbers::apply(&mut context, &entry.phone_numbers, &directory).await?;
         numbers::apply_extensions(&mut context, &entry.extensions, &directory).await?;
-        contacts::apply(&mut context, &entry.contacts).await?;
+        contacts::apply(&mut context, &entry.contacts, phones::country(entry, Some(&directory))).await?;
         settle_agency(&mut context, entry, row).await?;
         if context.tx.directory(context.agency).await?.admins().next().is_none() {
             context.problem("users", "an agency needs an active ADMIN");

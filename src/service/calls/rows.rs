@@ -100,7 +100,7 @@ async fn places(tx: &mut Tx<'_>, agency: AgencyId, wanted: &BTreeSet<(PhoneNumbe
     let mut new = Vec::new();
     for phone in phones {
         if !of_phone.contains_key(phone) {
-            let row = contact_of(agency, ContactId(tx.new_id()), phone, tx.now);
+            let row = contact::Model::begin(agency, ContactId(tx.new_id()), phone, tx.now);
             of_phone.insert(row.phone.clone(), row.id);
             new.push(row);
         }
@@ -129,19 +129,6 @@ async fn places(tx: &mut Tx<'_>, agency: AgencyId, wanted: &BTreeSet<(PhoneNumbe
     insert(tx.conn, new).await?;
     thread_writes::heard_from(tx.conn, agency, &seen, tx.now).await?;
     Ok(places)
-}
-
-fn contact_of(agency: AgencyId, id: ContactId, phone: &str, now: DateTime<Utc>) -> contact::Model {
-    contact::Model {
-        agency_id: agency,
-        id,
-        phone: phone.to_owned(),
-        name: None,
-        provider_user_id: None,
-        opted_out_at: None,
-        created_at: now,
-        updated_at: now,
-    }
 }
 
 /// The extension that a call is for, and whom it reaches.

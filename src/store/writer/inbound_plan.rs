@@ -311,16 +311,7 @@ impl<'a> Planner<'a> {
                         self.plan.unchanged.insert(row.id);
                         row
                     }
-                    None => contact::Model {
-                        agency_id: agency,
-                        id: ContactId(self.new_id()),
-                        phone: text.from.clone(),
-                        name: None,
-                        provider_user_id: None,
-                        opted_out_at: None,
-                        created_at: self.now,
-                        updated_at: self.now,
-                    },
+                    None => contact::Model::begin(agency, ContactId(self.new_id()), &*text.from, self.now),
                 };
                 self.contact_at.insert(key, self.plan.contacts.len());
                 self.plan.contacts.push(row);

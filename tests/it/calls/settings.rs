@@ -58,7 +58,7 @@ async fn what_cannot_be_set_is_refused_with_its_place() {
         (json!({"greeting": "a".repeat(1_001)}), "greeting"),
         (json!({"missedCallText": ""}), "missedCallText"),
         (json!({"hours": [{"day": "MON", "spans": ["9-17"]}]}), "hours"),
-        (json!({"hours": [{"day": "MON", "spans": ["17:00-09:00"]}]}), "hours"),
+        (json!({"hours": [{"day": "MON", "spans": ["09:00-09:00"]}]}), "hours"),
         (json!({"hours": [{"day": "MON", "spans": []}, {"day": "MON", "spans": []}]}), "hours"),
         (json!({"holidays": ["25.12.2026"]}), "holidays"),
         (json!({"holidays": ["2026-12-25", "2026-12-25"]}), "holidays"),

@@ -1,0 +1,51 @@
+//! Phone numbers on the command line.
+
+use partyline::simulator::PhoneText;
+use tempfile::TempDir;
+
+use crate::support::carrier::{carrier, deliver};
+use crate::support::directory::DESK;
+use crate::support::{TestApp, process};
+
+/// Runs a command beside the test's own servers.
+async fn run(arguments: Vec<String>) -> (bool, String) {
+    let running = tokio::task::spawn_blocking(move || {
+        let folder = TempDir::new().expect("a temporary folder");
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = process::run(folder.path(), &arguments, "");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    });
+    running.await.expect("the command runs")
+}
+
+#[tokio::test]
+async fn a_simulated_text_may_name_its_numbers_as_people_write_them() {
+    let app = TestApp::start().await;
+    let carrier = carrier();
+    deliver(&carrier, app.address);
+    let arguments =
+        ["simulate", "text", "--from", "+1 (303) 556-0009", "--to", "+1 303-555-0100", "hello", "--carrier"];
+    let mut arguments = arguments.map(str::to_owned).to_vec();
+    arguments.push(carrier.base());
+    let (success, error) = run(arguments).await;
+    assert!(success, "{error}");
+    assert_eq!(app.contacts_at(app.agency("acme").await, "+13035560009").await.len(), 1);
+    let url = format!("{}/simulator/phones/+13035560009/texts", carrier.base());
+    let texts: Vec<PhoneText> = app.http.get(url).send().await.unwrap().json().await.unwrap();
+    assert_eq!(texts.iter().map(|text| text.number.as_str()).collect::<Vec<_>>(), [DESK]);
+}
+
+#[tokio::test]
+async fn a_number_without_its_country_code_is_refused() {
+    for arguments in [
+        &["simulate", "text", "--from", "(303) 556-0009", "--to", DESK, "hello"][..],
+        &["simulate", "text", "--from", "+13035560009", "--to", "303 555 0100", "hello"],
+        &["simulate", "phone", "303 555 0009"],
+        &["simulate", "call", "--from", "3035560009", "--to", DESK],
+        &["quarantine", "assign", "qtn_00000000000000000000000000", "--number", "3035550100"],
+    ] {
+        let (success, error) = run(arguments.iter().map(|text| (*text).to_owned()).collect()).await;
+        assert!(!success, "{arguments:?}");
+        assert!(error.contains("write it with its country code"), "{arguments:?}: {error}");
+    }
+}
