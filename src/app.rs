@@ -9,11 +9,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::config::{Authentication, EventBus, Settings};
+use crate::config::{Authentication, EventBus, SecretKey, Settings};
 use crate::events::{Bus, Feeds};
 use crate::graphql::{self, GraphqlState, Live};
 use crate::ports::jwks::Jwks;
 use crate::ports::media_store::MediaStore;
+use crate::ports::private_file;
 use crate::ports::twilio_rest::TwilioRest;
 use crate::ports::{Clock, IdGen};
 use crate::rest::metrics::Metrics;
@@ -26,7 +27,7 @@ use crate::service::media_links::MediaLinks;
 use crate::service::seal::Sealer;
 use crate::service::sending::{Bell, Sending};
 use crate::store::writer::{Committed, Writer, WriterParts};
-use crate::store::{Database, DirectoryCache};
+use crate::store::{Database, DirectoryCache, accounts};
 use crate::twilio::{self, WebhookState};
 
 /// What comes from the world.
@@ -75,7 +76,9 @@ impl App {
             EventBus::Local => None,
             EventBus::Postgres => Some(Arc::new(Bus::new(database.clone(), feeds.clone(), clock.clone()))),
         };
-        let sealer = Arc::new(Sealer::new(&settings.secret_key, ids.clone()));
+        private_file::restrict(&settings.media).context("the folder of recordings cannot be made private")?;
+        let secret_key = saved_key(settings.secret_key.clone(), &database).await?;
+        let sealer = Arc::new(Sealer::new(&secret_key.current, secret_key.previous.as_ref(), ids.clone()));
         let twilio = TwilioRest::new(&settings.twilio_api_base, clock.clone()).context("TLS cannot be set up")?;
         let sending = Arc::new(Sending {
             twilio,
@@ -106,7 +109,7 @@ impl App {
         let (log, writing) = CallLog::open(writer.clone(), clock.clone());
         lanes.push(writing);
         let media = MediaStore::new(settings.media.clone());
-        let media_links = MediaLinks::new(&settings.secret_key, &settings.public_url);
+        let media_links = MediaLinks::new(&secret_key.current, &settings.public_url);
         let calls = Calls {
             switchboard: Switchboard::default(),
             log,
@@ -196,6 +199,21 @@ impl App {
             () = clock.sleep(patience) => tracing::warn!("connections were still open at the end"),
         }
     }
+}
+
+/// The key that seals stored secrets. One that has just been generated is saved, unless the database holds secrets that
+/// another key sealed: with a second key in its place nobody would notice that the first is missing.
+async fn saved_key(key: SecretKey, database: &Database) -> anyhow::Result<SecretKey> {
+    if !key.is_unsaved() {
+        return Ok(key);
+    }
+    let accounts = accounts::all(&database.reader).await.context("the Twilio accounts cannot be read")?;
+    anyhow::ensure!(
+        accounts.is_empty(),
+        "the secret key is missing, and the database holds Twilio tokens that only that key opens: put the key file \
+         back beside the database, or set PARTYLINE_SECRET_KEY"
+    );
+    Ok(key.save()?)
 }
 
 /// Brings the database's schema up to this program.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::app::{App, Extras, Ports, migrate_up};
 use crate::config::Settings;
+use crate::service::reseal_accounts::reseal_accounts;
 use crate::worker::Workers;
 use crate::{server, shutdown};
 
@@ -51,6 +52,10 @@ pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyh
     let listener = server::listen(listen).with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let app = App::open(settings, ports).await?;
+    if app.sealer.has_previous() {
+        let accounts = reseal_accounts(&app.services, app.sealer.clone()).await?;
+        tracing::info!(accounts, "stored secrets were sealed again under the current key");
+    }
     Ok(Ready { app, address, listener, extras: options.extras, _lock: lock })
 }
 

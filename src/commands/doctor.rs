@@ -61,7 +61,8 @@ async fn check(settings: &Settings, ports: Ports, findings: &mut Findings) {
     };
     findings.good("the database answers");
     check_database(&database, findings).await;
-    let sealer = std::sync::Arc::new(Sealer::new(&settings.secret_key, ports.ids.clone()));
+    let keys = &settings.secret_key;
+    let sealer = std::sync::Arc::new(Sealer::new(&keys.current, keys.previous.as_ref(), ports.ids.clone()));
     let open = Accounts::new(database.reader.clone(), sealer, ports.clock.clone());
     let rows = match accounts::all(&database.reader).await {
         Ok(rows) => rows,

@@ -46,6 +46,7 @@ pub mod receive_sms;
 pub mod release_thread;
 pub mod reopen_thread;
 mod report;
+pub mod reseal_accounts;
 pub mod resend_message;
 pub mod seal;
 pub mod send_message;
