@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::middleware::map_response;
 use migration::{Migrator, MigratorTrait as _};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,6 +20,7 @@ use crate::ports::twilio_rest::TwilioRest;
 use crate::ports::{Clock, IdGen};
 use crate::rest::metrics::Metrics;
 use crate::rest::{self, RestState};
+use crate::security_headers;
 use crate::service::Services;
 use crate::service::accounts::Accounts;
 use crate::service::authenticate::{Authenticator, Trust};
@@ -146,7 +148,8 @@ impl App {
         vec![tokio::spawn(async move { telling.tell().await }), tokio::spawn(async move { hearing.hear().await })]
     }
 
-    /// All routes. `drain` turns true when the server is to take no more work.
+    /// All routes; `/metrics` only if it has no address of its own. `drain` turns true when the server is to take no more
+    /// work.
     pub fn router(&self, extras: Extras, drain: watch::Receiver<bool>) -> Router {
         let introspection = self.settings.introspection.unwrap_or(extras.introspection);
         let schema = graphql::schema(introspection);
@@ -168,18 +171,33 @@ impl App {
             public_url: self.settings.public_url.clone(),
             receipts_url: self.services.sending.receipts_url.clone(),
         };
-        let rest = RestState {
-            services: self.services.clone(),
-            authenticator: self.authenticator.clone(),
-            metrics: self.metrics.clone(),
-            drain,
+        let https = self.settings.public_url.starts_with("https://");
+        let metrics = match self.settings.metrics_listen {
+            Some(_) => Router::new(),
+            None => self.metrics_router(drain.clone()),
         };
         Router::new()
             .merge(graphql::router(graphql))
             .merge(twilio::router(webhooks))
-            .merge(rest::router(rest, &self.settings.allowed_origins))
+            .merge(rest::router(self.rest_state(drain), &self.settings.allowed_origins))
+            .merge(metrics)
             // A panic is a bug of ours, and must not take more than its own request with it.
             .layer(CatchPanicLayer::new())
+            .layer(map_response(move |response| std::future::ready(security_headers::add(https, response))))
+    }
+
+    /// `/metrics`, for an address of its own.
+    pub fn metrics_router(&self, drain: watch::Receiver<bool>) -> Router {
+        rest::metrics_router(self.rest_state(drain))
+    }
+
+    fn rest_state(&self, drain: watch::Receiver<bool>) -> RestState {
+        RestState {
+            services: self.services.clone(),
+            authenticator: self.authenticator.clone(),
+            metrics: self.metrics.clone(),
+            drain,
+        }
     }
 
     /// Lets everything that was taken be written, then ends. Waits at most `patience`: whatever has

@@ -9,6 +9,7 @@ mod m20261123_000003_event_log;
 mod m20261123_000004_safekeeping;
 mod m20261124_000005_outbox;
 mod m20261124_000006_voice;
+mod m20261128_000012_token_generation;
 
 /// Runs the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000004_safekeeping::Migration),
             Box::new(m20261124_000005_outbox::Migration),
             Box::new(m20261124_000006_voice::Migration),
+            Box::new(m20261128_000012_token_generation::Migration),
         ]
     }
 }

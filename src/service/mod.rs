@@ -48,6 +48,7 @@ pub mod reopen_thread;
 mod report;
 pub mod reseal_accounts;
 pub mod resend_message;
+pub mod revoke_tokens;
 pub mod seal;
 pub mod send_message;
 pub mod sending;
