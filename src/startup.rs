@@ -75,6 +75,7 @@ impl Ready {
         let workers = Workers::start(&self.app.services);
         let bus = self.app.join_bus();
         let (drain, draining) = watch::channel(false);
+        let metrics_address = self.metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let metrics = self.metrics_listener.map(|listener| {
             let (router, mut draining) = (self.app.metrics_router(draining.clone()), draining.clone());
             let stopped = async move {
@@ -85,6 +86,9 @@ impl Ready {
         });
         let router = self.app.router(self.extras, draining);
         tracing::info!(address = %self.address, "serving");
+        if let Some(address) = metrics_address {
+            tracing::info!(%address, "metrics have an address of their own");
+        }
         let stop = shutdown::signal()?;
         let stopped = async {
             stop.await;

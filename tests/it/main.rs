@@ -3,6 +3,7 @@
 //! They run on SQLite, or on the server that PARTYLINE_TEST_DATABASE_URL names.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot go on has failed")]
 
+mod at_rest;
 mod bad_input;
 mod calls;
 mod canary;
@@ -31,3 +32,4 @@ mod shared;
 mod simulator;
 mod simulator_calls;
 mod support;
+mod tokens;

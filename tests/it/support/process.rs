@@ -36,7 +36,13 @@ fn command(folder: &Path, log: &str, arguments: &[&str]) -> Command {
 
 /// Runs a command to its end, with this on its standard input.
 pub(crate) fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = command(folder, "info", arguments).spawn().expect("the binary runs");
+    run_set(folder, arguments, input, &[])
+}
+
+/// The same with these settings besides.
+pub(crate) fn run_set(folder: &Path, arguments: &[&str], input: &str, settings: &[(&str, &str)]) -> Output {
+    let mut command = command(folder, "info", arguments);
+    let mut child = command.envs(settings.iter().copied()).spawn().expect("the binary runs");
     let mut stdin = child.stdin.take().expect("a standard input");
     stdin.write_all(input.as_bytes()).expect("the binary reads");
     drop(stdin);
@@ -96,6 +102,11 @@ impl Server {
         let seen = wait::within(word, log.wait_for(|log| found(log).is_some())).await;
         let log = seen.expect("the log is open as long as the server is");
         found(&log).expect("it was there a moment ago")
+    }
+
+    /// The address in the first line that holds this word.
+    pub(crate) async fn address_logged(&self, word: &str) -> SocketAddr {
+        self.until_logged(word, address_in).await
     }
 
     /// Waits for a line that holds this word.
