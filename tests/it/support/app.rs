@@ -217,8 +217,13 @@ impl TestApp {
 
     /// A bearer token for an hour, of the generation that every user begins with.
     pub(crate) fn token(&self, agency: &str, user: &str) -> SecretString {
+        self.token_of(agency, user, 0)
+    }
+
+    /// The same for a user of whom this many generations of tokens have ended.
+    pub(crate) fn token_of(&self, agency: &str, user: &str, generation: i32) -> SecretString {
         let hour = Duration::from_secs(3600);
-        let subject = Subject { agency, user, generation: 0 };
+        let subject = Subject { agency, user, generation };
         let token = self.app.authenticator.issue(subject, hour, self.clock.now(), Uuid::nil());
         SecretString::from(token.expect("a token can be signed"))
     }
