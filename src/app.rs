@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::middleware::map_response;
 use migration::{Migrator, MigratorTrait as _};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::config::{Authentication, EventBus, Settings};
+use crate::config::{Authentication, EventBus, SecretKey, Settings};
 use crate::events::{Bus, Feeds};
 use crate::graphql::{self, GraphqlState, Live};
 use crate::ports::jwks::Jwks;
 use crate::ports::media_store::MediaStore;
+use crate::ports::private_file;
 use crate::ports::twilio_rest::TwilioRest;
 use crate::ports::{Clock, IdGen};
 use crate::rest::metrics::Metrics;
 use crate::rest::{self, RestState};
+use crate::security_headers;
 use crate::service::Services;
 use crate::service::accounts::Accounts;
 use crate::service::authenticate::{Authenticator, Trust};
@@ -26,7 +29,7 @@ use crate::service::media_links::MediaLinks;
 use crate::service::seal::Sealer;
 use crate::service::sending::{Bell, Sending};
 use crate::store::writer::{Committed, Writer, WriterParts};
-use crate::store::{Database, DirectoryCache};
+use crate::store::{Database, DirectoryCache, accounts};
 use crate::twilio::{self, WebhookState};
 
 /// What comes from the world.
@@ -75,7 +78,9 @@ impl App {
             EventBus::Local => None,
             EventBus::Postgres => Some(Arc::new(Bus::new(database.clone(), feeds.clone(), clock.clone()))),
         };
-        let sealer = Arc::new(Sealer::new(&settings.secret_key, ids.clone()));
+        private_file::restrict(&settings.media).context("the folder of recordings cannot be made private")?;
+        let secret_key = saved_key(settings.secret_key.clone(), &database).await?;
+        let sealer = Arc::new(Sealer::new(&secret_key.current, secret_key.previous.as_ref(), ids.clone()));
         let twilio = TwilioRest::new(&settings.twilio_api_base, &settings.twilio_messaging_base, clock.clone())
             .context("TLS cannot be set up")?;
         let sending = Arc::new(Sending {
@@ -107,7 +112,7 @@ impl App {
         let (log, writing) = CallLog::open(writer.clone(), clock.clone());
         lanes.push(writing);
         let media = MediaStore::new(settings.media.clone());
-        let media_links = MediaLinks::new(&settings.secret_key, &settings.public_url);
+        let media_links = MediaLinks::new(&secret_key.current, &settings.public_url);
         let calls = Calls {
             switchboard: Switchboard::default(),
             log,
@@ -144,7 +149,8 @@ impl App {
         vec![tokio::spawn(async move { telling.tell().await }), tokio::spawn(async move { hearing.hear().await })]
     }
 
-    /// All routes. `drain` turns true when the server is to take no more work.
+    /// All routes; `/metrics` only if it has no address of its own. `drain` turns true when the server is to take no more
+    /// work.
     pub fn router(&self, extras: Extras, drain: watch::Receiver<bool>) -> Router {
         let introspection = self.settings.introspection.unwrap_or(extras.introspection);
         let schema = graphql::schema(introspection);
@@ -166,18 +172,33 @@ impl App {
             public_url: self.settings.public_url.clone(),
             receipts_url: self.services.sending.receipts_url.clone(),
         };
-        let rest = RestState {
-            services: self.services.clone(),
-            authenticator: self.authenticator.clone(),
-            metrics: self.metrics.clone(),
-            drain,
+        let https = self.settings.public_url.starts_with("https://");
+        let metrics = match self.settings.metrics_listen {
+            Some(_) => Router::new(),
+            None => self.metrics_router(drain.clone()),
         };
         Router::new()
             .merge(graphql::router(graphql))
             .merge(twilio::router(webhooks))
-            .merge(rest::router(rest, &self.settings.allowed_origins))
+            .merge(rest::router(self.rest_state(drain), &self.settings.allowed_origins))
+            .merge(metrics)
             // A panic is a bug of ours, and must not take more than its own request with it.
             .layer(CatchPanicLayer::new())
+            .layer(map_response(move |response| std::future::ready(security_headers::add(https, response))))
+    }
+
+    /// `/metrics`, for an address of its own.
+    pub fn metrics_router(&self, drain: watch::Receiver<bool>) -> Router {
+        rest::metrics_router(self.rest_state(drain))
+    }
+
+    fn rest_state(&self, drain: watch::Receiver<bool>) -> RestState {
+        RestState {
+            services: self.services.clone(),
+            authenticator: self.authenticator.clone(),
+            metrics: self.metrics.clone(),
+            drain,
+        }
     }
 
     /// Lets everything that was taken be written, then ends. Waits at most `patience`: whatever has
@@ -197,6 +218,21 @@ impl App {
             () = clock.sleep(patience) => tracing::warn!("connections were still open at the end"),
         }
     }
+}
+
+/// The key that seals stored secrets. One that has just been generated is saved, unless the database holds secrets that
+/// another key sealed: with a second key in its place nobody would notice that the first is missing.
+async fn saved_key(key: SecretKey, database: &Database) -> anyhow::Result<SecretKey> {
+    if !key.is_unsaved() {
+        return Ok(key);
+    }
+    let accounts = accounts::all(&database.reader).await.context("the Twilio accounts cannot be read")?;
+    anyhow::ensure!(
+        accounts.is_empty(),
+        "the secret key is missing, and the database holds Twilio tokens that only that key opens: put the key file \
+         back beside the database, or set PARTYLINE_SECRET_KEY"
+    );
+    Ok(key.save()?)
 }
 
 /// Brings the database's schema up to this program.

@@ -32,6 +32,7 @@ pub mod events;
 pub mod graphql;
 pub mod ports;
 pub mod rest;
+mod security_headers;
 pub mod server;
 pub mod service;
 pub mod shutdown;

@@ -53,18 +53,8 @@ enum Command {
         /// The file; - is standard input
         file: std::path::PathBuf,
     },
-    /// Print a bearer token for a user
-    Token {
-        /// The agency's key
-        #[arg(long)]
-        agency: String,
-        /// The user's key
-        #[arg(long)]
-        user: String,
-        /// How long it is good for: 90s, 30m, 12h, 7d
-        #[arg(long, default_value = "12h", value_parser = partyline::config::duration)]
-        ttl: std::time::Duration,
-    },
+    /// Print a bearer token for a user, or revoke those that a user has
+    Token(commands::token::Arguments),
     /// The database's schema
     Migrate {
         /// What to do
@@ -106,15 +96,16 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let source = Source::environment()?;
-    telemetry::init(&LogSettings::read(&source)?)?;
     let ports = Ports { clock: Arc::new(SystemClock::new()), ids: Arc::new(SystemIdGen::new()) };
+    let limit = telemetry::init(&LogSettings::read(&source)?, ports.clock.clone())?;
+    tokio::spawn(limit.report());
     match command {
         Command::Serve { no_migrate, graphiql } => commands::serve::run(&source, ports, no_migrate, graphiql).await,
         Command::Demo { carrier } => commands::demo::run(source, ports, carrier).await,
         Command::TwilioSim(arguments) => commands::twilio_sim::run(ports, *arguments).await,
         Command::Simulate { what } => commands::simulate::run(ports, what).await,
         Command::Apply { file } => commands::apply::run(&source, ports, &file).await,
-        Command::Token { agency, user, ttl } => commands::token::run(&source, ports, &agency, &user, ttl).await,
+        Command::Token(arguments) => commands::token::run(&source, ports, arguments).await,
         Command::Migrate { what } => commands::migrate::run(&source, what).await,
         Command::Schema => Ok(commands::schema::run()),
         Command::Openapi => commands::openapi::run(),

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::app::{App, Extras, Ports, migrate_up};
 use crate::config::Settings;
+use crate::service::reseal_accounts::reseal_accounts;
 use crate::worker::Workers;
 use crate::{server, shutdown};
 
@@ -33,6 +34,8 @@ pub struct Ready {
     /// Where it listens.
     pub address: SocketAddr,
     listener: TcpListener,
+    /// For `/metrics`, if it has an address of its own.
+    metrics_listener: Option<TcpListener>,
     extras: Extras,
     /// Held as long as we serve.
     _lock: Option<File>,
@@ -50,8 +53,16 @@ pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyh
     let listen = settings.listen;
     let listener = server::listen(listen).with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
+    let metrics_listener = settings
+        .metrics_listen
+        .map(|listen| server::listen(listen).with_context(|| format!("cannot listen on {listen}, for metrics")));
+    let metrics_listener = metrics_listener.transpose()?;
     let app = App::open(settings, ports).await?;
-    Ok(Ready { app, address, listener, extras: options.extras, _lock: lock })
+    if app.sealer.has_previous() {
+        let accounts = reseal_accounts(&app.services, app.sealer.clone()).await?;
+        tracing::info!(accounts, "stored secrets were sealed again under the current key");
+    }
+    Ok(Ready { app, address, listener, metrics_listener, extras: options.extras, _lock: lock })
 }
 
 impl Ready {
@@ -64,8 +75,20 @@ impl Ready {
         let workers = Workers::start(&self.app.services);
         let bus = self.app.join_bus();
         let (drain, draining) = watch::channel(false);
+        let metrics_address = self.metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let metrics = self.metrics_listener.map(|listener| {
+            let (router, mut draining) = (self.app.metrics_router(draining.clone()), draining.clone());
+            let stopped = async move {
+                // The sender is dropped only after this task has ended.
+                let _ = draining.wait_for(|draining| *draining).await;
+            };
+            tokio::spawn(server::serve(listener, router, clock.clone(), stopped, DRAIN))
+        });
         let router = self.app.router(self.extras, draining);
         tracing::info!(address = %self.address, "serving");
+        if let Some(address) = metrics_address {
+            tracing::info!(%address, "metrics have an address of their own");
+        }
         let stop = shutdown::signal()?;
         let stopped = async {
             stop.await;
@@ -74,6 +97,10 @@ impl Ready {
             let _ = drain.send(true);
         };
         server::serve(self.listener, router, clock, stopped, DRAIN).await;
+        if let Some(metrics) = metrics {
+            // It holds the services, which must be free before the writer can end. A panic in it has been logged.
+            let _ = metrics.await;
+        }
         workers.stop(DRAIN).await;
         for task in bus {
             task.abort();

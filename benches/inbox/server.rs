@@ -13,6 +13,7 @@ use partyline::ports::{SystemClock, SystemIdGen};
 use partyline::server::serve;
 use partyline::service::Viewer;
 use partyline::service::apply_directory::{DirectoryFile, apply_directory};
+use partyline::service::authenticate::Subject;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -51,7 +52,9 @@ impl Server {
 
     pub(crate) fn token(&self, user: &str) -> String {
         let day = Duration::from_secs(24 * 60 * 60);
-        self.app.authenticator.issue(AGENCY, user, day, self.app.services.clock.now()).unwrap()
+        let (services, subject) = (&self.app.services, Subject { agency: AGENCY, user, generation: 0 });
+        let now = services.clock.now();
+        self.app.authenticator.issue(subject, day, now, services.ids.uuid(now)).unwrap()
     }
 }
 

@@ -14,6 +14,7 @@ mod m20261128_000008_carrier_answers;
 mod m20261128_000009_leg_caller_id;
 mod m20261128_000010_voicemails_of_calls;
 mod m20261128_000011_contact_search;
+mod m20261128_000012_token_generation;
 
 /// Runs the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000009_leg_caller_id::Migration),
             Box::new(m20261128_000010_voicemails_of_calls::Migration),
             Box::new(m20261128_000011_contact_search::Migration),
+            Box::new(m20261128_000012_token_generation::Migration),
         ]
     }
 }

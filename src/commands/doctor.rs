@@ -123,7 +123,8 @@ async fn check_accounts(settings: &Settings, ports: Ports, database: &Database, 
     if rows.is_empty() {
         findings.note("Twilio: no account is set up. Run `partyline apply` with a directory file");
     }
-    let sealer = Arc::new(Sealer::new(&settings.secret_key, ports.ids));
+    let keys = &settings.secret_key;
+    let sealer = Arc::new(Sealer::new(&keys.current, keys.previous.as_ref(), ports.ids));
     let accounts = Accounts::new(database.reader.clone(), sealer, ports.clock);
     let webhooks = Webhooks::of(settings);
     for row in rows {

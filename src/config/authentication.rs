@@ -1,12 +1,11 @@
 //! Whose bearer tokens are taken.
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use secrecy::SecretString;
-use url::{Host, Url};
+use url::Url;
 
-use super::{ConfigError, Source, invalid, secrets};
+use super::{ConfigError, Source, invalid, is_loopback, secrets};
 
 /// Whose bearer tokens are taken: our own, signed with a secret, or an issuer's, or both.
 #[derive(Debug, Clone)]
@@ -49,15 +48,9 @@ impl Authentication {
 fn jwks_url(text: &str) -> Result<Url, ConfigError> {
     let wrong = || invalid("PARTYLINE_JWKS_URL", "a URL of https, or of http on this machine");
     let url = Url::parse(text).map_err(|_| wrong())?;
-    let here = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
-        Some(Host::Ipv6(ip)) => IpAddr::from(ip).is_loopback(),
-        None => return Err(wrong()),
-    };
     match url.scheme() {
         "https" => Ok(url),
-        "http" if here => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
         _ => Err(wrong()),
     }
 }

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
-use url::Url;
+use url::{Host, Url};
+
+use crate::store::sqlite_file;
 
 mod authentication;
 mod duration;
@@ -19,6 +20,7 @@ mod secrets;
 pub use authentication::Authentication;
 pub use duration::duration;
 pub use events::EventBus;
+pub use secrets::SecretKey;
 
 /// One setting, as `--help` lists it.
 pub struct Setting {
@@ -35,7 +37,7 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
 }
 
 /// All settings there are.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 22] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "sqlite:, postgres: or mysql: (MariaDB)"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "where to listen"),
     setting("PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the origin that Twilio and browsers see"),
@@ -62,9 +64,15 @@ pub const SETTINGS: [Setting; 20] = [
     setting("PARTYLINE_JWT_ISSUER", "none; needed with JWKS", "what tokens must say in iss"),
     setting("PARTYLINE_JWT_AUDIENCE", "none; needed with JWKS", "what tokens must say in aud"),
     setting("PARTYLINE_SECRET_KEY", "on SQLite: made, beside the file", "seals Twilio tokens; at least 32 bytes"),
+    setting(
+        "PARTYLINE_SECRET_KEY_PREVIOUS",
+        "none",
+        "the key before a change: what it sealed is sealed again at the start",
+    ),
     setting("PARTYLINE_INTROSPECTION", "on in demo, else off", "whether the schema may be asked for: on, off"),
     setting("PARTYLINE_ALLOWED_ORIGINS", "the public URL", "origins of browsers, separated by commas"),
     setting("PARTYLINE_EVENTS", "auto", "how instances wake each other: auto, local, postgres"),
+    setting("PARTYLINE_METRICS_LISTEN", "none: with the rest", "an address of its own for /metrics"),
     setting("PARTYLINE_LOG", "info", "a tracing filter"),
     setting("PARTYLINE_LOG_FORMAT", "text", "text or json"),
     setting("PARTYLINE_CONFIG", "none", "a TOML file with these names nested"),
@@ -123,13 +131,15 @@ pub struct Settings {
     /// Whose tokens are taken.
     pub authentication: Authentication,
     /// Seals Twilio tokens.
-    pub secret_key: SecretString,
+    pub secret_key: SecretKey,
     /// Whether the schema may be asked for; `None` leaves it to the command.
     pub introspection: Option<bool>,
     /// Origins of browsers.
     pub allowed_origins: Vec<String>,
     /// How instances wake each other.
     pub events: EventBus,
+    /// Where `/metrics` is served; `None` is at [`listen`](Self::listen), beside the other routes.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// What logging needs, read before anything else.
@@ -250,6 +260,10 @@ impl Settings {
         let listen = source.get("PARTYLINE_LISTEN").unwrap_or("127.0.0.1:8080");
         let listen =
             listen.parse().map_err(|_| invalid("PARTYLINE_LISTEN", "an address and a port, 127.0.0.1:8080"))?;
+        let metrics_listen = source.get("PARTYLINE_METRICS_LISTEN").map(|address| {
+            address.parse().map_err(|_| invalid("PARTYLINE_METRICS_LISTEN", "an address and a port, 127.0.0.1:9090"))
+        });
+        let metrics_listen = metrics_listen.transpose()?;
         let public_url = url(source, "PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080")?;
         let sms_webhook_url = match source.get("TWILIO_SMS_WEBHOOK_URL") {
             Some(_) => url(source, "TWILIO_SMS_WEBHOOK_URL", "")?,
@@ -259,9 +273,9 @@ impl Settings {
             Some(_) => url(source, "TWILIO_VOICE_WEBHOOK_URL", "")?,
             None => format!("{public_url}{}", crate::twilio::VOICE_PATH),
         };
-        let twilio_api_base = url(source, "TWILIO_API_BASE", "https://api.twilio.com")?;
+        let twilio_api_base = private_url(source, "TWILIO_API_BASE", "https://api.twilio.com")?;
         let twilio_messaging_base = match source.get("TWILIO_MESSAGING_BASE") {
-            Some(_) => url(source, "TWILIO_MESSAGING_BASE", "")?,
+            Some(_) => private_url(source, "TWILIO_MESSAGING_BASE", "")?,
             None => messaging_base(&twilio_api_base),
         };
         let introspection = match source.get("PARTYLINE_INTROSPECTION") {
@@ -283,10 +297,11 @@ impl Settings {
             unknown_after: duration(source.get("PARTYLINE_UNKNOWN_AFTER").unwrap_or("5m"))
                 .map_err(|why| invalid("PARTYLINE_UNKNOWN_AFTER", why))?,
             authentication: Authentication::read(source, beside.as_deref())?,
-            secret_key: secrets::read(source.get("PARTYLINE_SECRET_KEY"), "PARTYLINE_SECRET_KEY", beside.as_deref())?,
+            secret_key: SecretKey::read(source, beside.as_deref())?,
             introspection,
             allowed_origins,
             events: EventBus::read(source, &database_url)?,
+            metrics_listen,
             public_url,
             database_url,
         })
@@ -310,13 +325,6 @@ fn media(source: &Source, database_url: &str) -> PathBuf {
     }
 }
 
-fn sqlite_file(database_url: &str) -> Option<PathBuf> {
-    let rest = database_url.strip_prefix("sqlite:")?;
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let path = rest.split('?').next().unwrap_or_default();
-    Some(Path::new(path).to_owned())
-}
-
 /// The Messaging API of the carrier whose REST API is at `api_base`. Twilio serves each product from a host of its own,
 /// and names the edge and the region in both. Any other carrier serves both from one host, so that credentials of a
 /// simulated account never leave for Twilio.
@@ -334,6 +342,26 @@ fn url(source: &Source, name: &str, default: &str) -> Result<String, ConfigError
     }
     // As it was written: a port that is the scheme's own would be dropped by the parser.
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// A URL over which secrets are sent: https, or http on this machine.
+fn private_url(source: &Source, name: &str, default: &str) -> Result<String, ConfigError> {
+    let text = url(source, name, default)?;
+    let parsed = Url::parse(&text).map_err(|_| invalid(name, "this is no URL"))?;
+    if parsed.scheme() == "https" || is_loopback(&parsed) {
+        return Ok(text);
+    }
+    Err(invalid(name, "must be a URL of https: credentials are sent to it (http is allowed on this machine only)"))
+}
+
+/// Whether a URL names this machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -392,6 +420,11 @@ mod tests {
             ("PARTYLINE_EVENTS", "canary"),
             ("PARTYLINE_UNKNOWN_AFTER", "canary"),
             ("PARTYLINE_JWT_SECRET", "canary"),
+            ("PARTYLINE_SECRET_KEY_PREVIOUS", "canary"),
+            ("PARTYLINE_METRICS_LISTEN", "canary"),
+            ("TWILIO_API_BASE", "http://canary.example"),
+            ("TWILIO_API_BASE", "http://10.0.0.7:8090"),
+            ("TWILIO_MESSAGING_BASE", "http://canary.example"),
         ] {
             let error = Settings::read(&base().with(name, value)).unwrap_err().to_string();
             assert!(error.starts_with(name) && !error.contains("canary"), "{error}");

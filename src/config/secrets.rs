@@ -1,43 +1,97 @@
-//! Secrets that nobody set are made at first need and kept beside an SQLite database.
+//! The server's own secrets: set by the operator, or generated at first need and kept beside an SQLite database.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{ConfigError, invalid};
+use super::{ConfigError, Source, invalid};
+use crate::ports::private_file;
 
 const MIN_BYTES: usize = 32;
+const SECRET_KEY: &str = "PARTYLINE_SECRET_KEY";
+const PREVIOUS_SECRET_KEY: &str = "PARTYLINE_SECRET_KEY_PREVIOUS";
 
-/// The secret that is set, or the one kept beside the database at `beside`, made if it is missing.
+/// The key that seals Twilio's tokens in the database, and the key that did so before it.
+#[derive(Debug, Clone)]
+pub struct SecretKey {
+    /// Seals and opens stored secrets.
+    pub current: SecretString,
+    /// Opens the secrets that were sealed before the key was changed.
+    pub previous: Option<SecretString>,
+    /// Where a generated key is to be saved; `None` if the key was set, or read from its file.
+    save_to: Option<PathBuf>,
+}
+
+impl SecretKey {
+    pub(super) fn read(source: &Source, beside: Option<&Path>) -> Result<Self, ConfigError> {
+        let previous = source.get(PREVIOUS_SECRET_KEY).map(|key| checked(key, PREVIOUS_SECRET_KEY)).transpose()?;
+        let (current, save_to) = match find(source.get(SECRET_KEY), SECRET_KEY, beside)? {
+            Found::Secret(secret) => (secret, None),
+            Found::Missing(path) => (random(&path)?, Some(path)),
+        };
+        Ok(Self { current, previous, save_to })
+    }
+
+    /// Whether the key has just been generated and would be lost with this process.
+    ///
+    /// It must not be saved while the database holds secrets that another key sealed: they could never be opened again.
+    pub fn is_unsaved(&self) -> bool {
+        self.save_to.is_some()
+    }
+
+    /// Saves a generated key beside the database. If another process has just saved one, that key is used.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(self) -> Result<Self, ConfigError> {
+        let Some(path) = self.save_to else { return Ok(self) };
+        let current = keep(self.current, &path, SECRET_KEY)?;
+        Ok(Self { current, save_to: None, ..self })
+    }
+}
+
+/// A secret that was set, or the one in the file beside the database, which is generated if it is missing.
 pub(super) fn read(set: Option<&str>, name: &str, beside: Option<&Path>) -> Result<SecretString, ConfigError> {
+    match find(set, name, beside)? {
+        Found::Secret(secret) => Ok(secret),
+        Found::Missing(path) => keep(random(&path)?, &path, name),
+    }
+}
+
+enum Found {
+    Secret(SecretString),
+    /// There is none, and this is where a generated one belongs.
+    Missing(PathBuf),
+}
+
+fn find(set: Option<&str>, name: &str, beside: Option<&Path>) -> Result<Found, ConfigError> {
     if let Some(secret) = set {
-        return checked(secret, name);
+        return checked(secret, name).map(Found::Secret);
     }
     let Some(database) = beside else {
-        return Err(invalid(name, "must be set: only beside an SQLite file is it made by itself"));
+        return Err(invalid(name, "must be set: it is generated only for an SQLite database"));
     };
     let suffix = name.trim_start_matches("PARTYLINE_").to_lowercase().replace('_', "-");
     let mut path = database.as_os_str().to_owned();
     path.push(format!(".{suffix}"));
-    let path = Path::new(&path);
-    let file_error = |error| ConfigError::File { path: path.to_owned(), error };
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => {
-            let secret = random_hex().map_err(file_error)?;
-            file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error)?;
-            tracing::info!(path = %path.display(), "{name} is not set: a secret was made and is kept here");
-            Ok(SecretString::from(secret))
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let kept = std::fs::read_to_string(path).map_err(file_error)?;
-            checked(kept.trim(), name)
-        }
-        Err(error) => Err(file_error(error)),
+    let path = PathBuf::from(path);
+    match std::fs::read_to_string(&path) {
+        Ok(secret) => checked(secret.trim(), name).map(Found::Secret),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Found::Missing(path)),
+        Err(error) => Err(ConfigError::File { path, error }),
     }
+}
+
+/// Saves a generated secret and returns it, or the one that another process saved first.
+fn keep(generated: SecretString, path: &Path, name: &str) -> Result<SecretString, ConfigError> {
+    let file_error = |error| ConfigError::File { path: path.to_owned(), error };
+    if private_file::create(path, generated.expose_secret().as_bytes()).map_err(file_error)? {
+        tracing::info!(path = %path.display(), "{name} is not set: a secret was generated and saved");
+        return Ok(generated);
+    }
+    checked(std::fs::read_to_string(path).map_err(file_error)?.trim(), name)
 }
 
 fn checked(secret: &str, name: &str) -> Result<SecretString, ConfigError> {
@@ -47,12 +101,39 @@ fn checked(secret: &str, name: &str) -> Result<SecretString, ConfigError> {
     Ok(SecretString::from(secret))
 }
 
-fn random_hex() -> std::io::Result<String> {
+fn random(path: &Path) -> Result<SecretString, ConfigError> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|_| std::io::Error::other("no randomness"))?;
-    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
+    getrandom::fill(&mut bytes).map_err(|_| ConfigError::File {
+        path: path.to_owned(),
+        error: std::io::Error::other("the operating system has no randomness"),
+    })?;
+    let hexadecimal = bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
         text
-    }))
+    });
+    Ok(SecretString::from(hexadecimal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_secret_key_is_saved_only_when_asked_and_the_first_one_wins() {
+        let folder = std::env::temp_dir().join(format!("partyline-secret-key-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let database = folder.join("p.db");
+        let read = || SecretKey::read(&Source::default(), Some(&database)).unwrap();
+        let (one, other) = (read(), read());
+        assert!(one.is_unsaved() && !folder.join("p.db.secret-key").exists());
+        let one = one.save().unwrap();
+        let other = other.save().unwrap();
+        assert!(!one.is_unsaved());
+        assert_eq!(other.current.expose_secret(), one.current.expose_secret());
+        let kept = read();
+        assert!(!kept.is_unsaved());
+        assert_eq!(kept.current.expose_secret(), one.current.expose_secret());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -23,6 +23,8 @@ pub struct Model {
     pub phone_verified: bool,
     pub active: bool,
     pub availability: Availability,
+    /// Tokens of an earlier generation are refused.
+    pub token_generation: i32,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }

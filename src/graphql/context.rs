@@ -1,8 +1,9 @@
 //! What every resolver knows of the request that it answers.
 
+use std::collections::HashMap;
 use std::fmt::Display;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::Context;
 
@@ -22,12 +23,19 @@ pub struct Caller {
     /// Names the request in the log.
     pub request_id: Arc<str>,
     watched: Option<WhoAsked>,
+    faults: Arc<FaultLog>,
 }
 
 impl Caller {
     /// Whom a token speaks for, with a request.
     pub(super) fn new(services: Arc<Services>, identity: Identity, request_id: Arc<str>) -> Self {
-        Self { services, identity, request_id, watched: None }
+        let faults = Arc::new(FaultLog::new(request_id.clone()));
+        Self { services, identity, request_id, watched: None, faults }
+    }
+
+    /// The same for one execution: its faults are logged once for each cause.
+    pub(super) fn for_execution(&self) -> Self {
+        Self { faults: Arc::new(FaultLog::new(self.request_id.clone())), ..self.clone() }
     }
 
     /// The user who asks. For the transport: what is shown never looks here.
@@ -37,7 +45,7 @@ impl Caller {
 
     /// The same, whom an answer cannot come to depend on unnoticed.
     pub(super) fn watched_by(&self, who_asked: &WhoAsked) -> Self {
-        Self { watched: Some(who_asked.clone()), ..self.clone() }
+        Self { watched: Some(who_asked.clone()), ..self.for_execution() }
     }
 
     /// The user who asks and their agency's directory, both as they stand now: a role or an activity
@@ -64,8 +72,45 @@ impl Caller {
     }
 
     fn failed(&self, error: &dyn Display) -> Failure {
-        tracing::error!(request_id = %self.request_id, error = %error, "a field could not be resolved");
+        self.faults.record(error);
         Failure::internal(&self.request_id)
+    }
+}
+
+/// The faults of one execution. A document may select a thousand fields that all fail because one database is away: the
+/// first of them is logged, the others are counted.
+#[derive(Debug)]
+struct FaultLog {
+    request_id: Arc<str>,
+    repeats: Mutex<HashMap<String, u64>>,
+}
+
+/// How many causes are told apart in one execution.
+const MAX_CAUSES: usize = 8;
+
+impl FaultLog {
+    fn new(request_id: Arc<str>) -> Self {
+        Self { request_id, repeats: Mutex::default() }
+    }
+
+    fn record(&self, error: &dyn Display) {
+        let cause = error.to_string();
+        let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = repeats.get_mut(&cause) {
+            *count += 1;
+        } else if repeats.len() < MAX_CAUSES {
+            tracing::error!(request_id = %self.request_id, error = %error, "a field could not be resolved");
+            repeats.insert(cause, 0);
+        }
+    }
+}
+
+impl Drop for FaultLog {
+    fn drop(&mut self) {
+        let repeats = self.repeats.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for (error, fields) in repeats.iter().filter(|(_, fields)| **fields > 0) {
+            tracing::error!(request_id = %self.request_id, %error, fields, "further fields could not be resolved");
+        }
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) fn prepare(documents: &Documents, asked: Asked) -> Result<Prepared> {
 /// Executes a query or a mutation.
 pub(super) async fn execute(schema: &Schema, caller: &Caller, prepared: Prepared) -> Result<Answer> {
     let Prepared { kind, query, name, variables, document } = prepared;
+    let caller = &caller.for_execution();
     let loaders = Loaders::new(caller);
     let mut request = Request::new(query).variables(variables).data(caller.clone()).data(loaders);
     if kind == OperationType::Query && selects(&document.parsed, "eventCursor") {

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod id_gen;
 pub mod jwks;
 pub mod media_store;
+pub mod private_file;
 pub mod twilio_rest;
 
 pub use clock::{Clock, SystemClock};

@@ -44,16 +44,20 @@ pub struct RestState {
     pub drain: watch::Receiver<bool>,
 }
 
-/// The routes. Pages of `allowed_origins` may call those below `/api` from a browser.
+/// The routes, without [`metrics_router`]. Pages of `allowed_origins` may call those below `/api` from a browser.
 pub fn router(state: RestState, allowed_origins: &[String]) -> Router {
     Router::new()
         .merge(api(allowed_origins))
         .route("/", get(front_page))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(show_metrics))
         .route("/media/{id}", get(media::media))
         .with_state(state)
+}
+
+/// `GET /metrics` alone: it needs no token, so an operator may want it at an address of its own.
+pub fn metrics_router(state: RestState) -> Router {
+    Router::new().route("/metrics", get(show_metrics)).with_state(state)
 }
 
 fn api(allowed_origins: &[String]) -> Router<RestState> {

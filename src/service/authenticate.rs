@@ -12,10 +12,12 @@ use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode_header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::issuer_keys::{IssuerKeys, PinnedKey};
 use super::{Fault, Services};
 use crate::domain::{AgencyId, UserId};
+use crate::entity::user;
 use crate::ports::Clock;
 use crate::ports::jwks::Jwks;
 
@@ -23,6 +25,8 @@ use crate::ports::jwks::Jwks;
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// How far an issuer's clock may be ahead of ours. For `exp` there is no leeway.
 const LEEWAY_SECONDS: i64 = 5;
+/// The longest life of a token of our own, whoever signed it with our secret.
+pub const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Whom a token speaks for, and until when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,15 @@ pub struct Identity {
     pub user: UserId,
     /// From then on the token is worth nothing.
     pub expires_at: DateTime<Utc>,
+    /// The generation of a token of our own; `None` for an issuer's, which have none.
+    generation: Option<i32>,
+}
+
+impl Identity {
+    /// Whether the token is accepted from this user as they stand now: an active user who has not had it revoked.
+    pub fn is_accepted(&self, user: &user::Model) -> bool {
+        user.active && self.generation.is_none_or(|generation| generation == user.token_generation)
+    }
 }
 
 /// Why a token is not accepted.
@@ -53,6 +66,9 @@ pub enum IssueError {
     /// Tokens are the issuer's to make.
     #[error("tokens come from the issuer of PARTYLINE_JWKS_URL: PARTYLINE_JWT_SECRET is not set")]
     NoSecret,
+    /// It would be valid for too long.
+    #[error("a token is valid for at most {} days", LONGEST_LIFE.as_secs() / (24 * 60 * 60))]
+    TooLong,
     /// It cannot be signed.
     #[error("the token cannot be signed")]
     Sign(#[from] jsonwebtoken::errors::Error),
@@ -77,12 +93,28 @@ struct Claims {
     exp: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
+    /// A token without one is of the first generation.
+    #[serde(default, rename = "gen")]
+    generation: i32,
+}
+
+/// The user whom a new token is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The agency's key.
+    pub agency: &'a str,
+    /// The user's key.
+    pub user: &'a str,
+    /// The user's current generation of tokens.
+    pub generation: i32,
 }
 
 #[derive(Debug, Serialize)]
 struct OwnClaims<'a> {
     #[serde(flatten)]
     claims: Claims,
+    /// Names this token, for whoever keeps a list of them.
+    jti: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,8 +165,14 @@ impl Authenticator {
         }
         let directory = services.directories.by_key(&claims.agency).await.map_err(Fault::from)?;
         let directory = directory.ok_or(AuthError::Invalid)?;
-        let user = directory.user_by_key(&claims.sub).filter(|user| user.active).ok_or(AuthError::Invalid)?;
-        Ok(Identity { agency: directory.agency_id(), user: user.id, expires_at })
+        let user = directory.user_by_key(&claims.sub).ok_or(AuthError::Invalid)?;
+        let is_own = pinned.algorithm == Algorithm::HS256;
+        if is_own && (expires_at - now).to_std().is_ok_and(|life| life > LONGEST_LIFE) {
+            return Err(AuthError::Invalid);
+        }
+        let generation = is_own.then_some(claims.generation);
+        let identity = Identity { agency: directory.agency_id(), user: user.id, expires_at, generation };
+        if identity.is_accepted(user) { Ok(identity) } else { Err(AuthError::Invalid) }
     }
 
     /// The key that this token must be signed with. Its header only says which of ours to try: the
@@ -169,16 +207,25 @@ impl Authenticator {
         validation
     }
 
-    /// A token for a user, by the stable names.
+    /// A token for a user, named `id`.
     ///
     /// # Errors
-    /// When it cannot be signed.
-    pub fn issue(&self, agency: &str, user: &str, ttl: Duration, now: DateTime<Utc>) -> Result<String, IssueError> {
+    /// If it would be valid for too long, or cannot be signed.
+    pub fn issue(
+        &self,
+        subject: Subject<'_>,
+        ttl: Duration,
+        now: DateTime<Utc>,
+        id: Uuid,
+    ) -> Result<String, IssueError> {
         let (key, _) = self.own.as_ref().ok_or(IssueError::NoSecret)?;
-        let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
-        let exp = now.timestamp().saturating_add(ttl);
-        let claims = Claims { sub: user.to_owned(), agency: agency.to_owned(), exp, nbf: None };
-        let claims = OwnClaims { claims, iss: self.issuer.as_deref(), aud: self.audience.as_deref() };
+        if ttl > LONGEST_LIFE {
+            return Err(IssueError::TooLong);
+        }
+        let Subject { agency, user, generation } = subject;
+        let exp = now.timestamp().saturating_add(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX));
+        let claims = Claims { sub: user.to_owned(), agency: agency.to_owned(), exp, nbf: None, generation };
+        let claims = OwnClaims { claims, jti: id, iss: self.issuer.as_deref(), aud: self.audience.as_deref() };
         Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, key)?)
     }
 }

@@ -16,7 +16,8 @@ const NONCE_BYTES: usize = 24;
 
 /// Seals with XChaCha20-Poly1305 under the SHA-256 of the configured secret.
 pub struct Sealer {
-    cipher: XChaCha20Poly1305,
+    current: XChaCha20Poly1305,
+    previous: Option<XChaCha20Poly1305>,
     ids: Arc<dyn IdGen>,
 }
 
@@ -26,10 +27,15 @@ pub struct Sealer {
 pub struct UnsealError;
 
 impl Sealer {
-    /// A sealer under this secret, of any length.
-    pub fn new(secret: &SecretString, ids: Arc<dyn IdGen>) -> Self {
-        let key = Sha256::digest(secret.expose_secret().as_bytes());
-        Self { cipher: XChaCha20Poly1305::new(&key), ids }
+    /// A sealer under the secret `current`, of any length. It also opens what was sealed under `previous`.
+    pub fn new(current: &SecretString, previous: Option<&SecretString>, ids: Arc<dyn IdGen>) -> Self {
+        let cipher = |secret: &SecretString| XChaCha20Poly1305::new(&Sha256::digest(secret.expose_secret().as_bytes()));
+        Self { current: cipher(current), previous: previous.map(cipher), ids }
+    }
+
+    /// Whether secrets that another key sealed are expected and are to be sealed again.
+    pub fn has_previous(&self) -> bool {
+        self.previous.is_some()
     }
 
     /// Seals a secret for one place; it opens nowhere else.
@@ -39,7 +45,7 @@ impl Sealer {
     pub fn seal(&self, secret: &SecretString, place: &str) -> Result<String, UnsealError> {
         let nonce = self.ids.nonce();
         let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: place.as_bytes() };
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| UnsealError)?;
+        let sealed = self.current.encrypt(&XNonce::from(nonce), payload).map_err(|_| UnsealError)?;
         Ok(STANDARD.encode([&nonce[..], &sealed].concat()))
     }
 
@@ -48,13 +54,32 @@ impl Sealer {
     /// # Errors
     /// When it does not open.
     pub fn unseal(&self, sealed: &str, place: &str) -> Result<SecretString, UnsealError> {
-        let bytes = STANDARD.decode(sealed).map_err(|_| UnsealError)?;
-        let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES).ok_or(UnsealError)?;
-        let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| UnsealError)?;
-        let payload = Payload { msg: sealed, aad: place.as_bytes() };
-        let opened = self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| UnsealError)?;
-        Ok(SecretString::from(String::from_utf8(opened).map_err(|_| UnsealError)?))
+        let opened = open(&self.current, sealed, place);
+        match &self.previous {
+            Some(previous) => opened.or_else(|_| open(previous, sealed, place)),
+            None => opened,
+        }
     }
+
+    /// A secret sealed again under the current key; `None` if the current key opens it as it is.
+    ///
+    /// # Errors
+    /// If neither key opens it.
+    pub fn reseal(&self, sealed: &str, place: &str) -> Result<Option<String>, UnsealError> {
+        if open(&self.current, sealed, place).is_ok() {
+            return Ok(None);
+        }
+        self.seal(&self.unseal(sealed, place)?, place).map(Some)
+    }
+}
+
+fn open(cipher: &XChaCha20Poly1305, sealed: &str, place: &str) -> Result<SecretString, UnsealError> {
+    let bytes = STANDARD.decode(sealed).map_err(|_| UnsealError)?;
+    let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES).ok_or(UnsealError)?;
+    let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| UnsealError)?;
+    let payload = Payload { msg: sealed, aad: place.as_bytes() };
+    let opened = cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| UnsealError)?;
+    Ok(SecretString::from(String::from_utf8(opened).map_err(|_| UnsealError)?))
 }
 
 impl fmt::Debug for Sealer {
@@ -70,12 +95,26 @@ mod tests {
 
     #[test]
     fn a_seal_opens_for_its_secret_and_place_alone() {
-        let sealer = |secret: &str| Sealer::new(&SecretString::from(secret), Arc::new(SystemIdGen::new()));
+        let sealer = |secret: &str| Sealer::new(&SecretString::from(secret), None, Arc::new(SystemIdGen::new()));
         let sealed = sealer("one").seal(&SecretString::from("token"), "AC1/auth").unwrap();
         assert_eq!(sealer("one").unseal(&sealed, "AC1/auth").unwrap().expose_secret(), "token");
         assert!(sealer("two").unseal(&sealed, "AC1/auth").is_err());
         assert!(sealer("one").unseal(&sealed, "AC2/auth").is_err());
         assert!(sealer("one").unseal("", "AC1/auth").is_err());
         assert!(!sealed.contains("token"));
+    }
+
+    #[test]
+    fn secrets_of_the_previous_key_open_and_are_sealed_again() {
+        let secret = |text: &str| SecretString::from(text);
+        let ids = || Arc::new(SystemIdGen::new());
+        let sealed = Sealer::new(&secret("one"), None, ids()).seal(&secret("token"), "AC1/auth").unwrap();
+        let both = Sealer::new(&secret("two"), Some(&secret("one")), ids());
+        assert_eq!(both.unseal(&sealed, "AC1/auth").unwrap().expose_secret(), "token");
+        let again = both.reseal(&sealed, "AC1/auth").unwrap().expect("another key sealed it");
+        assert_eq!(both.reseal(&again, "AC1/auth"), Ok(None));
+        let two = Sealer::new(&secret("two"), None, ids());
+        assert_eq!(two.unseal(&again, "AC1/auth").unwrap().expose_secret(), "token");
+        assert!(two.reseal(&sealed, "AC1/auth").is_err());
     }
 }

@@ -83,7 +83,8 @@ pub(super) fn owner<'a>(carrier: &'a Carrier, headers: &HeaderMap) -> Result<&'a
     let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
     let given = given.and_then(|given| String::from_utf8(STANDARD.decode(given).ok()?).ok()).ok_or_else(denied)?;
     let (username, password) = given.split_once(':').ok_or_else(denied)?;
-    let account = carrier.settings.accounts.iter().find(|account| account.takes(username, password)).ok_or_else(denied)?;
+    let account =
+        carrier.settings.accounts.iter().find(|account| account.takes(username, password)).ok_or_else(denied)?;
     if account.is_suspended() {
         return Err(Box::new(error(StatusCode::FORBIDDEN, 20005, "Account not active")));
     }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::api::{error, owner};
 use super::carrier::Carrier;
-use super::settings::SimulatorSettings;
+use super::settings::{SimulatorSettings, split_channel};
 
 const PAGE_SIZE: usize = 50;
 const MAX_PAGE_SIZE: usize = 1_000;

@@ -1,11 +1,14 @@
 //! Connections, and how each kind of database is set up.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
+
+use crate::ports::private_file;
 
 /// How long a statement waits for a connection, or on SQLite for another process's write.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,10 +30,16 @@ pub struct Database {
     statements: Arc<AtomicU64>,
 }
 
-/// The database cannot be reached. The address is left out on purpose: it holds a password.
+/// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("the database cannot be reached")]
-pub struct ConnectError(#[from] DbErr);
+pub enum ConnectError {
+    /// It does not answer. Its address is left out on purpose: it holds a password.
+    #[error("the database cannot be reached")]
+    Unreachable(#[from] DbErr),
+    /// The SQLite file holds clients' texts, and other users of this machine could read it.
+    #[error("the database file cannot be made private: {0}")]
+    NotPrivate(std::io::Error),
+}
 
 impl Database {
     /// Opens the database at `url`: `sqlite:`, `postgres:` or `mysql:`.
@@ -38,6 +47,9 @@ impl Database {
     /// # Errors
     /// When it cannot be reached.
     pub async fn open(url: &str) -> Result<Self, ConnectError> {
+        if let Some(file) = sqlite_file(url) {
+            make_private(&file, url).map_err(ConnectError::NotPrivate)?;
+        }
         // SQLite makes a file only for a connection that may write, so the writer's comes first.
         connect(url, Use::Migrate).await?.close().await?;
         let mut reader = connect(url, Use::Read).await?;
@@ -103,6 +115,30 @@ impl Database {
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.reader.execute_unprepared("SELECT 1").await.map(drop)
     }
+}
+
+/// The file of an SQLite database; `None` for another kind of database and for one in memory.
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next().unwrap_or_default();
+    (!path.is_empty() && !path.starts_with(':')).then(|| PathBuf::from(path))
+}
+
+/// Sees to it that only the server's user can read the database. SQLite gives its log and its index of the log the
+/// mode of the file, so a file that is created private keeps them private; those that are there already are restricted.
+fn make_private(file: &Path, url: &str) -> std::io::Result<()> {
+    if url.contains("mode=rwc") && !file.exists() {
+        private_file::create(file, b"")?;
+    }
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut path = file.as_os_str().to_owned();
+        path.push(suffix);
+        let path = PathBuf::from(path);
+        if private_file::restrict(&path)? {
+            tracing::warn!(path = %path.display(), "other users could read this file; its permissions were restricted");
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

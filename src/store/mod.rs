@@ -27,6 +27,6 @@ pub mod threads;
 pub mod wake;
 pub mod writer;
 
-pub use connect::{ConnectError, Database};
+pub use connect::{ConnectError, Database, sqlite_file};
 pub use directory::Directory;
 pub use directory_cache::DirectoryCache;

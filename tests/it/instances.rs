@@ -73,7 +73,8 @@ async fn a_user_who_is_switched_off_is_shown_out_also_when_somebody_subscribes_f
     let one = TestApp::start().await;
     for texts in 0..2 {
         let two = one.beside().await;
-        let mut bens = two.socket(&two.token("acme", "ben")).await;
+        // Each round ends the tokens of the one before.
+        let mut bens = two.socket(&two.token_of("acme", "ben", texts)).await;
         let (agency, feeds) = (two.agency("acme").await, &two.services().feeds);
         let begin = || Subscription::begin(Arc::clone(feeds), agency, None);
         let mut follower = begin().await.unwrap();

@@ -3,6 +3,7 @@
 //! They run on SQLite, or on the server that PARTYLINE_TEST_DATABASE_URL names.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot go on has failed")]
 
+mod at_rest;
 mod bad_input;
 mod calls;
 mod canary;
@@ -41,3 +42,4 @@ mod simulator_calls;
 mod simulator_fallback;
 mod simulator_services;
 mod support;
+mod tokens;

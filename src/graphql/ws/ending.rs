@@ -10,7 +10,7 @@ use crate::graphql::limits::CHECK_AGAIN_AFTER;
 use crate::service::Services;
 use crate::service::authenticate::Identity;
 
-/// Waits until the token expires, the user is not active any more, or the server goes away. No `async fn`:
+/// Waits until the token expires or is revoked, the user is not active any more, or the server goes away. No `async fn`:
 /// its future would hold each argument twice.
 pub(super) fn ending(
     services: Arc<Services>,
@@ -56,7 +56,8 @@ async fn deactivation(services: &Services, identity: &Identity) {
         for _ in 0..2 {
             // Boxed, for it is rare and large.
             match Box::pin(services.directories.get(identity.agency)).await {
-                Ok(Some(directory)) if directory.active_user(identity.user).is_some() => {}
+                Ok(Some(directory)) if directory.user(identity.user).is_some_and(|user| identity.is_accepted(user)) => {
+                }
                 Ok(_) => return,
                 // The database is away: whatever needs it fails and says so; this asks again.
                 Err(_) => changes.mark_changed(),

@@ -34,6 +34,7 @@ pub(super) async fn apply(
                     phone_verified: entry.phone_verified.unwrap_or(false),
                     active: entry.active.unwrap_or(true),
                     availability: Availability::Available,
+                    token_generation: 0,
                     created_at: context.tx.now,
                     updated_at: context.tx.now,
                 }
@@ -61,6 +62,8 @@ fn changed(before: &user::Model, entry: &UserEntry) -> user::Model {
     let verified = before.phone_verified && phone == before.phone;
     user::Model {
         name: entry.name.clone().unwrap_or_else(|| before.name.clone()),
+        // A user who is activated again does not get the tokens back that they had before.
+        token_generation: before.token_generation.wrapping_add(i32::from(before.active && entry.active == Some(false))),
         role: entry.role.unwrap_or(before.role),
         phone_verified: entry.phone_verified.unwrap_or(verified),
         phone,

@@ -182,9 +182,14 @@ async fn only_what_a_caller_said_to_the_tone_is_a_voicemail() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let twilio = TwilioRest::new(&base, std::sync::Arc::new(SystemClock::new())).unwrap();
-    let credentials =
-        Credentials { account_sid: "AC1".to_owned(), username: "AC1".to_owned(), password: "secret".into() };
+    let twilio = TwilioRest::new(&base, &base, std::sync::Arc::new(SystemClock::new())).unwrap();
+    let credentials = Credentials {
+        account_sid: "AC1".to_owned(),
+        username: "AC1".to_owned(),
+        password: "secret".into(),
+        secondary: None,
+        secondary_first: std::sync::Arc::default(),
+    };
     let found = twilio.voicemails_of(&credentials, "CA1").await.unwrap();
     let expected = [("RE1", Some(7)), ("RE4", None)];
     let expected = expected.map(|(sid, seconds)| CarriedRecording { sid: sid.to_owned(), seconds });

@@ -9,6 +9,7 @@ use partyline::config::{Settings, Source};
 use partyline::ports::Clock as _;
 use partyline::server;
 use partyline::service::apply_directory::{DirectoryFile, Problem, Summary, apply_directory};
+use partyline::service::authenticate::Subject;
 use partyline::service::{Services, Viewer};
 use partyline::store::Directory;
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -16,6 +17,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::clock::MockClock;
 use super::database::TestDatabase;
@@ -213,10 +215,16 @@ impl TestApp {
         futures_util::future::join_all(texts.iter().map(|text| async { self.post_text(text).await.0 })).await
     }
 
-    /// A bearer token for an hour.
+    /// A bearer token for an hour, of the generation that every user begins with.
     pub(crate) fn token(&self, agency: &str, user: &str) -> SecretString {
+        self.token_of(agency, user, 0)
+    }
+
+    /// The same for a user of whom this many generations of tokens have ended.
+    pub(crate) fn token_of(&self, agency: &str, user: &str, generation: i32) -> SecretString {
         let hour = Duration::from_secs(3600);
-        let token = self.app.authenticator.issue(agency, user, hour, self.clock.now());
+        let subject = Subject { agency, user, generation };
+        let token = self.app.authenticator.issue(subject, hour, self.clock.now(), Uuid::nil());
         SecretString::from(token.expect("a token can be signed"))
     }
 

@@ -105,6 +105,11 @@ impl Server {
         found(&log).expect("it was there a moment ago")
     }
 
+    /// The address in the first line that holds this word.
+    pub(crate) async fn address_logged(&self, word: &str) -> SocketAddr {
+        self.until_logged(word, address_in).await
+    }
+
     /// Waits for a line that holds this word.
     pub(crate) async fn until_says(&self, word: &str) {
         self.until_logged(word, |_| Some(())).await;

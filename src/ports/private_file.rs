@@ -1,0 +1,126 @@
+//! Files that only the server's own user may read, whatever the umask is.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Read and write for the owner.
+const FILE_MODE: u32 = 0o600;
+/// Read, write and search for the owner.
+const FOLDER_MODE: u32 = 0o700;
+/// Permission bits of a mode, without the file's type.
+const PERMISSION_BITS: u32 = 0o777;
+
+/// Creates the file `path` with `bytes` in it, unless there is one already; returns whether it did.
+///
+/// The file appears whole or not at all: it is written and synced under a temporary name in the same folder, linked to
+/// its own name, and the folder is synced. Of several processes that create the same file at once, one succeeds.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let folder = folder_of(path);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = folder.join(name);
+    // A crash may have left one behind under the same process id.
+    remove_if_present(&part)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&part)?;
+    let linked = file
+        // The umask may have taken bits from the mode.
+        .set_permissions(Permissions::from_mode(FILE_MODE))
+        .and_then(|()| file.write_all(bytes))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| match fs::hard_link(&part, path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        });
+    remove_if_present(&part)?;
+    File::open(&folder)?.sync_all()?;
+    linked
+}
+
+/// Takes away every permission of others than the owner on a file or folder; returns whether there were any. A path
+/// that does not exist is left alone.
+///
+/// # Errors
+/// If the file system refuses, for example because the file belongs to another user.
+pub fn restrict(path: &Path) -> io::Result<bool> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let private = if metadata.is_dir() { FOLDER_MODE } else { FILE_MODE };
+    let mode = metadata.permissions().mode() & PERMISSION_BITS;
+    if mode & !private == 0 {
+        return Ok(false);
+    }
+    fs::set_permissions(path, Permissions::from_mode(mode & private))?;
+    Ok(true)
+}
+
+/// Creates a folder and the folders above it that are missing, all of them private.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn create_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    }
+}
+
+fn remove_if_present(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("partyline-private-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & PERMISSION_BITS
+    }
+
+    #[test]
+    fn a_file_is_created_once_and_for_its_owner_alone() {
+        let folder = folder("create");
+        let path = folder.join("secret");
+        assert!(create(&path, b"one").unwrap());
+        assert!(!create(&path, b"two").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(mode(&path), FILE_MODE);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "no temporary file is left behind");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn permissions_of_others_are_taken_away() {
+        let folder = folder("restrict");
+        let path = folder.join("open");
+        fs::write(&path, b"x").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o664)).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        assert!(restrict(&path).unwrap() && restrict(&folder).unwrap());
+        assert_eq!((mode(&path), mode(&folder)), (FILE_MODE, FOLDER_MODE));
+        assert!(!restrict(&path).unwrap(), "nothing is left to take away");
+        assert!(!restrict(&folder.join("missing")).unwrap());
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,67 @@
+//! Tokens of our own: how long they live, and how they end before their time.
+
+use std::time::Duration;
+
+use jsonwebtoken::{EncodingKey, Header};
+use partyline::ports::Clock as _;
+use partyline::service::authenticate::LONGEST_LIFE;
+use partyline::service::revoke_tokens::revoke_tokens;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+use crate::support::socket::{Closed, Socket};
+
+const SECRET: &[u8] = b"the tests' secret that signs bearer tokens";
+const WHO: &str = "{ viewer { key } }";
+
+async fn code(app: &TestApp, token: &SecretString) -> Option<String> {
+    let answer = app.graphql(token, WHO, Value::Null).await;
+    answer["errors"][0]["extensions"]["code"].as_str().map(str::to_owned)
+}
+
+/// A token as any program makes one that knows the secret.
+fn signed(claims: &Value) -> SecretString {
+    jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(SECRET)).unwrap().into()
+}
+
+#[tokio::test]
+async fn revoked_tokens_end_at_once_and_their_sockets_close() {
+    let app = TestApp::start().await;
+    let (bens, chloes) = (app.token("acme", "ben"), app.token("acme", "chloe"));
+    let mut socket = Socket::connect(app.address, &bens).await;
+    let mut other = Socket::connect(app.address, &chloes).await;
+    let ben = app.viewer("acme", "ben").await;
+    assert!(revoke_tokens(app.services(), ben.agency(), ben.id()).await.unwrap());
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(code(&app, &bens).await.as_deref(), Some("UNAUTHENTICATED"));
+    assert_eq!(socket.next().await, Err(Closed(Some(4403))));
+    // A token of the new generation is accepted, and nobody else is concerned.
+    assert_eq!(code(&app, &app.token_of("acme", "ben", 1)).await, None);
+    assert_eq!(code(&app, &chloes).await, None);
+    other.send(json!({"type": "ping"})).await;
+    assert_eq!(other.next().await.unwrap()["type"], "pong");
+}
+
+#[tokio::test]
+async fn a_user_who_is_activated_again_does_not_get_the_former_tokens_back() {
+    let app = TestApp::start().await;
+    let former = app.token("acme", "ben");
+    for active in ["false", "true"] {
+        app.apply(&format!("agencies: [{{key: acme, users: [{{key: ben, active: {active}}}]}}]")).await;
+        app.clock.advance(Duration::from_secs(1));
+        assert_eq!(code(&app, &former).await.as_deref(), Some("UNAUTHENTICATED"), "active: {active}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_our_own_lives_thirty_days_at_most_whoever_signed_it() {
+    let app = TestApp::start().await;
+    let token = |life: Duration| {
+        let expires = (app.clock.now() + life).timestamp();
+        signed(&json!({"sub": "ben", "agency": "acme", "exp": expires}))
+    };
+    assert_eq!(code(&app, &token(LONGEST_LIFE)).await, None);
+    let longer = token(LONGEST_LIFE + Duration::from_secs(60));
+    assert_eq!(code(&app, &longer).await.as_deref(), Some("UNAUTHENTICATED"));
+}
