@@ -42,7 +42,7 @@ async fn a_number_without_its_country_code_is_refused() {
         &["simulate", "text", "--from", "+13035560009", "--to", "303 555 0100", "hello"],
         &["simulate", "phone", "303 555 0009"],
         &["simulate", "call", "--from", "3035560009", "--to", DESK],
-        &["quarantine", "assign", "qtn_00000000000000000000000000", "--number", "3035550100"],
+        &["quarantine", "assign", "qtn_00000000000000000000000000000001", "--number", "3035550100"],
     ] {
         let (success, error) = run(arguments.iter().map(|text| (*text).to_owned()).collect()).await;
         assert!(!success, "{arguments:?}");
