@@ -10,6 +10,7 @@ use hashlink::LruCache;
 
 use super::direct;
 use super::errors::{Failure, Result};
+use super::introspection;
 use super::limits::{self, MAX_KEPT_BYTES, MAX_KEPT_DOCUMENTS};
 
 /// A document that may be executed.
@@ -17,6 +18,8 @@ pub(super) struct Document {
     pub(super) parsed: ExecutableDocument,
     /// Whether rows may be written directly.
     pub(super) is_plain: bool,
+    /// Whether the schema itself is queried.
+    pub(super) selects_schema: bool,
 }
 
 impl Document {
@@ -25,7 +28,8 @@ impl Document {
         let parsed = parse_query(text).map_err(|error| Failure::parse(&error))?;
         limits::check(&parsed)?;
         let is_plain = direct::is_plain(&parsed);
-        Ok(Self { parsed, is_plain })
+        let selects_schema = introspection::selects_schema(&parsed);
+        Ok(Self { parsed, is_plain, selects_schema })
     }
 }
 

@@ -1,0 +1,53 @@
+//! Introspection, where it is switched off: refused before anything is executed. The library would answer
+//! null, which clients take for an answer.
+
+use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+
+use super::errors::{Code, Failure};
+
+/// Whether a document selects `__schema` or `__type` anywhere. `__typename` is not introspection of the schema.
+pub(super) fn selects_schema(document: &ExecutableDocument) -> bool {
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+    operations.chain(fragments).any(set_selects_schema)
+}
+
+/// Spreads are not followed: every fragment of the document is looked at by itself.
+fn set_selects_schema(set: &SelectionSet) -> bool {
+    set.items.iter().any(|item| match &item.node {
+        Selection::Field(field) => {
+            matches!(field.node.name.node.as_str(), "__schema" | "__type")
+                || set_selects_schema(&field.node.selection_set.node)
+        }
+        Selection::InlineFragment(fragment) => set_selects_schema(&fragment.node.selection_set.node),
+        Selection::FragmentSpread(_) => false,
+    })
+}
+
+/// The refusal of such a document.
+pub(super) fn disabled() -> Failure {
+    let message = "Introspection is disabled on this server. Set PARTYLINE_INTROSPECTION=on to enable it.";
+    Failure::new(Code::IntrospectionDisabled, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    #[test]
+    fn the_schema_is_found_wherever_it_is_selected() {
+        for (text, expected) in [
+            ("{ __schema { queryType { name } } }", true),
+            ("{ viewer { key } name: __type(name: \"User\") { name } }", true),
+            ("{ ... { ... on Query { __schema { queryType { name } } } } }", true),
+            ("{ viewer { key } ...F } fragment F on Query { __schema { queryType { name } } }", true),
+            ("query A { viewer { key } } query B { __schema { queryType { name } } }", true),
+            ("{ __schema @skip(if: true) { queryType { name } } }", true),
+            ("{ __typename viewer { __typename __schema: key } }", false),
+        ] {
+            assert_eq!(selects_schema(&parse_query(text).unwrap()), expected, "{text}");
+        }
+    }
+}

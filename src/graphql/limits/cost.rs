@@ -1,0 +1,273 @@
+//! What an operation costs, computed before it is validated or executed.
+//!
+//! The library can compute this too, but it looks up every argument of a field that names one in its
+//! expression, and refuses a variable that was left out as one that is not defined. Here the factors come
+//! from the types of the fields, so that a field that is added to the schema is covered by itself.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
+};
+use async_graphql::registry::{MetaType, MetaTypeName, Registry};
+use async_graphql::{Name, OutputType as _, SubscriptionType as _, Value, Variables};
+use async_graphql_value::Value as Given;
+
+use super::{DEFAULT_PAGE, LIST_COST, MAX_COMPLEXITY, MAX_PAGE};
+use crate::graphql::errors::{Code, Failure};
+use crate::graphql::{mutations, queries, subscriptions};
+
+/// The part of the schema that decides what a selection costs: the fields of each object and interface.
+pub struct Costs(HashMap<String, HashMap<String, FieldType>>);
+
+/// What a field leads to.
+struct FieldType {
+    name: String,
+    /// `None` for a single value, which costs one point and what is selected of it.
+    repeats: Option<Repeats>,
+}
+
+/// How often what is selected of a field is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    /// As often as a page has rows, by the arguments `first` and `last`.
+    Page,
+    /// As often as a list without pages has items, by [`LIST_COST`].
+    List,
+}
+
+impl Costs {
+    /// Reads the types of the schema.
+    pub fn of_schema() -> Self {
+        let mut registry = Registry::default();
+        queries::Query::create_type_info(&mut registry);
+        mutations::Mutation::create_type_info(&mut registry);
+        subscriptions::Subscription::create_type_info(&mut registry);
+        let types = registry.types.iter();
+        Self(types.filter_map(|(name, of)| Some((name.clone(), fields(&registry, name, of)?))).collect())
+    }
+
+    /// Checks what an operation costs with these variables, defaults included. The document is within the
+    /// bounds of [`check`](super::check).
+    ///
+    /// # Errors
+    /// When it costs more than [`MAX_COMPLEXITY`].
+    pub(in crate::graphql) fn check(
+        &self,
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        variables: &Variables,
+    ) -> Result<(), Failure> {
+        let cost = self.cost(document, operation, variables);
+        if cost > MAX_COMPLEXITY {
+            let message = format!(
+                "The operation costs {cost} points and the limit is {MAX_COMPLEXITY}. Request smaller pages or fewer fields."
+            );
+            return Err(Failure::new(Code::QueryTooComplex, message));
+        }
+        Ok(())
+    }
+
+    fn cost(&self, document: &ExecutableDocument, operation: &OperationDefinition, variables: &Variables) -> usize {
+        let root = match operation.ty {
+            OperationType::Query => queries::Query::type_name(),
+            OperationType::Mutation => mutations::Mutation::type_name(),
+            OperationType::Subscription => subscriptions::Subscription::type_name(),
+        };
+        let mut measured = Measured { costs: self, document, variables, fragments: HashMap::new() };
+        measured.selection(&operation.selection_set.node, &root)
+    }
+
+    /// `None` for a field that the schema does not have, which validation refuses, and for those of
+    /// introspection.
+    fn field(&self, of: &str, name: &str) -> Option<&FieldType> {
+        self.0.get(of)?.get(name)
+    }
+}
+
+/// The fields of a type, if it is one that has fields.
+fn fields(registry: &Registry, name: &str, of: &MetaType) -> Option<HashMap<String, FieldType>> {
+    let (MetaType::Object { fields, .. } | MetaType::Interface { fields, .. }) = of else { return None };
+    let is_connection = is_connection(name);
+    let field_type = |written: &str| {
+        let name = MetaTypeName::concrete_typename(written);
+        let is_list = MetaTypeName::create(written).is_list();
+        let repeats = match registry.types.get(name) {
+            Some(MetaType::Object { .. }) if self::is_connection(name) => Some(Repeats::Page),
+            // The connection has repeated its rows.
+            Some(MetaType::Object { .. } | MetaType::Interface { .. } | MetaType::Union { .. })
+                if is_list && !is_connection =>
+            {
+                Some(Repeats::List)
+            }
+            _ => None,
+        };
+        FieldType { name: name.to_owned(), repeats }
+    };
+    Some(fields.values().map(|field| (field.name.clone(), field_type(&field.ty))).collect())
+}
+
+/// Whether a type is a connection, by Relay's rule for its name.
+fn is_connection(name: &str) -> bool {
+    name.ends_with("Connection")
+}
+
+struct Measured<'a> {
+    costs: &'a Costs,
+    document: &'a ExecutableDocument,
+    variables: &'a Variables,
+    /// A fragment names its type, so it costs the same wherever it is spread.
+    fragments: HashMap<&'a Name, usize>,
+}
+
+impl<'a> Measured<'a> {
+    fn selection(&mut self, set: &'a SelectionSet, on: &str) -> usize {
+        set.items.iter().fold(0, |sum, item| {
+            sum.saturating_add(match &item.node {
+                Selection::Field(field) => self.field(&field.node, on),
+                Selection::InlineFragment(fragment) => {
+                    let condition = fragment.node.type_condition.as_ref();
+                    let on = condition.map_or(on, |condition| &condition.node.on.node);
+                    self.selection(&fragment.node.selection_set.node, on)
+                }
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
+            })
+        })
+    }
+
+    fn field(&mut self, field: &'a Field, on: &str) -> usize {
+        let costs = self.costs;
+        let field_type = costs.field(on, &field.name.node);
+        let inner = self.selection(&field.selection_set.node, field_type.map_or("", |of| &of.name));
+        match field_type.and_then(|of| of.repeats) {
+            None => inner.saturating_add(1),
+            Some(Repeats::Page) => inner.saturating_mul(self.rows(field)),
+            Some(Repeats::List) => inner.saturating_mul(LIST_COST),
+        }
+    }
+
+    fn fragment(&mut self, name: &'a Name) -> usize {
+        if let Some(cost) = self.fragments.get(name) {
+            return *cost;
+        }
+        let Some(fragment) = self.document.fragments.get(name) else { return 0 };
+        let cost = self.selection(&fragment.node.selection_set.node, &fragment.node.type_condition.node.on.node);
+        self.fragments.insert(name, cost);
+        cost
+    }
+
+    /// How many rows the page may have. Sizes that are not allowed are refused when the page is read.
+    fn rows(&self, field: &Field) -> usize {
+        let rows = self.number(field, "first").or_else(|| self.number(field, "last"));
+        let rows = rows.unwrap_or(DEFAULT_PAGE.into()).clamp(1, MAX_PAGE.into());
+        usize::try_from(rows).unwrap_or(1)
+    }
+
+    fn number(&self, field: &Field, argument: &str) -> Option<i64> {
+        match &field.get_argument(argument)?.node {
+            Given::Number(number) => number.as_i64(),
+            Given::Variable(name) => match self.variables.get(name)? {
+                Value::Number(number) => number.as_i64(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use serde_json::json;
+
+    use super::*;
+
+    fn cost_with(text: &str, variables: serde_json::Value) -> usize {
+        let document = parse_query(text).unwrap();
+        let (_, operation) = document.operations.iter().next().unwrap();
+        Costs::of_schema().cost(&document, &operation.node, &Variables::from_json(variables))
+    }
+
+    fn cost(text: &str) -> usize {
+        cost_with(text, json!({}))
+    }
+
+    #[test]
+    fn a_page_multiplies_by_its_size_and_a_list_by_a_constant() {
+        for (text, expected) in [
+            ("{ viewer { key name } }", 3),
+            ("{ threads { totalCount } }", 25),
+            ("{ threads(first: 10) { nodes { id status } } }", 30),
+            ("{ threads(last: 10) { edges { node { id } } } }", 30),
+            ("{ threads(first: null, last: 4) { totalCount } }", 4),
+            ("{ threads(first: 0) { totalCount } }", 1),
+            ("{ threads(first: -5) { totalCount } }", 1),
+            ("{ threads(first: 1000) { totalCount } }", 100),
+            ("{ threads(first: 99999999999999999999) { totalCount } }", 25),
+            (
+                "{ threads(first: 10) { nodes { messages(first: 5) { nodes { id media { id } } } } } }",
+                10 * (1 + 5 * 22),
+            ),
+            ("{ viewer { extensions { digits } } }", 21),
+            ("mutation { claimThread(input: {threadId: 1}) { thread { id } userErrors { code } } }", 23),
+            ("subscription { callUpdated { call { course { state } } } }", 22),
+            ("{ __schema { types { fields { name } } } }", 4),
+            ("{ noSuchField { threads { id } } }", 3),
+        ] {
+            assert_eq!(cost(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_variable_counts_as_its_value_and_one_that_is_left_out_as_no_argument() {
+        let text = "query($n: Int, $m: Int) { threads(first: $n, last: $m) { totalCount } }";
+        for (variables, expected) in [
+            (json!({}), 25),
+            (json!({"n": 7}), 7),
+            (json!({"n": null, "m": 3}), 3),
+            (json!({"m": 1_000_000}), 100),
+            (json!({"n": "7"}), 25),
+        ] {
+            assert_eq!(cost_with(text, variables.clone()), expected, "{variables}");
+        }
+    }
+
+    #[test]
+    fn a_fragment_costs_what_its_fields_cost() {
+        let plain = cost("{ threads(first: 10) { nodes { id messages(first: 2) { nodes { id } } } } }");
+        for text in [
+            "{ ...A } fragment A on Query { threads(first: 10) { ...B } } fragment B on ThreadConnection { nodes { ...C } }
+             fragment C on Thread { id messages(first: 2) { nodes { id } } }",
+            "{ ... on Query { threads(first: 10) { ... { nodes { id ... on Thread { messages(first: 2) { nodes { id } } } } } } } }",
+        ] {
+            assert_eq!(cost(text), plain, "{text}");
+        }
+        assert_eq!(cost("{ node(id: 1) { ... on Thread { messages(first: 2) { totalCount } } } }"), 3);
+        assert_eq!(cost("{ a: viewer { ...F } b: viewer { ...F } } fragment F on User { key extensions { id } }"), 44);
+        assert_eq!(cost("{ ...Nowhere }"), 0);
+    }
+
+    #[test]
+    fn costs_do_not_overflow() {
+        let nested = "messages(first: 100) { nodes { thread { ".repeat(10);
+        let text = format!("{{ threads {{ nodes {{ {nested} id {} }} }} }}", "} } }".repeat(10));
+        assert_eq!(cost(&text), usize::MAX);
+    }
+
+    /// Relay's rule is what costs go by, so the schema has to keep it.
+    #[test]
+    fn every_connection_takes_a_page_and_no_other_type_has_one() {
+        let mut registry = Registry::default();
+        queries::Query::create_type_info(&mut registry);
+        subscriptions::Subscription::create_type_info(&mut registry);
+        for (name, of) in &registry.types {
+            let MetaType::Object { fields, .. } = of else { continue };
+            assert_eq!(fields.contains_key("pageInfo"), is_connection(name), "{name}");
+            for field in fields.values() {
+                let leads = is_connection(MetaTypeName::concrete_typename(&field.ty));
+                let pages = ["first", "after", "last", "before"].iter().all(|one| field.args.contains_key(*one));
+                assert_eq!(pages, leads, "{name}.{}", field.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The values of an operation's variables (GraphQL, section 6.1.2, CoerceVariableValues). Whether they are of
+//! the right types is for validation, which sees where each is used.
+
+use async_graphql::parser::types::OperationDefinition;
+use async_graphql::{Value, Variables};
+
+use super::errors::{Code, Failure, Result};
+use super::limits::MAX_MESSAGE_CHARS;
+
+type Object = serde_json::Map<String, serde_json::Value>;
+
+/// The given values and the defaults of those that are left out. A variable that may be null and has no
+/// default stays out: the argument or input field that it stands for is then not given.
+///
+/// # Errors
+/// When a variable whose type is non-null has no value. The library would find out when a field needs it,
+/// and another field has been executed by then.
+pub(super) fn coerce(operation: &OperationDefinition, given: Option<Object>) -> Result<Variables> {
+    let mut variables = given.map(|object| Variables::from_json(object.into())).unwrap_or_default();
+    for definition in operation.variable_definitions.iter().map(|definition| &definition.node) {
+        let (name, nullable) = (&definition.name.node, definition.var_type.node.nullable);
+        match (variables.get(name), &definition.default_value) {
+            (None, Some(default)) => {
+                variables.insert(name.clone(), default.node.clone());
+            }
+            (None | Some(Value::Null), _) if !nullable => {
+                let of = &definition.var_type.node;
+                let message = format!("A value is required for the variable `${name}` of type `{of}`.");
+                // A name may be as long as the document.
+                let message: String = message.chars().take(MAX_MESSAGE_CHARS).collect();
+                return Err(Failure::new(Code::ValidationFailed, message));
+            }
+            _ => {}
+        }
+    }
+    Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use serde_json::json;
+
+    use super::*;
+
+    fn coerced(definitions: &str, given: serde_json::Value) -> std::result::Result<serde_json::Value, String> {
+        let document = parse_query(format!("query({definitions}) {{ a }}")).unwrap();
+        let (_, operation) = document.operations.iter().next().unwrap();
+        let given = given.as_object().cloned();
+        match coerce(&operation.node, given) {
+            Ok(variables) => Ok(serde_json::to_value(variables).unwrap()),
+            Err(failure) => Err(failure.into_server_error().message),
+        }
+    }
+
+    #[test]
+    fn defaults_take_the_place_of_what_is_left_out() {
+        for (definitions, given, expected) in [
+            ("$a: Int", json!({}), json!({})),
+            ("$a: Int", json!(null), json!({})),
+            ("$a: Int", json!({"a": null}), json!({"a": null})),
+            ("$a: Int = 5", json!({}), json!({"a": 5})),
+            ("$a: Int = 5", json!({"a": null}), json!({"a": null})),
+            ("$a: Int = 5", json!({"a": 6}), json!({"a": 6})),
+            ("$a: Int! = 5", json!({}), json!({"a": 5})),
+            ("$a: Boolean = true, $b: [Status!] = [OPEN]", json!({}), json!({"a": true, "b": ["OPEN"]})),
+        ] {
+            assert_eq!(coerced(definitions, given.clone()), Ok(expected), "{definitions} {given}");
+        }
+    }
+
+    #[test]
+    fn a_required_variable_without_a_value_is_named() {
+        for (definitions, given, named) in [
+            ("$id: ID!", json!({}), "`$id` of type `ID!`"),
+            ("$id: ID!", json!({"id": null}), "`$id` of type `ID!`"),
+            ("$a: Int! = 5", json!({"a": null}), "`$a` of type `Int!`"),
+            ("$a: Int, $ids: [ID!]!", json!({"a": 1}), "`$ids` of type `[ID!]!`"),
+        ] {
+            let refused = coerced(definitions, given.clone()).unwrap_err();
+            assert!(refused.contains(named), "{definitions} {given}: {refused}");
+        }
+        let refused = coerced(&format!("${}: ID!", "x".repeat(10_000)), json!({})).unwrap_err();
+        assert_eq!(refused.chars().count(), MAX_MESSAGE_CHARS);
+    }
+}
