@@ -1,26 +1,16 @@
 //! Introspection, where it is switched off: refused before anything is executed. The library would answer
 //! null, which clients take for an answer.
 
-use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use async_graphql::parser::types::{ExecutableDocument, Selection};
 
+use super::documents::selections;
 use super::errors::{Code, Failure};
 
 /// Whether a document selects `__schema` or `__type` anywhere. `__typename` is not introspection of the schema.
 pub(super) fn selects_schema(document: &ExecutableDocument) -> bool {
-    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
-    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
-    operations.chain(fragments).any(set_selects_schema)
-}
-
-/// Spreads are not followed: every fragment of the document is looked at by itself.
-fn set_selects_schema(set: &SelectionSet) -> bool {
-    set.items.iter().any(|item| match &item.node {
-        Selection::Field(field) => {
-            matches!(field.node.name.node.as_str(), "__schema" | "__type")
-                || set_selects_schema(&field.node.selection_set.node)
-        }
-        Selection::InlineFragment(fragment) => set_selects_schema(&fragment.node.selection_set.node),
-        Selection::FragmentSpread(_) => false,
+    selections(document).any(|selection| match selection {
+        Selection::Field(field) => matches!(field.node.name.node.as_str(), "__schema" | "__type"),
+        Selection::InlineFragment(_) | Selection::FragmentSpread(_) => false,
     })
 }
 

@@ -77,7 +77,7 @@ pub(super) fn prepare(state: &GraphqlState, asked: Asked) -> Result<Prepared> {
         let message = "A subscription has exactly one root field.";
         return Err(Failure::new(Code::ValidationFailed, message));
     }
-    let variables = coerce(operation, asked.variables)?;
+    let variables = coerce(operation, &document.conditions, asked.variables)?;
     state.costs.check(&document.parsed, operation, &variables)?;
     Ok(Prepared { kind, query, name: asked.operation_name, variables, document })
 }

@@ -2,7 +2,7 @@
 //! the right types is for validation, which sees where each is used.
 
 use async_graphql::parser::types::OperationDefinition;
-use async_graphql::{Value, Variables};
+use async_graphql::{Name, Value, Variables};
 
 use super::errors::{Code, Failure, Result};
 use super::limits::MAX_MESSAGE_CHARS;
@@ -13,12 +13,14 @@ type Object = serde_json::Map<String, serde_json::Value>;
 /// default stays out: the argument or input field that it stands for is then not given.
 ///
 /// # Errors
-/// When a variable whose type is non-null has no value. The library would find out when a field needs it,
-/// and another field has been executed by then.
-pub(super) fn coerce(operation: &OperationDefinition, given: Option<Object>) -> Result<Variables> {
+/// When a variable whose type is non-null has no value, or one that `@include` or `@skip` needs. The library
+/// would take the latter for false, and find out about the former when a field needs it, and another field has
+/// been executed by then.
+pub(super) fn coerce(operation: &OperationDefinition, conditions: &[Name], given: Option<Object>) -> Result<Variables> {
     let mut variables = given.map(|object| Variables::from_json(object.into())).unwrap_or_default();
     for definition in operation.variable_definitions.iter().map(|definition| &definition.node) {
-        let (name, nullable) = (&definition.name.node, definition.var_type.node.nullable);
+        let name = &definition.name.node;
+        let nullable = definition.var_type.node.nullable && !conditions.contains(name);
         match (variables.get(name), &definition.default_value) {
             (None, Some(default)) => {
                 variables.insert(name.clone(), default.node.clone());
@@ -47,7 +49,7 @@ mod tests {
         let document = parse_query(format!("query({definitions}) {{ a }}")).unwrap();
         let (_, operation) = document.operations.iter().next().unwrap();
         let given = given.as_object().cloned();
-        match coerce(&operation.node, given) {
+        match coerce(&operation.node, &[Name::new("condition")], given) {
             Ok(variables) => Ok(serde_json::to_value(variables).unwrap()),
             Err(failure) => Err(failure.into_server_error().message),
         }
@@ -75,6 +77,7 @@ mod tests {
             ("$id: ID!", json!({}), "`$id` of type `ID!`"),
             ("$id: ID!", json!({"id": null}), "`$id` of type `ID!`"),
             ("$a: Int! = 5", json!({"a": null}), "`$a` of type `Int!`"),
+            ("$condition: Boolean", json!({}), "`$condition` of type `Boolean`"),
             ("$a: Int, $ids: [ID!]!", json!({"a": 1}), "`$ids` of type `[ID!]!`"),
         ] {
             let refused = coerced(definitions, given.clone()).unwrap_err();

@@ -31,3 +31,4 @@ mod shared;
 mod simulator;
 mod simulator_calls;
 mod support;
+mod variables;

@@ -51,14 +51,14 @@ impl Costs {
     /// bounds of [`check`](super::check).
     ///
     /// # Errors
-    /// When it costs more than [`MAX_COMPLEXITY`].
+    /// When it costs more than [`MAX_COMPLEXITY`], or a page has a size that is not a number of GraphQL's.
     pub(in crate::graphql) fn check(
         &self,
         document: &ExecutableDocument,
         operation: &OperationDefinition,
         variables: &Variables,
     ) -> Result<(), Failure> {
-        let cost = self.cost(document, operation, variables);
+        let cost = self.cost(document, operation, variables)?;
         if cost > MAX_COMPLEXITY {
             let message = format!(
                 "The operation costs {cost} points and the limit is {MAX_COMPLEXITY}. Request smaller pages or fewer fields."
@@ -68,7 +68,12 @@ impl Costs {
         Ok(())
     }
 
-    fn cost(&self, document: &ExecutableDocument, operation: &OperationDefinition, variables: &Variables) -> usize {
+    fn cost(
+        &self,
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        variables: &Variables,
+    ) -> Result<usize, Failure> {
         let root = match operation.ty {
             OperationType::Query => queries::Query::type_name(),
             OperationType::Mutation => mutations::Mutation::type_name(),
@@ -121,56 +126,68 @@ struct Measured<'a> {
 }
 
 impl<'a> Measured<'a> {
-    fn selection(&mut self, set: &'a SelectionSet, on: &str) -> usize {
-        set.items.iter().fold(0, |sum, item| {
-            sum.saturating_add(match &item.node {
-                Selection::Field(field) => self.field(&field.node, on),
+    fn selection(&mut self, set: &'a SelectionSet, on: &str) -> Result<usize, Failure> {
+        set.items.iter().try_fold(0_usize, |sum, item| {
+            let cost = match &item.node {
+                Selection::Field(field) => self.field(&field.node, on)?,
                 Selection::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref();
                     let on = condition.map_or(on, |condition| &condition.node.on.node);
-                    self.selection(&fragment.node.selection_set.node, on)
+                    self.selection(&fragment.node.selection_set.node, on)?
                 }
-                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
-            })
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
+            };
+            Ok(sum.saturating_add(cost))
         })
     }
 
-    fn field(&mut self, field: &'a Field, on: &str) -> usize {
+    fn field(&mut self, field: &'a Field, on: &str) -> Result<usize, Failure> {
         let costs = self.costs;
         let field_type = costs.field(on, &field.name.node);
-        let inner = self.selection(&field.selection_set.node, field_type.map_or("", |of| &of.name));
-        match field_type.and_then(|of| of.repeats) {
+        let inner = self.selection(&field.selection_set.node, field_type.map_or("", |of| &of.name))?;
+        Ok(match field_type.and_then(|of| of.repeats) {
             None => inner.saturating_add(1),
-            Some(Repeats::Page) => inner.saturating_mul(self.rows(field)),
+            Some(Repeats::Page) => inner.saturating_mul(self.rows(field)?),
             Some(Repeats::List) => inner.saturating_mul(LIST_COST),
-        }
+        })
     }
 
-    fn fragment(&mut self, name: &'a Name) -> usize {
+    fn fragment(&mut self, name: &'a Name) -> Result<usize, Failure> {
         if let Some(cost) = self.fragments.get(name) {
-            return *cost;
+            return Ok(*cost);
         }
-        let Some(fragment) = self.document.fragments.get(name) else { return 0 };
-        let cost = self.selection(&fragment.node.selection_set.node, &fragment.node.type_condition.node.on.node);
+        let Some(fragment) = self.document.fragments.get(name) else { return Ok(0) };
+        let cost = self.selection(&fragment.node.selection_set.node, &fragment.node.type_condition.node.on.node)?;
         self.fragments.insert(name, cost);
-        cost
+        Ok(cost)
     }
 
     /// How many rows the page may have. Sizes that are not allowed are refused when the page is read.
-    fn rows(&self, field: &Field) -> usize {
-        let rows = self.number(field, "first").or_else(|| self.number(field, "last"));
-        let rows = rows.unwrap_or(DEFAULT_PAGE.into()).clamp(1, MAX_PAGE.into());
-        usize::try_from(rows).unwrap_or(1)
+    fn rows(&self, field: &Field) -> Result<usize, Failure> {
+        let rows = match self.number(field, "first")? {
+            Some(first) => first,
+            None => self.number(field, "last")?.unwrap_or(DEFAULT_PAGE),
+        };
+        Ok(usize::try_from(rows.clamp(1, MAX_PAGE)).unwrap_or(1))
     }
 
-    fn number(&self, field: &Field, argument: &str) -> Option<i64> {
-        match &field.get_argument(argument)?.node {
-            Given::Number(number) => number.as_i64(),
-            Given::Variable(name) => match self.variables.get(name)? {
-                Value::Number(number) => number.as_i64(),
-                _ => None,
+    /// The value of an argument of the type `Int`. What is no number is refused by validation, which does not
+    /// mind how large a number is.
+    fn number(&self, field: &Field, argument: &str) -> Result<Option<i32>, Failure> {
+        let number = match field.get_argument(argument).map(|value| &value.node) {
+            Some(Given::Number(number)) => number,
+            Some(Given::Variable(name)) => match self.variables.get(name) {
+                Some(Value::Number(number)) => number,
+                _ => return Ok(None),
             },
-            _ => None,
+            _ => return Ok(None),
+        };
+        match number.as_i64().map(i32::try_from) {
+            Some(Ok(number)) => Ok(Some(number)),
+            _ => {
+                let message = format!("Invalid value for `{argument}`: it must be an integer of at most 32 bits.");
+                Err(Failure::new(Code::ValidationFailed, message))
+            }
         }
     }
 }
@@ -185,7 +202,8 @@ mod tests {
     fn cost_with(text: &str, variables: serde_json::Value) -> usize {
         let document = parse_query(text).unwrap();
         let (_, operation) = document.operations.iter().next().unwrap();
-        Costs::of_schema().cost(&document, &operation.node, &Variables::from_json(variables))
+        let cost = Costs::of_schema().cost(&document, &operation.node, &Variables::from_json(variables));
+        cost.map_err(|failure| failure.code()).unwrap()
     }
 
     fn cost(text: &str) -> usize {
@@ -203,7 +221,6 @@ mod tests {
             ("{ threads(first: 0) { totalCount } }", 1),
             ("{ threads(first: -5) { totalCount } }", 1),
             ("{ threads(first: 1000) { totalCount } }", 100),
-            ("{ threads(first: 99999999999999999999) { totalCount } }", 25),
             (
                 "{ threads(first: 10) { nodes { messages(first: 5) { nodes { id media { id } } } } } }",
                 10 * (1 + 5 * 22),
@@ -245,6 +262,24 @@ mod tests {
         assert_eq!(cost("{ node(id: 1) { ... on Thread { messages(first: 2) { totalCount } } } }"), 3);
         assert_eq!(cost("{ a: viewer { ...F } b: viewer { ...F } } fragment F on User { key extensions { id } }"), 44);
         assert_eq!(cost("{ ...Nowhere }"), 0);
+    }
+
+    #[test]
+    fn a_size_that_is_no_32_bit_integer_is_refused() {
+        let costs = Costs::of_schema();
+        for (first, variable) in [
+            ("9000000000", json!(1)),
+            ("99999999999999999999", json!(1)),
+            ("1.5", json!(1)),
+            ("$n", json!(9_000_000_000_u64)),
+            ("$n", json!(1.5)),
+        ] {
+            let document =
+                parse_query(format!("query($n: Int) {{ threads(first: {first}) {{ totalCount }} }}")).unwrap();
+            let (_, operation) = document.operations.iter().next().unwrap();
+            let cost = costs.cost(&document, &operation.node, &Variables::from_json(json!({"n": variable})));
+            assert_eq!(cost.map_err(|failure| failure.code()), Err(Code::ValidationFailed), "{first} {variable}");
+        }
     }
 
     #[test]
