@@ -20,9 +20,9 @@ pub(super) struct Document {
     pub(super) parsed: ExecutableDocument,
     /// Whether rows may be written directly.
     pub(super) is_plain: bool,
-    /// Whether the schema itself is queried.
+    /// Whether the document selects `__schema` or `__type`.
     pub(super) selects_schema: bool,
-    /// The variables that decide about `@include` and `@skip`.
+    /// The variables that `@include` and `@skip` use.
     pub(super) conditions: Vec<Name>,
 }
 
@@ -38,7 +38,7 @@ impl Document {
     }
 }
 
-/// Every selection of a document once. Spreads are not followed: what they name is in the document itself.
+/// Iterates over every selection of a document once, including those of all fragments; spreads are not followed.
 pub(super) fn selections(document: &ExecutableDocument) -> impl Iterator<Item = &Selection> {
     let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set);
     let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variables_of_conditions_are_found_wherever_they_stand() {
+    fn variables_of_conditions_are_found_at_every_place_of_a_document() {
         let text = "query($a: Boolean!, $b: Boolean!, $c: Boolean!) { d(if: $n) @include(if: $a) { ... @skip(if: $b) { e } ...F } }
                     fragment F on G { h @include(if: true) @other(if: $n) i @skip(if: $c) @include(if: $a) }";
         let mut found: Vec<_> = Document::read(text).unwrap().conditions.iter().map(Name::to_string).collect();

@@ -25,9 +25,10 @@ pub enum Code {
     ParseFailed,
     /// The document does not fit the schema.
     ValidationFailed,
-    /// The document queries the schema, and introspection is switched off.
+    /// The document queries the schema, but introspection is disabled.
     IntrospectionDisabled,
-    /// The request names a persisted query by its hash. Apollo's clients know this code and send the document.
+    /// The request contains the hash of a persisted query instead of a document. Apollo's clients respond to this
+    /// code by sending the document.
     PersistedQueryNotSupported,
     /// The document exceeds a bound of [`limits`](super::limits).
     QueryTooComplex,

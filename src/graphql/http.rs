@@ -92,7 +92,7 @@ async fn read(state: &GraphqlState, request: Request) -> Result<Asked, Turned> {
     let malformed = |message: &'static str| (StatusCode::BAD_REQUEST, Failure::bad_input(message));
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => serde_json::from_slice(&body)
-            .map_err(|_| malformed("The body is not a GraphQL request: it needs a `query`, which is a string.")),
+            .map_err(|_| malformed("The body is not a GraphQL request. It must have a `query`, which is a string.")),
         Some(b'[') => Err(malformed("One request at a time: batches are not taken.")),
         _ => Err(malformed("The body is no JSON object.")),
     }

@@ -1,12 +1,11 @@
-//! Introspection, where it is switched off: refused before anything is executed. The library would answer
-//! null, which clients take for an answer.
+//! Rejects introspection queries when introspection is disabled. async-graphql would answer null instead of an error.
 
 use async_graphql::parser::types::{ExecutableDocument, Selection};
 
 use super::documents::selections;
 use super::errors::{Code, Failure};
 
-/// Whether a document selects `__schema` or `__type` anywhere. `__typename` is not introspection of the schema.
+/// Whether a document selects `__schema` or `__type` anywhere. `__typename` is always allowed.
 pub(super) fn selects_schema(document: &ExecutableDocument) -> bool {
     selections(document).any(|selection| match selection {
         Selection::Field(field) => matches!(field.node.name.node.as_str(), "__schema" | "__type"),
@@ -14,7 +13,7 @@ pub(super) fn selects_schema(document: &ExecutableDocument) -> bool {
     })
 }
 
-/// The refusal of such a document.
+/// The error for a document that selects the schema while introspection is disabled.
 pub(super) fn disabled() -> Failure {
     let message = "Introspection is disabled on this server. Set PARTYLINE_INTROSPECTION=on to enable it.";
     Failure::new(Code::IntrospectionDisabled, message)
@@ -27,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schema_is_found_wherever_it_is_selected() {
+    fn introspection_is_found_at_every_place_of_a_document() {
         for (text, expected) in [
             ("{ __schema { queryType { name } } }", true),
             ("{ viewer { key } name: __type(name: \"User\") { name } }", true),

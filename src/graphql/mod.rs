@@ -55,9 +55,9 @@ pub struct GraphqlState {
     pub schema: Schema,
     /// What was asked for last.
     pub documents: Documents,
-    /// What fields cost.
+    /// The costs of fields.
     pub costs: limits::Costs,
-    /// Whether the schema may be queried.
+    /// Whether introspection is enabled.
     pub introspection: bool,
     /// What subscribers share.
     pub live: Live,
@@ -69,7 +69,7 @@ pub struct GraphqlState {
     pub drain: watch::Receiver<bool>,
 }
 
-/// The schema. Its errors suggest no names: where introspection is off, they would give the schema away.
+/// The schema. Its errors do not suggest names, because that would reveal the schema when introspection is disabled.
 pub fn schema() -> Schema {
     let builder = Schema::build(
         queries::Query::default(),

@@ -24,7 +24,7 @@ type Object = serde_json::Map<String, serde_json::Value>;
 #[derive(Deserialize)]
 #[serde(try_from = "Parameters")]
 pub(super) struct Asked {
-    /// `None` if the client names a persisted query instead.
+    /// The document; `None` if the request contains the hash of a persisted query instead.
     query: Option<String>,
     operation_name: Option<String>,
     variables: Option<Object>,
@@ -64,7 +64,7 @@ pub(super) struct Prepared {
 /// Parses and checks what is asked.
 pub(super) fn prepare(state: &GraphqlState, asked: Asked) -> Result<Prepared> {
     let Some(query) = asked.query else {
-        // Apollo's clients compare the message, too.
+        // Some clients look for this message instead of the code.
         return Err(Failure::new(Code::PersistedQueryNotSupported, "PersistedQueryNotSupported"));
     };
     let document = state.documents.read(&query)?;

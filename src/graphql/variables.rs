@@ -1,5 +1,5 @@
-//! The values of an operation's variables (GraphQL, section 6.1.2, CoerceVariableValues). Whether they are of
-//! the right types is for validation, which sees where each is used.
+//! The values of an operation's variables (GraphQL, section 6.1.2, CoerceVariableValues). Validation checks their types
+//! where they are used.
 
 use async_graphql::parser::types::OperationDefinition;
 use async_graphql::{Name, Value, Variables};
@@ -9,13 +9,14 @@ use super::limits::MAX_MESSAGE_CHARS;
 
 type Object = serde_json::Map<String, serde_json::Value>;
 
-/// The given values and the defaults of those that are left out. A variable that may be null and has no
-/// default stays out: the argument or input field that it stands for is then not given.
+/// Returns the given values, and the defaults of omitted variables. An omitted variable without a default has no entry:
+/// its argument or input field is then absent, which is not the same as null. `conditions` are the variables that
+/// `@include` and `@skip` use.
 ///
 /// # Errors
-/// When a variable whose type is non-null has no value, or one that `@include` or `@skip` needs. The library
-/// would take the latter for false, and find out about the former when a field needs it, and another field has
-/// been executed by then.
+/// GRAPHQL_VALIDATION_FAILED if a variable of a non-null type has no value, or a variable of `conditions`.
+/// async-graphql would treat a missing condition as false, and it would report a missing argument only when it reaches
+/// the field, after other fields may have been executed.
 pub(super) fn coerce(operation: &OperationDefinition, conditions: &[Name], given: Option<Object>) -> Result<Variables> {
     let mut variables = given.map(|object| Variables::from_json(object.into())).unwrap_or_default();
     for definition in operation.variable_definitions.iter().map(|definition| &definition.node) {
@@ -28,7 +29,7 @@ pub(super) fn coerce(operation: &OperationDefinition, conditions: &[Name], given
             (None | Some(Value::Null), _) if !nullable => {
                 let of = &definition.var_type.node;
                 let message = format!("A value is required for the variable `${name}` of type `{of}`.");
-                // A name may be as long as the document.
+                // The name comes from the document and can be long.
                 let message: String = message.chars().take(MAX_MESSAGE_CHARS).collect();
                 return Err(Failure::new(Code::ValidationFailed, message));
             }
@@ -56,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_take_the_place_of_what_is_left_out() {
+    fn omitted_variables_take_their_defaults() {
         for (definitions, given, expected) in [
             ("$a: Int", json!({}), json!({})),
             ("$a: Int", json!(null), json!({})),
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_required_variable_without_a_value_is_named() {
+    fn a_missing_required_variable_is_named() {
         for (definitions, given, named) in [
             ("$id: ID!", json!({}), "`$id` of type `ID!`"),
             ("$id: ID!", json!({"id": null}), "`$id` of type `ID!`"),

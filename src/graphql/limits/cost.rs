@@ -1,8 +1,8 @@
-//! What an operation costs, computed before it is validated or executed.
+//! The cost of an operation, computed before the operation is validated or executed.
 //!
-//! The library can compute this too, but it looks up every argument of a field that names one in its
-//! expression, and refuses a variable that was left out as one that is not defined. Here the factors come
-//! from the types of the fields, so that a field that is added to the schema is covered by itself.
+//! async-graphql can compute costs too, but its cost expressions look up arguments in the variables of the request and
+//! reject an optional variable that was omitted as undefined. Here the factors come from the types of the fields, so
+//! that a new field is covered without an annotation.
 
 use std::collections::HashMap;
 
@@ -17,22 +17,22 @@ use super::{DEFAULT_PAGE, LIST_COST, MAX_COMPLEXITY, MAX_PAGE};
 use crate::graphql::errors::{Code, Failure};
 use crate::graphql::{mutations, queries, subscriptions};
 
-/// The part of the schema that decides what a selection costs: the fields of each object and interface.
+/// The part of the schema that determines costs: the fields of each object and interface type.
 pub struct Costs(HashMap<String, HashMap<String, FieldType>>);
 
-/// What a field leads to.
+/// The type of a field, as far as it matters for costs.
 struct FieldType {
     name: String,
-    /// `None` for a single value, which costs one point and what is selected of it.
+    /// `None` for a single value, which costs one point plus the cost of its selection.
     repeats: Option<Repeats>,
 }
 
-/// How often what is selected of a field is repeated.
+/// How often the selection of a field is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Repeats {
-    /// As often as a page has rows, by the arguments `first` and `last`.
+    /// Once for each row of a page, according to the arguments `first` and `last`.
     Page,
-    /// As often as a list without pages has items, by [`LIST_COST`].
+    /// [`LIST_COST`] times, for a list of objects without pages.
     List,
 }
 
@@ -47,11 +47,12 @@ impl Costs {
         Self(types.filter_map(|(name, of)| Some((name.clone(), fields(&registry, name, of)?))).collect())
     }
 
-    /// Checks what an operation costs with these variables, defaults included. The document is within the
-    /// bounds of [`check`](super::check).
+    /// Checks the cost of an operation with these variables, which include the defaults. The document must have passed
+    /// [`check`](super::check), which bounds the recursion here.
     ///
     /// # Errors
-    /// When it costs more than [`MAX_COMPLEXITY`], or a page has a size that is not a number of GraphQL's.
+    /// QUERY_TOO_COMPLEX if the operation costs more than [`MAX_COMPLEXITY`] points; GRAPHQL_VALIDATION_FAILED if a
+    /// page size is not a 32-bit integer.
     pub(in crate::graphql) fn check(
         &self,
         document: &ExecutableDocument,
@@ -83,14 +84,13 @@ impl Costs {
         measured.selection(&operation.selection_set.node, &root)
     }
 
-    /// `None` for a field that the schema does not have, which validation refuses, and for those of
-    /// introspection.
+    /// `None` for a field that does not exist, which validation rejects, and for introspection fields.
     fn field(&self, of: &str, name: &str) -> Option<&FieldType> {
         self.0.get(of)?.get(name)
     }
 }
 
-/// The fields of a type, if it is one that has fields.
+/// The fields of an object or interface type; `None` for other types.
 fn fields(registry: &Registry, name: &str, of: &MetaType) -> Option<HashMap<String, FieldType>> {
     let (MetaType::Object { fields, .. } | MetaType::Interface { fields, .. }) = of else { return None };
     let is_connection = is_connection(name);
@@ -99,7 +99,7 @@ fn fields(registry: &Registry, name: &str, of: &MetaType) -> Option<HashMap<Stri
         let is_list = MetaTypeName::create(written).is_list();
         let repeats = match registry.types.get(name) {
             Some(MetaType::Object { .. }) if self::is_connection(name) => Some(Repeats::Page),
-            // The connection has repeated its rows.
+            // The factor of a connection covers its `edges` and `nodes`.
             Some(MetaType::Object { .. } | MetaType::Interface { .. } | MetaType::Union { .. })
                 if is_list && !is_connection =>
             {
@@ -112,7 +112,7 @@ fn fields(registry: &Registry, name: &str, of: &MetaType) -> Option<HashMap<Stri
     Some(fields.values().map(|field| (field.name.clone(), field_type(&field.ty))).collect())
 }
 
-/// Whether a type is a connection, by Relay's rule for its name.
+/// Whether a type is a connection: Relay requires such names to end this way.
 fn is_connection(name: &str) -> bool {
     name.ends_with("Connection")
 }
@@ -121,7 +121,7 @@ struct Measured<'a> {
     costs: &'a Costs,
     document: &'a ExecutableDocument,
     variables: &'a Variables,
-    /// A fragment names its type, so it costs the same wherever it is spread.
+    /// The cost of each fragment seen so far. A fragment names its type, so its cost is the same at every spread.
     fragments: HashMap<&'a Name, usize>,
 }
 
@@ -162,7 +162,7 @@ impl<'a> Measured<'a> {
         Ok(cost)
     }
 
-    /// How many rows the page may have. Sizes that are not allowed are refused when the page is read.
+    /// The number of rows that the page can have. Sizes out of range are rejected when the page is read.
     fn rows(&self, field: &Field) -> Result<usize, Failure> {
         let rows = match self.number(field, "first")? {
             Some(first) => first,
@@ -171,8 +171,8 @@ impl<'a> Measured<'a> {
         Ok(usize::try_from(rows.clamp(1, MAX_PAGE)).unwrap_or(1))
     }
 
-    /// The value of an argument of the type `Int`. What is no number is refused by validation, which does not
-    /// mind how large a number is.
+    /// The value of an `Int` argument. Validation rejects values that are not numbers, but it does not check the range
+    /// of a number.
     fn number(&self, field: &Field, argument: &str) -> Result<Option<i32>, Failure> {
         let number = match field.get_argument(argument).map(|value| &value.node) {
             Some(Given::Number(number)) => number,
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_counts_as_its_value_and_one_that_is_left_out_as_no_argument() {
+    fn an_omitted_variable_costs_the_same_as_an_absent_argument() {
         let text = "query($n: Int, $m: Int) { threads(first: $n, last: $m) { totalCount } }";
         for (variables, expected) in [
             (json!({}), 25),
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_costs_what_its_fields_cost() {
+    fn a_fragment_costs_the_same_as_its_fields() {
         let plain = cost("{ threads(first: 10) { nodes { id messages(first: 2) { nodes { id } } } } }");
         for text in [
             "{ ...A } fragment A on Query { threads(first: 10) { ...B } } fragment B on ThreadConnection { nodes { ...C } }
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_is_no_32_bit_integer_is_refused() {
+    fn a_page_size_that_is_not_a_32_bit_integer_is_rejected() {
         let costs = Costs::of_schema();
         for (first, variable) in [
             ("9000000000", json!(1)),
@@ -289,9 +289,9 @@ mod tests {
         assert_eq!(cost(&text), usize::MAX);
     }
 
-    /// Relay's rule is what costs go by, so the schema has to keep it.
+    /// The costs rely on the naming rule for connections, so the schema has to follow it.
     #[test]
-    fn every_connection_takes_a_page_and_no_other_type_has_one() {
+    fn exactly_the_connection_types_have_pages() {
         let mut registry = Registry::default();
         queries::Query::create_type_info(&mut registry);
         subscriptions::Subscription::create_type_info(&mut registry);

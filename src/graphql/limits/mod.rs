@@ -3,8 +3,8 @@
 //! All of them are checked before anything is executed. [`check_text`] comes first of all, before the
 //! document is parsed; then [`check`], on the parsed document alone: the library's own rules walk a
 //! fragment as often as it is spread, so that a few lines of nested fragments would keep them busy
-//! for ever. It looks at each fragment once. Then [`Costs`] add up what the operation may read with the
-//! variables of the request.
+//! for ever. It looks at each fragment once. Last, [`Costs`] bounds the cost of the operation with the variables of the
+//! request.
 
 use std::collections::HashMap;
 use std::time::Duration;

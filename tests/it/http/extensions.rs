@@ -1,5 +1,4 @@
-//! Requests that name a persisted query instead of a document, and the schema where it may not be queried: over
-//! HTTP and over a socket.
+//! Persisted queries, and introspection when it is disabled, over HTTP and over a socket.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -8,26 +7,26 @@ use super::{GRAPHQL_RESPONSE, JSON, WHO, ask, request, send};
 use crate::support::TestApp;
 use crate::support::socket::Closed;
 
-/// What Apollo's clients send first: the hash of a document.
+/// The extensions of Apollo's first request: the hash of a document.
 fn hashed() -> Value {
     let hash = "ecf4edb46db40b5132295c0291d62fb65d6759a9eedfa4d5d612dd5ec54a6b38";
     json!({"persistedQuery": {"version": 1, "sha256Hash": hash}})
 }
 
-/// The errors of the one operation on a socket of Ana's.
+/// Sends an operation over a socket, expects an `error` message, and returns its errors.
 async fn errors_on_a_socket(app: &TestApp, payload: &Value) -> Value {
     let mut socket = app.socket(&app.token("acme", "ana")).await;
     socket.send(json!({"type": "subscribe", "id": "1", "payload": payload})).await;
     let mut message = socket.next().await.unwrap();
     assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("1")), "{message}");
-    // It is still open.
+    // The socket stays open.
     socket.subscribe("2", WHO, json!({})).await;
     assert_eq!(socket.event().await, json!({"viewer": {"key": "ana"}}));
     message["payload"].take()
 }
 
 #[tokio::test]
-async fn a_persisted_query_is_refused_so_that_clients_send_the_document() {
+async fn the_hash_of_a_persisted_query_is_rejected_so_that_clients_send_the_document() {
     let app = TestApp::start().await;
     let error =
         json!([{"message": "PersistedQueryNotSupported", "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}}]);
@@ -45,7 +44,7 @@ async fn a_persisted_query_is_refused_so_that_clients_send_the_document() {
 }
 
 #[tokio::test]
-async fn a_document_is_executed_whatever_the_extensions_are() {
+async fn a_document_is_executed_with_any_extensions() {
     let app = TestApp::start().await;
     let ana = json!({"data": {"viewer": {"key": "ana"}}});
     for extensions in [hashed(), json!({}), json!({"persistedQuery": null}), json!({"x": [1]}), json!(null)] {
@@ -55,7 +54,7 @@ async fn a_document_is_executed_whatever_the_extensions_are() {
 }
 
 #[tokio::test]
-async fn a_request_with_neither_a_document_nor_a_hash_is_no_request() {
+async fn a_request_without_a_document_or_a_hash_is_rejected() {
     let app = TestApp::start().await;
     for body in
         [json!({}), json!({"extensions": {}}), json!({"extensions": {"persistedQuery": null}}), json!({"id": "x"})]
@@ -71,7 +70,7 @@ async fn a_request_with_neither_a_document_nor_a_hash_is_no_request() {
 }
 
 #[tokio::test]
-async fn the_schema_is_refused_where_introspection_is_off() {
+async fn introspection_queries_are_rejected_when_introspection_is_disabled() {
     let app = TestApp::start_set(vec![("PARTYLINE_INTROSPECTION", "off".to_owned())]).await;
     for document in [
         "{ __schema { queryType { name } } }",

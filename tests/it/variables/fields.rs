@@ -1,10 +1,10 @@
-//! Every argument of every field of the query and of every object, over HTTP and over a socket.
+//! Every argument of every field of `Query` and of the object types, over HTTP and over a socket.
 
 use serde_json::{Value, json};
 
 use super::{Place, Site, pairs, verdict};
 
-/// The fields with arguments: those of the query, and those of nodes, by `node`.
+/// All fields with arguments. Fields of node types are reached through `Query.node`.
 fn places(site: &Site) -> Vec<Place<'_>> {
     let mut places = Vec::new();
     for (name, of) in site.schema.types().filter(|(_, of)| of.kind == "OBJECT") {
@@ -15,8 +15,10 @@ fn places(site: &Site) -> Vec<Place<'_>> {
             let around = match name.as_str() {
                 "Query" => ("query{ ".to_owned(), " }".to_owned()),
                 _ => {
-                    let node =
-                        site.nodes.get(name).unwrap_or_else(|| panic!("no way to {name}.{}: add one", field.name));
+                    let node = site
+                        .nodes
+                        .get(name)
+                        .unwrap_or_else(|| panic!("no path to {name}.{} is known: add one", field.name));
                     (format!("query{{ node(id: {node}) {{ ... on {name} {{ "), " } } }".to_owned())
                 }
             };
@@ -27,7 +29,7 @@ fn places(site: &Site) -> Vec<Place<'_>> {
 }
 
 #[tokio::test]
-async fn a_variable_of_a_query_means_what_its_value_means() {
+async fn variables_in_queries_behave_like_literals() {
     let site = Site::start().await;
     let mut socket = site.app.socket(&site.ana).await;
     let (mut tested, mut wrong) = (0, Vec::new());

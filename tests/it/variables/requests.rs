@@ -1,4 +1,4 @@
-//! Variables of a request as a whole: directives, defaults, required ones, and what an operation costs with them.
+//! Variables in directives, defaults, required variables, and the cost of an operation with its variables.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ async fn both(app: &TestApp, document: &str, variables: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn directives_take_variables_and_their_defaults() {
+async fn directives_use_variables_and_their_defaults() {
     let app = TestApp::start().await;
     for (definition, directive, variables, shown) in [
         ("$x: Boolean!", "@include(if: $x)", json!({"x": true}), true),
@@ -52,7 +52,7 @@ async fn directives_take_variables_and_their_defaults() {
 }
 
 #[tokio::test]
-async fn a_required_variable_without_a_value_is_named_and_nothing_is_executed() {
+async fn a_missing_required_variable_is_named_and_nothing_is_executed() {
     let app = TestApp::start().await;
     let away = "a: setAvailability(input: {availability: AWAY}) { userErrors { code } }";
     let document = format!(
@@ -69,7 +69,7 @@ async fn a_required_variable_without_a_value_is_named_and_nothing_is_executed() 
 }
 
 #[tokio::test]
-async fn an_operation_costs_what_its_variables_ask_for() {
+async fn the_cost_of_an_operation_depends_on_its_variables() {
     let app = TestApp::start().await;
     let document = "query($n: Int, $m: Int = 100) { threads(first: $n) { nodes { messages(first: $m) { nodes { id status body } } } } }";
     for (variables, refused) in [
@@ -87,7 +87,7 @@ async fn an_operation_costs_what_its_variables_ask_for() {
             "{variables}: {answer}"
         );
     }
-    // An operation that is not executed costs nothing.
+    // Only the selected operation counts.
     let two = format!("{} query Small {{ viewer {{ key }} }}", document.replace("query(", "query Large("));
     let asked = json!({"query": two, "operationName": "Small", "variables": {"n": 100}});
     let answer = app.graphql_text(&app.token("acme", "ana"), &asked).await;

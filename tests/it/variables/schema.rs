@@ -1,4 +1,4 @@
-//! The schema as the server describes it, and the documents that can be derived from it.
+//! The schema, read by introspection, and the parts of documents that are derived from it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 pub(super) type Object = Map<String, Value>;
 
-/// How a variable stands in the JSON of arguments, before they are written as a document.
+/// The placeholder for a variable in arguments that are JSON; [`Schema::literal`] writes it as `$name`.
 pub(super) fn variable(name: &str) -> Value {
     Value::Object(Object::from_iter([("$".to_owned(), Value::from(name))]))
 }
@@ -79,7 +79,7 @@ pub(super) struct Type {
 pub(super) struct Schema(BTreeMap<String, Type>);
 
 impl Schema {
-    /// What [`Schema::read`] reads.
+    /// The query whose response [`Schema::read`] takes.
     pub(super) const QUERY: &str = "{ __schema { types { name kind enumValues { name } interfaces { name }
         inputFields { ...Input } fields { name args { ...Input } type { ...Type } } } } }
         fragment Input on __InputValue { name defaultValue type { ...Type } }
@@ -98,7 +98,7 @@ impl Schema {
         self.0.iter()
     }
 
-    /// The fields of a type that need no arguments, and of what they lead to, so deep.
+    /// A selection of all fields of a type that have no arguments, to this depth.
     pub(super) fn select(&self, of: &str, depth: usize) -> String {
         let mut selected = "__typename ".to_owned();
         for field in self.of(of).fields.iter().filter(|field| field.arguments.is_empty()) {
@@ -112,7 +112,7 @@ impl Schema {
         selected
     }
 
-    /// Arguments or a value, written as they stand in a document. Enum values have no quotes there.
+    /// Writes a value as a literal of this type. Enum values have no quotes in a document.
     pub(super) fn literal(&self, value: &Value, of: &str) -> String {
         match value {
             Value::Object(object) if object.contains_key("$") => format!("${}", text(&object["$"])),
@@ -134,7 +134,7 @@ impl Schema {
         object.iter().map(member).collect::<Vec<_>>().join(", ")
     }
 
-    /// Every argument and every input field below these, by its path. Input objects do not contain themselves.
+    /// The paths of these arguments and of all input fields below them. No input type of the schema is recursive.
     pub(super) fn paths<'a>(&'a self, inputs: &'a [Input]) -> Vec<Vec<&'a Input>> {
         let mut paths = Vec::new();
         for input in inputs {

@@ -1,4 +1,4 @@
-//! Every argument of every subscription: two that mean the same get the same.
+//! Every argument of every subscription: equivalent subscriptions receive the same events.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::support::directory::{DESK, EMPTY};
 use crate::support::socket::Socket;
 use crate::support::{Text, wait};
 
-/// Something for each subscription.
-async fn stir(site: &Site, serial: u32) {
-    // The admins are told of texts to a number without a pool.
+/// Triggers an event for each subscription.
+async fn trigger_events(site: &Site, serial: u32) {
+    // A text to a number without a pool notifies the admins, and Ana is one.
     for (number, name) in [(DESK, "desk"), (EMPTY, "empty")] {
         site.app.receive(Text::new(format!("SM{name}{serial}")).from("+13035560005").to(number)).await;
     }
@@ -24,7 +24,7 @@ async fn stir(site: &Site, serial: u32) {
     site.ask(&document, &json!({})).await;
 }
 
-/// The events of both, by their cursors, until they have one in common; or the errors.
+/// Collects the events of both subscriptions by their cursors until they share one; an error ends the wait, too.
 async fn follow(site: &Site, socket: &mut Socket, field: &str, serial: &mut u32) -> [BTreeMap<String, Value>; 2] {
     let mut events = [BTreeMap::new(), BTreeMap::new()];
     let mut ticks = wait::ticks(Duration::from_millis(20));
@@ -32,10 +32,10 @@ async fn follow(site: &Site, socket: &mut Socket, field: &str, serial: &mut u32)
         loop {
             let message = tokio::select! {
                 message = socket.next() => message.unwrap(),
-                // When a subscription has begun cannot be seen from outside, so things happen until both have.
+                // The start of a subscription is not visible to the client, so events are triggered until both deliver.
                 _ = ticks.tick() => {
                     *serial += 1;
-                    stir(site, *serial).await;
+                    trigger_events(site, *serial).await;
                     continue;
                 }
             };
@@ -76,7 +76,7 @@ async fn compare(site: &Site, pair: &Pair, field: &str, serial: &mut u32) -> Opt
 }
 
 #[tokio::test]
-async fn a_variable_of_a_subscription_means_what_its_value_means() {
+async fn variables_in_subscriptions_behave_like_literals() {
     let site = Site::start().await;
     let schema: &Schema = &site.schema;
     let (mut wrong, mut tested, mut serial) = (Vec::new(), 0, 0);

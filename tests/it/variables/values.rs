@@ -1,4 +1,4 @@
-//! A value for every argument and input field. A type or an id that nobody thought of fails the test.
+//! A value for every argument and input field. A type or an id without a known value fails the test.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ pub(super) struct Values<'a> {
     /// A node of each type.
     pub(super) nodes: &'a BTreeMap<String, Value>,
     pub(super) event_cursor: &'a Value,
-    /// A cursor of the list that is asked for, if it has a row.
+    /// A cursor of the connection under test, if it has a row.
     pub(super) cursor: Option<Value>,
-    /// Makes keys that are used once.
+    /// Makes idempotency keys unique.
     pub(super) serial: u32,
 }
 
@@ -48,7 +48,7 @@ impl Values<'_> {
         }
     }
 
-    /// The node that an id means by its name: `toUserId` is a user's.
+    /// The node for an id argument, derived from its name: `toUserId` is the id of a user.
     fn node(&self, name: &str) -> &Value {
         let name = match name {
             "id" => "thread",
@@ -61,13 +61,13 @@ impl Values<'_> {
         longest.unwrap_or_else(|| panic!("no node is known for the id `{name}`: add one")).1
     }
 
-    /// Those without which the document is not valid.
+    /// Values for the required inputs only.
     fn required(&self, inputs: &[Input]) -> Object {
         let required = inputs.iter().filter(|input| input.is_required);
         required.map(|input| (input.name.clone(), self.value(&input.name, &input.of))).collect()
     }
 
-    /// The required inputs, and at this path this value, or nothing.
+    /// Values for the required inputs, and `leaf` at this path; without `leaf` the path is absent.
     pub(super) fn with(&self, inputs: &[Input], path: &[&Input], leaf: Option<Value>) -> Object {
         let mut all = self.required(inputs);
         let Some((input, below)) = path.split_first() else { return all };
