@@ -152,12 +152,13 @@ impl App {
     /// All routes; `/metrics` only if it has no address of its own. `drain` turns true when the server is to take no more
     /// work.
     pub fn router(&self, extras: Extras, drain: watch::Receiver<bool>) -> Router {
-        let introspection = self.settings.introspection.unwrap_or(extras.introspection);
-        let schema = graphql::schema(introspection);
+        let schema = graphql::schema();
         let graphql = GraphqlState {
             services: self.services.clone(),
             authenticator: self.authenticator.clone(),
             documents: graphql::Documents::default(),
+            costs: graphql::limits::Costs::of_schema(),
+            introspection: self.settings.introspection.unwrap_or(extras.introspection),
             live: Live::new(schema.clone()),
             schema,
             allowed_origins: self.settings.allowed_origins.clone(),

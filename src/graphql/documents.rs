@@ -4,12 +4,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_graphql::Name;
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::parser::types::{ExecutableDocument, Selection};
+use async_graphql_value::Value;
 use hashlink::LruCache;
 
 use super::direct;
 use super::errors::{Failure, Result};
+use super::introspection;
 use super::limits::{self, MAX_KEPT_BYTES, MAX_KEPT_DOCUMENTS};
 
 /// A document that may be executed.
@@ -17,6 +20,10 @@ pub(super) struct Document {
     pub(super) parsed: ExecutableDocument,
     /// Whether rows may be written directly.
     pub(super) is_plain: bool,
+    /// Whether the document selects `__schema` or `__type`.
+    pub(super) selects_schema: bool,
+    /// The variables that `@include` and `@skip` use.
+    pub(super) conditions: Vec<Name>,
 }
 
 impl Document {
@@ -25,8 +32,35 @@ impl Document {
         let parsed = parse_query(text).map_err(|error| Failure::parse(&error))?;
         limits::check(&parsed)?;
         let is_plain = direct::is_plain(&parsed);
-        Ok(Self { parsed, is_plain })
+        let selects_schema = introspection::selects_schema(&parsed);
+        let conditions = selections(&parsed).flat_map(condition_variables).cloned().collect();
+        Ok(Self { parsed, is_plain, selects_schema, conditions })
     }
+}
+
+/// Iterates over every selection of a document once, including those of all fragments; spreads are not followed.
+pub(super) fn selections(document: &ExecutableDocument) -> impl Iterator<Item = &Selection> {
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set);
+    let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set);
+    let mut open: Vec<_> = operations.chain(fragments).flat_map(|set| &set.node.items).collect();
+    std::iter::from_fn(move || {
+        let selection = &open.pop()?.node;
+        match selection {
+            Selection::Field(field) => open.extend(&field.node.selection_set.node.items),
+            Selection::InlineFragment(fragment) => open.extend(&fragment.node.selection_set.node.items),
+            Selection::FragmentSpread(_) => {}
+        }
+        Some(selection)
+    })
+}
+
+fn condition_variables(selection: &Selection) -> impl Iterator<Item = &Name> {
+    let directives = selection.directives().iter().map(|directive| &directive.node);
+    let conditions = directives.filter(|directive| matches!(directive.name.node.as_str(), "include" | "skip"));
+    conditions.filter_map(|directive| match &directive.get_argument("if")?.node {
+        Value::Variable(name) => Some(name),
+        _ => None,
+    })
 }
 
 /// The documents that were asked for last, by their text.
@@ -71,6 +105,15 @@ mod tests {
         }
         assert!(!Arc::ptr_eq(&first, &documents.read("{ a }").unwrap()));
         assert_eq!(documents.lock().len(), MAX_KEPT_DOCUMENTS);
+    }
+
+    #[test]
+    fn variables_of_conditions_are_found_at_every_place_of_a_document() {
+        let text = "query($a: Boolean!, $b: Boolean!, $c: Boolean!) { d(if: $n) @include(if: $a) { ... @skip(if: $b) { e } ...F } }
+                    fragment F on G { h @include(if: true) @other(if: $n) i @skip(if: $c) @include(if: $a) }";
+        let mut found: Vec<_> = Document::read(text).unwrap().conditions.iter().map(Name::to_string).collect();
+        found.sort();
+        assert_eq!(found, ["a", "a", "b", "c"]);
     }
 
     #[test]

@@ -25,6 +25,11 @@ pub enum Code {
     ParseFailed,
     /// The document does not fit the schema.
     ValidationFailed,
+    /// The document queries the schema, but introspection is disabled.
+    IntrospectionDisabled,
+    /// The request contains the hash of a persisted query instead of a document. Apollo's clients respond to this
+    /// code by sending the document.
+    PersistedQueryNotSupported,
     /// The document exceeds a bound of [`limits`](super::limits).
     QueryTooComplex,
     /// The log does not reach back, or not forward, to the cursor.
@@ -46,6 +51,8 @@ impl Code {
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::IntrospectionDisabled => "INTROSPECTION_DISABLED",
+            Self::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
             Self::QueryTooComplex => "QUERY_TOO_COMPLEX",
             Self::CursorExpired => "CURSOR_EXPIRED",
             Self::Resume => "RESUME",
@@ -150,7 +157,7 @@ pub(super) fn label(errors: &mut Vec<ServerError>) {
             continue;
         }
         let code = match error.message.as_str() {
-            "Query is too complex." | "Query is nested too deep." => Code::QueryTooComplex,
+            "Query is nested too deep." => Code::QueryTooComplex,
             _ if error.path.is_empty() => Code::ValidationFailed,
             _ => Code::BadUserInput,
         };

@@ -58,7 +58,7 @@ async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<
         let bad = if internal { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
         (if media == Media::Json { StatusCode::OK } else { bad }, failure)
     };
-    let prepared = prepare(&state.documents, asked).map_err(refused)?;
+    let prepared = prepare(state, asked).map_err(refused)?;
     if prepared.kind == OperationType::Subscription {
         return Err(refused(Failure::bad_input("Subscriptions are served at /graphql/ws.")));
     }
@@ -91,7 +91,8 @@ async fn read(state: &GraphqlState, request: Request) -> Result<Asked, Turned> {
     })?;
     let malformed = |message: &'static str| (StatusCode::BAD_REQUEST, Failure::bad_input(message));
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => serde_json::from_slice(&body).map_err(|_| malformed("The body is no GraphQL request.")),
+        Some(b'{') => serde_json::from_slice(&body)
+            .map_err(|_| malformed("The body is not a GraphQL request. It must have a `query`, which is a string.")),
         Some(b'[') => Err(malformed("One request at a time: batches are not taken.")),
         _ => Err(malformed("The body is no JSON object.")),
     }

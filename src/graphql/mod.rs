@@ -23,6 +23,7 @@ mod documents;
 pub mod errors;
 mod http;
 mod ids;
+mod introspection;
 pub mod limits;
 mod live;
 pub mod loaders;
@@ -34,6 +35,7 @@ pub mod queries;
 pub mod scalars;
 pub mod subscriptions;
 pub mod types;
+mod variables;
 pub mod words;
 mod ws;
 
@@ -53,6 +55,10 @@ pub struct GraphqlState {
     pub schema: Schema,
     /// What was asked for last.
     pub documents: Documents,
+    /// The costs of fields.
+    pub costs: limits::Costs,
+    /// Whether introspection is enabled.
+    pub introspection: bool,
     /// What subscribers share.
     pub live: Live,
     /// The origins whose pages may call the API from a browser, `https://example.org`.
@@ -63,26 +69,22 @@ pub struct GraphqlState {
     pub drain: watch::Receiver<bool>,
 }
 
-/// The schema; with or without introspection. Without it nothing suggests names either.
-pub fn schema(introspection: bool) -> Schema {
+/// The schema. Its errors do not suggest names, because that would reveal the schema when introspection is disabled.
+pub fn schema() -> Schema {
     let builder = Schema::build(
         queries::Query::default(),
         mutations::Mutation::default(),
         subscriptions::Subscription::default(),
     );
     // No extension of the library's: with even one, each field is resolved by a longer way.
-    let builder = builder
-        .limit_depth(limits::MAX_DEPTH)
-        .limit_complexity(limits::MAX_COMPLEXITY)
-        .limit_recursive_depth(limits::MAX_NESTING + 1);
-    let builder = if introspection { builder } else { builder.disable_introspection() };
+    let builder = builder.limit_depth(limits::MAX_DEPTH).limit_recursive_depth(limits::MAX_NESTING + 1);
     builder.disable_suggestions().finish()
 }
 
 /// The schema in its own language, always in the same order: `schema.graphql`.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
-    schema(true).sdl_with_options(options.prefer_single_line_descriptions().use_space_ident())
+    schema().sdl_with_options(options.prefer_single_line_descriptions().use_space_ident())
 }
 
 /// The routes: `POST /graphql`, `GET /graphql/ws` and, if it is switched on, `GET /graphiql`.

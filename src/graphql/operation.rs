@@ -8,26 +8,48 @@ use async_graphql::parser::types::{
 use async_graphql::{Request, Response, ServerError, Value, Variables};
 use serde::{Deserialize, Serialize};
 
-use super::Schema;
 use super::context::Caller;
 use super::direct::IsPlain;
-use super::documents::{Document, Documents};
+use super::documents::Document;
 use super::errors::{Code, Failure, Result, code_of, label};
+use super::introspection;
 use super::loaders::Loaders;
 use super::queries::SnapshotCursor;
+use super::variables::coerce;
+use super::{GraphqlState, Schema};
 
 type Object = serde_json::Map<String, serde_json::Value>;
 
 /// What a client asks, as GraphQL over HTTP and graphql-transport-ws both write it.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(try_from = "Parameters")]
 pub(super) struct Asked {
-    query: String,
+    /// The document; `None` if the request contains the hash of a persisted query instead.
+    query: Option<String>,
     operation_name: Option<String>,
     variables: Option<Object>,
-    /// None are known; that they are an object is checked.
-    #[serde(rename = "extensions")]
-    _extensions: Option<Object>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parameters {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<Object>,
+    extensions: Option<Object>,
+}
+
+impl TryFrom<Parameters> for Asked {
+    type Error = &'static str;
+
+    fn try_from(parameters: Parameters) -> std::result::Result<Self, Self::Error> {
+        let Parameters { query, operation_name, variables, extensions } = parameters;
+        let is_persisted = extensions.is_some_and(|all| all.get("persistedQuery").is_some_and(|one| !one.is_null()));
+        if query.is_none() && !is_persisted {
+            return Err("`query` is missing");
+        }
+        Ok(Self { query, operation_name, variables })
+    }
 }
 
 /// An operation that is within all bounds that need no schema.
@@ -40,22 +62,24 @@ pub(super) struct Prepared {
 }
 
 /// Parses and checks what is asked.
-pub(super) fn prepare(documents: &Documents, asked: Asked) -> Result<Prepared> {
-    let document = documents.read(&asked.query)?;
+pub(super) fn prepare(state: &GraphqlState, asked: Asked) -> Result<Prepared> {
+    let Some(query) = asked.query else {
+        // Some clients look for this message instead of the code.
+        return Err(Failure::new(Code::PersistedQueryNotSupported, "PersistedQueryNotSupported"));
+    };
+    let document = state.documents.read(&query)?;
+    if document.selects_schema && !state.introspection {
+        return Err(introspection::disabled());
+    }
     let operation = choose(&document.parsed, asked.operation_name.as_deref())?;
     let kind = operation.ty;
     if kind == OperationType::Subscription && root_fields(&document.parsed, &operation.selection_set.node) != 1 {
         let message = "A subscription has exactly one root field.";
         return Err(Failure::new(Code::ValidationFailed, message));
     }
-    let variables = asked.variables.map(|object| Variables::from_json(object.into())).unwrap_or_default();
-    // The library would find out when a field needs it, and another has been executed by then.
-    let definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
-    let mut needed = definitions.filter(|definition| definition.default_value().is_none());
-    if needed.any(|definition| !variables.contains_key(&definition.name.node)) {
-        return Err(Failure::new(Code::ValidationFailed, "A variable that must have a value is missing."));
-    }
-    Ok(Prepared { kind, query: asked.query, name: asked.operation_name, variables, document })
+    let variables = coerce(operation, &document.conditions, asked.variables)?;
+    state.costs.check(&document.parsed, operation, &variables)?;
+    Ok(Prepared { kind, query, name: asked.operation_name, variables, document })
 }
 
 /// Executes a query or a mutation.

@@ -28,7 +28,8 @@ describe("graphql-http's audits", () => {
   }
 
   before(async () => {
-    server = await Server.start();
+    // Its audits of variables ask for `__type`.
+    server = await Server.start({ PARTYLINE_INTROSPECTION: 'on' });
     token = await server.token();
   });
   after(() => server?.stop());

@@ -43,3 +43,4 @@ mod simulator_fallback;
 mod simulator_services;
 mod support;
 mod tokens;
+mod variables;

@@ -3,7 +3,8 @@
 //! All of them are checked before anything is executed. [`check_text`] comes first of all, before the
 //! document is parsed; then [`check`], on the parsed document alone: the library's own rules walk a
 //! fragment as often as it is spread, so that a few lines of nested fragments would keep them busy
-//! for ever. It looks at each fragment once.
+//! for ever. It looks at each fragment once. Last, [`Costs`] bounds the cost of the operation with the variables of the
+//! request.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,8 +14,10 @@ use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 
 use super::errors::{Code, Failure};
 
+mod cost;
 mod text;
 
+pub use cost::Costs;
 pub(super) use text::check_text;
 
 /// The longest request body, and the longest message on a socket.
@@ -41,7 +44,7 @@ pub const MAX_ALIASES: usize = 100;
 /// The most directives in a document.
 pub const MAX_DIRECTIVES: usize = 100;
 /// The most an operation may cost. A field costs one; a connection multiplies by its page, a plain
-/// list by [`LIST_COST`].
+/// list of objects by [`LIST_COST`].
 pub const MAX_COMPLEXITY: usize = 20_000;
 /// How many parsed documents are kept.
 pub const MAX_KEPT_DOCUMENTS: usize = 64;
@@ -74,13 +77,6 @@ pub const MAX_ID_BYTES: usize = 256;
 /// How far a live subscription may fall behind before it is told to resume: what a feed holds in
 /// memory. Further back, every step would read the log.
 pub const MAX_LAG: i64 = 1_024;
-
-/// What a page of this size multiplies the cost of its rows by. Nonsensical sizes are refused when
-/// the page is read.
-pub(super) fn page_cost(first: Option<i32>, last: Option<i32>) -> usize {
-    let rows = first.or(last).unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
-    usize::try_from(rows).unwrap_or(1)
-}
 
 /// Checks a parsed document against the bounds that need no schema.
 ///

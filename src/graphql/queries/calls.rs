@@ -2,7 +2,6 @@ use async_graphql::{Context, Object};
 
 use crate::graphql::context::caller;
 use crate::graphql::errors::Result;
-use crate::graphql::limits::page_cost;
 use crate::graphql::pagination::{Connection, PageArgs};
 use crate::graphql::types::Call;
 
@@ -13,7 +12,6 @@ pub(super) struct CallsQuery;
 impl CallsQuery {
     /// The calls of the numbers that the viewer shares, and those that concern them otherwise, newest first; to
     /// ADMINs all.
-    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
     async fn calls(
         &self,
         ctx: &Context<'_>,

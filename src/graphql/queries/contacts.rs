@@ -5,7 +5,6 @@ use async_graphql::{Context, Object};
 use super::threads::search_text;
 use crate::graphql::context::caller;
 use crate::graphql::errors::Result;
-use crate::graphql::limits::page_cost;
 use crate::graphql::pagination::{Connection, PageArgs, Total};
 use crate::graphql::types::Contact;
 use crate::store::contacts;
@@ -16,7 +15,6 @@ pub(super) struct ContactsQuery;
 #[Object]
 impl ContactsQuery {
     /// The people outside with whom the viewer may see a thread, newest first; to ADMINs everybody.
-    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
     async fn contacts(
         &self,
         ctx: &Context<'_>,

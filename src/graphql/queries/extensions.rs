@@ -3,7 +3,6 @@ use async_graphql::{Context, Object};
 use crate::entity::extension;
 use crate::graphql::context::viewer;
 use crate::graphql::errors::Result;
-use crate::graphql::limits::page_cost;
 use crate::graphql::pagination::{Connection, PageArgs, Total};
 use crate::graphql::types::Extension;
 
@@ -13,7 +12,6 @@ pub(super) struct ExtensionsQuery;
 #[Object]
 impl ExtensionsQuery {
     /// The agency's extensions, by their digits.
-    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
     async fn extensions(
         &self,
         ctx: &Context<'_>,

@@ -2,7 +2,6 @@ use async_graphql::{Context, Object};
 
 use crate::graphql::context::caller;
 use crate::graphql::errors::Result;
-use crate::graphql::limits::page_cost;
 use crate::graphql::pagination::{Connection, PageArgs, Total};
 use crate::graphql::types::Notification;
 use crate::store::notifications;
@@ -13,7 +12,6 @@ pub(super) struct NotificationsQuery;
 #[Object]
 impl NotificationsQuery {
     /// The viewer's notifications, newest first.
-    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
     async fn notifications(
         &self,
         ctx: &Context<'_>,

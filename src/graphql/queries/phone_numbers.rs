@@ -2,7 +2,6 @@ use async_graphql::{Context, Object};
 
 use crate::graphql::context::viewer;
 use crate::graphql::errors::Result;
-use crate::graphql::limits::page_cost;
 use crate::graphql::pagination::{Connection, PageArgs, Total};
 use crate::graphql::types::PhoneNumber;
 
@@ -12,7 +11,6 @@ pub(super) struct PhoneNumbersQuery;
 #[Object]
 impl PhoneNumbersQuery {
     /// The agency's numbers, in their order; the released too.
-    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
     async fn phone_numbers(
         &self,
         ctx: &Context<'_>,

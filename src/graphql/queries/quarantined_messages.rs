@@ -2,7 +2,6 @@ use async_graphql::{Context, Object};
 
 use crate::graphql::context::caller;
 use crate::graphql::errors::{Code, Failure, Result};
-use crate::graphql::limits::page_cost;
 use crate::graphql::pagination::{Connection, PageArgs, Total};
 use crate::graphql::types::QuarantinedMessage;
 use crate::store::quarantine;
@@ -14,7 +13,6 @@ pub(super) struct QuarantinedMessagesQuery;
 impl QuarantinedMessagesQuery {
     /// The texts that fitted no number of the agency and wait for somebody to look at them, newest
     /// first. For ADMINs; to MEMBERs an error with the code FORBIDDEN.
-    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
     async fn quarantined_messages(
         &self,
         ctx: &Context<'_>,

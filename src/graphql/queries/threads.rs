@@ -3,7 +3,7 @@ use async_graphql::{Context, ID, InputObject, Object, SelectionField};
 use crate::graphql::context::caller;
 use crate::graphql::errors::{Failure, Result};
 use crate::graphql::ids;
-use crate::graphql::limits::{MAX_SEARCH_CHARS, page_cost};
+use crate::graphql::limits::MAX_SEARCH_CHARS;
 use crate::graphql::pagination::{Connection, PageArgs, Total};
 use crate::graphql::types::Thread;
 use crate::graphql::words::ThreadStatus;
@@ -116,7 +116,6 @@ pub(super) struct ThreadsQuery;
 #[Object]
 impl ThreadsQuery {
     /// The inbox: the threads that the viewer may see, newest activity first.
-    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
     async fn threads(
         &self,
         ctx: &Context<'_>,

@@ -2,7 +2,6 @@ use async_graphql::{Context, Object};
 
 use crate::graphql::context::viewer;
 use crate::graphql::errors::Result;
-use crate::graphql::limits::page_cost;
 use crate::graphql::pagination::{Connection, PageArgs, Total};
 use crate::graphql::types::User;
 
@@ -12,7 +11,6 @@ pub(super) struct UsersQuery;
 #[Object]
 impl UsersQuery {
     /// The agency's staff, by name; the inactive too.
-    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
     async fn users(
         &self,
         ctx: &Context<'_>,

@@ -9,7 +9,6 @@ use crate::entity::{call, call_leg};
 use crate::graphql::context::{Caller, loaders};
 use crate::graphql::direct::Direct;
 use crate::graphql::errors::Result;
-use crate::graphql::limits::LIST_COST;
 use crate::graphql::pagination::{Connection, Listed, PageArgs, Total};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::words::{CallLegState, CallStatus, Direction, ErrorActor};
@@ -133,7 +132,6 @@ impl Call {
     }
 
     /// Its course: each phone that rang, in the order in which they did, and what became of it.
-    #[graphql(complexity = "LIST_COST * child_complexity")]
     async fn course(&self, ctx: &Context<'_>) -> Result<Vec<CallLeg>> {
         let legs = loaders(ctx)?.legs(self.model.id).await?;
         Ok(legs.into_iter().map(|model| CallLeg { viewer: Arc::clone(&self.viewer), model }).collect())

@@ -7,7 +7,6 @@ use crate::entity::contact;
 use crate::graphql::context::loaders;
 use crate::graphql::direct::{Direct, Inner};
 use crate::graphql::errors::Result;
-use crate::graphql::limits::LIST_COST;
 use crate::graphql::pagination::Listed;
 use crate::graphql::scalars::PhoneE164;
 use crate::service::Viewer;
@@ -71,7 +70,6 @@ impl Contact {
     }
 
     /// Their threads that the viewer may see, newest activity first: at most one per number.
-    #[graphql(complexity = "LIST_COST * child_complexity")]
     async fn threads(&self, ctx: &Context<'_>) -> Result<Vec<Thread>> {
         let rows = loaders(ctx)?.threads_of(self.model.id).await?;
         Ok(rows.into_iter().map(|row| Thread::new(&self.viewer, row)).collect())

@@ -8,7 +8,6 @@ use crate::entity::message;
 use crate::graphql::context::loaders;
 use crate::graphql::direct::{Direct, Inner};
 use crate::graphql::errors::Result;
-use crate::graphql::limits::LIST_COST;
 use crate::graphql::pagination::Listed;
 use crate::graphql::scalars::DateTime;
 use crate::graphql::words::{Direction, ErrorActor, MessageStatus, RoutingRung};
@@ -86,7 +85,6 @@ impl Message {
     }
 
     /// Its attachments, in order.
-    #[graphql(complexity = "LIST_COST * child_complexity")]
     async fn media(&self, ctx: &Context<'_>) -> Result<Vec<Media>> {
         Ok(loaders(ctx)?.media(self.model.id).await?.into_iter().map(Media::new).collect())
     }

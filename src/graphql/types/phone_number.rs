@@ -8,7 +8,6 @@ use crate::entity::phone_number;
 use crate::graphql::context::caller;
 use crate::graphql::direct::Direct;
 use crate::graphql::errors::Result;
-use crate::graphql::limits::LIST_COST;
 use crate::graphql::pagination::Listed;
 use crate::graphql::scalars::PhoneE164;
 use crate::service::Viewer;
@@ -76,7 +75,6 @@ impl PhoneNumber {
     }
 
     /// The active extensions of this number alone; those of the whole agency are valid on it too.
-    #[graphql(complexity = "LIST_COST * child_complexity")]
     async fn extensions(&self) -> Vec<Extension> {
         let rows = self.viewer.directory.extensions.iter();
         let own = rows.filter(|row| row.live == Some(true) && row.phone_number_id == self.model.id);

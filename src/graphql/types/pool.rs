@@ -8,7 +8,6 @@ use crate::domain::hours::{Hours, Span};
 use crate::entity::pool;
 use crate::graphql::context::caller;
 use crate::graphql::errors::Result;
-use crate::graphql::limits::LIST_COST;
 use crate::graphql::words::{LegCallerId, PoolPolicy, RingStrategy, Weekday};
 use crate::service::Viewer;
 
@@ -108,14 +107,12 @@ impl Pool {
     }
 
     /// Who is in it, texts on or off: the primary first, then by age.
-    #[graphql(complexity = "LIST_COST * child_complexity")]
     async fn assignments(&self) -> Vec<Assignment> {
         let rows = self.viewer.directory.pool_members(self.model.id.into());
         rows.map(|row| Assignment::new(&self.viewer, row.clone())).collect()
     }
 
     /// Whom its texts reach: members with texts on who are active, in the order of routing.
-    #[graphql(complexity = "LIST_COST * child_complexity")]
     async fn eligible_users(&self) -> Vec<User> {
         let users = self.viewer.directory.eligible_users(self.model.id.into());
         users.map(|user| User::new(&self.viewer, user.clone())).collect()

@@ -8,7 +8,6 @@ use crate::entity::{contact, message, thread};
 use crate::graphql::context::{caller, loaders};
 use crate::graphql::direct::{Direct, Inner};
 use crate::graphql::errors::Result;
-use crate::graphql::limits::page_cost;
 use crate::graphql::pagination::{Connection, Listed, PageArgs, Total};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::words::ThreadStatus;
@@ -181,7 +180,6 @@ impl Thread {
     }
 
     /// Who did what with it, when, to whom, with which note; oldest first.
-    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
     async fn activity(
         &self,
         ctx: &Context<'_>,
@@ -231,7 +229,6 @@ impl Thread {
     }
 
     /// The calls of the same contact and number, newest first.
-    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
     async fn calls(
         &self,
         ctx: &Context<'_>,
@@ -245,7 +242,6 @@ impl Thread {
     }
 
     /// What was said, oldest first. `last: 25` is the newest page.
-    #[graphql(complexity = "page_cost(first, last) * child_complexity")]
     async fn messages(
         &self,
         ctx: &Context<'_>,

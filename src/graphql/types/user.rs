@@ -6,7 +6,6 @@ use super::{Assignment, Extension};
 use crate::domain::UserId;
 use crate::entity::user;
 use crate::graphql::direct::Direct;
-use crate::graphql::limits::LIST_COST;
 use crate::graphql::pagination::Listed;
 use crate::graphql::scalars::PhoneE164;
 use crate::graphql::words::{Availability, Role};
@@ -84,14 +83,12 @@ impl User {
     }
 
     /// Their places in the pools of active numbers, texts on or off.
-    #[graphql(complexity = "LIST_COST * child_complexity")]
     async fn assignments(&self) -> Vec<Assignment> {
         let rows = self.viewer.directory.assignments_of(self.model.id);
         rows.map(|row| Assignment::new(&self.viewer, row.clone())).collect()
     }
 
     /// The active extensions that reach them.
-    #[graphql(complexity = "LIST_COST * child_complexity")]
     async fn extensions(&self) -> Vec<Extension> {
         let rows = self.viewer.directory.extensions_of(self.model.id);
         rows.map(|row| Extension::new(&self.viewer, row.clone())).collect()

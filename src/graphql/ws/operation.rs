@@ -26,7 +26,7 @@ pub(super) struct Step {
 /// Runs an operation: results and then `complete`, or `error`.
 pub(super) fn run(state: &GraphqlState, caller: Caller, id: Arc<str>, asked: Asked) -> BoxStream<'static, Step> {
     let (schema, live) = (state.schema.clone(), state.live.clone());
-    let prepared = prepare(&state.documents, asked);
+    let prepared = prepare(state, asked);
     let begin = async move {
         let steps = match prepared {
             Ok(prepared) if prepared.kind == OperationType::Subscription => {

@@ -1,12 +1,13 @@
 //! GraphQL over HTTP (graphql.github.io/graphql-over-http): what is asked how, by whom and from
 //! where, and what is refused. [`media`] is the protocol, [`bodies`] how requests arrive,
 //! [`callers`] who may ask, [`direct`] how rows are written, [`excess`] and [`nesting`] documents
-//! that ask for too much.
+//! that ask for too much, [`extensions`] persisted queries and disabled introspection.
 
 mod bodies;
 mod callers;
 mod direct;
 mod excess;
+mod extensions;
 mod media;
 mod nesting;
 
