@@ -7,6 +7,7 @@ mod bad_input;
 mod calls;
 mod canary;
 mod claims;
+mod database_away;
 mod disk_full;
 mod house;
 mod http;

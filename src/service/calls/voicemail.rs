@@ -13,7 +13,7 @@ use crate::service::{Fault, Services};
 use crate::store::bulk::insert;
 use crate::store::calls;
 use crate::store::directory_writes::save;
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, WhenAway};
 
 /// The longest transcript that is kept, in characters.
 const MAX_TRANSCRIPT_CHARS: usize = 10_000;
@@ -117,6 +117,10 @@ impl Unit for Leave {
             Some(left) => keep(tx, &call, left.clone()).await,
             None => Ok(()),
         }
+    }
+
+    fn when_away(&self) -> WhenAway {
+        WhenAway::Retry
     }
 }
 

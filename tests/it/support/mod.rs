@@ -10,6 +10,7 @@ pub(crate) mod directory;
 mod ids;
 pub(crate) mod issuer;
 pub(crate) mod log;
+pub(crate) mod outage;
 pub(crate) mod outbound;
 pub(crate) mod process;
 pub(crate) mod random;
