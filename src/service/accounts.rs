@@ -103,7 +103,7 @@ impl Accounts {
         }
         let read = tokio::select! {
             read = store::accounts::by_sid(&self.conn, sid) => read,
-            () = self.clock.sleep(PATIENCE) => Err(DbErr::Custom("the accounts were not read in time".to_owned())),
+            () = self.clock.sleep(PATIENCE), if known.is_some() => Err(DbErr::Custom("the accounts were not read in time".to_owned())),
         };
         let row = match (read, &known) {
             (Ok(row), _) => row,

@@ -17,10 +17,10 @@ use crate::ports::jwks::JwksError;
 use crate::ports::media_store::MediaStore;
 use crate::ports::{Clock, IdGen};
 use crate::store::calls::CallScope;
-use crate::store::failure::describe;
+use crate::store::failure::{describe, is_away};
 use crate::store::threads::Scope;
 use crate::store::writer::{WriteError, Writer};
-use crate::store::{Database, Directory, DirectoryCache};
+use crate::store::{Database, Directory, DirectoryCache, RETRY_DELAY};
 
 pub mod abandon_message;
 mod account_trouble;
@@ -93,6 +93,24 @@ impl Services {
     /// The pool that reads.
     pub fn reader(&self) -> &DatabaseConnection {
         &self.database.reader
+    }
+
+    /// Reads, and reads again while the database is away. It has no time limit of its own: its callers are webhooks, which
+    /// stop waiting in time.
+    ///
+    /// # Errors
+    /// When the read fails for any other reason.
+    pub async fn read_with_retry<T, E, F>(&self, read: impl Fn() -> F) -> Result<T, Fault>
+    where
+        E: Into<Fault>,
+        F: Future<Output = Result<T, E>>,
+    {
+        loop {
+            match read().await.map_err(E::into) {
+                Err(Fault::Read(error)) if is_away(&error) => self.clock.sleep(RETRY_DELAY).await,
+                done => return done,
+            }
+        }
     }
 
     /// A user as they stand now; `None` if they are not there or not active.

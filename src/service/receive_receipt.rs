@@ -1,6 +1,6 @@
 //! Receive a receipt: the carrier says how far a text got. Durable when this returns.
 
-use sea_orm::DbErr;
+use sea_orm::{DatabaseConnection, DbErr};
 
 use super::receive_sms::{NotAText, receipt_to_quarantine};
 use super::report::report;
@@ -9,7 +9,7 @@ use crate::domain::delivery::Report;
 use crate::domain::sid::is_sid;
 use crate::domain::{AccountId, AgencyId, Direction, MessageId};
 use crate::entity::message;
-use crate::store::writer::{InboundOutcome, Tx, Unit};
+use crate::store::writer::{InboundOutcome, Tx, Unit, WhenAway};
 use crate::store::{accounts, messages};
 
 /// An authentic receipt.
@@ -61,14 +61,7 @@ pub fn receipt_of(
 /// # Errors
 /// When it is not stored; whoever sent it must send it again.
 pub async fn receive_receipt(services: &Services, receipt: Receipt) -> Result<bool, Fault> {
-    let conn = services.reader();
-    let message = match receipt.named {
-        Some((agency, id)) => messages::by_ids(conn, agency, &[id]).await?.pop(),
-        None => {
-            let agencies = accounts::agencies_of(conn, receipt.account).await?;
-            messages::by_sid(conn, &agencies, receipt.account, &receipt.sid).await?
-        }
-    };
+    let message = services.read_with_retry(|| find(services.reader(), &receipt)).await?;
     let Some(message) = message.filter(|message| is_receipts(message, &receipt)) else { return Ok(false) };
     let agency = message.agency_id;
     Ok(services.writer.run(agency, Receive { message, receipt }).await?)
@@ -88,6 +81,17 @@ pub async fn quarantine_receipt(
     match receipt_to_quarantine(account, form) {
         Ok(text) => Ok(Ok(services.writer.quarantine(text).await?)),
         Err(not_a_text) => Ok(Err(not_a_text)),
+    }
+}
+
+/// The message that a receipt names, by our own id or else by Twilio's.
+async fn find(conn: &DatabaseConnection, receipt: &Receipt) -> Result<Option<message::Model>, DbErr> {
+    match receipt.named {
+        Some((agency, id)) => Ok(messages::by_ids(conn, agency, &[id]).await?.pop()),
+        None => {
+            let agencies = accounts::agencies_of(conn, receipt.account).await?;
+            messages::by_sid(conn, &agencies, receipt.account, &receipt.sid).await
+        }
     }
 }
 
@@ -113,5 +117,9 @@ impl Unit for Receive {
         let directory = tx.directory(agency).await?;
         report(tx, &directory, &message, self.receipt.report.clone(), Some(&self.receipt.sid)).await?;
         Ok(true)
+    }
+
+    fn when_away(&self) -> WhenAway {
+        WhenAway::Retry
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::sqlx::error::{DatabaseError, ErrorKind};
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::sqlx::postgres::PgDatabaseError;
 use sea_orm::sqlx::sqlite::SqliteError;
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 
 /// How far a failed statement reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +24,7 @@ pub enum Reach {
 pub fn reach(error: &DbErr) -> Reach {
     let Some(error) = database_error(error) else { return Reach::Batch };
     if error.try_downcast_ref::<SqliteError>().is_some() {
-        // An extended result code holds its primary code in the lowest byte (sqlite.org/rescode.html).
-        let code = error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or(0) & 0xff;
-        return match code {
+        return match sqlite_code(error) {
             18..=20 => Reach::Item, // TOOBIG, CONSTRAINT, MISMATCH
             _ => Reach::Batch,
         };
@@ -44,6 +42,36 @@ pub fn reach(error: &DbErr) -> Reach {
     } else {
         Reach::Batch
     }
+}
+
+/// Whether the database cannot take any work at the moment: it restarts, cannot be reached, has no connection left, is a
+/// read-only standby, or its disk is full or not writable. The same work may succeed moments later on a new connection.
+/// A transaction whose COMMIT failed so may be committed nevertheless.
+///
+/// Sources: sqlite.org/rescode.html; the appendix "PostgreSQL Error Codes"; the MariaDB error code reference.
+pub fn is_away(error: &DbErr) -> bool {
+    if matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) {
+        return true;
+    }
+    let Some(error) = driver_error(error) else { return false };
+    let Some(error) = error.as_database_error() else {
+        return matches!(error, SqlxError::Io(_) | SqlxError::Tls(_) | SqlxError::PoolTimedOut);
+    };
+    if error.try_downcast_ref::<SqliteError>().is_some() {
+        // BUSY, READONLY, IOERR, FULL, CANTOPEN
+        return matches!(sqlite_code(error), 5 | 8 | 10 | 13 | 14);
+    }
+    let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
+    // Disk full, table full, too many connections of a user, read-only server (two codes), connection killed.
+    if matches!(number, Some(1021 | 1114 | 1203 | 1290 | 1836 | 1927)) {
+        return true;
+    }
+    let state = error.code().unwrap_or_default();
+    // Connection exceptions (MariaDB's shutdown and "too many connections" among them), insufficient resources.
+    state.starts_with("08")
+        || state.starts_with("53")
+        // Read-only transaction; shutdown by an administrator, after a crash; not accepting connections; I/O error.
+        || matches!(&*state, "25006" | "57P01" | "57P02" | "57P03" | "58030")
 }
 
 /// An error in words that are safe to log: its kind, code and constraint. The database's own
@@ -78,11 +106,89 @@ pub fn describe(error: &DbErr) -> String {
     }
 }
 
-fn database_error(error: &DbErr) -> Option<&dyn DatabaseError> {
+fn driver_error(error: &DbErr) -> Option<&SqlxError> {
     match error {
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => error.as_database_error(),
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
         _ => None,
+    }
+}
+
+fn database_error(error: &DbErr) -> Option<&dyn DatabaseError> {
+    driver_error(error)?.as_database_error()
+}
+
+/// SQLite's primary result code: an extended one holds it in the lowest byte (sqlite.org/rescode.html).
+fn sqlite_code(error: &dyn DatabaseError) -> u32 {
+    error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or(0) & 0xff
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::fmt;
+    use std::io;
+
+    use super::*;
+
+    /// A server's error of which only the SQLSTATE is known.
+    #[derive(Debug)]
+    struct State(&'static str);
+
+    impl fmt::Display for State {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for State {}
+
+    impl DatabaseError for State {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.into())
+        }
+
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    fn of(error: SqlxError) -> DbErr {
+        DbErr::Query(RuntimeErr::SqlxError(error.into()))
+    }
+
+    #[test]
+    fn a_database_is_away_when_it_may_take_the_same_work_moments_later() {
+        for state in ["08006", "08S01", "08004", "25006", "53100", "53300", "57P01", "57P02", "57P03", "58030"] {
+            assert!(is_away(&of(SqlxError::Database(Box::new(State(state))))), "{state}");
+        }
+        // No such database, no such table, a statement that took too long, a full value, a constraint, a deadlock.
+        for state in ["3D000", "42P01", "57014", "22001", "23505", "40P01"] {
+            assert!(!is_away(&of(SqlxError::Database(Box::new(State(state))))), "{state}");
+        }
+        assert!(is_away(&of(SqlxError::Io(io::ErrorKind::UnexpectedEof.into()))));
+        assert!(is_away(&of(SqlxError::PoolTimedOut)));
+        assert!(is_away(&DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)));
+        // Our own pool has been closed: it does not come back.
+        assert!(!is_away(&DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)));
+        assert!(!is_away(&of(SqlxError::RowNotFound)));
+        assert!(!is_away(&DbErr::Custom("anything else".to_owned())));
     }
 }

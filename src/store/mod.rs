@@ -27,6 +27,9 @@ pub mod threads;
 pub mod wake;
 pub mod writer;
 
+/// How long to wait before work or a read is tried again while the database is away.
+pub const RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(250);
+
 pub use connect::{ConnectError, Database, sqlite_file};
 pub use directory::Directory;
 pub use directory_cache::DirectoryCache;

@@ -77,7 +77,9 @@ pub(super) async fn verify(services: &Services, address: &str, request: Request)
     let form = form::parse(&body).map_err(|_| Refused::With(StatusCode::BAD_REQUEST))?;
     let sid = form::field(&form, "AccountSid").ok_or(Refused::With(StatusCode::BAD_REQUEST))?;
     let forbidden = Refused::With(StatusCode::FORBIDDEN);
-    let Some(account) = services.accounts.by_sid(sid).await? else { return Err(forbidden) };
+    let Some(account) = services.read_with_retry(|| services.accounts.by_sid(sid)).await? else {
+        return Err(forbidden);
+    };
     let signature = parts.headers.get("x-twilio-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !is_authentic(&account.auth_tokens, address, parts.uri.query(), &form, signature) {
         return Err(forbidden);

@@ -10,6 +10,7 @@ mod canary;
 mod channels;
 mod claims;
 mod command_line;
+mod database_away;
 mod directory_file;
 mod disk_full;
 mod doctor;

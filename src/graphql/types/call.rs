@@ -126,7 +126,6 @@ impl Call {
 
     /// All voicemails that the caller left during this call, oldest first; empty if there are none. A recording that
     /// the carrier found too short or silent is not a voicemail.
-    #[graphql(complexity = "LIST_COST * child_complexity")]
     async fn voicemails(&self, ctx: &Context<'_>) -> Result<Vec<Voicemail>> {
         self.find_voicemails(ctx).await
     }

@@ -13,7 +13,7 @@ use crate::domain::ivr::{Course, Happened, Heard, Plan, plan};
 use crate::domain::{CallEnd, CallStage, LegState, UserId};
 use crate::entity::call_leg;
 use crate::service::{Fault, Services};
-use crate::store::writer::{Tx, Unit, WriteError};
+use crate::store::writer::{Tx, Unit, WhenAway, WriteError};
 
 /// A caller who is on the line does not wait longer for the database than this.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -33,6 +33,14 @@ pub struct DialEnd {
     pub caller_gone: Option<CallEnd>,
 }
 
+impl DialEnd {
+    /// Whether the caller is on the line and has not talked to anybody. Without a status only the row knows whether there
+    /// was a conversation.
+    fn caller_waits(&self) -> bool {
+        self.status.is_some() && self.bridged != Some(true) && self.caller_gone.is_none()
+    }
+}
+
 /// Takes the end of a Dial and says how the caller goes on.
 ///
 /// # Errors
@@ -45,9 +53,7 @@ pub async fn after_dial(
     course: Course,
     dial: DialEnd,
 ) -> Result<Plan, Fault> {
-    let agency = key.agency;
-    // Without a status the row alone knows whether there was a conversation.
-    let waits = dial.status.is_some() && dial.bridged != Some(true) && dial.caller_gone.is_none();
+    let (agency, waits) = (key.agency, dial.caller_waits());
     let unit = AfterDial { reached: reached.clone(), key: key.clone(), course: course.clone(), dial };
     let taken = tokio::select! {
         taken = commit(services, agency, unit) => taken,
@@ -107,6 +113,11 @@ impl Unit for AfterDial {
         }
         settle(tx, row.before, row.after, legs).await?;
         Ok(plan)
+    }
+
+    /// A caller who is on the line goes on at once, without what the phones did.
+    fn when_away(&self) -> WhenAway {
+        if self.dial.caller_waits() { WhenAway::Fail } else { WhenAway::Retry }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::entity::{call, phone_number};
 use crate::ports::twilio_rest::{OutboundCall, Started, callback_url};
 use crate::service::account_trouble::{Shown, observe};
 use crate::service::{Fault, Outcome, Refusal, RefusalCode, Services, Viewer};
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, WhenAway};
 use crate::store::{Directory, calls, contacts, threads};
 
 /// How long a phone rings, in seconds.
@@ -258,7 +258,7 @@ impl Unit for Begun {
 pub async fn outbound_picked_up(services: &Services, key: OutboundKey) -> Result<Option<LegPlan>, Fault> {
     let agency = key.agency;
     let Some(call) = services.writer.run(agency, PickedUp { key, wants: None }).await? else { return Ok(None) };
-    let directory = services.directories.get(agency).await?;
+    let directory = services.read_with_retry(|| services.directories.get(agency)).await?;
     let label = directory.as_ref().and_then(|directory| directory.number(call.0.phone_number_id));
     Ok(Some(ask_to_dial(label.map_or("your number", |number| &number.label))))
 }
@@ -311,6 +311,10 @@ impl Unit for PickedUp {
         let dial = self.dial(tx, &row.after).await?;
         let call = settle(tx, row.before, row.after, legs).await?;
         Ok(Some((call, dial)))
+    }
+
+    fn when_away(&self) -> WhenAway {
+        WhenAway::Retry
     }
 }
 
@@ -369,6 +373,10 @@ impl Unit for Dialled {
         end(tx, &mut row.after, ended.unwrap_or(CallEnd::NoAnswer), None);
         settle(tx, row.before, row.after, legs).await?;
         Ok(talked)
+    }
+
+    fn when_away(&self) -> WhenAway {
+        WhenAway::Retry
     }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::ivr::{LegPlan, answer_press};
 use crate::domain::{LegState, UserId};
 use crate::service::{Fault, Services};
 use crate::store::calls;
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, WhenAway};
 
 /// Takes a press and says what the phone is to do.
 ///
@@ -59,6 +59,10 @@ impl Unit for Press {
         }
         settle(tx, row.before, row.after, legs).await?;
         Ok(won)
+    }
+
+    fn when_away(&self) -> WhenAway {
+        WhenAway::Retry
     }
 }
 

@@ -8,7 +8,7 @@ use super::settle::{end, settle};
 use super::{CallKey, LegNews, commit};
 use crate::domain::{AgencyId, CallEnd, LegState, UserId};
 use crate::service::{Fault, Services};
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, WhenAway};
 
 /// Which call a report is of.
 #[derive(Debug, Clone)]
@@ -106,6 +106,10 @@ impl Unit for Report {
             }
         }
         settle(tx, row.before, row.after, legs).await.map(drop)
+    }
+
+    fn when_away(&self) -> WhenAway {
+        WhenAway::Retry
     }
 }
 

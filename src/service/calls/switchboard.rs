@@ -6,7 +6,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sea_orm::DbErr;
 
 use super::CallKey;
 use crate::domain::hours::{Hours, is_open};
@@ -49,7 +48,8 @@ impl Switchboard {
         {
             return Ok(Some(reached));
         }
-        let Some(agency) = accounts::holder_of(services.reader(), account, e164).await? else { return Ok(None) };
+        let holder = services.read_with_retry(|| accounts::holder_of(services.reader(), account, e164)).await?;
+        let Some(agency) = holder else { return Ok(None) };
         let reached = live(services, agency, account, e164).await?;
         if reached.is_some() {
             // Only numbers that are there are kept, so nobody outside can fill this.
@@ -90,14 +90,12 @@ async fn current(services: &Services, agency: AgencyId) -> Result<Option<Arc<Dir
     if let Some(directory) = services.directories.in_memory(agency) {
         return Ok(Some(directory));
     }
-    let read = tokio::select! {
-        read = services.directories.get(agency) => read,
-        () = services.clock.sleep(PATIENCE) => Err(DbErr::Custom("the directory was not read in time".to_owned())),
+    let Some(known) = services.directories.last_known(agency) else {
+        return services.read_with_retry(|| services.directories.get(agency)).await;
     };
-    match (read, services.directories.last_known(agency)) {
-        (Ok(Some(directory)), _) | (_, Some(directory)) => Ok(Some(directory)),
-        (Ok(None), None) => Ok(None),
-        (Err(error), None) => Err(error.into()),
+    tokio::select! {
+        read = services.directories.get(agency) => Ok(Some(read.ok().flatten().unwrap_or(known))),
+        () = services.clock.sleep(PATIENCE) => Ok(Some(known)),
     }
 }
 

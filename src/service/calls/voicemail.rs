@@ -10,7 +10,7 @@ use super::{CallKey, Progress, Reached, commit};
 use crate::domain::ivr::{Course, Happened, MOST_STEPS, Plan, plan};
 use crate::domain::{CallEnd, CallStage};
 use crate::service::{Fault, Services};
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, WhenAway};
 
 /// The longest transcript that is kept, in characters.
 const MAX_TRANSCRIPT_CHARS: usize = 10_000;
@@ -164,6 +164,10 @@ impl Unit for Leave {
             Some(change) => change.write(tx, &call).await,
             None => Ok(()),
         }
+    }
+
+    fn when_away(&self) -> WhenAway {
+        WhenAway::Retry
     }
 }
 

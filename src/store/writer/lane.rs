@@ -1,4 +1,5 @@
-//! One lane: takes what waits, has it written, answers. Halves a batch that a bad text spoils.
+//! One lane: takes what waits, has it written, answers. Halves a batch that a bad text spoils. While the database is
+//! away, it tries again what webhooks wait for and answers everything else at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +8,11 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 use tokio::sync::mpsc;
 
 use super::batch::{Failure, Outcomes, write};
-use super::{InboundJob, InboundOutcome, Job, Shared, UnitJob, WriteError};
+use super::{InboundJob, InboundOutcome, Job, QUEUE, Shared, UnitJob, WhenAway};
 use crate::ports::Clock;
+use crate::store::RETRY_DELAY;
 use crate::store::bulk::MAX_ROWS;
-use crate::store::failure::describe;
+use crate::store::failure::{describe, is_away};
 
 /// How often a batch that lost a race is run again.
 const RETRIES: u32 = 3;
@@ -21,6 +23,8 @@ pub(super) struct Lane {
     shared: Arc<Shared>,
     /// `None` after a failure: what a connection is in the middle of then, nobody can say.
     conn: Option<DatabaseConnection>,
+    /// Since when the database has been away, by the monotonic clock.
+    away_since: Option<Duration>,
 }
 
 /// The work of one transaction.
@@ -31,18 +35,28 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    fn of(jobs: &mut Vec<Job>) -> Self {
+    fn of(jobs: impl Iterator<Item = Job>) -> Self {
         let mut batch = Self::default();
-        for job in jobs.drain(..) {
+        // Whoever has stopped waiting will ask again; doing it now would only hold up others.
+        for job in jobs.filter(|job| !job.is_abandoned()) {
             match job {
-                // Whoever has stopped waiting will ask again; doing it now would only hold up others.
-                Job::Inbound(job) if job.reply.is_closed() => {}
-                Job::Unit(job) if job.work.is_abandoned() => {}
                 Job::Inbound(job) => batch.inbound.push(*job),
                 Job::Unit(job) => batch.units.push(job),
             }
         }
         batch
+    }
+
+    fn into_jobs(self) -> impl Iterator<Item = Job> {
+        let inbound = self.inbound.into_iter().map(|job| Job::Inbound(Box::new(job)));
+        inbound.chain(self.units.into_iter().map(Job::Unit))
+    }
+
+    /// Whether any of it is tried again while the database is away.
+    fn is_retried(&self) -> bool {
+        let mut inbound = self.inbound.iter().map(InboundJob::when_away);
+        let mut units = self.units.iter().map(|job| job.work.when_away());
+        inbound.any(|when| when == WhenAway::Retry) || units.any(|when| when == WhenAway::Retry)
     }
 
     fn len(&self) -> usize {
@@ -53,22 +67,31 @@ impl Batch {
 impl Lane {
     pub(super) async fn open(shared: Arc<Shared>) -> Result<Self, DbErr> {
         let conn = shared.database.connect_to_write().await?;
-        Ok(Self { shared, conn: Some(conn) })
+        Ok(Self { shared, conn: Some(conn), away_since: None })
     }
 
     pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
         let mut jobs = Vec::with_capacity(MAX_ROWS);
         let gathers = self.shared.database.backend() != DbBackend::Sqlite;
         let mut before = 0;
-        while waiting.recv_many(&mut jobs, MAX_ROWS).await > 0 {
+        // Jobs are left over only from a time when the database was away.
+        while !jobs.is_empty() || waiting.recv_many(&mut jobs, MAX_ROWS).await > 0 {
             if gathers {
                 gather(&*self.shared.clock, &mut jobs, &mut waiting, before).await;
-                before = jobs.len();
+                before = jobs.len().min(MAX_ROWS);
             }
-            let mut parts = vec![Batch::of(&mut jobs)];
+            let count = jobs.len().min(MAX_ROWS);
+            let mut parts = vec![Batch::of(jobs.drain(..count))];
             while let Some(part) = parts.pop() {
-                if part.len() > 0 {
-                    self.settle(part, &mut parts).await;
+                if part.len() > 0
+                    && let Err(unwritten) = self.settle(part, &mut parts).await
+                {
+                    // In the order in which they came; the last part is the first.
+                    parts.push(unwritten);
+                    let mut unwritten: Vec<Job> = parts.drain(..).rev().flat_map(Batch::into_jobs).collect();
+                    unwritten.append(&mut jobs);
+                    jobs = unwritten;
+                    self.wait_for_database(&mut jobs, &mut waiting).await;
                 }
             }
         }
@@ -79,33 +102,68 @@ impl Lane {
         }
     }
 
+    /// Waits before the next attempt. What is not tried again fails: what was taken, and what comes meanwhile.
+    async fn wait_for_database(&self, jobs: &mut Vec<Job>, waiting: &mut mpsc::Receiver<Job>) {
+        let taken = std::mem::take(jobs);
+        jobs.extend(taken.into_iter().filter_map(retried));
+        let mut pause = self.shared.clock.sleep(RETRY_DELAY);
+        while !jobs.is_empty() {
+            tokio::select! {
+                biased;
+                () = &mut pause => return,
+                Some(job) = waiting.recv(), if jobs.len() < QUEUE => jobs.extend(retried(job)),
+            }
+        }
+    }
+
     /// Writes a batch and answers it, or puts its halves on `parts`.
-    async fn settle(&mut self, mut batch: Batch, parts: &mut Vec<Batch>) {
+    ///
+    /// `Err` is the whole batch, unanswered: the database is away, and some of it is to be tried again.
+    async fn settle(&mut self, mut batch: Batch, parts: &mut Vec<Batch>) -> Result<(), Batch> {
         let started = self.shared.clock.monotonic();
         let mut retries = 0;
         loop {
             match self.attempt(&mut batch).await {
                 Ok((outcomes, committed)) => {
-                    self.shared.figures.committed(batch.len(), self.shared.clock.monotonic() - started);
+                    let now = self.shared.clock.monotonic();
+                    self.shared.figures.committed(batch.len(), now - started);
                     (self.shared.on_commit)(committed);
-                    return answer(batch, outcomes);
+                    if let Some(since) = self.away_since.take() {
+                        tracing::info!(seconds = (now - since).as_secs_f32(), "the database is back");
+                    }
+                    answer(batch, outcomes);
+                    return Ok(());
                 }
                 Err(Failure::Race(_)) if retries < RETRIES => retries += 1,
                 Err(Failure::Inbound(_)) if batch.inbound.len() > 1 => {
                     let second = batch.inbound.split_off(batch.inbound.len() / 2);
                     parts.push(Batch { inbound: second, units: Vec::new() });
                     parts.push(batch);
-                    return;
+                    return Ok(());
                 }
                 Err(Failure::Inbound(error)) if batch.inbound.iter().any(|job| !job.refused) => {
                     tracing::warn!(error = describe(&error), "the database refused a text; it goes to quarantine");
                     self.shared.figures.refused();
                     batch.inbound.iter_mut().for_each(|job| job.refused = true);
                 }
+                Err(Failure::Batch(error)) if is_away(&error) && batch.is_retried() => {
+                    if self.away_since.is_none() {
+                        let work = batch.len();
+                        tracing::error!(
+                            error = describe(&error),
+                            work,
+                            "the database is away; webhooks' work is retried"
+                        );
+                        self.away_since = Some(self.shared.clock.monotonic());
+                    }
+                    self.shared.figures.failed();
+                    return Err(batch);
+                }
                 Err(Failure::Race(error) | Failure::Inbound(error) | Failure::Batch(error)) => {
                     tracing::error!(error = describe(&error), work = batch.len(), "a batch was not written");
                     self.shared.figures.failed();
-                    return refuse(batch);
+                    batch.into_jobs().for_each(Job::fail);
+                    return Ok(());
                 }
             }
         }
@@ -158,12 +216,17 @@ fn answer(batch: Batch, outcomes: Vec<InboundOutcome>) {
     }
 }
 
-fn refuse(batch: Batch) {
-    for job in batch.inbound {
-        let _ = job.reply.send(Err(WriteError::Failed));
+/// The job, if it is to be tried again; otherwise its caller is told that it failed.
+fn retried(job: Job) -> Option<Job> {
+    if job.is_abandoned() {
+        return None;
     }
-    for job in batch.units {
-        job.work.answer(false);
+    match job.when_away() {
+        WhenAway::Retry => Some(job),
+        WhenAway::Fail => {
+            job.fail();
+            None
+        }
     }
 }
 

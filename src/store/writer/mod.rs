@@ -36,7 +36,8 @@ pub use figures::WriterFigures;
 pub use inbound_plan::{InboundMedia, InboundOutcome, InboundText};
 pub use tx::{Notice, Tx};
 
-/// What waits at most in one lane; beyond it the answer is "later", at once.
+/// What waits at most in one lane; beyond it the answer is "later", at once. While the database is away, a lane holds as
+/// much again of what it tries again.
 const QUEUE: usize = 1024;
 /// Lanes on PostgreSQL and MariaDB.
 const LANES: usize = 4;
@@ -51,6 +52,21 @@ pub trait Unit: Send + 'static {
 
     /// Does the work.
     fn run(&mut self, tx: &mut Tx<'_>) -> impl Future<Output = Result<Self::Output, DbErr>> + Send;
+
+    /// What happens to the work while the database is away.
+    fn when_away(&self) -> WhenAway {
+        WhenAway::Fail
+    }
+}
+
+/// What happens to work while the database is away ([`is_away`](super::failure::is_away)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenAway {
+    /// Its caller is told at once that it failed.
+    Fail,
+    /// It is tried again on new connections until it is committed or its caller stops waiting. The caller must stop in
+    /// time, as webhooks do. The work must be idempotent: a failed COMMIT may have taken effect.
+    Retry,
 }
 
 /// Why work was not committed. The cause has been logged.
@@ -218,6 +234,32 @@ enum Job {
     Unit(UnitJob),
 }
 
+impl Job {
+    /// Whether its caller has stopped waiting.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Inbound(job) => job.reply.is_closed(),
+            Self::Unit(job) => job.work.is_abandoned(),
+        }
+    }
+
+    fn when_away(&self) -> WhenAway {
+        match self {
+            Self::Inbound(job) => job.when_away(),
+            Self::Unit(job) => job.work.when_away(),
+        }
+    }
+
+    /// Tells its caller that it failed.
+    fn fail(self) {
+        match self {
+            // A caller that has gone away does not want the answer.
+            Self::Inbound(job) => drop(job.reply.send(Err(WriteError::Failed))),
+            Self::Unit(job) => job.work.answer(false),
+        }
+    }
+}
+
 struct InboundJob {
     text: InboundText,
     /// The text goes to quarantine as received, because the database refused it in a batch of its own or because it must
@@ -231,6 +273,11 @@ impl InboundJob {
     /// has the number, unless the number itself is what the database may have refused.
     fn names_number(&self) -> bool {
         !self.refused || is_e164(self.text.number())
+    }
+
+    /// A webhook waits for a text that comes in; an operator at the command line for one out of quarantine.
+    fn when_away(&self) -> WhenAway {
+        if self.text.settles.is_none() { WhenAway::Retry } else { WhenAway::Fail }
     }
 }
 
@@ -246,6 +293,7 @@ trait ErasedUnit: Send {
     fn run<'a>(&'a mut self, tx: &'a mut Tx<'_>) -> BoxFuture<'a, Result<(), DbErr>>;
     fn refuse(&mut self);
     fn is_abandoned(&self) -> bool;
+    fn when_away(&self) -> WhenAway;
     fn answer(self: Box<Self>, committed: bool);
 }
 
@@ -270,6 +318,10 @@ impl<U: Unit> ErasedUnit for Pending<U> {
 
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
+    }
+
+    fn when_away(&self) -> WhenAway {
+        self.unit.when_away()
     }
 
     fn answer(self: Box<Self>, committed: bool) {

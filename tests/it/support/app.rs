@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use partyline::app::{App, Extras, Ports, migrate_up};
 use partyline::config::{Settings, Source};
-use partyline::ports::Clock as _;
+use partyline::ports::{Clock as _, SystemClock};
 use partyline::server;
 use partyline::service::apply_directory::{DirectoryFile, Problem, Summary, apply_directory};
 use partyline::service::authenticate::Subject;
@@ -213,6 +213,24 @@ impl TestApp {
     /// Sends texts all at once and gives the statuses in their order.
     pub(crate) async fn post_all(&self, texts: &[Text]) -> Vec<StatusCode> {
         futures_util::future::join_all(texts.iter().map(|text| async { self.post_text(text).await.0 })).await
+    }
+
+    /// Does the work while the clock keeps pace with the machine's.
+    pub(crate) async fn as_time_passes<T>(&self, work: impl Future<Output = T>) -> T {
+        let real = SystemClock::new();
+        let passing = async {
+            let (mut ticks, mut passed) = (wait::ticks(Duration::from_millis(10)), Duration::ZERO);
+            loop {
+                ticks.tick().await;
+                let now = real.monotonic();
+                self.clock.advance(now - passed);
+                passed = now;
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = passing => unreachable!("time does not end"),
+        }
     }
 
     /// A bearer token for an hour, of the generation that every user begins with.

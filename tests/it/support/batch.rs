@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use partyline::domain::AgencyId;
 use partyline::service::Services;
-use partyline::store::writer::{Tx, Unit};
+use partyline::store::RETRY_DELAY;
+use partyline::store::writer::{Tx, Unit, WriteError};
 use reqwest::StatusCode;
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
@@ -67,6 +68,19 @@ impl TestApp {
         });
         wait::within("the writer is held", has_begun).await.expect("the unit runs");
         Held { services, end, holding }
+    }
+
+    /// How many transactions have failed so far.
+    pub(crate) fn failed_batches(&self) -> u64 {
+        self.services().writer.figures().counts().failed_batches
+    }
+
+    /// While the database is away: waits until the agency's lane has dropped all work that nobody waits for any more.
+    pub(crate) async fn until_lane_gave_up(&self, agency: AgencyId) {
+        let unit = Hold { begun: None, end: None };
+        assert_eq!(self.services().writer.run(agency, unit).await, Err(WriteError::Failed));
+        // It may still pause before it looks at them.
+        self.clock.advance(RETRY_DELAY);
     }
 
     /// Sends texts so that they are all of one batch, and gives the statuses in their order. On a

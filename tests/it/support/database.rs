@@ -1,5 +1,6 @@
 //! A database of its own for each test, gone when the test ends.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
@@ -54,6 +55,11 @@ impl TestDatabase {
         let folder = folder();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("p.db").display());
         Self { url, folder, kind: Kind::File }
+    }
+
+    /// The file, on SQLite.
+    pub(crate) fn file_path(&self) -> Option<PathBuf> {
+        matches!(self.kind, Kind::File).then(|| self.folder.path().join("p.db"))
     }
 
     /// The folder of recordings.

@@ -6,6 +6,7 @@ mod batch;
 pub(crate) mod carrier;
 pub(crate) mod clock;
 pub(crate) mod database;
+pub(crate) mod database_outage;
 pub(crate) mod directory;
 pub(crate) mod front;
 mod ids;
