@@ -127,7 +127,9 @@ pub fn sqlite_file(url: &str) -> Option<PathBuf> {
 /// Sees to it that only the server's user can read the database. SQLite gives its log and its index of the log the
 /// mode of the file, so a file that is created private keeps them private; those that are there already are restricted.
 fn make_private(file: &Path, url: &str) -> std::io::Result<()> {
-    if url.contains("mode=rwc") && !file.exists() {
+    // Without its folder there is nothing to protect, and connecting says so.
+    let has_folder = file.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.exists());
+    if url.contains("mode=rwc") && has_folder && !file.exists() {
         private_file::create(file, b"")?;
     }
     for suffix in ["", "-wal", "-shm", "-journal"] {

@@ -97,7 +97,7 @@ async fn metrics_can_have_an_address_of_their_own() {
     assert_eq!(get(server.address).await.0, StatusCode::NOT_FOUND);
     let (status, text) = get(metrics).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(text.contains("partyline_inbound_texts_total"), "{text}");
+    assert!(text.contains("partyline_writer_batches_total"), "{text}");
     server.terminate();
     assert_eq!(server.until_ended().await.0, Some(0));
 }

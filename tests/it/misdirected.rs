@@ -82,9 +82,9 @@ async fn a_text_at_the_address_of_receipts_is_received() {
     let message = app.message("SM1").await;
     assert_eq!((message.body.as_str(), message.routed_by), ("hello", Some(RoutingRung::Pool)));
     assert_eq!(app.notifications_of(&message).await.len(), 2);
-    // Without a sender the form is invalid.
-    let unsigned: Vec<_> = fields.into_iter().filter(|(name, _)| *name != "From").collect();
-    assert_eq!(app.receipt("", &unsigned).await, StatusCode::BAD_REQUEST);
+    // Without a recipient the form is invalid.
+    let unaddressed: Vec<_> = fields.into_iter().filter(|(name, _)| *name != "To").collect();
+    assert_eq!(app.receipt("", &unaddressed).await, StatusCode::BAD_REQUEST);
     let metrics = app.http.get(app.url("/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("partyline_inbound_texts_total{outcome=\"Stored\"} 1"), "{metrics}");
 }
