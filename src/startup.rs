@@ -33,6 +33,7 @@ pub struct Ready {
     /// Where it listens.
     pub address: SocketAddr,
     listener: TcpListener,
+    keep_alive: Duration,
     extras: Extras,
     /// Held as long as we serve.
     _lock: Option<File>,
@@ -47,11 +48,11 @@ pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyh
     if !options.no_migrate {
         migrate_up(&settings).await?;
     }
-    let listen = settings.listen;
+    let (listen, keep_alive) = (settings.listen, settings.keep_alive);
     let listener = server::listen(listen).with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let app = App::open(settings, ports).await?;
-    Ok(Ready { app, address, listener, extras: options.extras, _lock: lock })
+    Ok(Ready { app, address, listener, keep_alive, extras: options.extras, _lock: lock })
 }
 
 impl Ready {
@@ -73,7 +74,7 @@ impl Ready {
             // Sockets and readiness follow; nobody listening is as good.
             let _ = drain.send(true);
         };
-        server::serve(self.listener, router, clock, stopped, DRAIN).await;
+        server::serve(self.listener, router, clock, self.keep_alive, stopped, DRAIN).await;
         workers.stop(DRAIN).await;
         for task in bus {
             task.abort();

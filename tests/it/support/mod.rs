@@ -4,7 +4,7 @@ mod api;
 mod app;
 mod batch;
 pub(crate) mod carrier;
-mod clock;
+pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod directory;
 mod ids;
