@@ -3,20 +3,24 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 
+use self::keep_alive::Limits;
 use crate::ports::Clock;
 
-/// Whoever connects sends the headers of a request within this time; it bounds idle connections too.
-const HEADERS_WITHIN: Duration = Duration::from_secs(5);
+mod keep_alive;
+
+/// The head of a request is complete within this time: from its first byte, and on a new connection from its start.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// What the kernel holds for a connection whose other side does not read (it doubles this).
 const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 /// How many connections may wait to be accepted.
@@ -41,17 +45,19 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stopped`, then lets open requests end, for at most `patience`.
+/// Serves until `stopped`, then closes idle connections and lets open requests end, for at most `patience`. A connection
+/// may be idle for `keep_alive` between two requests.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     clock: Arc<dyn Clock>,
+    keep_alive: Duration,
     stopped: impl Future<Output = ()>,
     patience: Duration,
 ) {
-    let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(MAX_HEADER_BYTES);
-    let connections = GracefulShutdown::new();
+    let limits = Limits { head: HEAD_WITHIN, idle: keep_alive };
+    // Each connection holds a receiver until it is over.
+    let connections = watch::Sender::new(());
     tokio::pin!(stopped);
     loop {
         let stream = tokio::select! {
@@ -68,20 +74,26 @@ pub async fn serve(
         // A lost optimisation, no more.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        let (http, watcher) = (http.clone(), connections.watcher());
+        let (stream, timer) = keep_alive::watch(stream, clock.clone(), limits);
+        let mut http = http1::Builder::new();
+        // hyper starts the timer only if it has a timeout, which the timer then replaces by its own.
+        http.max_buf_size(MAX_HEADER_BYTES).timer(timer).header_read_timeout(HEAD_WITHIN);
+        let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let mut draining = connections.subscribe();
         tokio::spawn(async move {
-            // The library's own timer runs from the first byte of a head on.
-            if !matches!(tokio::time::timeout(HEADERS_WITHIN, stream.peek(&mut [0])).await, Ok(Ok(1))) {
-                return;
-            }
-            let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+            let mut connection = pin!(connection);
             // What goes wrong with a connection is its peer's affair.
-            let _ = watcher.watch(connection).await;
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                _ = draining.changed() => connection.as_mut().graceful_shutdown(),
+            }
+            let _ = connection.await;
         });
     }
     drop(listener);
+    connections.send_replace(());
     tokio::select! {
-        () = connections.shutdown() => {}
+        () = connections.closed() => {}
         () = clock.sleep(patience) => tracing::warn!("requests were still open when time was up"),
     }
 }

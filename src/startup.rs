@@ -36,6 +36,7 @@ pub struct Ready {
     listener: TcpListener,
     /// For `/metrics`, if it has an address of its own.
     metrics_listener: Option<TcpListener>,
+    keep_alive: Duration,
     extras: Extras,
     /// Held as long as we serve.
     _lock: Option<File>,
@@ -50,7 +51,7 @@ pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyh
     if !options.no_migrate {
         migrate_up(&settings).await?;
     }
-    let listen = settings.listen;
+    let (listen, keep_alive) = (settings.listen, settings.keep_alive);
     let listener = server::listen(listen).with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let metrics_listener = settings
@@ -62,7 +63,7 @@ pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyh
         let accounts = reseal_accounts(&app.services, app.sealer.clone()).await?;
         tracing::info!(accounts, "stored secrets were sealed again under the current key");
     }
-    Ok(Ready { app, address, listener, metrics_listener, extras: options.extras, _lock: lock })
+    Ok(Ready { app, address, listener, metrics_listener, keep_alive, extras: options.extras, _lock: lock })
 }
 
 impl Ready {
@@ -82,7 +83,7 @@ impl Ready {
                 // The sender is dropped only after this task has ended.
                 let _ = draining.wait_for(|draining| *draining).await;
             };
-            tokio::spawn(server::serve(listener, router, clock.clone(), stopped, DRAIN))
+            tokio::spawn(server::serve(listener, router, clock.clone(), self.keep_alive, stopped, DRAIN))
         });
         let router = self.app.router(self.extras, draining);
         tracing::info!(address = %self.address, "serving");
@@ -96,7 +97,7 @@ impl Ready {
             // Sockets and readiness follow; nobody listening is as good.
             let _ = drain.send(true);
         };
-        server::serve(self.listener, router, clock, stopped, DRAIN).await;
+        server::serve(self.listener, router, clock, self.keep_alive, stopped, DRAIN).await;
         if let Some(metrics) = metrics {
             // It holds the services, which must be free before the writer can end. A panic in it has been logged.
             let _ = metrics.await;

@@ -45,6 +45,8 @@ pub(crate) async fn listen(app: &App, router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let clock = app.services.clock.clone();
-    tokio::spawn(async move { serve(listener, router, clock, future::pending(), Duration::ZERO).await });
+    tokio::spawn(async move {
+        serve(listener, router, clock, Duration::from_secs(75), future::pending(), Duration::ZERO).await
+    });
     address
 }

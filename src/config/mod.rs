@@ -37,9 +37,10 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
 }
 
 /// All settings there are.
-pub const SETTINGS: [Setting; 22] = [
+pub const SETTINGS: [Setting; 23] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "sqlite:, postgres: or mysql: (MariaDB)"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "where to listen"),
+    setting("PARTYLINE_KEEP_ALIVE", "75s", "how long a connection may be idle; longer than the proxy keeps it"),
     setting("PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the origin that Twilio and browsers see"),
     setting(
         "TWILIO_SMS_WEBHOOK_URL",
@@ -114,6 +115,8 @@ pub struct Settings {
     pub database_url: String,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// How long a connection may be idle between two requests.
+    pub keep_alive: Duration,
     /// The origin that Twilio and browsers see, without a trailing slash.
     pub public_url: String,
     /// The address of the text webhook as it is set at Twilio.
@@ -289,6 +292,8 @@ impl Settings {
         let allowed_origins = origins.filter(|origin| !origin.is_empty()).collect();
         Ok(Self {
             listen,
+            keep_alive: duration(source.get("PARTYLINE_KEEP_ALIVE").unwrap_or("75s"))
+                .map_err(|why| invalid("PARTYLINE_KEEP_ALIVE", why))?,
             sms_webhook_url,
             voice_webhook_url,
             media: media(source, &database_url),
@@ -389,6 +394,8 @@ mod tests {
         let settings = Settings::read(&with_secrets(source)).unwrap();
         assert_eq!(settings.sms_webhook_url, "https://p.example/api/twilio/webhook");
         assert_eq!(settings.allowed_origins, ["https://p.example"]);
+        // Longer than the 60 s for which common load balancers keep an idle connection.
+        assert_eq!(settings.keep_alive, Duration::from_secs(75));
     }
 
     #[test]
@@ -419,6 +426,7 @@ mod tests {
             ("PARTYLINE_INTROSPECTION", "canary"),
             ("PARTYLINE_EVENTS", "canary"),
             ("PARTYLINE_UNKNOWN_AFTER", "canary"),
+            ("PARTYLINE_KEEP_ALIVE", "canary"),
             ("PARTYLINE_JWT_SECRET", "canary"),
             ("PARTYLINE_SECRET_KEY_PREVIOUS", "canary"),
             ("PARTYLINE_METRICS_LISTEN", "canary"),

@@ -55,7 +55,16 @@ pub fn is_away(error: &DbErr) -> bool {
     }
     let Some(error) = driver_error(error) else { return false };
     let Some(error) = error.as_database_error() else {
-        return matches!(error, SqlxError::Io(_) | SqlxError::Tls(_) | SqlxError::PoolTimedOut);
+        // A connection that is cut is an I/O error, or a conversation that does not go on as it should.
+        return matches!(
+            error,
+            SqlxError::Io(_)
+                | SqlxError::Tls(_)
+                | SqlxError::PoolTimedOut
+                | SqlxError::Protocol(_)
+                | SqlxError::BeginFailed
+                | SqlxError::WorkerCrashed
+        );
     };
     if error.try_downcast_ref::<SqliteError>().is_some() {
         // BUSY, READONLY, IOERR, FULL, CANTOPEN
@@ -96,6 +105,8 @@ pub fn describe(error: &DbErr) -> String {
             SqlxError::Io(error) => format!("I/O error of the database connection: {:?}", error.kind()),
             SqlxError::PoolTimedOut => "no database connection came free in time".to_owned(),
             SqlxError::PoolClosed => "the database connections are closed".to_owned(),
+            SqlxError::Protocol(_) => "protocol error of the database connection".to_owned(),
+            SqlxError::BeginFailed => "no transaction could be begun on the database connection".to_owned(),
             SqlxError::Tls(_) => "TLS error of the database connection".to_owned(),
             SqlxError::ColumnDecode { index, .. } => format!("column {index} holds an unknown value"),
             _ => "error of the database driver".to_owned(),
@@ -185,6 +196,8 @@ mod tests {
         }
         assert!(is_away(&of(SqlxError::Io(io::ErrorKind::UnexpectedEof.into()))));
         assert!(is_away(&of(SqlxError::PoolTimedOut)));
+        assert!(is_away(&of(SqlxError::Protocol("an unexpected message".to_owned()))));
+        assert!(is_away(&of(SqlxError::BeginFailed)));
         assert!(is_away(&DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)));
         // Our own pool has been closed: it does not come back.
         assert!(!is_away(&DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)));

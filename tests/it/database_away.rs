@@ -210,7 +210,7 @@ async fn a_database_that_stays_away_is_a_503_in_time_and_nothing_is_stored_twice
     assert!(real.monotonic() < IN_TIME, "{:?}", real.monotonic());
     assert_eq!(app.as_time_passes(app.post_text(&Text::new("SM2"))).await, taken());
     assert!(app.messages_with("SM1").await.is_empty());
-    assert_eq!(app.outbound().await, [message.clone()]);
+    assert_eq!(app.outbound().await.remove(0), message);
 
     for _ in 0..2 {
         assert_eq!(app.post_text(&text).await, taken());

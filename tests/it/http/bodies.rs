@@ -96,21 +96,3 @@ async fn a_head_has_its_bound() {
     assert_eq!(status(&mut stream).await, "HTTP/1.1 431");
     assert_eq!(send(request(&app).json(&json!({"query": WHO}))).await.status, StatusCode::OK);
 }
-
-/// Neither does it need a token, nor cost more than a connection.
-#[tokio::test]
-async fn a_connection_on_which_nothing_comes_is_closed() {
-    let app = TestApp::start().await;
-    let mut stream = TcpStream::connect(app.address).await.unwrap();
-    let mut ticks = wait::ticks(Duration::from_millis(20));
-    let mut answer = [0; 16];
-    let closing = async {
-        loop {
-            tokio::select! {
-                read = stream.read(&mut answer) => return read.unwrap_or_default(),
-                _ = ticks.tick() => app.clock.advance(Duration::from_secs(1)),
-            }
-        }
-    };
-    assert_eq!(wait::within("the connection is closed", closing).await, 0);
-}

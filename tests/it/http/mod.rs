@@ -1,5 +1,6 @@
 //! GraphQL over HTTP (graphql.github.io/graphql-over-http): what is asked how, by whom and from
 //! where, and what is refused. [`media`] is the protocol, [`bodies`] how requests arrive,
+//! [`keep_alive`] how long connections wait for them,
 //! [`callers`] who may ask, [`direct`] how rows are written, [`excess`] and [`nesting`] documents
 //! that ask for too much, [`extensions`] persisted queries and disabled introspection.
 
@@ -8,6 +9,7 @@ mod callers;
 mod direct;
 mod excess;
 mod extensions;
+mod keep_alive;
 mod media;
 mod nesting;
 

@@ -1,0 +1,216 @@
+//! How long a connection may wait: between two requests as long as it is set, for the rest of a head 5 s.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use partyline::server;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::support::clock::MockClock;
+use crate::support::wait;
+
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+const HEAD: u64 = 5;
+/// How long common load balancers keep a connection to reuse it.
+const BALANCER: Duration = Duration::from_secs(60);
+
+const REQUEST: &[u8] = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody";
+const PART: &[u8] = b"POST / HTTP/1.1\r\nHost: x\r\n";
+
+struct Server {
+    clock: Arc<MockClock>,
+    address: SocketAddr,
+    /// A request to `/slow` has begun.
+    begun: Arc<Notify>,
+    /// Lets it end.
+    release: Arc<Notify>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+async fn start() -> Server {
+    let clock = Arc::new(MockClock::new());
+    let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let listener = server::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let slow = (begun.clone(), release.clone());
+    let router = Router::new().route("/", post(async |body: String| body)).route(
+        "/slow",
+        get(move || async move {
+            slow.0.notify_one();
+            slow.1.notified().await;
+            "done"
+        }),
+    );
+    let stopped = async {
+        let _ = stopped.await;
+    };
+    let serving =
+        tokio::spawn(server::serve(listener, router, clock.clone(), KEEP_ALIVE, stopped, Duration::from_secs(10)));
+    Server { clock, address, begun, release, stop, serving }
+}
+
+impl Server {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Advances the clock second by second until the connection is closed; tells how many seconds that took.
+    async fn seconds_until_closed(&self, stream: &mut TcpStream) -> u64 {
+        self.seconds_until_closed_by(stream, b"").await
+    }
+
+    /// The same, with some bytes sent each second.
+    async fn seconds_until_closed_by(&self, stream: &mut TcpStream, bytes: &[u8]) -> u64 {
+        let (mut reader, mut writer) = stream.split();
+        let (mut passed, mut answer) = (0, [0; 64]);
+        let mut ticks = wait::ticks(Duration::from_millis(20));
+        let closing = async {
+            loop {
+                tokio::select! {
+                    read = reader.read(&mut answer) => {
+                        assert_eq!(read.unwrap_or(0), 0, "an answer to half a head");
+                        return passed;
+                    }
+                    _ = ticks.tick() => {
+                        self.clock.advance(Duration::from_secs(1));
+                        passed += 1;
+                        // The server may have closed it.
+                        let _ = writer.write_all(bytes).await;
+                    }
+                }
+            }
+        };
+        wait::within("the connection is closed", closing).await
+    }
+}
+
+/// Reads one answer to its end, whose body is `body`.
+async fn read(stream: &mut TcpStream, body: &str) {
+    let mut answer = Vec::new();
+    let reading = async {
+        while !answer.ends_with(body.as_bytes()) {
+            let mut byte = [0];
+            assert_eq!(stream.read(&mut byte).await.unwrap(), 1, "{}", String::from_utf8_lossy(&answer));
+            answer.push(byte[0]);
+        }
+    };
+    wait::within("an answer", reading).await;
+    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+}
+
+async fn ask(stream: &mut TcpStream) {
+    stream.write_all(REQUEST).await.unwrap();
+    read(stream, "body").await;
+}
+
+/// Until the server sees a tick, another may pass.
+fn assert_about(seconds: u64, expected: u64) {
+    assert!((expected..expected + 4).contains(&seconds), "after {seconds} s, not {expected} s");
+}
+
+#[tokio::test]
+async fn a_connection_is_reused_after_a_load_balancers_idle_time() {
+    let server = start().await;
+    let mut stream = server.connect().await;
+    for _ in 0..3 {
+        ask(&mut stream).await;
+        server.clock.advance(BALANCER);
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_after_the_keep_alive() {
+    let server = start().await;
+    let mut stream = server.connect().await;
+    ask(&mut stream).await;
+    ask(&mut stream).await;
+    assert_about(server.seconds_until_closed(&mut stream).await, KEEP_ALIVE.as_secs());
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_comes_is_closed_after_five_seconds() {
+    let server = start().await;
+    let mut stream = server.connect().await;
+    assert_about(server.seconds_until_closed(&mut stream).await, HEAD);
+}
+
+#[tokio::test]
+async fn a_head_that_is_slow_is_cut_after_five_seconds_on_every_request() {
+    let server = start().await;
+    for requests_before in 0..3 {
+        let mut stream = server.connect().await;
+        for _ in 0..requests_before {
+            ask(&mut stream).await;
+        }
+        // Byte after byte makes it no faster.
+        stream.write_all(PART).await.unwrap();
+        assert_about(server.seconds_until_closed_by(&mut stream, b"X").await, HEAD);
+    }
+}
+
+#[tokio::test]
+async fn a_head_may_begin_just_before_the_keep_alive_ends() {
+    let server = start().await;
+    let mut stream = server.connect().await;
+    ask(&mut stream).await;
+    server.clock.advance(KEEP_ALIVE - Duration::from_secs(3));
+    stream.write_all(PART).await.unwrap();
+    assert_about(server.seconds_until_closed(&mut stream).await, HEAD);
+}
+
+#[tokio::test]
+async fn a_request_takes_as_long_as_it_needs() {
+    let server = start().await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    wait::within("the request begins", server.begun.notified()).await;
+    let mut ticks = wait::ticks(Duration::from_millis(5));
+    for _ in 0..10 {
+        ticks.tick().await;
+        server.clock.advance(KEEP_ALIVE);
+    }
+    server.release.notify_one();
+    read(&mut stream, "done").await;
+    ask(&mut stream).await;
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_all_answered() {
+    let server = start().await;
+    let mut stream = server.connect().await;
+    stream.write_all(&[REQUEST, REQUEST, REQUEST, PART].concat()).await.unwrap();
+    for _ in 0..3 {
+        read(&mut stream, "body").await;
+    }
+    stream.write_all(b"Content-Length: 4\r\n\r\nbody").await.unwrap();
+    read(&mut stream, "body").await;
+    server.clock.advance(BALANCER);
+    ask(&mut stream).await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_closes_idle_connections_at_once() {
+    let server = start().await;
+    let (mut used, mut fresh, mut busy) = (server.connect().await, server.connect().await, server.connect().await);
+    ask(&mut used).await;
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    wait::within("the request begins", server.begun.notified()).await;
+    // Answered on another connection: by then all of them were accepted.
+    ask(&mut server.connect().await).await;
+    let Server { clock: _clock, release, stop, serving, .. } = server;
+    stop.send(()).unwrap();
+    for idle in [&mut used, &mut fresh] {
+        assert_eq!(wait::within("it is closed", idle.read(&mut [0; 16])).await.unwrap_or(0), 0);
+    }
+    release.notify_one();
+    read(&mut busy, "done").await;
+    wait::within("the server ends", serving).await.unwrap();
+}
