@@ -17,7 +17,7 @@ const WITHHELD: [&str; 7] = [
     "+464",         // listed without an explanation
 ];
 
-/// The address of a sender or caller whom the carrier does not name at all.
+/// The address that is stored for a sender or caller that the carrier does not identify.
 pub const NO_ADDRESS: &str = "anonymous";
 
 /// Whether an address that looks like a number only says that the caller ID was withheld. It belongs to nobody:

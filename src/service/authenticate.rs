@@ -25,7 +25,7 @@ use crate::ports::jwks::Jwks;
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// How far an issuer's clock may be ahead of ours. For `exp` there is no leeway.
 const LEEWAY_SECONDS: i64 = 5;
-/// The longest life of a token of our own, whoever signed it with our secret.
+/// The longest life of a token that is signed with the configured secret.
 pub const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Whom a token speaks for, and until when.
@@ -98,7 +98,7 @@ struct Claims {
     generation: i32,
 }
 
-/// The user whom a new token is for.
+/// The user that a new token is issued to.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The agency's key.
@@ -113,7 +113,7 @@ pub struct Subject<'a> {
 struct OwnClaims<'a> {
     #[serde(flatten)]
     claims: Claims,
-    /// Names this token, for whoever keeps a list of them.
+    /// The id of this token (RFC 7519, section 4.1.7).
     jti: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,

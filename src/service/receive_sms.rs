@@ -20,8 +20,8 @@ pub struct NotAText;
 /// Source: Twilio, "Twilio's request to your incoming message webhook".
 ///
 /// # Errors
-/// When the form is that of a delivery receipt, or MessageSid or To is missing. A sender whom the carrier does not name
-/// is stored as [`NO_ADDRESS`].
+/// When the form is that of a delivery receipt, or MessageSid or To is missing. A sender that the carrier does not
+/// identify is stored as [`NO_ADDRESS`].
 pub fn text_of(account: AccountId, form: Vec<(String, String)>) -> Result<InboundText, NotAText> {
     match kind_of(&form) {
         FormKind::Receipt => Err(NotAText),
