@@ -31,6 +31,7 @@ impl Document {
         limits::check_text(text)?;
         let parsed = parse_query(text).map_err(|error| Failure::parse(&error))?;
         limits::check(&parsed)?;
+        limits::check_literals(&parsed)?;
         let is_plain = direct::is_plain(&parsed);
         let selects_schema = introspection::selects_schema(&parsed);
         let conditions = selections(&parsed).flat_map(condition_variables).cloned().collect();

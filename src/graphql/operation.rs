@@ -13,6 +13,7 @@ use super::direct::IsPlain;
 use super::documents::Document;
 use super::errors::{Code, Failure, Result, code_of, label};
 use super::introspection;
+use super::limits::check_value;
 use super::loaders::Loaders;
 use super::queries::SnapshotCursor;
 use super::variables::coerce;
@@ -78,6 +79,7 @@ pub(super) fn prepare(state: &GraphqlState, asked: Asked) -> Result<Prepared> {
         return Err(Failure::new(Code::ValidationFailed, message));
     }
     let variables = coerce(operation, &document.conditions, asked.variables)?;
+    variables.values().try_for_each(check_value)?;
     state.costs.check(&document.parsed, operation, &variables)?;
     Ok(Prepared { kind, query, name: asked.operation_name, variables, document })
 }

@@ -15,9 +15,11 @@ use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use super::errors::{Code, Failure};
 
 mod cost;
+mod lists;
 mod text;
 
 pub use cost::Costs;
+pub(super) use lists::{check_literals, check_value};
 pub(super) use text::check_text;
 
 /// The longest request body, and the longest message on a socket.
@@ -56,6 +58,8 @@ pub const LIST_COST: usize = 20;
 pub const DEFAULT_PAGE: i32 = 25;
 /// How many rows a page has at most.
 pub const MAX_PAGE: i32 = 100;
+/// The most values in a list, wherever it stands in a request.
+pub const MAX_LIST: usize = 1_000;
 /// How long a search text may be.
 pub const MAX_SEARCH_CHARS: usize = 200;
 /// To how much threads are counted.

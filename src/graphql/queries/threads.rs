@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use async_graphql::{Context, ID, InputObject, Object, SelectionField};
 
 use crate::graphql::context::caller;
@@ -41,7 +43,14 @@ impl ThreadFilterInput {
             return Ok(None);
         }
         Ok(Some(ThreadFilter {
-            status: self.status.unwrap_or_default().into_iter().map(Into::into).collect(),
+            status: self
+                .status
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
             assigned_to_me: self.assigned_to_me,
             number: number.flatten(),
             contact: contact.flatten(),

@@ -107,3 +107,16 @@ async fn too_much_is_a_400_for_who_understands_it() {
         [ask(&app, JSON, &body).await.status.as_u16(), ask(&app, GRAPHQL_RESPONSE, &body).await.status.as_u16()];
     assert_eq!(statuses, [200, 400]);
 }
+
+#[tokio::test]
+async fn a_list_of_twenty_thousand_values_is_refused_and_a_long_one_is_not() {
+    let app = TestApp::start().await;
+    let query = "query($status: [ThreadStatus!]) { threads(filter: {status: $status}) { nodes { id } } }";
+    let ask = async |count: usize| {
+        let status = vec!["CLAIMED"; count];
+        app.graphql(&app.token("acme", "ana"), query, json!({"status": status})).await
+    };
+    assert_eq!(ask(20_000).await["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
+    let long = ask(1_000).await;
+    assert_eq!(long, json!({"data": {"threads": {"nodes": []}}}));
+}
