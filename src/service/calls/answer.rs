@@ -1,6 +1,7 @@
 //! Answers a caller from memory; the step is written behind the answer.
 
 use super::{CallKey, LegNews, Progress, Reached};
+use crate::domain::call::is_known_caller;
 use crate::domain::ivr::{Course, Happened, LegPlan, Plan, plan, screen};
 use crate::domain::{CallStage, CallerIdVerification, LegState, UserId};
 use crate::service::Services;
@@ -28,8 +29,10 @@ pub async fn keyed(services: &Services, reached: &Reached, key: CallKey, course:
 }
 
 fn entered<'a>(services: &Services, key: &CallKey, digits: &'a str) -> Happened<'a> {
-    let now = services.clock.monotonic();
-    Happened::Keyed { digits, guesses: services.calls.guesses.are_too_many(key.agency, &key.from, now) }
+    let (now, guesses) = (services.clock.monotonic(), &services.calls.guesses);
+    // Callers who hide their number are not one caller.
+    let guesses = is_known_caller(&key.from) && guesses.are_too_many(key.agency, &key.from, now);
+    Happened::Keyed { digits, guesses }
 }
 
 async fn step(
@@ -43,7 +46,7 @@ async fn step(
     let now = services.clock.now();
     let plan = plan(&reached.office_for(&key, now), course, happened, now.timestamp());
     let wrong = plan.next().is_some_and(|next| next.tries > course.tries);
-    if wrong {
+    if wrong && is_known_caller(&key.from) {
         services.calls.guesses.count(key.agency, &key.from, services.clock.monotonic());
     }
     services.calls.log.note(key, Progress { wrong, verification, ..Progress::of(&plan, reached) }).await;

@@ -83,6 +83,21 @@ async fn three_wrong_extensions_then_the_main_line_and_guessers_at_once() {
     assert_eq!(call("CA4").await, 3);
 }
 
+/// Callers who hide their number are many people: the wrong extensions of one do not count against the next.
+#[tokio::test]
+async fn hidden_callers_do_not_share_a_count_of_wrong_extensions() {
+    let app = TestApp::start_with_phones().await;
+    for n in 0..4 {
+        let sid = format!("CA{n}");
+        let mut document = app.document(INBOUND, &form(&sid, &[("From", "anonymous")])).await;
+        for digits in ["77", "78"] {
+            let keyed = form(&sid, &[("From", "anonymous"), ("Digits", digits)]);
+            document = app.document(&attribute(&document, "action"), &keyed).await;
+            assert!(document.contains("no such extension"), "call {n}: {document}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn who_is_away_inactive_unverified_or_without_calls_is_never_rung() {
     let app = TestApp::start_with_phones().await;
