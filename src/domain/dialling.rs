@@ -21,6 +21,9 @@ pub enum Undialled {
     /// It costs more than a call.
     #[error("premium numbers are not dialled")]
     Premium,
+    /// It is a personal, pager or universal access number: calls to it can cost as much as those to premium numbers.
+    #[error("personal, pager and universal access numbers are not dialled")]
+    Special,
     /// It is in a country that the agency does not allow.
     #[error("the agency does not allow calls to this country")]
     Country,
@@ -72,6 +75,7 @@ pub fn check_number(to: &str, own: &str, allowed: Option<&[String]>) -> Result<(
     }
     match number.number_type(&DATABASE) {
         Type::PremiumRate | Type::SharedCost => return Err(Undialled::Premium),
+        Type::PersonalNumber | Type::Pager | Type::Uan => return Err(Undialled::Special),
         _ => {}
     }
     let own = country_of(own);
@@ -115,6 +119,12 @@ mod tests {
         assert_eq!(check_number("+14165550123", own, Some(&allowed)), Ok(()));
         assert_eq!(check_number("+13035560001", own, Some(&allowed)), Err(Undialled::Country));
         assert_eq!(check_number("+499001234567", own, Some(&allowed)), Err(Undialled::Premium));
+        let british = ["GB".to_owned()];
+        assert_eq!(check_number("+442071838750", own, Some(&british)), Ok(()));
+        // Personal (70), pager (76) and universal access (55) numbers.
+        for to in ["+447012345678", "+447640123456", "+445512345678"] {
+            assert_eq!(check_number(to, own, Some(&british)), Err(Undialled::Special), "{to}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use partyline::store::Database;
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
-use crate::support::directory::{ACCOUNT, DESK, TOKEN};
+use crate::support::directory::{ACCOUNT, DESK, OTHER, SISTER, TOKEN};
 use crate::support::{TestApp, Text};
 
 /// A file with this content of acme.
@@ -105,8 +105,10 @@ async fn numbers_of_ranges_that_no_metadata_knows_are_stored() {
     let app = TestApp::start().await;
     let numbers = ["+61483913619", "+17375550123", "+19485550123", "+13705550123"];
     for (n, number) in numbers.iter().enumerate() {
+        // A user's own phone is not the agency's number.
+        let phone = format!("{}4", &number[..number.len() - 1]);
         let content = format!(
-            "users: [{{key: user{n}, name: User, phone: '{number}'}}], contacts: [{{phone: '{number}'}}], \
+            "users: [{{key: user{n}, name: User, phone: '{phone}'}}], contacts: [{{phone: '{number}'}}], \
              twilio: {{accountSid: {ACCOUNT}, authToken: {TOKEN}}}, phoneNumbers: [{{number: '{number}'}}]"
         );
         app.apply(&acme(&content)).await;
@@ -236,5 +238,17 @@ async fn no_error_repeats_a_secret() {
         let shown = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         assert_eq!(problems[0].path, path, "{content}: {shown}");
         assert!(!shown.contains("123456789"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_users_phone_is_never_a_number_of_an_agency_on_this_server() {
+    let app = TestApp::start().await;
+    for number in [DESK, SISTER, OTHER] {
+        let problems =
+            app.try_apply(&format!("agencies: [{{key: acme, users: [{{key: ben, phone: '{number}'}}]}}]")).await;
+        let problems: Vec<String> = problems.unwrap_err().iter().map(ToString::to_string).collect();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with("agencies[0].users[0].phone"), "{problems:?}");
     }
 }

@@ -80,7 +80,7 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
         found.name(user.name.as_deref(), &format!("{path}.name"));
         // Wherever it is; but no phone that may ring costs a premium.
         let ring = user.phone.as_deref().map(|phone| check_number(phone, phone, None));
-        if let Some(Err(error @ (Undialled::Premium | Undialled::Emergency))) = ring {
+        if let Some(Err(error @ (Undialled::Premium | Undialled::Special | Undialled::Emergency))) = ring {
             found.add(format!("{path}.phone"), error.to_string());
         }
     }

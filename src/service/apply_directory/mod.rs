@@ -184,6 +184,7 @@ impl Apply {
         };
         users::apply(&mut context, &entry.users, &directory).await?;
         numbers::apply(&mut context, &entry.phone_numbers, &directory).await?;
+        users::check_phones(&mut context, &entry.users).await?;
         numbers::apply_extensions(&mut context, &entry.extensions, &directory).await?;
         contacts::apply(&mut context, &entry.contacts, phones::country(entry, Some(&directory))).await?;
         settle_agency(&mut context, entry, row).await?;

@@ -1,5 +1,7 @@
 //! The users of a directory file.
 
+use std::collections::BTreeSet;
+
 use sea_orm::DbErr;
 
 use super::Context;
@@ -8,6 +10,7 @@ use crate::domain::{Availability, Role, UserId};
 use crate::entity::user;
 use crate::service::thread_act::unassign_held;
 use crate::store::Directory;
+use crate::store::accounts::accounts_of_numbers;
 use crate::store::directory_writes::{add, save};
 
 pub(super) async fn apply(
@@ -51,6 +54,19 @@ pub(super) async fn apply(
         context.changed(&id.to_string(), before.is_none())?;
         if deactivated {
             unassign_held(context.tx, context.agency, id, None, None).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses phones that are numbers of an agency on this server: a call that rings one would come back to the server.
+pub(super) async fn check_phones(context: &mut Context<'_, '_>, entries: &[UserEntry]) -> Result<(), DbErr> {
+    let phones: BTreeSet<&str> = entries.iter().filter_map(|entry| entry.phone.as_deref()).collect();
+    let shared = accounts_of_numbers(context.tx.conn, &phones).await?;
+    for (at, entry) in entries.iter().enumerate() {
+        if entry.phone.as_ref().is_some_and(|phone| shared.contains_key(phone)) {
+            let what = "this number is shared by an agency on this server; name the user's own phone";
+            context.problem(&format!("users[{at}].phone"), what);
         }
     }
     Ok(())
