@@ -15,6 +15,7 @@ mod m20261128_000009_leg_caller_id;
 mod m20261128_000010_voicemails_of_calls;
 mod m20261128_000011_contact_search;
 mod m20261128_000012_token_generation;
+mod m20261128_000013_verification_texts;
 
 /// Runs the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000010_voicemails_of_calls::Migration),
             Box::new(m20261128_000011_contact_search::Migration),
             Box::new(m20261128_000012_token_generation::Migration),
+            Box::new(m20261128_000013_verification_texts::Migration),
         ]
     }
 }

@@ -29,4 +29,5 @@ pub mod sending_pace;
 pub mod thread;
 pub mod user;
 mod values;
+pub mod verification_text;
 pub mod voicemail;

@@ -13,18 +13,22 @@ use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::Attempted;
 use crate::domain::dialling::check_number;
 use crate::domain::opt_out::{Wishes, gate};
+use crate::domain::pace::Pace;
 use crate::domain::{AgencyId, Purpose, TwilioRequest, UserId};
-use crate::entity::{phone_number, phone_verification, user};
+use crate::entity::{phone_number, phone_verification, user, verification_text};
 use crate::ports::twilio_rest::OutboundText;
-use crate::store::contacts;
 use crate::store::directory_writes::save;
-use crate::store::phone_verifications::{find, forget, keep};
+use crate::store::outbox::{pace_spent, spend_pace};
+use crate::store::phone_verifications::{find, forget, keep, record_text, texts_since};
 use crate::store::writer::{Tx, Unit};
+use crate::store::{contacts, threads};
 
 /// How long a code is good.
 const GOOD_FOR: TimeDelta = TimeDelta::minutes(10);
-/// How many codes are texted for one user in [`WINDOW`].
-const MOST_SENT: i32 = 5;
+/// How many codes are texted in [`WINDOW`]: for one user, to one phone, and for all users of an agency.
+const MOST_PER_USER: usize = 5;
+const MOST_PER_PHONE: usize = 5;
+const MOST_PER_AGENCY: usize = 50;
 const WINDOW: TimeDelta = TimeDelta::hours(1);
 /// How many wrong codes are taken before a new one is needed.
 const MOST_WRONG: i32 = 5;
@@ -121,30 +125,61 @@ impl Unit for Begin {
         }
         // Whoever does not want the agency's texts gets none, whatever it is for.
         if let Some(contact) = contacts::by_phone(tx.conn, self.agency, &self.phone).await? {
-            let wishes = Wishes { opted_out: contact.opted_out_at.is_some(), blocked: false };
+            let threads = threads::of_contact(tx.conn, self.agency, contact.id).await?;
+            let from_number = threads.iter().find(|thread| thread.phone_number_id == number.id);
+            let blocked = from_number.is_some_and(|thread| thread.blocked_at.is_some());
+            let wishes = Wishes { opted_out: contact.opted_out_at.is_some(), blocked };
             if gate(Purpose::Conversation, wishes).is_err() {
-                let message = "This phone does not want the agency's texts; it can text START.";
+                let message = "This phone does not accept the agency's texts. Text START from it, then try again.";
                 return Ok(Err(Refusal::new(RefusalCode::OptedOut, message).at("phone")));
             }
         }
-        let before = find(tx.conn, self.agency, self.user).await?;
-        let recent = before.filter(|row| row.first_sent_at > tx.now - WINDOW);
-        if recent.as_ref().is_some_and(|row| row.sent >= MOST_SENT) {
-            let message = format!("No more than {MOST_SENT} codes are texted in an hour.");
-            return Ok(Err(Refusal::new(RefusalCode::LimitExceeded, message)));
+        let recent = texts_since(tx.conn, self.agency, tx.now - WINDOW).await?;
+        if let Some(refusal) = self.exceeded(&recent) {
+            return Ok(Err(refusal));
         }
+        let text = verification_text::Model {
+            agency_id: self.agency,
+            id: tx.new_id(),
+            user_id: self.user,
+            phone: self.phone.clone(),
+            sent_at: tx.now,
+        };
+        record_text(tx.conn, text).await?;
+        // The code does not wait its turn, but the texts behind it do.
+        let spent = pace_spent(tx.conn, self.agency, number.id).await?.unwrap_or(tx.now);
+        let pace = Pace { per_second: number.texts_per_second, burst: number.texts_burst };
+        spend_pace(tx.conn, self.agency, number.id, pace.spend(spent, tx.now, 1)).await?;
         let row = phone_verification::Model {
             agency_id: self.agency,
             user_id: self.user,
             phone: self.phone.clone(),
             code_digest: digest(self.agency, self.user, &self.phone, &self.code),
             wrong_codes: 0,
-            sent: recent.as_ref().map_or(1, |row| row.sent + 1),
-            first_sent_at: recent.as_ref().map_or(tx.now, |row| row.first_sent_at),
+            sent: 1,
+            first_sent_at: tx.now,
             expires_at: tx.now + GOOD_FOR,
         };
         keep(tx.conn, row).await?;
         Ok(Ok(phone_number::Model::clone(number)))
+    }
+}
+
+impl Begin {
+    /// The limit that one more code would exceed, given the codes that were texted in the last [`WINDOW`].
+    fn exceeded(&self, recent: &[verification_text::Model]) -> Option<Refusal> {
+        let count =
+            |counts: &dyn Fn(&verification_text::Model) -> bool| recent.iter().filter(|text| counts(text)).count();
+        let message = if count(&|text| text.user_id == self.user) >= MOST_PER_USER {
+            format!("You can request at most {MOST_PER_USER} codes in an hour. Try again later.")
+        } else if count(&|text| text.phone == self.phone) >= MOST_PER_PHONE {
+            format!("At most {MOST_PER_PHONE} codes are texted to one phone in an hour. Try again later.")
+        } else if recent.len() >= MOST_PER_AGENCY {
+            format!("Your agency can request at most {MOST_PER_AGENCY} codes in an hour. Try again later.")
+        } else {
+            return None;
+        };
+        Some(Refusal::new(RefusalCode::LimitExceeded, message).at("phone"))
     }
 }
 
@@ -168,7 +203,7 @@ impl Unit for Confirm {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
         let directory = tx.directory(self.agency).await?;
-        let wrong = || Ok(Err(Refusal::invalid("This is not the code, or it is good no more.", "code")));
+        let wrong = || Ok(Err(Refusal::invalid("The code is wrong or has expired. Request a new one.", "code")));
         let Some(before) = directory.active_user(self.user) else { return wrong() };
         let Some(mut row) = find(tx.conn, self.agency, self.user).await? else { return wrong() };
         if row.expires_at <= tx.now || row.wrong_codes >= MOST_WRONG {

@@ -16,7 +16,11 @@ const CONFIRM: &str = "mutation($code: String!) { confirmPhoneVerification(input
     user { phone phoneVerified } userErrors { code path } } }";
 
 async fn ask(app: &TestApp, query: &str, variables: Value) -> Value {
-    let mut answer = app.graphql(&app.token("acme", "ben"), query, variables).await;
+    ask_as(app, "ben", query, variables).await
+}
+
+async fn ask_as(app: &TestApp, user: &str, query: &str, variables: Value) -> Value {
+    let mut answer = app.graphql(&app.token("acme", user), query, variables).await;
     assert!(answer.get("errors").is_none(), "{answer}");
     let data = answer["data"].as_object_mut().unwrap();
     data.values_mut().next().unwrap().take()
@@ -82,4 +86,41 @@ async fn phones_that_are_never_dialled_are_not_verified() {
     app.receive(Text::new("SM1").from(NEW).body("STOP")).await;
     assert_eq!(ask(&app, BEGIN, json!({"phone": NEW})).await["userErrors"][0]["code"], "OPTED_OUT");
     assert!(carrier.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn codes_are_counted_per_user_and_per_phone_and_a_confirmation_does_not_begin_anew() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    let begin = async |user: &str, phone: &str| {
+        let payload = ask_as(&app, user, BEGIN, json!({"phone": phone})).await;
+        payload["userErrors"][0]["code"].as_str().map(str::to_owned)
+    };
+    let limit = Some("LIMIT_EXCEEDED".to_owned());
+    for n in 0..5 {
+        assert_eq!(begin("ben", NEW).await, None, "code {n}");
+        let code = carrier.ledger().pop().unwrap().body.split(' ').next().unwrap().to_owned();
+        assert_eq!(ask(&app, CONFIRM, json!({"code": code})).await["userErrors"], json!([]));
+    }
+    assert_eq!(begin("ben", NEW).await, limit, "for this user");
+    assert_eq!(begin("ben", "+13035550198").await, limit, "for this user, whatever the phone");
+    assert_eq!(begin("chloe", NEW).await, limit, "to this phone, whoever asks");
+    assert_eq!(begin("chloe", "+13035550198").await, None);
+    app.clock.advance(Duration::from_secs(3600));
+    assert_eq!(begin("chloe", NEW).await, None);
+}
+
+#[tokio::test]
+async fn a_phone_that_the_carrier_blocks_is_not_texted_a_code() {
+    let carrier = carrier();
+    let app = start(&carrier).await;
+    app.receive(Text::new("SM1").from(NEW).body("hello")).await;
+    let thread = json!(app.thread_of("SM1").await.id.to_string());
+    app.reply(&app.token("acme", "ben"), &thread, "hi", json!({})).await;
+    let message = app.outbound().await.pop().unwrap();
+    let sid = message.provider_sid.as_deref().unwrap_or("SMx");
+    let blocked = [("MessageSid", sid), ("MessageStatus", "failed"), ("ErrorCode", "21610")];
+    let named = format!("?agency={}&message={}", message.agency_id, message.id);
+    assert_eq!(app.receipt(&named, &blocked).await, reqwest::StatusCode::OK);
+    assert_eq!(ask(&app, BEGIN, json!({"phone": NEW})).await["userErrors"][0]["code"], "OPTED_OUT");
 }
