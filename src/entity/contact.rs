@@ -36,7 +36,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    /// A contact of whom nothing is known yet but their address.
+    /// A contact that is known only by its address so far.
     pub fn begin(agency_id: AgencyId, id: ContactId, phone: impl Into<String>, now: DateTime<Utc>) -> Self {
         Self {
             agency_id,

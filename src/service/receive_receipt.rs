@@ -67,7 +67,7 @@ pub async fn receive_receipt(services: &Services, receipt: Receipt) -> Result<bo
     Ok(services.writer.run(agency, Receive { message, receipt }).await?)
 }
 
-/// Quarantines a receipt that arrived at the webhook for inbound texts and matches no text of ours, so that an operator
+/// Quarantines a receipt that arrived at the webhook for inbound texts and matches none of our texts, so that an operator
 /// notices the misconfigured URL. Nobody is alerted, and the receipt never becomes a message.
 ///
 /// # Errors

@@ -137,7 +137,7 @@ impl Call {
     }
 
     /// Why the carrier refused an outbound call that a user started: the carrier's code (twilio.com/docs/api/errors), or
-    /// one of ours in words. Null if the carrier accepted the call.
+    /// a word of Partyline such as UNREACHABLE. Null if the carrier accepted the call.
     async fn error_code(&self) -> Option<&str> {
         self.model.error_code.as_deref()
     }

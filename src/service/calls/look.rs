@@ -1,5 +1,5 @@
 //! Asks the carrier about calls whose webhooks did not arrive: a number's status callback may not be set at Twilio, or the
-//! server was down. No call rings for ever, and no voicemail is lost.
+//! server was down. Every call ends, and no voicemail is lost.
 
 use chrono::TimeDelta;
 use futures_util::stream::{self, StreamExt as _};

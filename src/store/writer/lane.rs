@@ -1,4 +1,4 @@
-//! One lane: takes what waits, has it written, answers. Halves a batch that a bad text spoils. While the database is
+//! One lane: takes the queued work, writes it in batches and answers. Halves a batch that one bad text spoils. While the database is
 //! away, it tries again what webhooks wait for and answers everything else at once.
 
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) struct Batch {
 impl Batch {
     fn of(jobs: impl Iterator<Item = Job>) -> Self {
         let mut batch = Self::default();
-        // Whoever has stopped waiting will ask again; doing it now would only hold up others.
+        // A caller that has stopped waiting will ask again; its work would only delay the rest.
         for job in jobs.filter(|job| !job.is_abandoned()) {
             match job {
                 Job::Inbound(job) => batch.inbound.push(*job),
