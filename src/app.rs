@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::admission::Admission;
 use crate::config::{Authentication, EventBus, SecretKey, Settings};
 use crate::events::{Bus, Feeds};
 use crate::graphql::{self, GraphqlState, Live};
@@ -50,6 +51,7 @@ pub struct App {
     /// Opens and seals stored secrets.
     pub sealer: Arc<Sealer>,
     settings: Settings,
+    admission: Arc<Admission>,
     metrics: Arc<Metrics>,
     lanes: Vec<JoinHandle<()>>,
     bus: Option<Arc<Bus>>,
@@ -73,7 +75,7 @@ impl App {
         let Ports { clock, ids } = ports;
         let database = Database::open(&settings.database_url).await?;
         let directories = Arc::new(DirectoryCache::new(database.reader.clone(), clock.clone()));
-        let feeds = Arc::new(Feeds::new(database.reader.clone(), directories.clone()));
+        let feeds = Arc::new(Feeds::new(database.request_reader.clone(), directories.clone()));
         let bus = match settings.events {
             EventBus::Local => None,
             EventBus::Postgres => Some(Arc::new(Bus::new(database.clone(), feeds.clone(), clock.clone()))),
@@ -121,6 +123,7 @@ impl App {
             status_url: format!("{}{}", settings.public_url, twilio::VOICE_STATUS_PATH),
         };
         let accounts = Accounts::new(database.reader.clone(), sealer.clone(), clock.clone());
+        accounts.load().await.context("the Twilio accounts cannot be read")?;
         let services = Arc::new(Services {
             database,
             writer,
@@ -139,7 +142,8 @@ impl App {
         let (issuer, audience) = (issuer.as_deref(), audience.as_deref());
         let trust = Trust { secret: secret.as_ref(), issuer_keys, issuer, audience };
         let authenticator = Arc::new(Authenticator::new(trust));
-        Ok(Self { services, authenticator, sealer, settings, metrics: Arc::default(), lanes, bus })
+        let admission = Admission::new(&settings.limits, services.clock.clone());
+        Ok(Self { services, authenticator, sealer, settings, admission, metrics: Arc::default(), lanes, bus })
     }
 
     /// Begins to wake other instances and to be woken by them, until the tasks are aborted.
@@ -159,7 +163,8 @@ impl App {
             documents: graphql::Documents::default(),
             costs: graphql::limits::Costs::of_schema(),
             introspection: self.settings.introspection.unwrap_or(extras.introspection),
-            live: Live::new(schema.clone()),
+            admission: self.admission.clone(),
+            live: Live::new(schema.clone(), self.admission.clone()),
             schema,
             allowed_origins: self.settings.allowed_origins.clone(),
             graphiql: extras.graphiql,
@@ -197,6 +202,7 @@ impl App {
         RestState {
             services: self.services.clone(),
             authenticator: self.authenticator.clone(),
+            admission: self.admission.clone(),
             metrics: self.metrics.clone(),
             drain,
         }
@@ -246,5 +252,6 @@ pub async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
     Migrator::up(&conn, None).await.context("the schema could not be brought up to date")?;
     conn.close().await?;
     database.reader.close().await?;
+    database.request_reader.close().await?;
     Ok(())
 }

@@ -8,6 +8,7 @@
 //! | [`entity`] | SeaORM models, one per table |
 //! | [`store`] | every query, and the one way to write |
 //! | [`ports`] | time, names, randomness, Twilio's API |
+//! | [`admission`] | what one user, agency or address may ask at a time |
 //! | [`events`] | each agency's log, followed live |
 //! | [`service`] | one use case per file |
 //! | [`graphql`] | the API, and its WebSocket |
@@ -20,10 +21,11 @@
 //! # The dependency rule
 //!
 //! `graphql | twilio | rest | worker → service → store, domain, ports, events`;
-//! `events → store`; `store → entity, domain, ports`; `entity, ports → domain`; `domain` knows no framework;
+//! `graphql | rest → admission → domain, ports`; `events → store`; `store → entity, domain, ports`; `entity, ports → domain`; `domain` knows no framework;
 //! `simulator → ports`.
 //! Transports never query; loaders call `store`. `tests/it/house.rs` reads the `use` lines.
 
+pub mod admission;
 pub mod app;
 pub mod config;
 pub mod domain;

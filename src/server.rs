@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
+use tower_http::add_extension::AddExtension;
 
 use self::keep_alive::Limits;
 use crate::ports::Clock;
@@ -60,9 +62,9 @@ pub async fn serve(
     let connections = watch::Sender::new(());
     tokio::pin!(stopped);
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     clock.sleep(BREATHER).await;
@@ -73,7 +75,7 @@ pub async fn serve(
         };
         // A lost optimisation, no more.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let service = TowerToHyperService::new(AddExtension::new(router.clone(), ConnectInfo(peer)));
         let (stream, timer) = keep_alive::watch(stream, clock.clone(), limits);
         let mut http = http1::Builder::new();
         // hyper starts the timer only if it has a timeout, which the timer then replaces by its own.

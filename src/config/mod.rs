@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
+use crate::admission::Limits;
 use crate::store::sqlite_file;
 
 mod authentication;
 mod duration;
 mod events;
+mod limits;
 mod secrets;
 
 pub use authentication::Authentication;
@@ -37,7 +39,7 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
 }
 
 /// All settings there are.
-pub const SETTINGS: [Setting; 23] = [
+pub const SETTINGS: [Setting; 29] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "sqlite:, postgres: or mysql: (MariaDB)"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "where to listen"),
     setting("PARTYLINE_KEEP_ALIVE", "75s", "how long a connection may be idle; longer than the proxy keeps it"),
@@ -74,6 +76,12 @@ pub const SETTINGS: [Setting; 23] = [
     setting("PARTYLINE_ALLOWED_ORIGINS", "the public URL", "origins of browsers, separated by commas"),
     setting("PARTYLINE_EVENTS", "auto", "how instances wake each other: auto, local, postgres"),
     setting("PARTYLINE_METRICS_LISTEN", "none: with the rest", "an address of its own for /metrics"),
+    setting("PARTYLINE_USER_RATE", "1000", "API requests per second of one user; ten seconds' worth may come at once"),
+    setting("PARTYLINE_AGENCY_RATE", "10000", "API requests per second of all users of one agency"),
+    setting("PARTYLINE_ADDRESS_RATE", "10", "API requests per second without a valid token from one address"),
+    setting("PARTYLINE_TRUSTED_PROXIES", "127.0.0.0/8,::1", "proxies whose X-Forwarded-For header names the client"),
+    setting("PARTYLINE_SOCKETS", "16384", "open WebSockets in all"),
+    setting("PARTYLINE_USER_SOCKETS", "512", "open WebSockets of one user"),
     setting("PARTYLINE_LOG", "info", "a tracing filter"),
     setting("PARTYLINE_LOG_FORMAT", "text", "text or json"),
     setting("PARTYLINE_CONFIG", "none", "a TOML file with these names nested"),
@@ -141,6 +149,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// How instances wake each other.
     pub events: EventBus,
+    /// What one user, agency or address may ask at a time.
+    pub limits: Limits,
     /// Where `/metrics` is served; `None` is at [`listen`](Self::listen), beside the other routes.
     pub metrics_listen: Option<SocketAddr>,
 }
@@ -306,6 +316,7 @@ impl Settings {
             introspection,
             allowed_origins,
             events: EventBus::read(source, &database_url)?,
+            limits: limits::read(source)?,
             metrics_listen,
             public_url,
             database_url,
@@ -430,6 +441,12 @@ mod tests {
             ("PARTYLINE_JWT_SECRET", "canary"),
             ("PARTYLINE_SECRET_KEY_PREVIOUS", "canary"),
             ("PARTYLINE_METRICS_LISTEN", "canary"),
+            ("PARTYLINE_USER_RATE", "canary"),
+            ("PARTYLINE_AGENCY_RATE", "0"),
+            ("PARTYLINE_ADDRESS_RATE", "-1"),
+            ("PARTYLINE_TRUSTED_PROXIES", "canary"),
+            ("PARTYLINE_SOCKETS", "0"),
+            ("PARTYLINE_USER_SOCKETS", "canary"),
             ("TWILIO_API_BASE", "http://canary.example"),
             ("TWILIO_API_BASE", "http://10.0.0.7:8090"),
             ("TWILIO_MESSAGING_BASE", "http://canary.example"),

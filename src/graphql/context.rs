@@ -9,7 +9,7 @@ use async_graphql::Context;
 
 use super::errors::{Code, Failure, Result};
 use super::loaders::Loaders;
-use crate::domain::UserId;
+use crate::domain::{AgencyId, UserId};
 use crate::service::authenticate::Identity;
 use crate::service::{Fault, Services, Viewer, WhoAsked};
 
@@ -41,6 +41,11 @@ impl Caller {
     /// The user who asks. For the transport: what is shown never looks here.
     pub(super) fn user(&self) -> UserId {
         self.identity.user
+    }
+
+    /// The agency of the user who asks. For the transport as well.
+    pub(super) fn agency(&self) -> AgencyId {
+        self.identity.agency
     }
 
     /// The same, whom an answer cannot come to depend on unnoticed.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use async_graphql::{ErrorExtensionValues, Pos, ServerError, Value};
 
 use super::limits::{MAX_ERRORS, MAX_MESSAGE_CHARS};
+use crate::admission::Limited;
 use crate::domain::cursor::Cursor;
 
 /// What `extensions.code` says of an error.
@@ -36,8 +37,10 @@ pub enum Code {
     CursorExpired,
     /// The subscription fell behind; `extensions.cursor` is where to go on from.
     Resume,
-    /// Too much at a time.
+    /// A limit of the user, the agency or the address is reached; `extensions.retryAfterSeconds` says when to try again.
     RateLimited,
+    /// The request took longer than its deadline.
+    Timeout,
     /// Something failed here; `extensions.requestId` names the line in the log.
     Internal,
 }
@@ -57,6 +60,7 @@ impl Code {
             Self::CursorExpired => "CURSOR_EXPIRED",
             Self::Resume => "RESUME",
             Self::RateLimited => "RATE_LIMITED",
+            Self::Timeout => "TIMEOUT",
             Self::Internal => "INTERNAL",
         }
     }
@@ -70,7 +74,7 @@ pub struct Failure {
     message: Arc<str>,
     position: Option<Pos>,
     /// A further entry of `extensions`.
-    detail: Option<(&'static str, Arc<str>)>,
+    detail: Option<(&'static str, Value)>,
 }
 
 /// What a resolver answers.
@@ -94,20 +98,34 @@ impl Failure {
 
     /// Something failed and has been logged under this id.
     pub(super) fn internal(request_id: &Arc<str>) -> Self {
-        let detail = Some(("requestId", Arc::clone(request_id)));
+        let detail = Some(("requestId", Value::from(&**request_id)));
         Self { detail, ..Self::new(Code::Internal, "internal error") }
     }
 
     /// The subscription is too far behind.
     pub(super) fn resume(cursor: Cursor) -> Self {
-        let detail = Some(("cursor", Arc::from(cursor.to_string())));
+        let detail = Some(("cursor", Value::from(cursor.to_string())));
         Self { detail, ..Self::new(Code::Resume, "The subscription fell behind. Subscribe again after this cursor.") }
+    }
+
+    /// A limit is reached.
+    pub(super) fn limited(limited: &Limited) -> Self {
+        let detail = Some(("retryAfterSeconds", Value::from(limited.retry_after_seconds())));
+        Self { detail, ..Self::new(Code::RateLimited, limited.message()) }
     }
 
     /// The document could not be parsed.
     pub(super) fn parse(error: &async_graphql::parser::Error) -> Self {
         let mut positions = error.positions();
         Self { position: positions.next(), ..Self::new(Code::ParseFailed, "The document is no valid GraphQL.") }
+    }
+
+    /// When to try again, if a limit is reached.
+    pub(super) fn retry_after_seconds(&self) -> Option<u64> {
+        match &self.detail {
+            Some(("retryAfterSeconds", Value::Number(seconds))) => seconds.as_u64(),
+            _ => None,
+        }
     }
 
     /// Its code.
@@ -132,7 +150,7 @@ impl From<Failure> for async_graphql::Error {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", failure.code.as_str());
         if let Some((name, value)) = &failure.detail {
-            extensions.set(name, &**value);
+            extensions.set(name, value.clone());
         }
         Self { message: failure.message.to_string(), source: None, extensions: Some(extensions) }
     }

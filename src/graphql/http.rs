@@ -4,25 +4,28 @@
 //! a mutation without asking first (CORS); no batches, no uploads, no GET. Who does not authenticate
 //! is turned away before the body is read.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
 use async_graphql::http::GraphiQLSource;
 use async_graphql::parser::types::OperationType;
+use serde::Serialize;
 
 use super::GraphqlState;
 use super::context::{Caller, make_request_id};
 use super::errors::{Code, Failure};
 use super::limits::{BODY_WITHIN, MAX_BODY_BYTES};
 use super::operation::{Answer, Asked, Refused, execute, prepare};
+use super::reserved_body;
+use crate::admission::{Limited, Reservation};
 use crate::rest::body::{self, BodyError, Bounds, is_json};
-use crate::rest::caller::identity;
-use crate::service::authenticate::{AuthError, Identity};
+use crate::rest::caller::{Denied, client_address, identity};
+use crate::service::authenticate::Identity;
 
 /// The two media types of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,15 +41,28 @@ pub(super) async fn post(State(state): State<Arc<GraphqlState>>, request: Reques
     let media = Media::wanted(request.headers());
     match answer(&state, media, request).await {
         Ok(response) => response,
-        Err((status, failure)) => media.response(status, &Refused::from(failure)),
+        Err((status, failure)) => {
+            let retry_after = failure.retry_after_seconds().map(HeaderValue::from);
+            let mut response = media.response(status, &Refused::from(failure), None);
+            if let Some(seconds) = retry_after {
+                response.headers_mut().insert(RETRY_AFTER, seconds);
+            }
+            response
+        }
     }
 }
 
 type Turned = (StatusCode, Failure);
 
+fn limited(limited: Limited) -> Turned {
+    (StatusCode::TOO_MANY_REQUESTS, Failure::limited(&limited))
+}
+
 async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<Response, Turned> {
     let request_id = make_request_id(&state.services);
-    let identity = authenticate(state, request.headers(), &request_id).await?;
+    let client = client_address(&state.admission, request.extensions(), request.headers());
+    let identity = authenticate(state, request.headers(), client, &request_id).await?;
+    state.admission.request(identity.agency, identity.user).map_err(limited)?;
     if !is_json(request.headers()) {
         let failure = Failure::bad_input("The body must be application/json in UTF-8.");
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, failure));
@@ -54,28 +70,39 @@ async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<
     let asked = read(state, request).await?;
     let caller = Caller::new(Arc::clone(&state.services), identity, request_id);
     let refused = |failure: Failure| {
-        let internal = failure.code() == Code::Internal;
-        let bad = if internal { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
-        (if media == Media::Json { StatusCode::OK } else { bad }, failure)
+        let status = match (failure.code(), media) {
+            (Code::RateLimited, _) => StatusCode::TOO_MANY_REQUESTS,
+            (_, Media::Json) => StatusCode::OK,
+            (Code::Internal, Media::GraphqlResponse) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Code::Timeout, Media::GraphqlResponse) => StatusCode::SERVICE_UNAVAILABLE,
+            (_, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
+        };
+        (status, failure)
     };
     let prepared = prepare(state, asked).map_err(refused)?;
     if prepared.kind == OperationType::Subscription {
         return Err(refused(Failure::bad_input("Subscriptions are served at /graphql/ws.")));
     }
-    let answer = execute(&state.schema, &caller, prepared).await.map_err(refused)?;
+    let executed = execute(&state.schema, &state.admission, &caller, prepared).await;
+    let (answer, reservation) = executed.map_err(refused)?;
     let status = match answer {
         Answer::Refused(_) if media == Media::GraphqlResponse => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    Ok(media.response(status, &answer))
+    Ok(media.response(status, &answer, Some(reservation)))
 }
 
-async fn authenticate(state: &GraphqlState, headers: &HeaderMap, request_id: &Arc<str>) -> Result<Identity, Turned> {
-    let unauthenticated = || (StatusCode::UNAUTHORIZED, Failure::unauthenticated());
-    match identity(&state.services, &state.authenticator, headers).await {
+async fn authenticate(
+    state: &GraphqlState,
+    headers: &HeaderMap,
+    client: IpAddr,
+    request_id: &Arc<str>,
+) -> Result<Identity, Turned> {
+    match identity(&state.services, &state.authenticator, &state.admission, headers, client).await {
         Ok(identity) => Ok(identity),
-        Err(AuthError::Invalid) => Err(unauthenticated()),
-        Err(AuthError::Fault(fault)) => {
+        Err(Denied::Invalid) => Err((StatusCode::UNAUTHORIZED, Failure::unauthenticated())),
+        Err(Denied::Limited(reached)) => Err(limited(reached)),
+        Err(Denied::Fault(fault)) => {
             tracing::error!(%request_id, error = %fault, "a token could not be checked");
             Err((StatusCode::SERVICE_UNAVAILABLE, Failure::internal(request_id)))
         }
@@ -118,8 +145,8 @@ impl Media {
         best.0
     }
 
-    fn response(self, status: StatusCode, body: &impl serde::Serialize) -> Response {
-        let mut response = (status, Json(body)).into_response();
+    fn response(self, status: StatusCode, body: &impl Serialize, reservation: Option<Reservation>) -> Response {
+        let mut response = (status, reserved_body::json(body, reservation)).into_response();
         let media = match self {
             Self::Json => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",

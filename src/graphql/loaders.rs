@@ -13,13 +13,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use dataloader::BatchFn;
 use dataloader::cached::Loader;
+use sea_orm::DbErr;
 
 use super::context::Caller;
 use super::errors::{Failure, Result};
 use crate::domain::{CallId, ContactId, MessageId, ThreadId};
-use crate::entity::{call, call_leg, contact, media, message, thread, voicemail};
+use crate::entity::{activity, call, call_leg, contact, media, message, thread, voicemail};
 use crate::service::{Fault, Viewer};
 use crate::store;
+use crate::store::page::{Page, Window};
 
 /// Something that is read for many keys at once. A key that is not in the answer has the default
 /// value: nothing.
@@ -75,6 +77,12 @@ struct Set {
     calls: LoaderOf<Calls>,
     legs: LoaderOf<LegsOfCalls>,
     voicemails: LoaderOf<VoicemailsOfCalls>,
+    message_pages: LoaderOf<Pages<Messages>>,
+    message_counts: LoaderOf<Counts<Messages>>,
+    activity_pages: LoaderOf<Pages<Activity>>,
+    activity_counts: LoaderOf<Counts<Activity>>,
+    call_pages: LoaderOf<Pages<Calls>>,
+    call_counts: LoaderOf<Counts<Calls>>,
 }
 
 impl Set {
@@ -92,6 +100,12 @@ impl Set {
             calls: loader(caller),
             legs: loader(caller),
             voicemails: loader(caller),
+            message_pages: loader(caller),
+            message_counts: loader(caller),
+            activity_pages: loader(caller),
+            activity_counts: loader(caller),
+            call_pages: loader(caller),
+            call_counts: loader(caller),
         })
     }
 }
@@ -161,7 +175,46 @@ impl Loaders {
     pub async fn seen(&self, thread: ThreadId) -> Result<Option<i32>> {
         load(&self.caller, &self.set().seen, thread).await
     }
+
+    /// A part of the messages of a visible thread, oldest first.
+    pub async fn messages_of(&self, thread: ThreadId, window: Window) -> Result<PageOf<message::Model>> {
+        load(&self.caller, &self.set().message_pages, (thread, window)).await
+    }
+
+    /// A part of the history of a visible thread, oldest first.
+    pub async fn activity_of(&self, thread: ThreadId, window: Window) -> Result<PageOf<activity::Model>> {
+        load(&self.caller, &self.set().activity_pages, (thread, window)).await
+    }
+
+    /// A part of the calls of a thread that the viewer may see, newest first.
+    pub async fn calls_of(&self, thread: ThreadId, window: Window) -> Result<PageOf<call::Model>> {
+        load(&self.caller, &self.set().call_pages, (thread, window)).await
+    }
+
+    /// The number of items in one of the lists of a visible thread.
+    pub async fn count(&self, list: ThreadList, thread: ThreadId) -> Result<i64> {
+        let set = self.set();
+        match list {
+            ThreadList::Messages => load(&self.caller, &set.message_counts, thread).await,
+            ThreadList::Activity => load(&self.caller, &set.activity_counts, thread).await,
+            ThreadList::Calls => load(&self.caller, &set.call_counts, thread).await,
+        }
+    }
 }
+
+/// The lists that each thread has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThreadList {
+    /// Its messages.
+    Messages,
+    /// Its history.
+    Activity,
+    /// Its calls.
+    Calls,
+}
+
+/// A page of rows that several fields may show.
+pub type PageOf<M> = Page<Arc<M>>;
 
 type Found<S> = std::result::Result<HashMap<<S as Source>::Key, <S as Source>::Value>, Fault>;
 
@@ -172,7 +225,7 @@ impl Source for Threads {
     type Value = Option<Arc<thread::Model>>;
 
     async fn read(caller: &Caller, viewer: &Viewer, keys: &[ThreadId]) -> Found<Self> {
-        let rows = store::threads::visible_among(caller.services.reader(), &viewer.scope(), keys).await?;
+        let rows = store::threads::visible_among(caller.services.request_reader(), &viewer.scope(), keys).await?;
         Ok(rows.into_iter().map(|row| (row.id, Some(Arc::new(row)))).collect())
     }
 }
@@ -184,7 +237,7 @@ impl Source for Contacts {
     type Value = Option<Arc<contact::Model>>;
 
     async fn read(caller: &Caller, viewer: &Viewer, keys: &[ContactId]) -> Found<Self> {
-        let rows = store::contacts::by_ids(caller.services.reader(), viewer.agency(), keys).await?;
+        let rows = store::contacts::by_ids(caller.services.request_reader(), viewer.agency(), keys).await?;
         Ok(rows.into_iter().map(|row| (row.id, Some(Arc::new(row)))).collect())
     }
 }
@@ -196,7 +249,7 @@ impl Source for Messages {
     type Value = Option<Arc<message::Model>>;
 
     async fn read(caller: &Caller, viewer: &Viewer, keys: &[MessageId]) -> Found<Self> {
-        let rows = store::messages::by_ids(caller.services.reader(), viewer.agency(), keys).await?;
+        let rows = store::messages::by_ids(caller.services.request_reader(), viewer.agency(), keys).await?;
         Ok(rows.into_iter().map(|row| (row.id, Some(Arc::new(row)))).collect())
     }
 }
@@ -208,7 +261,7 @@ impl Source for MediaOfMessages {
     type Value = Vec<Arc<media::Model>>;
 
     async fn read(caller: &Caller, viewer: &Viewer, keys: &[MessageId]) -> Found<Self> {
-        let rows = store::messages::media_of(caller.services.reader(), viewer.agency(), keys).await?;
+        let rows = store::messages::media_of(caller.services.request_reader(), viewer.agency(), keys).await?;
         let mut found = HashMap::<_, Vec<_>>::new();
         for row in rows {
             found.entry(row.message_id).or_default().push(Arc::new(row));
@@ -224,7 +277,7 @@ impl Source for ThreadsOfContacts {
     type Value = Vec<Arc<thread::Model>>;
 
     async fn read(caller: &Caller, viewer: &Viewer, keys: &[ContactId]) -> Found<Self> {
-        let rows = store::threads::of_contacts(caller.services.reader(), &viewer.scope(), keys).await?;
+        let rows = store::threads::of_contacts(caller.services.request_reader(), &viewer.scope(), keys).await?;
         let mut found = HashMap::<_, Vec<_>>::new();
         for row in rows {
             found.entry(row.contact_id).or_default().push(Arc::new(row));
@@ -240,7 +293,7 @@ impl Source for SeenCounts {
     type Value = Option<i32>;
 
     async fn read(caller: &Caller, viewer: &Viewer, keys: &[ThreadId]) -> Found<Self> {
-        let conn = caller.services.reader();
+        let conn = caller.services.request_reader();
         let rows = store::threads::read_marks(conn, viewer.agency(), viewer.id(), keys).await?;
         Ok(rows.into_iter().map(|row| (row.thread_id, Some(row.seen_count))).collect())
     }
@@ -253,7 +306,7 @@ impl Source for Calls {
     type Value = Option<Arc<call::Model>>;
 
     async fn read(caller: &Caller, viewer: &Viewer, keys: &[CallId]) -> Found<Self> {
-        let rows = store::calls::visible_among(caller.services.reader(), &viewer.call_scope(), keys).await?;
+        let rows = store::calls::visible_among(caller.services.request_reader(), &viewer.call_scope(), keys).await?;
         Ok(rows.into_iter().map(|row| (row.id, Some(Arc::new(row)))).collect())
     }
 }
@@ -265,7 +318,7 @@ impl Source for LegsOfCalls {
     type Value = Vec<Arc<call_leg::Model>>;
 
     async fn read(caller: &Caller, viewer: &Viewer, keys: &[CallId]) -> Found<Self> {
-        let rows = store::calls::legs_of(caller.services.reader(), viewer.agency(), keys).await?;
+        let rows = store::calls::legs_of(caller.services.request_reader(), viewer.agency(), keys).await?;
         let mut found = HashMap::<_, Vec<_>>::new();
         for row in rows {
             found.entry(row.call_id).or_default().push(Arc::new(row));
@@ -281,11 +334,113 @@ impl Source for VoicemailsOfCalls {
     type Value = Vec<Arc<voicemail::Model>>;
 
     async fn read(caller: &Caller, viewer: &Viewer, keys: &[CallId]) -> Found<Self> {
-        let rows = store::calls::voicemails_of(caller.services.reader(), viewer.agency(), keys).await?;
+        let rows = store::calls::voicemails_of(caller.services.request_reader(), viewer.agency(), keys).await?;
         let mut found = HashMap::<_, Vec<_>>::new();
         for row in rows {
             found.entry(row.call_id).or_default().push(Arc::new(row));
         }
         Ok(found)
+    }
+}
+
+/// A list that each thread has, read for many threads in one statement.
+trait ListOfThread: Send + Sync + 'static {
+    type Row: Send + Sync + 'static;
+
+    fn pages(
+        caller: &Caller,
+        viewer: &Viewer,
+        parts: &[(ThreadId, Window)],
+    ) -> impl Future<Output = std::result::Result<Vec<Page<Self::Row>>, DbErr>> + Send;
+
+    fn counts(
+        caller: &Caller,
+        viewer: &Viewer,
+        threads: &[ThreadId],
+    ) -> impl Future<Output = std::result::Result<Vec<(ThreadId, i64)>, DbErr>> + Send;
+}
+
+struct Pages<L>(PhantomData<L>);
+
+impl<L: ListOfThread> Source for Pages<L> {
+    type Key = (ThreadId, Window);
+    type Value = PageOf<L::Row>;
+
+    async fn read(caller: &Caller, viewer: &Viewer, keys: &[(ThreadId, Window)]) -> Found<Self> {
+        let pages = L::pages(caller, viewer, keys).await?;
+        Ok(keys.iter().copied().zip(pages.into_iter().map(|page| page.map(Arc::new))).collect())
+    }
+}
+
+struct Counts<L>(PhantomData<L>);
+
+impl<L: ListOfThread> Source for Counts<L> {
+    type Key = ThreadId;
+    type Value = i64;
+
+    async fn read(caller: &Caller, viewer: &Viewer, keys: &[ThreadId]) -> Found<Self> {
+        Ok(L::counts(caller, viewer, keys).await?.into_iter().collect())
+    }
+}
+
+impl ListOfThread for Messages {
+    type Row = message::Model;
+
+    async fn pages(
+        caller: &Caller,
+        viewer: &Viewer,
+        parts: &[(ThreadId, Window)],
+    ) -> std::result::Result<Vec<Page<message::Model>>, DbErr> {
+        store::messages::pages(caller.services.request_reader(), viewer.agency(), parts).await
+    }
+
+    async fn counts(
+        caller: &Caller,
+        viewer: &Viewer,
+        threads: &[ThreadId],
+    ) -> std::result::Result<Vec<(ThreadId, i64)>, DbErr> {
+        store::messages::counts(caller.services.request_reader(), viewer.agency(), threads).await
+    }
+}
+
+struct Activity;
+
+impl ListOfThread for Activity {
+    type Row = activity::Model;
+
+    async fn pages(
+        caller: &Caller,
+        viewer: &Viewer,
+        parts: &[(ThreadId, Window)],
+    ) -> std::result::Result<Vec<Page<activity::Model>>, DbErr> {
+        store::threads::activity_pages(caller.services.request_reader(), viewer.agency(), parts).await
+    }
+
+    async fn counts(
+        caller: &Caller,
+        viewer: &Viewer,
+        threads: &[ThreadId],
+    ) -> std::result::Result<Vec<(ThreadId, i64)>, DbErr> {
+        store::threads::activity_counts(caller.services.request_reader(), viewer.agency(), threads).await
+    }
+}
+
+impl ListOfThread for Calls {
+    type Row = call::Model;
+
+    async fn pages(
+        caller: &Caller,
+        viewer: &Viewer,
+        parts: &[(ThreadId, Window)],
+    ) -> std::result::Result<Vec<Page<call::Model>>, DbErr> {
+        store::calls::pages(caller.services.request_reader(), &viewer.call_scope(), parts).await
+    }
+
+    async fn counts(
+        caller: &Caller,
+        viewer: &Viewer,
+        threads: &[ThreadId],
+    ) -> std::result::Result<Vec<(ThreadId, i64)>, DbErr> {
+        store::calls::counts(caller.services.request_reader(), &viewer.call_scope(), threads).await
     }
 }

@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::admission::Admission;
 use crate::service::Services;
 use crate::service::authenticate::Authenticator;
 
@@ -32,6 +33,7 @@ pub mod node;
 mod operation;
 pub mod pagination;
 pub mod queries;
+mod reserved_body;
 pub mod scalars;
 pub mod subscriptions;
 pub mod types;
@@ -51,6 +53,8 @@ pub struct GraphqlState {
     pub services: Arc<Services>,
     /// Who checks tokens.
     pub authenticator: Arc<Authenticator>,
+    /// Limits of users, agencies and addresses.
+    pub admission: Arc<Admission>,
     /// The schema.
     pub schema: Schema,
     /// What was asked for last.

@@ -97,7 +97,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn conn(&self) -> &DatabaseConnection {
-        self.caller.services.reader()
+        self.caller.services.request_reader()
     }
 
     fn read<T>(&self, read: std::result::Result<T, DbErr>) -> Result<T> {
@@ -126,7 +126,7 @@ impl Search<'_> {
         let Some(id) = id_of(id) else { return Ok(None) };
         let row = store::threads::activity_by_id(self.conn(), self.viewer.agency(), id).await;
         let Some(row) = self.read(row)? else { return Ok(None) };
-        Ok(self.thread(Some(row.thread_id)).await?.map(|_| ThreadActivity::new(self.viewer, row)))
+        Ok(self.thread(Some(row.thread_id)).await?.map(|_| ThreadActivity::new(self.viewer, Arc::new(row))))
     }
 
     async fn contact(&self, id: &str) -> Result<Option<Contact>> {

@@ -1,6 +1,7 @@
 //! A request from the outside, made ready to execute: what both transports share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
@@ -13,11 +14,13 @@ use super::direct::IsPlain;
 use super::documents::Document;
 use super::errors::{Code, Failure, Result, code_of, label};
 use super::introspection;
-use super::limits::check_value;
+use super::limits::{BYTES_PER_POINT, MUTATION_WITHIN, QUERY_WITHIN, check_value};
 use super::loaders::Loaders;
 use super::queries::SnapshotCursor;
 use super::variables::coerce;
 use super::{GraphqlState, Schema};
+use crate::admission::{Admission, Reservation};
+use crate::store::cancel_on_drop;
 
 type Object = serde_json::Map<String, serde_json::Value>;
 
@@ -60,6 +63,20 @@ pub(super) struct Prepared {
     pub(super) name: Option<String>,
     pub(super) variables: Variables,
     pub(super) document: Arc<Document>,
+    /// In points, see [`Costs`](super::limits::Costs).
+    pub(super) cost: usize,
+}
+
+impl Prepared {
+    /// The size of the document and the variables.
+    pub(super) fn bytes(&self) -> usize {
+        self.query.len() + serde_json::to_string(&self.variables).map_or(0, |variables| variables.len())
+    }
+
+    /// The expected size of an answer.
+    pub(super) fn expected_bytes(&self) -> usize {
+        self.cost.saturating_mul(BYTES_PER_POINT)
+    }
 }
 
 /// Parses and checks what is asked.
@@ -80,13 +97,48 @@ pub(super) fn prepare(state: &GraphqlState, asked: Asked) -> Result<Prepared> {
     }
     let variables = coerce(operation, &document.conditions, asked.variables)?;
     variables.values().try_for_each(check_value)?;
-    state.costs.check(&document.parsed, operation, &variables)?;
-    Ok(Prepared { kind, query, name: asked.operation_name, variables, document })
+    let cost = state.costs.check(&document.parsed, operation, &variables)?;
+    Ok(Prepared { kind, query, name: asked.operation_name, variables, document, cost })
 }
 
-/// Executes a query or a mutation.
-pub(super) async fn execute(schema: &Schema, caller: &Caller, prepared: Prepared) -> Result<Answer> {
-    let Prepared { kind, query, name, variables, document } = prepared;
+/// Executes a query or a mutation when it is the user's turn, within its deadline. The reservation is for the bytes of the
+/// answer, until they are sent.
+pub(super) async fn execute(
+    schema: &Schema,
+    admission: &Admission,
+    caller: &Caller,
+    prepared: Prepared,
+) -> Result<(Answer, Reservation)> {
+    let kind = prepared.kind;
+    let within = if kind == OperationType::Query { QUERY_WITHIN } else { MUTATION_WITHIN };
+    let executed = async {
+        let (agency, user) = (caller.agency(), caller.user());
+        let reservation = admission.reserve(user, prepared.expected_bytes()).await;
+        let turn = match kind {
+            OperationType::Query => admission.query(agency, user).await,
+            OperationType::Mutation | OperationType::Subscription => admission.mutation(agency, user).await,
+        };
+        let _turn = turn.map_err(|limited| Failure::limited(&limited))?;
+        Ok((execute_now(schema, caller, prepared).await?, reservation))
+    };
+    tokio::select! {
+        executed = cancel_on_drop(executed) => executed,
+        () = caller.services.clock.sleep(within) => Err(timeout(kind, within)),
+    }
+}
+
+fn timeout(kind: OperationType, within: Duration) -> Failure {
+    let advice = match kind {
+        OperationType::Query => "Request less at a time.",
+        OperationType::Mutation | OperationType::Subscription => {
+            "The change may have been made nevertheless: read before you repeat it."
+        }
+    };
+    Failure::new(Code::Timeout, format!("The request took longer than {} s. {advice}", within.as_secs()))
+}
+
+async fn execute_now(schema: &Schema, caller: &Caller, prepared: Prepared) -> Result<Answer> {
+    let Prepared { kind, query, name, variables, document, .. } = prepared;
     let caller = &caller.for_execution();
     let loaders = Loaders::new(caller);
     let mut request = Request::new(query).variables(variables).data(caller.clone()).data(loaders);

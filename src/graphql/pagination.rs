@@ -8,10 +8,12 @@ use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Object, ObjectType, TypeName};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use super::context::{Caller, caller};
+use super::context::{Caller, caller, loaders};
 use super::direct::{Direct, Inner, Rows};
 use super::errors::{Failure, Result};
 use super::limits::{DEFAULT_PAGE, MAX_PAGE};
+use super::loaders::ThreadList;
+use crate::domain::ThreadId;
 use crate::service::Fault;
 use crate::store::page::{Key, Page, Take, Window};
 
@@ -104,6 +106,8 @@ pub enum Total {
     Known(usize),
     /// To be counted, when somebody asks.
     Later(CountLater),
+    /// To be counted together with the same list of other threads, when somebody asks.
+    OfThread(ThreadList, ThreadId),
 }
 
 impl Total {
@@ -182,6 +186,7 @@ impl<N: Listed> Connection<N> {
                 let counted = count(caller.clone()).await;
                 i32::try_from(counted.map_err(|fault| caller.fault(fault))?)
             }
+            Total::OfThread(list, thread) => i32::try_from(loaders(ctx)?.count(*list, *thread).await?),
         };
         Ok(count.unwrap_or(i32::MAX))
     }

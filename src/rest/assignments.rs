@@ -168,7 +168,7 @@ pub(super) async fn list(
     agency: Named,
     request: Request,
 ) -> Result<Json<Assignments>, Refused> {
-    let caller = Caller::of(&state, request.headers()).await?;
+    let caller = Caller::of(&state, request.extensions(), request.headers()).await?;
     caller.in_agency(&agency)?;
     Ok(Json(Assignments::of(&caller.viewer)))
 }
@@ -189,7 +189,7 @@ pub(super) async fn change(
     request: Request,
 ) -> Result<Json<Assignments>, Refused> {
     let (parts, body) = request.into_parts();
-    let caller = Caller::of(&state, &parts.headers).await?;
+    let caller = Caller::of(&state, &parts.extensions, &parts.headers).await?;
     caller.in_agency(&agency)?;
     caller.as_admin()?;
     let input: ChangeAssignments = caller.sent(&parts.headers, body).await?;

@@ -1,20 +1,22 @@
 //! Who asks: the user of a bearer token, as they stand now.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::http::HeaderMap;
+use axum::extract::{ConnectInfo, Path};
 use axum::http::header::AUTHORIZATION;
+use axum::http::{Extensions, HeaderMap};
 use serde::de::DeserializeOwned;
 
 use super::RestState;
 use super::body::object;
 use super::error::Refused;
+use crate::admission::{Admission, Limited, Turn};
 use crate::service::authenticate::{AuthError, Authenticator, Identity};
-use crate::service::{Refusal, Services, Viewer};
+use crate::service::{Fault, Refusal, Services, Viewer};
 
 /// The token of `Bearer …` (RFC 6750).
 pub(crate) fn bearer(header: &str) -> Option<&str> {
@@ -23,16 +25,44 @@ pub(crate) fn bearer(header: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
+/// Why a request does not have a user.
+pub(crate) enum Denied {
+    /// It has no valid token.
+    Invalid,
+    /// It has no valid token, and too many such requests come from its address.
+    Limited(Limited),
+    /// Its token could not be checked.
+    Fault(Fault),
+}
+
 /// Whom the token of a request speaks for. It is read from its header alone: addresses and cookies
 /// end up where they should not.
 pub(crate) async fn identity(
     services: &Services,
     authenticator: &Authenticator,
+    admission: &Admission,
     headers: &HeaderMap,
-) -> Result<Identity, AuthError> {
+    client: IpAddr,
+) -> Result<Identity, Denied> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(bearer).ok_or(AuthError::Invalid)?;
-    authenticator.authenticate(services, token).await
+    let authenticated = match header.and_then(bearer) {
+        Some(token) => authenticator.authenticate(services, token).await,
+        None => Err(AuthError::Invalid),
+    };
+    authenticated.map_err(|error| match error {
+        AuthError::Fault(fault) => Denied::Fault(fault),
+        AuthError::Invalid => match admission.failed_authentication(client) {
+            Ok(()) => Denied::Invalid,
+            Err(limited) => Denied::Limited(limited),
+        },
+    })
+}
+
+/// The address of the client that sent a request.
+pub(crate) fn client_address(admission: &Admission, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    admission.client_address(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), forwarded)
 }
 
 /// A part of the address. One that is no text names nothing.
@@ -54,19 +84,25 @@ pub(super) struct Caller {
     pub(super) services: Arc<Services>,
     pub(super) viewer: Viewer,
     identity: Identity,
+    /// These routes read from memory and write, as mutations do.
+    _turn: Turn,
 }
 
 impl Caller {
-    /// The user whom a request's token speaks for.
-    pub(super) async fn of(state: &RestState, headers: &HeaderMap) -> Result<Self, Refused> {
-        let services = Arc::clone(&state.services);
-        let identity = match identity(&services, &state.authenticator, headers).await {
+    /// The user whom a request's token speaks for, once it is their turn.
+    pub(super) async fn of(state: &RestState, extensions: &Extensions, headers: &HeaderMap) -> Result<Self, Refused> {
+        let (services, admission) = (Arc::clone(&state.services), &state.admission);
+        let client = client_address(admission, extensions, headers);
+        let identity = match identity(&services, &state.authenticator, admission, headers, client).await {
             Ok(identity) => identity,
-            Err(AuthError::Invalid) => return Err(Refused::unauthenticated()),
-            Err(AuthError::Fault(fault)) => return Err(Refused::fault(&fault)),
+            Err(Denied::Invalid) => return Err(Refused::unauthenticated()),
+            Err(Denied::Limited(limited)) => return Err(limited.into()),
+            Err(Denied::Fault(fault)) => return Err(Refused::fault(&fault)),
         };
+        admission.request(identity.agency, identity.user)?;
+        let turn = admission.mutation(identity.agency, identity.user).await?;
         let viewer = viewer(&services, &identity).await?;
-        Ok(Self { services, viewer, identity })
+        Ok(Self { services, viewer, identity, _turn: turn })
     }
 
     /// Refuses every agency but the caller's own, by its key or its id, as if it did not exist.

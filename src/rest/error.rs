@@ -1,13 +1,14 @@
 //! Errors of these routes: `{"error": {"code", "message"}}`, each code with one status.
 
 use axum::Json;
-use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body::BodyError;
+use crate::admission::Limited;
 use crate::service::{Fault, Refusal, RefusalCode};
 use crate::store::writer::WriteError;
 
@@ -27,6 +28,7 @@ pub(super) enum ErrorCode {
     Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
+    RateLimited,
     Internal,
     Unavailable,
 }
@@ -43,6 +45,7 @@ impl ErrorCode {
             Self::Conflict => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -60,6 +63,7 @@ impl ErrorCode {
             Self::Conflict => "It clashes with what is there; nothing was changed.",
             Self::PayloadTooLarge => "The body is longer than 64 KiB.",
             Self::UnsupportedMediaType => "The body must be application/json in UTF-8.",
+            Self::RateLimited => "Too many requests: `Retry-After` says in how many seconds to try again.",
             Self::Internal => "Something failed here and has been logged.",
             Self::Unavailable => "The database does not answer, or too much is waiting: try again.",
         }
@@ -87,12 +91,14 @@ pub(super) struct ErrorDetail {
 pub(super) struct Refused {
     code: ErrorCode,
     message: String,
+    /// In seconds.
+    retry_after: Option<u64>,
 }
 
 impl Refused {
     /// An error in its usual words.
     pub(super) fn plain(code: ErrorCode) -> Self {
-        Self { code, message: code.description().to_owned() }
+        Self { code, message: code.description().to_owned(), retry_after: None }
     }
 
     pub(super) fn unauthenticated() -> Self {
@@ -104,13 +110,13 @@ impl Refused {
     }
 
     pub(super) fn invalid(message: &str) -> Self {
-        Self { code: ErrorCode::Invalid, message: message.to_owned() }
+        Self { message: message.to_owned(), ..Self::plain(ErrorCode::Invalid) }
     }
 
     /// What was sent is no JSON, or not of the shape.
     pub(super) fn malformed(error: &serde_json::Error) -> Self {
         let message = format!("The body does not fit: {error}");
-        Self { code: ErrorCode::Invalid, message: message.chars().take(MAX_MESSAGE_CHARS).collect() }
+        Self { message: message.chars().take(MAX_MESSAGE_CHARS).collect(), ..Self::plain(ErrorCode::Invalid) }
     }
 
     /// Logs what failed, once; the answer says no more than whether to try again.
@@ -137,7 +143,14 @@ impl From<Refusal> for Refused {
             | RefusalCode::LimitExceeded
             | RefusalCode::StaleView { .. } => ErrorCode::Conflict,
         };
-        Self { code, message: refusal.message }
+        Self { message: refusal.message, ..Self::plain(code) }
+    }
+}
+
+impl From<Limited> for Refused {
+    fn from(limited: Limited) -> Self {
+        let retry_after = Some(limited.retry_after_seconds());
+        Self { code: ErrorCode::RateLimited, message: limited.message(), retry_after }
     }
 }
 
@@ -153,11 +166,14 @@ impl From<BodyError> for Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let Self { code, message } = self;
+        let Self { code, message, retry_after } = self;
         let body = Json(ErrorBody { error: ErrorDetail { code, message } });
         let mut response = (code.status(), body).into_response();
         if code == ErrorCode::Unauthenticated {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -141,7 +141,7 @@ pub(super) async fn list(
     agency: Named,
     request: Request,
 ) -> Result<Json<Extensions>, Refused> {
-    let caller = Caller::of(&state, request.headers()).await?;
+    let caller = Caller::of(&state, request.extensions(), request.headers()).await?;
     caller.in_agency(&agency)?;
     Ok(Json(Extensions { extensions: caller.viewer.directory.extensions.iter().map(Extension::of).collect() }))
 }
@@ -160,7 +160,7 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<(StatusCode, Json<Extension>), Refused> {
     let (parts, body) = request.into_parts();
-    let caller = Caller::of(&state, &parts.headers).await?;
+    let caller = Caller::of(&state, &parts.extensions, &parts.headers).await?;
     caller.as_admin()?;
     let input: NewExtension = caller.sent(&parts.headers, body).await?;
     let outcome = create_extension(&caller.services, &caller.viewer, input.read()?).await;
@@ -184,7 +184,7 @@ pub(super) async fn update(
     request: Request,
 ) -> Result<Json<Extension>, Refused> {
     let (parts, body) = request.into_parts();
-    let caller = Caller::of(&state, &parts.headers).await?;
+    let caller = Caller::of(&state, &parts.extensions, &parts.headers).await?;
     caller.as_admin()?;
     let input: ExtensionChange = caller.sent(&parts.headers, body).await?;
     let input = input.read(id_in(&extension, "extension")?)?;
@@ -209,7 +209,7 @@ pub(super) async fn deactivate(
     extension: Named,
     request: Request,
 ) -> Result<StatusCode, Refused> {
-    let caller = Caller::of(&state, request.headers()).await?;
+    let caller = Caller::of(&state, request.extensions(), request.headers()).await?;
     caller.as_admin()?;
     let extension = id_in(&extension, "extension")?;
     let outcome = deactivate_extension(&caller.services, &caller.viewer, extension).await;

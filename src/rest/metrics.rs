@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::admission::Admission;
 use crate::domain::{OutboxState, Word as _};
 use crate::service::{Fault, Services};
 use crate::store;
@@ -71,6 +72,12 @@ struct TroubleLabels {
     trouble: &'static str,
 }
 
+/// Which limit rejected a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TextLabels {
     outcome: TextOutcome,
@@ -104,7 +111,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn render(&self, services: &Services) -> Result<String, Fault> {
+    pub async fn render(&self, services: &Services, admission: &Admission) -> Result<String, Fault> {
         let quarantined = store::quarantine::count_held(services.reader()).await?;
         let mut registry = Registry::with_prefix("partyline");
         registry.register("inbound_texts", "Requests to the text webhook, by outcome", self.texts.clone());
@@ -130,6 +137,21 @@ impl Metrics {
             troubles.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         registry.register("account_trouble", "Twilio accounts that Twilio does not serve, by reason", troubles);
+        let rejected = Family::<LimitLabels, Counter>::default();
+        for (limit, count) in admission.figures().rejected() {
+            rejected.get_or_create(&LimitLabels { limit }).inc_by(count);
+        }
+        registry.register(
+            "rejected_requests",
+            "Requests rejected by a limit of users, agencies or addresses",
+            rejected,
+        );
+        for (name, help, count) in [
+            ("sockets", "Open WebSockets", admission.sockets()),
+            ("subscriptions", "Open subscriptions", admission.subscriptions()),
+        ] {
+            registry.register(name, help, ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX)));
+        }
         let waiting = i64::try_from(services.writer.waiting()).unwrap_or(i64::MAX);
         registry.register("writer_waiting", "Pieces of work in the writer's queues", ConstGauge::new(waiting));
         let counts = services.writer.figures().counts();

@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::admission::Admission;
 use crate::service::Services;
 use crate::service::authenticate::Authenticator;
 use error::{ErrorCode, Refused};
@@ -38,6 +39,8 @@ pub struct RestState {
     pub services: Arc<Services>,
     /// Who checks tokens.
     pub authenticator: Arc<Authenticator>,
+    /// Limits of users, agencies and addresses.
+    pub admission: Arc<Admission>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// True once the server takes no more work.
@@ -105,7 +108,7 @@ async fn readyz(State(state): State<RestState>) -> Response {
 
 async fn show_metrics(State(state): State<RestState>) -> Response {
     const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match state.metrics.render(&state.services).await {
+    match state.metrics.render(&state.services, &state.admission).await {
         Ok(text) => ([(CONTENT_TYPE, TEXT)], text).into_response(),
         Err(fault) => {
             tracing::error!(error = %fault, "the figures could not be read");

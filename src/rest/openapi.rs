@@ -91,8 +91,8 @@ impl IntoResponses for Faults {
 
 impl IntoResponses for Reading {
     fn responses() -> Responses {
-        use ErrorCode::{Internal, NotFound, Unauthenticated, Unavailable};
-        errors(&[Unauthenticated, NotFound, Internal, Unavailable])
+        use ErrorCode::{Internal, NotFound, RateLimited, Unauthenticated, Unavailable};
+        errors(&[Unauthenticated, NotFound, RateLimited, Internal, Unavailable])
     }
 }
 

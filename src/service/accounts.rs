@@ -83,9 +83,23 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// An empty cache over the pool that reads.
+    /// An empty cache over a pool that reads.
     pub fn new(conn: DatabaseConnection, sealer: Arc<Sealer>, clock: Arc<dyn Clock>) -> Self {
         Self { conn, sealer, clock, cache: RwLock::default() }
+    }
+
+    /// Reads all accounts, so that the first webhooks after a start do not depend on how fast the database answers. An
+    /// account whose tokens do not open is left out here: each use of it reports why.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn load(&self) -> Result<(), DbErr> {
+        let now = self.clock.monotonic();
+        let rows = store::accounts::all(&self.conn).await?;
+        let opened = rows.iter().filter_map(|row| self.open(row).ok());
+        let entries = opened.map(|account| (account.sid.clone(), (Arc::new(account), now)));
+        self.cache.write().unwrap_or_else(PoisonError::into_inner).extend(entries);
+        Ok(())
     }
 
     /// The account with this SID; `None` if there is none. While the database does not answer, as it was last known.

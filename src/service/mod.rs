@@ -90,9 +90,14 @@ pub struct Services {
 }
 
 impl Services {
-    /// The pool that reads.
+    /// The pool for webhooks, workers and what they need, whatever users ask for at the same time.
     pub fn reader(&self) -> &DatabaseConnection {
         &self.database.reader
+    }
+
+    /// The pool for requests of the API.
+    pub fn request_reader(&self) -> &DatabaseConnection {
+        &self.database.request_reader
     }
 
     /// Reads, and reads again while the database is away. It has no time limit of its own: its callers are webhooks, which

@@ -22,7 +22,7 @@ pub struct Shown {
 /// When the database fails.
 pub async fn show_media(services: &Services, agency: AgencyId, id: &str) -> Result<Option<Shown>, Fault> {
     let Ok(id) = id.parse::<VoicemailId>() else { return Ok(None) };
-    let found = calls::voicemail(services.reader(), agency, id).await?;
+    let found = calls::voicemail(services.request_reader(), agency, id).await?;
     let ready = found.filter(|row| row.state == MediaState::Ready);
     Ok(ready.and_then(|row| {
         let (digest, content_type) = row.digest.zip(row.content_type)?;

@@ -7,6 +7,7 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
+use super::batched_pages;
 use super::bulk::list;
 use super::page::{Page, Window};
 use super::threads::Scope;
@@ -62,17 +63,12 @@ impl CallScope {
     }
 }
 
-/// A part of the calls that the user may see, newest first; of one thread, if it is named.
+/// A part of the calls that the user may see, newest first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn page(
-    conn: &impl ConnectionTrait,
-    scope: &CallScope,
-    thread: Option<ThreadId>,
-    window: &Window,
-) -> Result<Page<call::Model>, DbErr> {
-    let query = window.apply(narrowed(scope, thread), &Order::Desc, call::Column::StartedAt, call::Column::Id);
+pub async fn page(conn: &impl ConnectionTrait, scope: &CallScope, window: &Window) -> Result<Page<call::Model>, DbErr> {
+    let query = window.apply(scope.select(), &Order::Desc, call::Column::StartedAt, call::Column::Id);
     Ok(window.cut(query.all(conn).await?))
 }
 
@@ -80,16 +76,37 @@ pub async fn page(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count(conn: &impl ConnectionTrait, scope: &CallScope, thread: Option<ThreadId>) -> Result<u64, DbErr> {
-    narrowed(scope, thread).count(conn).await
+pub async fn count(conn: &impl ConnectionTrait, scope: &CallScope) -> Result<u64, DbErr> {
+    scope.select().count(conn).await
 }
 
-fn narrowed(scope: &CallScope, thread: Option<ThreadId>) -> Select<call::Entity> {
-    let query = scope.select();
-    match thread {
-        Some(thread) => query.filter(call::Column::ThreadId.eq(thread)),
-        None => query,
-    }
+/// Parts of the calls of threads that the user may see, newest first, in the order of `parts`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn pages(
+    conn: &impl ConnectionTrait,
+    scope: &CallScope,
+    parts: &[(ThreadId, Window)],
+) -> Result<Vec<Page<call::Model>>, DbErr> {
+    let parts = parts.iter().map(|(thread, window)| {
+        let calls = scope.select().filter(call::Column::ThreadId.eq(*thread));
+        (calls, *window)
+    });
+    batched_pages::pages(conn, parts.collect(), &Order::Desc, call::Column::StartedAt, call::Column::Id).await
+}
+
+/// How many calls of each of these threads the user may see; a thread without any is left out.
+///
+/// # Errors
+/// When the database fails.
+pub async fn counts(
+    conn: &impl ConnectionTrait,
+    scope: &CallScope,
+    threads: &[ThreadId],
+) -> Result<Vec<(ThreadId, i64)>, DbErr> {
+    let query = scope.select().filter(call::Column::ThreadId.is_in(list(threads.iter().copied())));
+    batched_pages::counts(conn, query, call::Column::ThreadId).await
 }
 
 /// Those of these calls that the user may see.

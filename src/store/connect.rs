@@ -8,6 +8,7 @@ use std::time::Duration;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
 
+use super::cancellation::watch;
 use crate::ports::private_file;
 
 /// How long a statement waits for a connection, or on SQLite for another process's write.
@@ -17,16 +18,24 @@ const STALE: Duration = Duration::from_secs(1);
 /// Enough for every statement of the writer in each of its sizes: five tables, up to 64 rows each, and
 /// what reads.
 const PREPARED_STATEMENTS: usize = 512;
-/// No statement holds up its lane for longer; webhooks answer 503 after 9 s.
-const STATEMENT_MILLIS: &str = "8000";
-const READERS: u32 = 8;
+/// Statement timeout in seconds. A statement does not occupy a lane for longer; webhooks answer 503 after 9 s.
+const STATEMENT_TIMEOUT: u32 = 8;
+/// Statement timeout in seconds of the connections that serve the API: a request has no longer than this.
+const REQUEST_STATEMENT_TIMEOUT: u32 = 5;
+/// Connections that serve the API.
+pub const REQUEST_CONNECTIONS: u32 = 8;
+/// Connections that serve webhooks, workers, accounts, directories and readiness.
+const SYSTEM_CONNECTIONS: u32 = 4;
 
 /// Where the data are, and how to reach them.
 #[derive(Debug, Clone)]
 pub struct Database {
     url: String,
-    /// The pool that reads. On SQLite it refuses to write.
+    /// The pool for everything that must go on whatever users ask for: webhooks, workers, accounts, directories and
+    /// readiness. On SQLite its connections cannot write.
     pub reader: DatabaseConnection,
+    /// The pool for the API. On SQLite its connections cannot write.
+    pub request_reader: DatabaseConnection,
     statements: Arc<AtomicU64>,
 }
 
@@ -53,12 +62,15 @@ impl Database {
         // SQLite makes a file only for a connection that may write, so the writer's comes first.
         connect(url, Use::Migrate).await?.close().await?;
         let mut reader = connect(url, Use::Read).await?;
+        let mut request_reader = connect(url, Use::ReadForRequest).await?;
         let statements = Arc::new(AtomicU64::new(0));
-        let counter = statements.clone();
-        reader.set_metric_callback(move |_| {
-            counter.fetch_add(1, Ordering::Relaxed);
-        });
-        Ok(Self { url: url.to_owned(), reader, statements })
+        for pool in [&mut reader, &mut request_reader] {
+            let counter = statements.clone();
+            pool.set_metric_callback(move |_| {
+                counter.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        Ok(Self { url: url.to_owned(), reader, request_reader, statements })
     }
 
     /// How many statements have read since the start.
@@ -146,14 +158,34 @@ fn make_private(file: &Path, url: &str) -> std::io::Result<()> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
     Read,
+    ReadForRequest,
     Write,
     Migrate,
+}
+
+impl Use {
+    fn connections(self) -> u32 {
+        match self {
+            Self::Read => SYSTEM_CONNECTIONS,
+            Self::ReadForRequest => REQUEST_CONNECTIONS,
+            Self::Write | Self::Migrate => 1,
+        }
+    }
+
+    /// In seconds. SQLite has none.
+    fn statement_timeout(self) -> Option<u32> {
+        match self {
+            Self::Read | Self::Write => Some(STATEMENT_TIMEOUT),
+            Self::ReadForRequest => Some(REQUEST_STATEMENT_TIMEOUT),
+            Self::Migrate => None,
+        }
+    }
 }
 
 async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options
-        .max_connections(if purpose == Use::Read { READERS } else { 1 })
+        .max_connections(purpose.connections())
         .min_connections(1)
         .acquire_timeout(PATIENCE)
         .connect_timeout(PATIENCE)
@@ -166,11 +198,17 @@ async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, DbErr> {
                 .busy_timeout(PATIENCE)
                 .foreign_keys(true)
                 .statement_cache_capacity(PREPARED_STATEMENTS);
-            if purpose == Use::Read { sqlite.pragma("query_only", "ON") } else { sqlite }
+            match purpose {
+                Use::Read | Use::ReadForRequest => sqlite.pragma("query_only", "ON"),
+                Use::Write | Use::Migrate => sqlite,
+            }
         })
         .map_sqlx_postgres_opts(move |postgres| {
             let postgres = postgres.statement_cache_capacity(PREPARED_STATEMENTS);
-            if purpose == Use::Migrate { postgres } else { postgres.options([("statement_timeout", STATEMENT_MILLIS)]) }
+            match purpose.statement_timeout() {
+                Some(seconds) => postgres.options([("statement_timeout", format!("{seconds}s"))]),
+                None => postgres,
+            }
         })
         .map_sqlx_mysql_opts(|mysql| mysql.statement_cache_capacity(PREPARED_STATEMENTS))
         .map_sqlx_mysql_pool_opts(move |pool| {
@@ -181,17 +219,21 @@ async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, DbErr> {
                     use sea_orm::sqlx::Executor as _;
                     let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
                     connection.execute(isolation).await?;
-                    if purpose == Use::Migrate {
-                        return Ok(());
-                    }
-                    let bounds = "SET SESSION max_statement_time = 8, SESSION innodb_lock_wait_timeout = 5";
-                    connection.execute(bounds).await.map(drop)
+                    let Some(seconds) = purpose.statement_timeout() else { return Ok(()) };
+                    let bounds =
+                        format!("SET SESSION max_statement_time = {seconds}, SESSION innodb_lock_wait_timeout = 5");
+                    connection.execute(sea_orm::sqlx::AssertSqlSafe(bounds)).await.map(drop)
                 })
             })
         });
     if url.starts_with("sqlite:") {
         // A file does not go away.
         options.test_before_acquire(false);
+        if purpose == Use::ReadForRequest {
+            options.map_sqlx_sqlite_before_acquire(|connection, _| {
+                Box::pin(async move { watch(connection).await.map(|()| true) })
+            });
+        }
     } else {
         // A ping is a round trip. If a connection breaks within a second of its last use, one statement fails.
         options.test_before_acquire_if_idle_for(STALE);

@@ -7,32 +7,38 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
+use super::batched_pages;
 use super::bulk::list;
 use super::page::{Page, Window};
 use crate::domain::{AccountId, AgencyId, Direction, MediaId, MessageId, MessageStatus, ThreadId, UserId};
 use crate::entity::{media, message};
 
-/// A part of a thread, oldest first. The thread's visibility is the caller's to check.
+/// Parts of threads, oldest message first, in the order of `parts`. The visibility of the threads is the caller's to check.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn of_thread(
+pub async fn pages(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
-    thread: ThreadId,
-    window: &Window,
-) -> Result<Page<message::Model>, DbErr> {
-    let query = in_thread(agency, thread);
-    let query = window.apply(query, &Order::Asc, message::Column::CreatedAt, message::Column::Id);
-    Ok(window.cut(query.all(conn).await?))
+    parts: &[(ThreadId, Window)],
+) -> Result<Vec<Page<message::Model>>, DbErr> {
+    let parts = parts.iter().map(|(thread, window)| (in_thread(agency, *thread), *window)).collect();
+    batched_pages::pages(conn, parts, &Order::Asc, message::Column::CreatedAt, message::Column::Id).await
 }
 
-/// How many messages a thread has.
+/// How many messages each of these threads has; a thread without any is left out.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count(conn: &impl ConnectionTrait, agency: AgencyId, thread: ThreadId) -> Result<u64, DbErr> {
-    in_thread(agency, thread).count(conn).await
+pub async fn counts(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    threads: &[ThreadId],
+) -> Result<Vec<(ThreadId, i64)>, DbErr> {
+    let query = message::Entity::find()
+        .filter(message::Column::AgencyId.eq(agency))
+        .filter(message::Column::ThreadId.is_in(list(threads.iter().copied())));
+    batched_pages::counts(conn, query, message::Column::ThreadId).await
 }
 
 /// These messages of an agency. Their threads' visibility is the caller's to check.

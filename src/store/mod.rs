@@ -4,8 +4,10 @@
 
 pub mod account_trouble;
 pub mod accounts;
+mod batched_pages;
 pub mod bulk;
 pub mod calls;
+mod cancellation;
 pub mod connect;
 pub mod contacts;
 pub mod directory;
@@ -30,6 +32,7 @@ pub mod writer;
 /// How long to wait before work or a read is tried again while the database is away.
 pub const RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(250);
 
-pub use connect::{ConnectError, Database, sqlite_file};
+pub use cancellation::cancel_on_drop;
+pub use connect::{ConnectError, Database, REQUEST_CONNECTIONS, sqlite_file};
 pub use directory::Directory;
 pub use directory_cache::DirectoryCache;

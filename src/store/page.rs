@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, Condition, DbBackend, Order, QueryFilter, QueryOrder,
 use uuid::Uuid;
 
 /// A row's place in its list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Its time.
     pub at: DateTime<Utc>,
@@ -43,7 +43,7 @@ impl FromStr for Key {
 }
 
 /// From which end of the window rows are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Take {
     /// The first so many.
     First(u64),
@@ -52,7 +52,7 @@ pub enum Take {
 }
 
 /// Which part of a list is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
     /// Only what comes after it.
     pub after: Option<Key>,
@@ -120,9 +120,13 @@ impl Window {
         if let Some(key) = self.before {
             query = query.filter(if ascending { earlier(key) } else { later(key) });
         }
-        let forward = ascending == matches!(self.take, Take::First(_));
-        let order = if forward { Order::Asc } else { Order::Desc };
+        let order = if self.reads_backwards(order) { Order::Desc } else { Order::Asc };
         query.order_by(at, order.clone()).order_by(id, order)
+    }
+
+    /// Whether [`Self::apply`] reads the rows of a list in this order from the latest key to the earliest.
+    pub(super) fn reads_backwards(&self, order: &Order) -> bool {
+        (*order == Order::Asc) != matches!(self.take, Take::First(_))
     }
 
     /// Cuts what [`Self::apply`] read down to the window.
@@ -149,6 +153,13 @@ pub struct Page<T> {
     pub has_next: bool,
     /// Whether something comes before.
     pub has_previous: bool,
+}
+
+impl<T> Default for Page<T> {
+    /// The whole of an empty list.
+    fn default() -> Self {
+        Self { rows: Vec::new(), has_next: false, has_previous: false }
+    }
 }
 
 impl<T> Page<T> {

@@ -6,6 +6,7 @@ use sea_orm::{
     QueryOrder as _, QuerySelect as _, QueryTrait, Select,
 };
 
+use super::batched_pages;
 use super::bulk::list;
 use super::page::{Page, Window};
 use crate::domain::access::STAND_IN_RUNGS;
@@ -288,19 +289,38 @@ pub async fn read_marks(
         .await
 }
 
-/// A thread's history, oldest first. The thread's visibility is the caller's to check.
+/// Parts of the histories of threads, oldest line first, in the order of `parts`. The visibility of the threads is the
+/// caller's to check.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn activity(
+pub async fn activity_pages(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
-    thread: ThreadId,
-    window: &Window,
-) -> Result<Page<activity::Model>, DbErr> {
-    let query = activity_of(agency, thread);
-    let query = window.apply(query, &Order::Asc, activity::Column::CreatedAt, activity::Column::Id);
-    Ok(window.cut(query.all(conn).await?))
+    parts: &[(ThreadId, Window)],
+) -> Result<Vec<Page<activity::Model>>, DbErr> {
+    let parts = parts.iter().map(|(thread, window)| {
+        let lines = activity::Entity::find()
+            .filter(activity::Column::AgencyId.eq(agency))
+            .filter(activity::Column::ThreadId.eq(*thread));
+        (lines, *window)
+    });
+    batched_pages::pages(conn, parts.collect(), &Order::Asc, activity::Column::CreatedAt, activity::Column::Id).await
+}
+
+/// How many lines the history of each of these threads has; a thread without any is left out.
+///
+/// # Errors
+/// When the database fails.
+pub async fn activity_counts(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    threads: &[ThreadId],
+) -> Result<Vec<(ThreadId, i64)>, DbErr> {
+    let query = activity::Entity::find()
+        .filter(activity::Column::AgencyId.eq(agency))
+        .filter(activity::Column::ThreadId.is_in(list(threads.iter().copied())));
+    batched_pages::counts(conn, query, activity::Column::ThreadId).await
 }
 
 /// One line of a thread's history. The thread's visibility is the caller's to check.
@@ -313,16 +333,4 @@ pub async fn activity_by_id(
     id: ActivityId,
 ) -> Result<Option<activity::Model>, DbErr> {
     activity::Entity::find_by_id((agency, id)).one(conn).await
-}
-
-/// How long that history is.
-///
-/// # Errors
-/// When the database fails.
-pub async fn activity_count(conn: &impl ConnectionTrait, agency: AgencyId, thread: ThreadId) -> Result<u64, DbErr> {
-    activity_of(agency, thread).count(conn).await
-}
-
-fn activity_of(agency: AgencyId, thread: ThreadId) -> Select<activity::Entity> {
-    activity::Entity::find().filter(activity::Column::AgencyId.eq(agency)).filter(activity::Column::ThreadId.eq(thread))
 }

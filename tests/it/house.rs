@@ -11,11 +11,12 @@ fn allowed(part: &str) -> Option<&'static [&'static str]> {
     Some(match part {
         "domain" => &[],
         "entity" | "ports" => &["domain"],
+        "admission" => &["domain", "ports"],
         "store" => &["entity", "domain", "ports"],
         "events" => &["store", "entity", "domain", "ports"],
         "service" => &["store", "entity", "domain", "ports", "events"],
         "graphql" | "twilio" | "rest" | "worker" => {
-            &["service", "store", "entity", "domain", "ports", "events", "rest"]
+            &["service", "store", "entity", "domain", "ports", "events", "rest", "admission"]
         }
         // It shares no code with the server that it talks to.
         "simulator" => &["ports"],

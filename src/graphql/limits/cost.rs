@@ -13,7 +13,7 @@ use async_graphql::registry::{MetaType, MetaTypeName, Registry};
 use async_graphql::{Name, OutputType as _, SubscriptionType as _, Value, Variables};
 use async_graphql_value::Value as Given;
 
-use super::{DEFAULT_PAGE, LIST_COST, MAX_COMPLEXITY, MAX_PAGE};
+use super::{DEFAULT_PAGE, LIST_COST, MAX_COMPLEXITY, MAX_PAGE, MAX_SUBSCRIPTION_COMPLEXITY, STATEMENT_COST};
 use crate::graphql::errors::{Code, Failure};
 use crate::graphql::{mutations, queries, subscriptions};
 
@@ -25,6 +25,8 @@ struct FieldType {
     name: String,
     /// `None` for a single value, which costs one point plus the cost of its selection.
     repeats: Option<Repeats>,
+    /// Whether the field runs a statement of its own, or its own part of a statement that is shared by many parents.
+    runs_statement: bool,
 }
 
 /// How often the selection of a field is repeated.
@@ -47,26 +49,30 @@ impl Costs {
         Self(types.filter_map(|(name, of)| Some((name.clone(), fields(&registry, name, of)?))).collect())
     }
 
-    /// Checks the cost of an operation with these variables, which include the defaults. The document must have passed
+    /// Checks and returns the cost of an operation with these variables, which include the defaults. The document must have passed
     /// [`check`](super::check), which bounds the recursion here.
     ///
     /// # Errors
-    /// QUERY_TOO_COMPLEX if the operation costs more than [`MAX_COMPLEXITY`] points; GRAPHQL_VALIDATION_FAILED if a
+    /// QUERY_TOO_COMPLEX if the operation costs more points than the limit of its kind; GRAPHQL_VALIDATION_FAILED if a
     /// page size is not a 32-bit integer.
     pub(in crate::graphql) fn check(
         &self,
         document: &ExecutableDocument,
         operation: &OperationDefinition,
         variables: &Variables,
-    ) -> Result<(), Failure> {
+    ) -> Result<usize, Failure> {
         let cost = self.cost(document, operation, variables)?;
-        if cost > MAX_COMPLEXITY {
+        let limit = match operation.ty {
+            OperationType::Query | OperationType::Mutation => MAX_COMPLEXITY,
+            OperationType::Subscription => MAX_SUBSCRIPTION_COMPLEXITY,
+        };
+        if cost > limit {
             let message = format!(
-                "The operation costs {cost} points and the limit is {MAX_COMPLEXITY}. Request smaller pages or fewer fields."
+                "The operation costs {cost} points and the limit is {limit}. Request smaller pages or fewer fields."
             );
             return Err(Failure::new(Code::QueryTooComplex, message));
         }
-        Ok(())
+        Ok(cost)
     }
 
     fn cost(
@@ -81,7 +87,7 @@ impl Costs {
             OperationType::Subscription => subscriptions::Subscription::type_name(),
         };
         let mut measured = Measured { costs: self, document, variables, fragments: HashMap::new() };
-        measured.selection(&operation.selection_set.node, &root)
+        Ok(measured.selection(&operation.selection_set.node, &root)?.fixed)
     }
 
     /// `None` for a field that does not exist, which validation rejects, and for introspection fields.
@@ -94,6 +100,9 @@ impl Costs {
 fn fields(registry: &Registry, name: &str, of: &MetaType) -> Option<HashMap<String, FieldType>> {
     let (MetaType::Object { fields, .. } | MetaType::Interface { fields, .. }) = of else { return None };
     let is_connection = is_connection(name);
+    // Each field of such a type counts rows.
+    let is_counts = name.ends_with("Counts");
+    let is_root = name == queries::Query::type_name() || name == mutations::Mutation::type_name();
     let field_type = |written: &str| {
         let name = MetaTypeName::concrete_typename(written);
         let is_list = MetaTypeName::create(written).is_list();
@@ -107,14 +116,45 @@ fn fields(registry: &Registry, name: &str, of: &MetaType) -> Option<HashMap<Stri
             }
             _ => None,
         };
-        FieldType { name: name.to_owned(), repeats }
+        FieldType { name: name.to_owned(), repeats, runs_statement: false }
     };
-    Some(fields.values().map(|field| (field.name.clone(), field_type(&field.ty))).collect())
+    let fields = fields.values().map(|field| {
+        let of = field_type(&field.ty);
+        let runs_statement = of.repeats == Some(Repeats::Page)
+            || is_connection && field.name == TOTAL_COUNT
+            || is_counts
+            || is_root && !field.name.starts_with("__");
+        (field.name.clone(), FieldType { runs_statement, ..of })
+    });
+    Some(fields.collect())
 }
+
+/// The field of a connection that counts all its rows.
+const TOTAL_COUNT: &str = "totalCount";
 
 /// Whether a type is a connection: Relay requires such names to end this way.
 fn is_connection(name: &str) -> bool {
     name.ends_with("Connection")
+}
+
+/// The points of a selection.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cost {
+    /// Those that are there once.
+    fixed: usize,
+    /// Those of each row, in a selection of a connection.
+    per_row: usize,
+}
+
+impl Cost {
+    fn add(&mut self, other: Self) {
+        self.fixed = self.fixed.saturating_add(other.fixed);
+        self.per_row = self.per_row.saturating_add(other.per_row);
+    }
+
+    fn of_rows(self, rows: usize) -> usize {
+        self.per_row.saturating_mul(rows).saturating_add(self.fixed)
+    }
 }
 
 struct Measured<'a> {
@@ -122,13 +162,14 @@ struct Measured<'a> {
     document: &'a ExecutableDocument,
     variables: &'a Variables,
     /// The cost of each fragment seen so far. A fragment names its type, so its cost is the same at every spread.
-    fragments: HashMap<&'a Name, usize>,
+    fragments: HashMap<&'a Name, Cost>,
 }
 
 impl<'a> Measured<'a> {
-    fn selection(&mut self, set: &'a SelectionSet, on: &str) -> Result<usize, Failure> {
-        set.items.iter().try_fold(0_usize, |sum, item| {
-            let cost = match &item.node {
+    fn selection(&mut self, set: &'a SelectionSet, on: &str) -> Result<Cost, Failure> {
+        let mut sum = Cost::default();
+        for item in &set.items {
+            sum.add(match &item.node {
                 Selection::Field(field) => self.field(&field.node, on)?,
                 Selection::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref();
@@ -136,27 +177,32 @@ impl<'a> Measured<'a> {
                     self.selection(&fragment.node.selection_set.node, on)?
                 }
                 Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
-            };
-            Ok(sum.saturating_add(cost))
-        })
+            });
+        }
+        Ok(sum)
     }
 
-    fn field(&mut self, field: &'a Field, on: &str) -> Result<usize, Failure> {
+    fn field(&mut self, field: &'a Field, on: &str) -> Result<Cost, Failure> {
         let costs = self.costs;
         let field_type = costs.field(on, &field.name.node);
         let inner = self.selection(&field.selection_set.node, field_type.map_or("", |of| &of.name))?;
-        Ok(match field_type.and_then(|of| of.repeats) {
-            None => inner.saturating_add(1),
-            Some(Repeats::Page) => inner.saturating_mul(self.rows(field)?),
-            Some(Repeats::List) => inner.saturating_mul(LIST_COST),
-        })
+        let points = match field_type.and_then(|of| of.repeats) {
+            None => inner.fixed.saturating_add(1),
+            Some(Repeats::Page) => inner.of_rows(self.rows(field)?).saturating_add(1),
+            Some(Repeats::List) => inner.fixed.saturating_mul(LIST_COST),
+        };
+        let statement = if field_type.is_some_and(|of| of.runs_statement) { STATEMENT_COST } else { 0 };
+        let points = points.saturating_add(statement);
+        // The other fields of a connection are there once.
+        let is_row = is_connection(on) && ["nodes", "edges"].contains(&field.name.node.as_str());
+        Ok(if is_row { Cost { fixed: 0, per_row: points } } else { Cost { fixed: points, per_row: 0 } })
     }
 
-    fn fragment(&mut self, name: &'a Name) -> Result<usize, Failure> {
+    fn fragment(&mut self, name: &'a Name) -> Result<Cost, Failure> {
         if let Some(cost) = self.fragments.get(name) {
             return Ok(*cost);
         }
-        let Some(fragment) = self.document.fragments.get(name) else { return Ok(0) };
+        let Some(fragment) = self.document.fragments.get(name) else { return Ok(Cost::default()) };
         let cost = self.selection(&fragment.node.selection_set.node, &fragment.node.type_condition.node.on.node)?;
         self.fragments.insert(name, cost);
         Ok(cost)
@@ -199,6 +245,22 @@ mod tests {
 
     use super::*;
 
+    const S: usize = STATEMENT_COST;
+
+    /// The document of a security review: 19,010 statements, when each list of each thread was read by itself.
+    #[test]
+    fn many_aliases_of_a_nested_connection_are_rejected() {
+        let aliases: String = (0..95).map(|n| format!("a{n}: messages(first: 1) {{ totalCount }} ")).collect();
+        let text = format!("{{ threads(first: 100) {{ nodes {{ id {aliases} }} }} }}");
+        assert!(cost(&text) > 10 * MAX_COMPLEXITY);
+    }
+
+    #[test]
+    fn a_fragment_of_a_connection_costs_as_often_as_its_page() {
+        let text = "{ a: threads(first: 1) { ...F } b: threads(first: 50) { ...F } } fragment F on ThreadConnection { nodes { id } totalCount }";
+        assert_eq!(cost(text), 2 * (1 + S + 1 + S) + 2 + 50 * 2);
+    }
+
     fn cost_with(text: &str, variables: serde_json::Value) -> usize {
         let document = parse_query(text).unwrap();
         let (_, operation) = document.operations.iter().next().unwrap();
@@ -213,20 +275,26 @@ mod tests {
     #[test]
     fn a_page_multiplies_by_its_size_and_a_list_by_a_constant() {
         for (text, expected) in [
-            ("{ viewer { key name } }", 3),
-            ("{ threads { totalCount } }", 25),
-            ("{ threads(first: 10) { nodes { id status } } }", 30),
-            ("{ threads(last: 10) { edges { node { id } } } }", 30),
-            ("{ threads(first: null, last: 4) { totalCount } }", 4),
-            ("{ threads(first: 0) { totalCount } }", 1),
-            ("{ threads(first: -5) { totalCount } }", 1),
-            ("{ threads(first: 1000) { totalCount } }", 100),
+            ("{ viewer { key name } }", 3 + S),
+            ("{ threads { totalCount } }", 1 + S + 1 + S),
+            ("{ threads(first: 10) { nodes { id status } } }", 1 + S + 10 * 3),
+            ("{ threads(last: 10) { edges { cursor node { id } } } }", 1 + S + 10 * 4),
+            ("{ threads(first: null, last: 4) { nodes { id } } }", 1 + S + 4 * 2),
+            ("{ threads(first: 0) { nodes { id } } }", 1 + S + 2),
+            ("{ threads(first: -5) { nodes { id } } }", 1 + S + 2),
+            ("{ threads(first: 1000) { nodes { id } } }", 1 + S + 100 * 2),
+            ("{ threads(first: 1000) { pageInfo { endCursor } } }", 1 + S + 2),
             (
                 "{ threads(first: 10) { nodes { messages(first: 5) { nodes { id media { id } } } } } }",
-                10 * (1 + 5 * 22),
+                1 + S + 10 * (1 + 1 + S + 5 * (1 + 1 + 20)),
             ),
-            ("{ viewer { extensions { digits } } }", 21),
-            ("mutation { claimThread(input: {threadId: 1}) { thread { id } userErrors { code } } }", 23),
+            (
+                "{ threads(first: 10) { nodes { messages(first: 1) { totalCount } } } }",
+                1 + S + 10 * (1 + 1 + S + 1 + S),
+            ),
+            ("{ threadCounts { mine open } }", 1 + S + 2 * (1 + S)),
+            ("{ viewer { extensions { digits } } }", 21 + S),
+            ("mutation { claimThread(input: {threadId: 1}) { thread { id } userErrors { code } } }", 23 + S),
             ("subscription { callUpdated { call { course { state } } } }", 22),
             ("{ __schema { types { fields { name } } } }", 4),
             ("{ noSuchField { threads { id } } }", 3),
@@ -237,7 +305,7 @@ mod tests {
 
     #[test]
     fn an_omitted_variable_costs_the_same_as_an_absent_argument() {
-        let text = "query($n: Int, $m: Int) { threads(first: $n, last: $m) { totalCount } }";
+        let text = "query($n: Int, $m: Int) { threads(first: $n, last: $m) { nodes { id } } }";
         for (variables, expected) in [
             (json!({}), 25),
             (json!({"n": 7}), 7),
@@ -245,7 +313,7 @@ mod tests {
             (json!({"m": 1_000_000}), 100),
             (json!({"n": "7"}), 25),
         ] {
-            assert_eq!(cost_with(text, variables.clone()), expected, "{variables}");
+            assert_eq!(cost_with(text, variables.clone()), 1 + S + 2 * expected, "{variables}");
         }
     }
 
@@ -259,8 +327,11 @@ mod tests {
         ] {
             assert_eq!(cost(text), plain, "{text}");
         }
-        assert_eq!(cost("{ node(id: 1) { ... on Thread { messages(first: 2) { totalCount } } } }"), 3);
-        assert_eq!(cost("{ a: viewer { ...F } b: viewer { ...F } } fragment F on User { key extensions { id } }"), 44);
+        assert_eq!(cost("{ node(id: 1) { ... on Thread { messages(first: 2) { totalCount } } } }"), 3 + 3 * S);
+        assert_eq!(
+            cost("{ a: viewer { ...F } b: viewer { ...F } } fragment F on User { key extensions { id } }"),
+            44 + 2 * S
+        );
         assert_eq!(cost("{ ...Nowhere }"), 0);
     }
 

@@ -45,9 +45,20 @@ pub const MAX_SELECTIONS: usize = 2_000;
 pub const MAX_ALIASES: usize = 100;
 /// The most directives in a document.
 pub const MAX_DIRECTIVES: usize = 100;
-/// The most an operation may cost. A field costs one; a connection multiplies by its page, a plain
-/// list of objects by [`LIST_COST`].
+/// The most points that a query or a mutation may cost. A field costs one, and what runs a SQL statement costs
+/// [`STATEMENT_COST`] more. A connection multiplies the cost of its nodes by its page, a plain list of objects by
+/// [`LIST_COST`].
 pub const MAX_COMPLEXITY: usize = 20_000;
+/// The most points that a subscription document may cost: it is executed again for each event.
+pub const MAX_SUBSCRIPTION_COMPLEXITY: usize = 500;
+/// The points of a SQL statement, or of one part of a statement that is shared by many parents.
+pub const STATEMENT_COST: usize = 20;
+/// How long a query may take, with the time for which it waits for its turn. Its statements are stopped then.
+pub const QUERY_WITHIN: Duration = Duration::from_secs(5);
+/// How long a mutation may take. Some of them ask the carrier, who may need several seconds.
+pub const MUTATION_WITHIN: Duration = Duration::from_secs(15);
+/// What one point of an operation is expected to add to its answer, in bytes.
+pub const BYTES_PER_POINT: usize = 1_024;
 /// How many parsed documents are kept.
 pub const MAX_KEPT_DOCUMENTS: usize = 64;
 /// The longest text of one that is. Parsed it may be a hundred times as large.

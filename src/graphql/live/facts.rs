@@ -33,7 +33,7 @@ pub(in crate::graphql) struct Facts {
 impl Facts {
     /// Reads what an event is about.
     pub(super) async fn read(services: &Arc<Services>, event: &Arc<event::Model>) -> Result<Arc<Self>, DbErr> {
-        let conn = services.reader();
+        let conn = services.request_reader();
         let thread = match event.thread_id {
             Some(id) => threads::by_id(conn, event.agency_id, id).await?.map(Arc::new),
             None => None,
@@ -86,13 +86,13 @@ impl Facts {
         }
         let scope = viewer.call_scope();
         // Boxed, for it is rare and large.
-        let visible = calls::visible_among(self.services.reader(), &scope, &[call.id]).boxed().await?;
+        let visible = calls::visible_among(self.services.request_reader(), &scope, &[call.id]).boxed().await?;
         Ok(!visible.is_empty())
     }
 
     async fn stand_ins(&self, thread: &thread::Model) -> Result<&HashSet<UserId>, DbErr> {
         let read = || async {
-            let conn = self.services.reader();
+            let conn = self.services.request_reader();
             Ok(notifications::stood_in(conn, thread.agency_id, thread.id).await?.into_iter().collect())
         };
         made(&self.stand_ins, read).await
@@ -101,7 +101,7 @@ impl Facts {
     /// What the event tells each user.
     pub(in crate::graphql) async fn told(&self) -> Result<&HashMap<UserId, notification::Model>, DbErr> {
         let read = || async {
-            let (conn, event) = (self.services.reader(), &self.event);
+            let (conn, event) = (self.services.request_reader(), &self.event);
             let rows = notifications::of_event(conn, event.agency_id, event.position).await?;
             Ok(rows.into_iter().map(|row| (row.user_id, row)).collect())
         };

@@ -46,6 +46,15 @@ impl<K: Clone + Eq + Hash, V: Clone> Recent<K, V> {
         slot.get_or_try_init(make).await.cloned()
     }
 
+    /// The value of a key, if it has been made.
+    pub(super) fn made(&self, now: Duration, key: &K) -> Option<V> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = kept.slots.get(key)?;
+        // Slots are removed when the next one is created, so one that is too old may still be there.
+        let is_fresh = kept.births.front().is_none_or(|(born, _)| now.saturating_sub(*born) < KEPT_FOR);
+        slot.get().filter(|_| is_fresh).cloned()
+    }
+
     fn slot(&self, now: Duration, key: K) -> Arc<OnceCell<V>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((_, old)) = kept.births.pop_front_if(|(born, _)| now.saturating_sub(*born) >= KEPT_FOR) {

@@ -11,6 +11,7 @@ use super::facts::Facts;
 use super::operation::{Operation, Operations};
 use super::recent::Recent;
 use super::source::{Sight, Source};
+use crate::admission::{Admission, Turn};
 use crate::domain::{AgencyId, Role, UserId};
 use crate::events::Followed;
 use crate::graphql::Schema;
@@ -75,14 +76,15 @@ pub(super) struct Look<'a> {
 pub struct Live {
     pub(super) schema: Schema,
     pub(super) operations: Arc<Operations>,
+    pub(super) admission: Arc<Admission>,
     facts: Arc<Recent<Place, Arc<Facts>>>,
     answers: Arc<Recent<Variant, Made>>,
 }
 
 impl Live {
     /// Nothing is followed yet.
-    pub fn new(schema: Schema) -> Self {
-        Self { schema, operations: Arc::default(), facts: Arc::default(), answers: Arc::default() }
+    pub fn new(schema: Schema, admission: Arc<Admission>) -> Self {
+        Self { schema, operations: Arc::default(), admission, facts: Arc::default(), answers: Arc::default() }
     }
 
     /// What an event is about.
@@ -96,7 +98,6 @@ impl Live {
     /// # Errors
     /// When the viewer is not one of ours any more.
     pub(super) async fn answer(&self, operation: &Operation, look: Look<'_>) -> Result<Shown, Failure> {
-        let now = look.caller.services.clock.monotonic();
         let user = look.caller.user();
         let shared = Variant {
             operation: operation.id,
@@ -105,15 +106,36 @@ impl Live {
             role: look.viewer.role(),
             user: None,
         };
+        let mut turn = None;
         if !operation.personal.load(Ordering::Relaxed) {
-            let made = self.answers.get(now, shared, || self.execute(operation, look).boxed()).await?;
+            let made = self.made(operation, look, shared, &mut turn).await?;
             if !made.personal {
                 return Ok(made.shown);
             }
             operation.personal.store(true, Ordering::Relaxed);
         }
         let own = Variant { user: Some(user), ..shared };
-        Ok(self.answers.get(now, own, || self.execute(operation, look).boxed()).await?.shown)
+        Ok(self.made(operation, look, own, &mut turn).await?.shown)
+    }
+
+    /// What has been made, or is made now. Whoever may have to make it waits for their own turn first: the maker's turn
+    /// must not be what others wait for.
+    async fn made(
+        &self,
+        operation: &Operation,
+        look: Look<'_>,
+        variant: Variant,
+        turn: &mut Option<Turn>,
+    ) -> Result<Made, Failure> {
+        let clock = &look.caller.services.clock;
+        if let Some(made) = self.answers.made(clock.monotonic(), &variant) {
+            return Ok(made);
+        }
+        if turn.is_none() {
+            let waited = self.admission.event(look.caller.agency(), look.caller.user()).await;
+            *turn = Some(waited.map_err(|limited| Failure::limited(&limited))?);
+        }
+        self.answers.get(clock.monotonic(), variant, || self.execute(operation, look).boxed()).await
     }
 
     async fn execute(&self, operation: &Operation, look: Look<'_>) -> Result<Made, Failure> {

@@ -10,6 +10,7 @@ use super::facts::Facts;
 use super::operation::Operation;
 use super::shared::{Live, Look, Shown};
 use super::source::{Source, Topic, Wish};
+use crate::admission::{Reservation, SubscriptionPermit};
 use crate::domain::cursor::Cursor;
 use crate::events::{Followed, SubscribeError, Subscription};
 use crate::graphql::context::Caller;
@@ -20,8 +21,8 @@ use crate::service::Viewer;
 
 /// What a subscriber gets.
 pub(in crate::graphql) enum Delivered {
-    /// The payload of a `next`, serialised.
-    Payload(Utf8Bytes),
+    /// The payload of a `next`, serialised, and the room for it among what waits to be sent.
+    Payload(Utf8Bytes, Reservation),
     /// The payload of an `error`, serialised; nothing more comes.
     Failure(Utf8Bytes),
     /// Nothing more comes.
@@ -38,6 +39,9 @@ pub(in crate::graphql) struct Subscriber {
     /// Whether the subscriber has seen all there was, once. Until then it is replaying, however far
     /// back; afterwards it may not fall behind.
     caught_up: bool,
+    /// The expected size of a payload.
+    expected_bytes: usize,
+    _permit: SubscriptionPermit,
 }
 
 impl Subscriber {
@@ -52,6 +56,9 @@ impl Subscriber {
     ) -> Result<Option<Self>, Refused> {
         let agency = caller.viewer().await?.agency();
         let variables = prepared.variables.clone();
+        let permit = live.admission.subscription(caller.user(), prepared.bytes());
+        let permit = permit.map_err(|limited| Failure::limited(&limited))?;
+        let expected_bytes = prepared.expected_bytes();
         let operation = live.operations.enter(agency, prepared);
         let wish = Arc::new(OnceLock::new());
         let begin = operation.request_with(variables).data(caller.clone()).data(Source::Begin(Arc::clone(&wish)));
@@ -63,7 +70,8 @@ impl Subscriber {
         let feeds = Arc::clone(&caller.services.feeds);
         let log = Subscription::begin(feeds, agency, after.map(|cursor| cursor.0)).await;
         let log = log.map_err(|error| refused(&caller, error))?;
-        Ok(Some(Self { live, caller, operation, topic, log, caught_up: after.is_none() }))
+        let caught_up = after.is_none();
+        Ok(Some(Self { live, caller, operation, topic, log, caught_up, expected_bytes, _permit: permit }))
     }
 
     /// What comes next.
@@ -72,15 +80,18 @@ impl Subscriber {
             let followed = self.log.next().await;
             // Boxed: while nothing happens, which is nearly always, there is only the wait.
             match Box::pin(self.show(followed)).await {
-                Ok(Shown::Nothing) => {}
-                Ok(Shown::Payload(payload)) => return Delivered::Payload(payload),
-                Ok(Shown::Failure(payload)) => return Delivered::Failure(payload),
+                Ok((Shown::Payload(payload), Some(reservation))) => return Delivered::Payload(payload, reservation),
+                Ok((Shown::Failure(payload), _)) => return Delivered::Failure(payload),
+                Ok(_) => {}
                 Err(failure) => return Delivered::End(failure.into()),
             }
         }
     }
 
-    async fn show(&mut self, followed: Result<Followed, SubscribeError>) -> Result<Shown, Failure> {
+    async fn show(
+        &mut self,
+        followed: Result<Followed, SubscribeError>,
+    ) -> Result<(Shown, Option<Reservation>), Failure> {
         let followed = followed.map_err(|error| refused(&self.caller, error))?;
         let behind = self.log.behind();
         if self.caught_up && behind > MAX_LAG {
@@ -89,13 +100,14 @@ impl Subscriber {
         }
         self.caught_up |= behind == 0;
         if !self.topic.concerns(&followed.event) {
-            return Ok(Shown::Nothing);
+            return Ok((Shown::Nothing, None));
         }
         let viewer = self.caller.viewer().await?;
         let looked = self.look(&viewer, &followed).await.map_err(|error| self.caller.fault(error))?;
-        let Some((facts, sees)) = looked else { return Ok(Shown::Nothing) };
+        let Some((facts, sees)) = looked else { return Ok((Shown::Nothing, None)) };
         let look = Look { caller: &self.caller, viewer: &viewer, facts: &facts, sees, followed: &followed };
-        self.live.answer(&self.operation, look).await
+        let reservation = self.live.admission.reserve(self.caller.user(), self.expected_bytes).await;
+        Ok((self.live.answer(&self.operation, look).await?, Some(reservation)))
     }
 
     /// What the event is about and whether the viewer sees that, if it is theirs at all.

@@ -22,6 +22,6 @@ impl CallsQuery {
     ) -> Result<Connection<Call>> {
         let caller = caller(ctx)?;
         let viewer = caller.viewer().await?;
-        Call::page(caller, &viewer, None, &PageArgs { first, after, last, before }).await
+        Call::page(caller, &viewer, &PageArgs { first, after, last, before }).await
     }
 }

@@ -31,11 +31,11 @@ impl ContactsQuery {
         let viewer = caller.viewer().await?;
         let window = PageArgs { first, after, last, before }.window()?;
         let (scope, search) = (viewer.scope(), search_text(search)?);
-        let page = contacts::page(caller.services.reader(), &scope, search.as_deref(), &window).await;
+        let page = contacts::page(caller.services.request_reader(), &scope, search.as_deref(), &window).await;
         let page = page.map_err(|error| caller.fault(error))?;
         let total = Total::later(move |caller| {
             let (scope, search) = (scope.clone(), search.clone());
-            async move { Ok(contacts::count(caller.services.reader(), &scope, search.as_deref()).await?) }
+            async move { Ok(contacts::count(caller.services.request_reader(), &scope, search.as_deref()).await?) }
         });
         Ok(Connection::new(page.map(|row| Contact::new(&viewer, Arc::new(row))), total))
     }

@@ -15,7 +15,8 @@ impl SnapshotCursor {
     /// Reads where the caller's log ends now.
     pub(in crate::graphql) async fn take(caller: &Caller) -> Result<Self> {
         let agency = caller.viewer().await?.agency();
-        let head = event_log::head(caller.services.reader(), agency).await.map_err(|error| caller.fault(error))?;
+        let head =
+            event_log::head(caller.services.request_reader(), agency).await.map_err(|error| caller.fault(error))?;
         match head {
             Some(head) => Ok(Self(EventCursor(Cursor { agency, epoch: head.epoch, position: head.position }))),
             None => Err(caller.absent("log")),

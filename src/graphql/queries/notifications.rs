@@ -25,10 +25,10 @@ impl NotificationsQuery {
         let viewer = caller.viewer().await?;
         let window = PageArgs { first, after, last, before }.window()?;
         let (agency, user, unread) = (viewer.agency(), viewer.id(), unread_only.unwrap_or(false));
-        let page = notifications::page(caller.services.reader(), agency, user, unread, &window).await;
+        let page = notifications::page(caller.services.request_reader(), agency, user, unread, &window).await;
         let page = page.map_err(|error| caller.fault(error))?;
         let total = Total::later(move |caller| async move {
-            Ok(notifications::count(caller.services.reader(), agency, user, unread).await?)
+            Ok(notifications::count(caller.services.request_reader(), agency, user, unread).await?)
         });
         Ok(Connection::new(page.map(|row| Notification::new(&viewer, row)), total))
     }

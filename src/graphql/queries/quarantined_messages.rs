@@ -28,10 +28,11 @@ impl QuarantinedMessagesQuery {
         }
         let window = PageArgs { first, after, last, before }.window()?;
         let agency = viewer.agency();
-        let page = quarantine::page(caller.services.reader(), agency, &window).await;
+        let page = quarantine::page(caller.services.request_reader(), agency, &window).await;
         let page = page.map_err(|error| caller.fault(error))?;
-        let total =
-            Total::later(move |caller| async move { Ok(quarantine::count(caller.services.reader(), agency).await?) });
+        let total = Total::later(move |caller| async move {
+            Ok(quarantine::count(caller.services.request_reader(), agency).await?)
+        });
         Ok(Connection::new(page.map(QuarantinedMessage::new), total))
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct ThreadCounts {
 impl ThreadCounts {
     async fn count(&self, ctx: &Context<'_>, filter: ThreadFilter) -> Result<i32> {
         let caller = caller(ctx)?;
-        let count = count_to(caller.services.reader(), &self.scope, &filter, MAX_COUNT).await;
+        let count = count_to(caller.services.request_reader(), &self.scope, &filter, MAX_COUNT).await;
         let count = count.map_err(|error| caller.fault(error))?;
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }

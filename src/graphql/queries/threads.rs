@@ -141,11 +141,11 @@ impl ThreadsQuery {
             return Ok(Connection::new(Page { rows: vec![], has_next: false, has_previous: false }, Total::Known(0)));
         };
         let scope = viewer.scope();
-        let page = inbox(caller.services.reader(), &scope, &filter, &window, details(ctx)).await;
+        let page = inbox(caller.services.request_reader(), &scope, &filter, &window, details(ctx)).await;
         let page = page.map_err(|error| caller.fault(error))?;
         let total = Total::later(move |caller| {
             let (scope, filter) = (scope.clone(), filter.clone());
-            async move { Ok(threads::count(caller.services.reader(), &scope, &filter).await?) }
+            async move { Ok(threads::count(caller.services.request_reader(), &scope, &filter).await?) }
         });
         Ok(Connection::new(page.map(|row| Thread::of_inbox(&viewer, row)), total))
     }

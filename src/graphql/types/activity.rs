@@ -14,12 +14,12 @@ use crate::store::page::Key;
 /// One line of a thread's history.
 pub struct ThreadActivity {
     viewer: Arc<Viewer>,
-    model: activity::Model,
+    model: Arc<activity::Model>,
 }
 
 impl ThreadActivity {
     /// A line in the history of a thread that the viewer may see.
-    pub fn new(viewer: &Arc<Viewer>, model: activity::Model) -> Self {
+    pub fn new(viewer: &Arc<Viewer>, model: Arc<activity::Model>) -> Self {
         Self { viewer: Arc::clone(viewer), model }
     }
 }

@@ -57,7 +57,7 @@ impl Agency {
         let account = self.viewer.directory.agency.twilio_account_id.filter(|_| self.viewer.is_admin())?;
         let find = async {
             let caller = caller(ctx)?;
-            let found = store::accounts::by_id(caller.services.reader(), account).await;
+            let found = store::accounts::by_id(caller.services.request_reader(), account).await;
             let found = found.map_err(|error| caller.fault(error))?;
             Ok(found
                 .and_then(|row| Some(CarrierProblem { kind: row.trouble?.into(), since: row.trouble_since?.into() })))

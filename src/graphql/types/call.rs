@@ -3,7 +3,6 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 
 use super::{Contact, Extension, PhoneNumber, Thread, User, Voicemail};
-use crate::domain::ThreadId;
 use crate::domain::call_error::{actor, explain};
 use crate::entity::{call, call_leg};
 use crate::graphql::context::{Caller, loaders};
@@ -29,19 +28,14 @@ impl Call {
         Self { viewer: Arc::clone(viewer), model }
     }
 
-    /// A part of the calls that the viewer may see, newest first; of one thread, if it is named.
-    pub async fn page(
-        caller: &Caller,
-        viewer: &Arc<Viewer>,
-        thread: Option<ThreadId>,
-        args: &PageArgs,
-    ) -> Result<Connection<Self>> {
+    /// A part of the calls that the viewer may see, newest first.
+    pub async fn page(caller: &Caller, viewer: &Arc<Viewer>, args: &PageArgs) -> Result<Connection<Self>> {
         let (scope, window) = (viewer.call_scope(), args.window()?);
-        let page = store::calls::page(caller.services.reader(), &scope, thread, &window).await;
+        let page = store::calls::page(caller.services.request_reader(), &scope, &window).await;
         let page = page.map_err(|error| caller.fault(error))?;
         let total = Total::later(move |caller| {
             let scope = scope.clone();
-            async move { Ok(store::calls::count(caller.services.reader(), &scope, thread).await?) }
+            async move { Ok(store::calls::count(caller.services.request_reader(), &scope).await?) }
         });
         Ok(Connection::new(page.map(|row| Self::new(viewer, Arc::new(row))), total))
     }

@@ -8,11 +8,11 @@ use crate::entity::{contact, message, thread};
 use crate::graphql::context::{caller, loaders};
 use crate::graphql::direct::{Direct, Inner};
 use crate::graphql::errors::Result;
+use crate::graphql::loaders::ThreadList;
 use crate::graphql::pagination::{Connection, Listed, PageArgs, Total};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::words::ThreadStatus;
 use crate::service::Viewer;
-use crate::store;
 use crate::store::inbox::InboxRow;
 use crate::store::page::Key;
 
@@ -105,23 +105,21 @@ impl Thread {
     }
 
     async fn page_of_messages(&self, ctx: &Context<'_>, args: &PageArgs) -> Result<Connection<Message>> {
-        let (caller, agency, id) = (caller(ctx)?, self.model.agency_id, self.model.id);
-        let page = store::messages::of_thread(caller.services.reader(), agency, id, &args.window()?).await;
-        let page = page.map_err(|error| caller.fault(error))?;
-        let total = Total::later(move |caller| async move {
-            Ok(store::messages::count(caller.services.reader(), agency, id).await?)
-        });
-        Ok(Connection::new(page.map(|row| Message::within(self, Arc::new(row))), total))
+        let page = loaders(ctx)?.messages_of(self.model.id, args.window()?).await?;
+        let total = Total::OfThread(ThreadList::Messages, self.model.id);
+        Ok(Connection::new(page.map(|row| Message::within(self, row)), total))
     }
 
     async fn page_of_activity(&self, ctx: &Context<'_>, args: &PageArgs) -> Result<Connection<ThreadActivity>> {
-        let (caller, agency, id) = (caller(ctx)?, self.model.agency_id, self.model.id);
-        let page = store::threads::activity(caller.services.reader(), agency, id, &args.window()?).await;
-        let page = page.map_err(|error| caller.fault(error))?;
-        let total = Total::later(move |caller| async move {
-            Ok(store::threads::activity_count(caller.services.reader(), agency, id).await?)
-        });
+        let page = loaders(ctx)?.activity_of(self.model.id, args.window()?).await?;
+        let total = Total::OfThread(ThreadList::Activity, self.model.id);
         Ok(Connection::new(page.map(|row| ThreadActivity::new(&self.viewer, row)), total))
+    }
+
+    async fn page_of_calls(&self, ctx: &Context<'_>, args: &PageArgs) -> Result<Connection<Call>> {
+        let page = loaders(ctx)?.calls_of(self.model.id, args.window()?).await?;
+        let total = Total::OfThread(ThreadList::Calls, self.model.id);
+        Ok(Connection::new(page.map(|row| Call::new(&self.viewer, row)), total))
     }
 }
 
@@ -237,8 +235,7 @@ impl Thread {
         #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Call>> {
-        let args = PageArgs { first, after, last, before };
-        Box::pin(Call::page(caller(ctx)?, &self.viewer, Some(self.model.id), &args)).await
+        Box::pin(self.page_of_calls(ctx, &PageArgs { first, after, last, before })).await
     }
 
     /// What was said, oldest first. `last: 25` is the newest page.

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::header::ORIGIN;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 
 use super::GraphqlState;
 use super::http::is_allowed;
 use super::limits::MAX_BODY_BYTES;
+use crate::rest::caller::client_address;
 
 mod ending;
 mod operation;
@@ -31,11 +32,13 @@ mod socket;
 pub(super) async fn upgrade(
     State(state): State<Arc<GraphqlState>>,
     headers: HeaderMap,
+    extensions: Extensions,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     if headers.get_all(ORIGIN).iter().any(|origin| !is_allowed(&state.allowed_origins, origin)) {
         return StatusCode::FORBIDDEN.into_response();
     }
+    let client = client_address(&state.admission, &extensions, &headers);
     upgrade
         .protocols([protocol::NAME])
         // The library would keep 128 KiB for each socket, most of which are idle most of the time. What is
@@ -45,5 +48,5 @@ pub(super) async fn upgrade(
         .write_buffer_size(2 << 10)
         .max_message_size(MAX_BODY_BYTES)
         .max_frame_size(MAX_BODY_BYTES)
-        .on_upgrade(move |ws| socket::serve(Box::new(ws), state).boxed())
+        .on_upgrade(move |ws| socket::serve(Box::new(ws), state, client).boxed())
 }

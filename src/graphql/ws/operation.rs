@@ -8,6 +8,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::protocol;
+use crate::admission::Reservation;
 use crate::graphql::GraphqlState;
 use crate::graphql::context::Caller;
 use crate::graphql::live::{Delivered, Subscriber};
@@ -21,11 +22,13 @@ pub(super) struct Step {
     pub(super) last: bool,
     /// The user is not one of ours any more.
     pub(super) deactivated: bool,
+    /// Counts the message as unsent until it is written; `None` for short messages of the protocol.
+    pub(super) reservation: Option<Reservation>,
 }
 
 /// Runs an operation: results and then `complete`, or `error`.
 pub(super) fn run(state: &GraphqlState, caller: Caller, id: Arc<str>, asked: Asked) -> BoxStream<'static, Step> {
-    let (schema, live) = (state.schema.clone(), state.live.clone());
+    let (schema, live, admission) = (state.schema.clone(), state.live.clone(), state.admission.clone());
     let prepared = prepare(state, asked);
     let begin = async move {
         let steps = match prepared {
@@ -36,8 +39,8 @@ pub(super) fn run(state: &GraphqlState, caller: Caller, id: Arc<str>, asked: Ask
                     Err(refused) => vec![error(&id, &refused)],
                 }
             }
-            Ok(prepared) => match execute(&schema, &caller, prepared).await {
-                Ok(answer) => result(&id, &answer),
+            Ok(prepared) => match execute(&schema, &admission, &caller, prepared).await {
+                Ok((answer, reservation)) => result(&id, &answer, reservation),
                 Err(failure) => vec![error(&id, &failure.into())],
             },
             Err(failure) => vec![error(&id, &failure.into())],
@@ -49,13 +52,14 @@ pub(super) fn run(state: &GraphqlState, caller: Caller, id: Arc<str>, asked: Ask
 }
 
 /// A query's or a mutation's one result.
-fn result(id: &str, answer: &Answer) -> Vec<Step> {
+fn result(id: &str, answer: &Answer, mut reservation: Reservation) -> Vec<Step> {
     match answer {
         Answer::Refused(refused) => vec![error(id, refused)],
         Answer::Executed(response) => {
             let frame = protocol::next(id, &protocol::json(response));
             let deactivated = answer.is_unauthenticated();
-            vec![Step { frame, last: false, deactivated }, complete(id)]
+            reservation.shrink(frame.len());
+            vec![Step { frame, last: false, deactivated, reservation: Some(reservation) }, complete(id)]
         }
     }
 }
@@ -64,15 +68,17 @@ fn result(id: &str, answer: &Answer) -> Vec<Step> {
 fn follow(id: Arc<str>, subscriber: Box<Subscriber>) -> impl futures_util::Stream<Item = Step> {
     stream::unfold(Some((id, subscriber)), |state| async {
         let (id, mut subscriber) = state?;
-        let delivered = subscriber.next().await;
-        let step = match &delivered {
-            Delivered::Payload(payload) => {
-                Step { frame: protocol::next(&id, payload), last: false, deactivated: false }
+        let step = match subscriber.next().await {
+            Delivered::Payload(payload, mut reservation) => {
+                let frame = protocol::next(&id, &payload);
+                reservation.shrink(frame.len());
+                Step { frame, last: false, deactivated: false, reservation: Some(reservation) }
             }
             Delivered::Failure(payload) => {
-                Step { frame: protocol::error(&id, payload), last: true, deactivated: false }
+                let frame = protocol::error(&id, &payload);
+                Step { frame, last: true, deactivated: false, reservation: None }
             }
-            Delivered::End(refused) => error(&id, refused),
+            Delivered::End(refused) => error(&id, &refused),
         };
         let rest = (!step.last).then_some((id, subscriber));
         Some((step, rest))
@@ -80,10 +86,10 @@ fn follow(id: Arc<str>, subscriber: Box<Subscriber>) -> impl futures_util::Strea
 }
 
 fn complete(id: &str) -> Step {
-    Step { frame: protocol::complete(id), last: true, deactivated: false }
+    Step { frame: protocol::complete(id), last: true, deactivated: false, reservation: None }
 }
 
 fn error(id: &str, refused: &Refused) -> Step {
     let frame = protocol::error(id, &protocol::json(&refused.errors()));
-    Step { frame, last: true, deactivated: refused.is_unauthenticated() }
+    Step { frame, last: true, deactivated: refused.is_unauthenticated(), reservation: None }
 }

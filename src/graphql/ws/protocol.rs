@@ -36,7 +36,7 @@ pub(super) enum Close {
     TooLong,
     /// The server is going away; another one is there.
     Restart,
-    /// The token could not be checked just now.
+    /// The token could not be checked just now, or a limit of the user or the address is reached.
     TryAgain,
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::{Future as _, poll_fn};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,6 +16,7 @@ use super::ending::{drained, ending};
 use super::operation::{self, Step};
 use super::protocol::{self, Close, Incoming};
 use super::readiness::Readiness;
+use crate::admission::{Reservation, SocketPermit};
 use crate::graphql::GraphqlState;
 use crate::graphql::context::{Caller, make_request_id};
 use crate::graphql::errors::{Code, Failure};
@@ -45,10 +47,10 @@ impl From<Close> for End {
 ///
 /// Sockets are many and idle: what is rare (beginning, ending, taking a message in) is boxed, so that
 /// what waits is small; and the socket itself, which would stand in it twice, as argument and as variable.
-pub(super) async fn serve(mut ws: Box<WebSocket>, state: Arc<GraphqlState>) {
+pub(super) async fn serve(mut ws: Box<WebSocket>, state: Arc<GraphqlState>, client: IpAddr) {
     let clock = Arc::clone(&state.services.clock);
-    let end = match Box::pin(introduce(&mut ws, &state)).await {
-        Ok(identity) => Conversation::new(&mut ws, state, identity).run().await,
+    let end = match Box::pin(introduce(&mut ws, &state, client)).await {
+        Ok((identity, _permit)) => Conversation::new(&mut ws, state, identity).run().await,
         Err(end) => end,
     };
     match end {
@@ -84,20 +86,24 @@ async fn farewell(mut ws: Box<WebSocket>, close: Option<Close>, clock: &dyn Cloc
 }
 
 /// Lets the other side introduce itself, in time.
-async fn introduce(ws: &mut WebSocket, state: &GraphqlState) -> Result<Identity, End> {
+async fn introduce(ws: &mut WebSocket, state: &GraphqlState, client: IpAddr) -> Result<(Identity, SocketPermit), End> {
     if ws.protocol().is_none() {
         return Err(Close::Subprotocol.into());
     }
     let mut drain = state.drain.clone();
     tokio::select! {
-        introduced = introduction(ws, state) => introduced,
+        introduced = introduction(ws, state, client) => introduced,
         () = state.services.clock.sleep(INIT_WITHIN) => Err(Close::InitTimeout.into()),
         () = drained(&mut drain) => Err(Close::Restart.into()),
     }
 }
 
 /// Waits for the introduction and finds out who it is.
-async fn introduction(ws: &mut WebSocket, state: &GraphqlState) -> Result<Identity, End> {
+async fn introduction(
+    ws: &mut WebSocket,
+    state: &GraphqlState,
+    client: IpAddr,
+) -> Result<(Identity, SocketPermit), End> {
     loop {
         let authorization = match receive(ws).await? {
             Incoming::Init(authorization) => authorization,
@@ -112,10 +118,20 @@ async fn introduction(ws: &mut WebSocket, state: &GraphqlState) -> Result<Identi
             Incoming::Pong | Incoming::Complete(_) => continue,
             Incoming::Subscribe(..) => return Err(Close::Unauthorized.into()),
         };
-        let token = authorization.as_deref().and_then(bearer).ok_or(Close::Forbidden)?;
-        return match state.authenticator.authenticate(&state.services, token).await {
-            Ok(identity) => Ok(identity),
-            Err(AuthError::Invalid) => Err(Close::Forbidden.into()),
+        let authenticated = match authorization.as_deref().and_then(bearer) {
+            Some(token) => state.authenticator.authenticate(&state.services, token).await,
+            None => Err(AuthError::Invalid),
+        };
+        return match authenticated {
+            Ok(identity) => {
+                let admitted = state.admission.request(identity.agency, identity.user);
+                let permit = admitted.and_then(|()| state.admission.socket(identity.user));
+                Ok((identity, permit.map_err(|_| Close::TryAgain)?))
+            }
+            Err(AuthError::Invalid) => match state.admission.failed_authentication(client) {
+                Ok(()) => Err(Close::Forbidden.into()),
+                Err(_) => Err(Close::TryAgain.into()),
+            },
             Err(AuthError::Fault(fault)) => {
                 let request_id = make_request_id(&state.services);
                 tracing::error!(%request_id, error = %fault, "a token could not be checked");
@@ -189,6 +205,8 @@ struct Conversation<'a> {
     listens_first: bool,
     /// Whether messages may have been gathered that are still to go out.
     gathered: bool,
+    /// The reservations of those messages.
+    unsent: Vec<Reservation>,
 }
 
 impl<'a> Conversation<'a> {
@@ -196,7 +214,7 @@ impl<'a> Conversation<'a> {
         let ending = ending(Arc::clone(&state.services), identity, state.drain.clone());
         let (heard, ended) = (Readiness::new(), Readiness::new());
         let (operations, listens_first, gathered) = (VecDeque::new(), true, false);
-        Self { ws, heard, state, identity, ending, ended, operations, listens_first, gathered }
+        Self { ws, heard, state, identity, ending, ended, operations, listens_first, gathered, unsent: Vec::new() }
     }
 
     async fn run(&mut self) -> End {
@@ -215,7 +233,12 @@ impl<'a> Conversation<'a> {
             Next::Close(close) => Err(close.into()),
             Next::Take(incoming) => Box::pin(self.take(incoming?)).await,
             Next::Give(step, operation) => self.give(step, operation).await,
-            Next::Flush => self.write(None).await,
+            Next::Flush => {
+                self.write(None).await?;
+                // The room is needed by other sockets of the user, and most sockets are idle.
+                self.unsent = Vec::new();
+                Ok(())
+            }
         }
     }
 
@@ -286,6 +309,10 @@ impl<'a> Conversation<'a> {
             let refused = Refused::from(Failure::new(Code::RateLimited, message));
             return self.send(protocol::error(&id, &protocol::json(&refused.errors()))).await;
         }
+        if let Err(limited) = self.state.admission.request(self.identity.agency, self.identity.user) {
+            let refused = Refused::from(Failure::limited(&limited));
+            return self.send(protocol::error(&id, &protocol::json(&refused.errors()))).await;
+        }
         let services = Arc::clone(&self.state.services);
         let request_id = make_request_id(&services);
         let caller = Caller::new(services, self.identity, request_id);
@@ -299,6 +326,7 @@ impl<'a> Conversation<'a> {
         if step.deactivated {
             return Err(Close::Forbidden.into());
         }
+        self.unsent.extend(step.reservation);
         self.send(step.frame).await?;
         if !step.last {
             self.operations.push_back(operation);

@@ -2,16 +2,20 @@
 //! where, and what is refused. [`media`] is the protocol, [`bodies`] how requests arrive,
 //! [`keep_alive`] how long connections wait for them,
 //! [`callers`] who may ask, [`direct`] how rows are written, [`excess`] and [`nesting`] documents
-//! that ask for too much, [`extensions`] persisted queries and disabled introspection.
+//! that ask for too much, [`extensions`] persisted queries and disabled introspection, [`batches`] lists of many threads
+//! in one statement, [`deadlines`] requests that take too long, [`rates`] users and addresses that send too many.
 
+mod batches;
 mod bodies;
 mod callers;
+mod deadlines;
 mod direct;
 mod excess;
 mod extensions;
 mod keep_alive;
 mod media;
 mod nesting;
+mod rates;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{RequestBuilder, Response, StatusCode};

@@ -28,7 +28,7 @@ fn every_status_is_documented() {
             let is_open = operation.get("security").is_some();
             let mut expected = vec!["500"];
             if !is_open {
-                expected.extend(["401", "404", "503"]);
+                expected.extend(["401", "404", "429", "503"]);
             }
             if method != "get" {
                 expected.push("403");

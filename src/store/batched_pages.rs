@@ -1,0 +1,112 @@
+//! Parts of many lists in one statement.
+//!
+//! Each part is a query of its own with its own limit, and `UNION ALL` puts them together. So the database reads only
+//! the rows that are shown, however long the lists are: a window function would number every row of every list, and
+//! lateral joins do not exist in SQLite and MariaDB (ADR 14).
+
+use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait as _, Query, SelectStatement, UnionType};
+use sea_orm::{
+    ConnectionTrait, DbErr, EntityTrait, FromQueryResult as _, IdenStatic as _, Order, QuerySelect as _,
+    QueryTrait as _, Select, TryGetableMany,
+};
+
+use super::page::{Key, Page, Window};
+
+/// The most parts that one statement reads. SQLite allows 500.
+const MAX_PARTS: usize = 100;
+const PART: &str = "part";
+
+/// A query of a whole list and the part of it that is wanted.
+pub(super) type Part<E> = (Select<E>, Window);
+
+/// Reads one page of each list, in the given order. All lists have the same `order` by `(at, id)`.
+pub(super) async fn pages<E: EntityTrait>(
+    conn: &impl ConnectionTrait,
+    parts: Vec<Part<E>>,
+    order: &Order,
+    at: E::Column,
+    id: E::Column,
+) -> Result<Vec<Page<E::Model>>, DbErr> {
+    let mut read = Vec::with_capacity(parts.len());
+    let mut rest = parts.into_iter().peekable();
+    while rest.peek().is_some() {
+        let mut run: Vec<_> = rest.by_ref().take(MAX_PARTS).collect();
+        match run.pop() {
+            // Most often one list is read, and its rows need no number.
+            Some((query, window)) if run.is_empty() => {
+                let rows = window.apply(query, order, at, id).all(conn).await?;
+                read.push(window.cut(rows));
+            }
+            Some(last) => {
+                run.push(last);
+                read.extend(read_run(conn, run, order, at, id).await?);
+            }
+            None => {}
+        }
+    }
+    Ok(read)
+}
+
+/// Counts the rows of a query for each value of a column; a value without rows is left out.
+pub(super) async fn counts<E, K>(
+    conn: &impl ConnectionTrait,
+    query: Select<E>,
+    by: E::Column,
+) -> Result<Vec<(K, i64)>, DbErr>
+where
+    E: EntityTrait,
+    (K, i64): TryGetableMany,
+{
+    query
+        .select_only()
+        .column(by)
+        .column_as(Expr::col(Asterisk).count(), "rows")
+        .group_by(by)
+        .into_tuple()
+        .all(conn)
+        .await
+}
+
+async fn read_run<E: EntityTrait>(
+    conn: &impl ConnectionTrait,
+    run: Vec<Part<E>>,
+    order: &Order,
+    at: E::Column,
+    id: E::Column,
+) -> Result<Vec<Page<E::Model>>, DbErr> {
+    let (mut windows, mut statement) = (Vec::with_capacity(run.len()), None::<SelectStatement>);
+    for (number, (query, window)) in run.into_iter().enumerate() {
+        let mut part = window.apply(query, order, at, id).into_query();
+        // Written into the statement: PostgreSQL would take a parameter for a text.
+        part.expr_as(Expr::cust(number.to_string()), Alias::new(PART));
+        // SQLite takes an order and a limit only in a subquery.
+        let part = Query::select().column(Asterisk).from_subquery(part, Alias::new("rows")).take();
+        match &mut statement {
+            Some(statement) => {
+                statement.union(UnionType::All, part);
+            }
+            None => statement = Some(part),
+        }
+        windows.push(window);
+    }
+    let mut found: Vec<Vec<(Key, E::Model)>> = windows.iter().map(|_| Vec::new()).collect();
+    if let Some(statement) = statement {
+        for row in conn.query_all(&statement).await? {
+            let number: i32 = row.try_get("", PART)?;
+            let key = Key { at: row.try_get("", at.as_str())?, id: row.try_get("", id.as_str())? };
+            let model = E::Model::from_query_result(&row, "")?;
+            if let Some(rows) = usize::try_from(number).ok().and_then(|number| found.get_mut(number)) {
+                rows.push((key, model));
+            }
+        }
+    }
+    let page = |(window, mut rows): (&Window, Vec<(Key, E::Model)>)| {
+        // SQL does not promise that a union keeps the order of its parts.
+        rows.sort_by_key(|(key, _)| *key);
+        if window.reads_backwards(order) {
+            rows.reverse();
+        }
+        window.cut(rows.into_iter().map(|(_, model)| model).collect())
+    };
+    Ok(windows.iter().zip(found).map(page).collect())
+}
