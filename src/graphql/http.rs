@@ -62,12 +62,13 @@ async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<
     let request_id = make_request_id(&state.services);
     let client = client_address(&state.admission, request.extensions(), request.headers());
     let identity = authenticate(state, request.headers(), client, &request_id).await?;
-    state.admission.request(identity.agency, identity.user).map_err(limited)?;
     if !is_json(request.headers()) {
         let failure = Failure::bad_input("The body must be application/json in UTF-8.");
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, failure));
     }
     let asked = read(state, request).await?;
+    // After the body, because a connection with an unread body is closed, and the client may not see the answer.
+    state.admission.request(identity.agency, identity.user).map_err(limited)?;
     let caller = Caller::new(Arc::clone(&state.services), identity, request_id);
     let refused = |failure: Failure| {
         let status = match (failure.code(), media) {
