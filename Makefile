@@ -73,7 +73,7 @@ durability: binary ## watch the sync before each 200 with strace (python3, strac
 	scripts/durability --binary $(PARTYLINE)
 
 bounds: binary ## attack a server as one user and measure what others notice (python3; about four minutes)
-	for check in queries subscriptions; do python3 tests/bounds/$$check.py --binary $(PARTYLINE); done
+	for check in queries subscriptions connections; do python3 tests/bounds/$$check.py --binary $(PARTYLINE); done
 
 clients: binary $(CLIENTS)/node_modules/.package-lock.json ## other people's clients, an audit, the last release's schema (Node 20, npm)
 	cd $(CLIENTS) && PARTYLINE_BINARY=$(abspath $(PARTYLINE)) npm test

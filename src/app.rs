@@ -22,6 +22,7 @@ use crate::ports::{Clock, IdGen};
 use crate::rest::metrics::Metrics;
 use crate::rest::{self, RestState};
 use crate::security_headers;
+use crate::server::ConnectionFigures;
 use crate::service::Services;
 use crate::service::accounts::Accounts;
 use crate::service::authenticate::{Authenticator, Trust};
@@ -53,6 +54,7 @@ pub struct App {
     settings: Settings,
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
+    connections: ConnectionFigures,
     lanes: Vec<JoinHandle<()>>,
     bus: Option<Arc<Bus>>,
 }
@@ -143,7 +145,9 @@ impl App {
         let trust = Trust { secret: secret.as_ref(), issuer_keys, issuer, audience };
         let authenticator = Arc::new(Authenticator::new(trust));
         let admission = Admission::new(&settings.limits, services.clock.clone());
-        Ok(Self { services, authenticator, sealer, settings, admission, metrics: Arc::default(), lanes, bus })
+        let connections = ConnectionFigures::default();
+        let metrics = Arc::new(Metrics::new(connections.open.clone(), connections.refused.clone()));
+        Ok(Self { services, authenticator, sealer, settings, admission, metrics, connections, lanes, bus })
     }
 
     /// Begins to wake other instances and to be woken by them, until the tasks are aborted.
@@ -191,6 +195,11 @@ impl App {
             // A panic is a bug of ours, and must not take more than its own request with it.
             .layer(CatchPanicLayer::new())
             .layer(map_response(move |response| std::future::ready(security_headers::add(https, response))))
+    }
+
+    /// What is counted of connections.
+    pub fn connection_figures(&self) -> ConnectionFigures {
+        self.connections.clone()
     }
 
     /// `/metrics`, for an address of its own.

@@ -10,16 +10,24 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tower_http::add_extension::AddExtension;
 
-use self::keep_alive::Limits;
+use self::activity::Activity;
+use self::refusals::Refusals;
+use self::watched::Limits;
 use crate::ports::Clock;
 
-mod keep_alive;
+mod activity;
+mod figures;
+mod refusals;
+mod watched;
+
+pub use figures::{ConnectionFigures, raise_open_file_limit};
 
 /// The head of a request is complete within this time: from its first byte, and on a new connection from its start.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -29,8 +37,12 @@ const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 const BACKLOG: u32 = 1024;
 /// More than any browser or Twilio sends.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// A connection whose peer does not read is closed after this time without progress.
+const WRITE_WITHIN: Duration = Duration::from_secs(30);
 /// After a failed accept (no file descriptors left), so that the loop does not spin.
-const BREATHER: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// How long a connection on which nothing happens outlives the begin of the drain.
+const DRAIN_CHECK: Duration = Duration::from_secs(1);
 
 /// Listens at this address.
 ///
@@ -47,17 +59,29 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stopped`, then closes idle connections and lets open requests end, for at most `patience`. A connection
-/// may be idle for `keep_alive` between two requests.
+/// How connections are served.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long a connection may be idle between two requests.
+    pub keep_alive: Duration,
+    /// How many connections may be open. More are answered with 503.
+    pub max_connections: usize,
+    /// How long open requests may take once the server is told to stop.
+    pub drain_within: Duration,
+    /// What is counted.
+    pub figures: ConnectionFigures,
+}
+
+/// Serves until `stopped`, then closes idle connections and lets open requests end, for at most `drain_within`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     clock: Arc<dyn Clock>,
-    keep_alive: Duration,
+    options: Options,
     stopped: impl Future<Output = ()>,
-    patience: Duration,
 ) {
-    let limits = Limits { head: HEAD_WITHIN, idle: keep_alive };
+    let limits = Limits { head: HEAD_WITHIN, idle: options.keep_alive, write: WRITE_WITHIN };
+    let refusals = Refusals::new(clock.clone());
     // Each connection holds a receiver until it is over.
     let connections = watch::Sender::new(());
     tokio::pin!(stopped);
@@ -67,21 +91,35 @@ pub async fn serve(
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
-                    clock.sleep(BREATHER).await;
+                    clock.sleep(ACCEPT_RETRY_DELAY).await;
                     continue;
                 }
             },
             () = &mut stopped => break,
         };
+        let Some(open) = options.figures.open(options.max_connections) else {
+            refusals.refuse(stream);
+            continue;
+        };
         // A lost optimisation, no more.
         let _ = stream.set_nodelay(true);
+        let activity = Arc::<Activity>::default();
         let service = TowerToHyperService::new(AddExtension::new(router.clone(), ConnectInfo(peer)));
-        let (stream, timer) = keep_alive::watch(stream, clock.clone(), limits);
+        let counting = activity.clone();
+        let service = service_fn(move |request| {
+            let (running, answer) = (counting.begin(), service.call(request));
+            async move {
+                let answer = answer.await;
+                drop(running);
+                answer
+            }
+        });
+        let (stream, timer) = watched::watch(stream, clock.clone(), limits, activity.clone(), open);
         let mut http = http1::Builder::new();
         // hyper starts the timer only if it has a timeout, which the timer then replaces by its own.
         http.max_buf_size(MAX_HEADER_BYTES).timer(timer).header_read_timeout(HEAD_WITHIN);
         let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        let mut draining = connections.subscribe();
+        let (mut draining, clock) = (connections.subscribe(), clock.clone());
         tokio::spawn(async move {
             let mut connection = pin!(connection);
             // What goes wrong with a connection is its peer's affair.
@@ -89,13 +127,23 @@ pub async fn serve(
                 _ = connection.as_mut() => return,
                 _ = draining.changed() => connection.as_mut().graceful_shutdown(),
             }
-            let _ = connection.await;
+            let mut progress = activity.progress();
+            loop {
+                tokio::select! {
+                    _ = connection.as_mut() => return,
+                    () = clock.sleep(DRAIN_CHECK) => {}
+                }
+                // hyper waits for the first request of a connection, and for a peer that does not read.
+                if !activity.is_busy_since(&mut progress) {
+                    return;
+                }
+            }
         });
     }
     drop(listener);
     connections.send_replace(());
     tokio::select! {
         () = connections.closed() => {}
-        () = clock.sleep(patience) => tracing::warn!("requests were still open when time was up"),
+        () = clock.sleep(options.drain_within) => tracing::warn!("requests were still open when time was up"),
     }
 }

@@ -17,6 +17,8 @@ use crate::{server, shutdown};
 
 /// How long open requests may take once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Open connections to the address of `/metrics`, if it has one of its own.
+const METRICS_CONNECTIONS: usize = 64;
 
 /// How to serve.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,6 +39,7 @@ pub struct Ready {
     /// For `/metrics`, if it has an address of its own.
     metrics_listener: Option<TcpListener>,
     keep_alive: Duration,
+    max_connections: usize,
     extras: Extras,
     /// Held as long as we serve.
     _lock: Option<File>,
@@ -52,6 +55,7 @@ pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyh
         migrate_up(&settings).await?;
     }
     let (listen, keep_alive) = (settings.listen, settings.keep_alive);
+    let max_connections = server::raise_open_file_limit(settings.connections);
     let listener = server::listen(listen).with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let metrics_listener = settings
@@ -63,7 +67,8 @@ pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyh
         let accounts = reseal_accounts(&app.services, app.sealer.clone()).await?;
         tracing::info!(accounts, "stored secrets were sealed again under the current key");
     }
-    Ok(Ready { app, address, listener, metrics_listener, keep_alive, extras: options.extras, _lock: lock })
+    let extras = options.extras;
+    Ok(Ready { app, address, listener, metrics_listener, keep_alive, max_connections, extras, _lock: lock })
 }
 
 impl Ready {
@@ -83,7 +88,13 @@ impl Ready {
                 // The sender is dropped only after this task has ended.
                 let _ = draining.wait_for(|draining| *draining).await;
             };
-            tokio::spawn(server::serve(listener, router, clock.clone(), self.keep_alive, stopped, DRAIN))
+            let options = server::Options {
+                keep_alive: self.keep_alive,
+                max_connections: METRICS_CONNECTIONS,
+                drain_within: DRAIN,
+                figures: server::ConnectionFigures::default(),
+            };
+            tokio::spawn(server::serve(listener, router, clock.clone(), options, stopped))
         });
         let router = self.app.router(self.extras, draining);
         tracing::info!(address = %self.address, "serving");
@@ -97,7 +108,13 @@ impl Ready {
             // Sockets and readiness follow; nobody listening is as good.
             let _ = drain.send(true);
         };
-        server::serve(self.listener, router, clock, self.keep_alive, stopped, DRAIN).await;
+        let options = server::Options {
+            keep_alive: self.keep_alive,
+            max_connections: self.max_connections,
+            drain_within: DRAIN,
+            figures: self.app.connection_figures(),
+        };
+        server::serve(self.listener, router, clock, options, stopped).await;
         if let Some(metrics) = metrics {
             // It holds the services, which must be free before the writer can end. A panic in it has been logged.
             let _ = metrics.await;

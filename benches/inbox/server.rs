@@ -10,7 +10,7 @@ use axum::Router;
 use partyline::app::{App, Extras, Ports, migrate_up};
 use partyline::config::{Settings, Source};
 use partyline::ports::{SystemClock, SystemIdGen};
-use partyline::server::serve;
+use partyline::server::{ConnectionFigures, Options, serve};
 use partyline::service::Viewer;
 use partyline::service::apply_directory::{DirectoryFile, apply_directory};
 use partyline::service::authenticate::Subject;
@@ -30,7 +30,10 @@ pub(crate) struct Server {
 impl Server {
     /// Opens the database at `path`, with the demo's agency in it.
     pub(crate) async fn open(path: &Path) -> Self {
-        let source = Source::default().with("DATABASE_URL", &format!("sqlite://{}?mode=rwc", path.display()));
+        let source = Source::default()
+            .with("DATABASE_URL", &format!("sqlite://{}?mode=rwc", path.display()))
+            // One user sends as fast as they are answered.
+            .with("PARTYLINE_USER_RATE", "1000000");
         let settings = Settings::read(&source).unwrap();
         migrate_up(&settings).await.unwrap();
         let ports = Ports { clock: Arc::new(SystemClock::new()), ids: Arc::new(SystemIdGen::new()) };
@@ -64,7 +67,13 @@ pub(crate) async fn listen(router: Router, app: &App) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     let clock = app.services.clock.clone();
     tokio::spawn(async move {
-        serve(listener, router, clock, Duration::from_secs(75), future::pending(), Duration::ZERO).await
+        let options = Options {
+            keep_alive: Duration::from_secs(75),
+            max_connections: 10_000,
+            drain_within: Duration::ZERO,
+            figures: ConnectionFigures::default(),
+        };
+        serve(listener, router, clock, options, future::pending()).await
     });
     address
 }

@@ -9,7 +9,7 @@ use axum::Router;
 use partyline::app::{App, Extras, Ports, migrate_up};
 use partyline::config::{Settings, Source};
 use partyline::ports::{SystemClock, SystemIdGen};
-use partyline::server::serve;
+use partyline::server::{ConnectionFigures, Options, serve};
 use partyline::service::apply_directory::{DirectoryFile, apply_directory};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -46,7 +46,13 @@ pub(crate) async fn listen(app: &App, router: Router) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     let clock = app.services.clock.clone();
     tokio::spawn(async move {
-        serve(listener, router, clock, Duration::from_secs(75), future::pending(), Duration::ZERO).await
+        let options = Options {
+            keep_alive: Duration::from_secs(75),
+            max_connections: 10_000,
+            drain_within: Duration::ZERO,
+            figures: ConnectionFigures::default(),
+        };
+        serve(listener, router, clock, options, future::pending()).await
     });
     address
 }

@@ -21,6 +21,7 @@ fn number(source: &Source, name: &str, default: u32) -> Result<u32, ConfigError>
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| invalid(name, "must be a number of at least 1"))
 }
 
-fn count(source: &Source, name: &str, default: u32) -> Result<usize, ConfigError> {
+/// A number of at least 1.
+pub(super) fn count(source: &Source, name: &str, default: u32) -> Result<usize, ConfigError> {
     number(source, name, default).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }

@@ -39,7 +39,7 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
 }
 
 /// All settings there are.
-pub const SETTINGS: [Setting; 29] = [
+pub const SETTINGS: [Setting; 30] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "sqlite:, postgres: or mysql: (MariaDB)"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "where to listen"),
     setting("PARTYLINE_KEEP_ALIVE", "75s", "how long a connection may be idle; longer than the proxy keeps it"),
@@ -80,6 +80,7 @@ pub const SETTINGS: [Setting; 29] = [
     setting("PARTYLINE_AGENCY_RATE", "10000", "API requests per second of all users of one agency"),
     setting("PARTYLINE_ADDRESS_RATE", "10", "API requests per second without a valid token from one address"),
     setting("PARTYLINE_TRUSTED_PROXIES", "127.0.0.0/8,::1", "proxies whose X-Forwarded-For header names the client"),
+    setting("PARTYLINE_CONNECTIONS", "20000", "open connections in all; more are answered with 503"),
     setting("PARTYLINE_SOCKETS", "16384", "open WebSockets in all"),
     setting("PARTYLINE_USER_SOCKETS", "512", "open WebSockets of one user"),
     setting("PARTYLINE_LOG", "info", "a tracing filter"),
@@ -149,6 +150,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// How instances wake each other.
     pub events: EventBus,
+    /// How many connections may be open.
+    pub connections: usize,
     /// What one user, agency or address may ask at a time.
     pub limits: Limits,
     /// Where `/metrics` is served; `None` is at [`listen`](Self::listen), beside the other routes.
@@ -316,6 +319,7 @@ impl Settings {
             introspection,
             allowed_origins,
             events: EventBus::read(source, &database_url)?,
+            connections: limits::count(source, "PARTYLINE_CONNECTIONS", 20_000)?,
             limits: limits::read(source)?,
             metrics_listen,
             public_url,
@@ -446,6 +450,7 @@ mod tests {
             ("PARTYLINE_ADDRESS_RATE", "-1"),
             ("PARTYLINE_TRUSTED_PROXIES", "canary"),
             ("PARTYLINE_SOCKETS", "0"),
+            ("PARTYLINE_CONNECTIONS", "canary"),
             ("PARTYLINE_USER_SOCKETS", "canary"),
             ("TWILIO_API_BASE", "http://canary.example"),
             ("TWILIO_API_BASE", "http://10.0.0.7:8090"),

@@ -84,14 +84,22 @@ struct TextLabels {
 }
 
 /// What this process counts beside the writer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Metrics {
+    open_connections: Gauge,
+    refused_connections: Counter,
     texts: Family<TextLabels, Counter>,
     receipts: Family<ReceiptLabels, Counter>,
     calls: Family<CallLabels, Counter>,
 }
 
 impl Metrics {
+    /// Nothing is counted yet, except what the server counts of connections.
+    pub fn new(open_connections: Gauge, refused_connections: Counter) -> Self {
+        let (texts, receipts, calls) = (Family::default(), Family::default(), Family::default());
+        Self { open_connections, refused_connections, texts, receipts, calls }
+    }
+
     /// Counts a request to the text webhook.
     pub fn text(&self, outcome: TextOutcome) {
         self.texts.get_or_create(&TextLabels { outcome }).inc();
@@ -137,6 +145,12 @@ impl Metrics {
             troubles.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         registry.register("account_trouble", "Twilio accounts that Twilio does not serve, by reason", troubles);
+        registry.register("connections", "Open connections, WebSockets among them", self.open_connections.clone());
+        registry.register(
+            "refused_connections",
+            "Connections answered with 503 because too many were open",
+            self.refused_connections.clone(),
+        );
         let rejected = Family::<LimitLabels, Counter>::default();
         for (limit, count) in admission.figures().rejected() {
             rejected.get_or_create(&LimitLabels { limit }).inc_by(count);

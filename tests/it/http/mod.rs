@@ -1,6 +1,6 @@
 //! GraphQL over HTTP (graphql.github.io/graphql-over-http): what is asked how, by whom and from
 //! where, and what is refused. [`media`] is the protocol, [`bodies`] how requests arrive,
-//! [`keep_alive`] how long connections wait for them,
+//! [`keep_alive`] how long connections wait for them, [`connections`] how many there are and what ends them,
 //! [`callers`] who may ask, [`direct`] how rows are written, [`excess`] and [`nesting`] documents
 //! that ask for too much, [`extensions`] persisted queries and disabled introspection, [`batches`] lists of many threads
 //! in one statement, [`deadlines`] requests that take too long, [`rates`] users and addresses that send too many.
@@ -8,6 +8,7 @@
 mod batches;
 mod bodies;
 mod callers;
+mod connections;
 mod deadlines;
 mod direct;
 mod excess;

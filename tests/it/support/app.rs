@@ -130,12 +130,16 @@ impl TestApp {
             router,
             // Tests advance their own clock while requests are on their way: no connection ends by that.
             Arc::new(SystemClock::new()),
-            Duration::from_secs(75),
+            server::Options {
+                keep_alive: Duration::from_secs(75),
+                max_connections: 10_000,
+                drain_within: Duration::from_secs(10),
+                figures: app.connection_figures(),
+            },
             async {
                 // A test that ends without stopping the server stops it all the same.
                 let _ = stopped.await;
             },
-            Duration::from_secs(10),
         ));
         let http = client();
         let (stop, bus) = (Some(stop), Vec::new());

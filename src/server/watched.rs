@@ -1,4 +1,4 @@
-//! How long a connection may wait for the head of a request.
+//! How long a connection may wait for the head of a request, and for a peer that does not read.
 //!
 //! hyper has one timeout for it, which runs from the moment at which it waits for a head: it would bound idle connections
 //! and slow heads alike. It takes the timer from us, though, and tells it when a wait begins and ends. [`HeadTimer`] gives
@@ -19,6 +19,8 @@ use hyper::rt::{Sleep, Timer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::activity::Activity;
+use super::figures::OpenConnection;
 use crate::ports::Clock;
 
 /// How long a connection may wait.
@@ -28,14 +30,22 @@ pub(super) struct Limits {
     pub(super) head: Duration,
     /// Between two requests.
     pub(super) idle: Duration,
+    /// From a write for which the kernel has no room until it has some.
+    pub(super) write: Duration,
 }
 
-/// A stream that notes when bytes arrive.
-#[derive(Debug)]
+/// A stream that records when bytes arrive, and fails when none can be written for too long. It goes on to be the stream
+/// of a WebSocket.
 pub(super) struct Watched {
     stream: TcpStream,
     /// Whether bytes have arrived since the timer last started.
     has_read: Arc<AtomicBool>,
+    clock: Arc<dyn Clock>,
+    write_limit: Duration,
+    /// Runs while the kernel has no room for a write.
+    stalled: Option<Mutex<Running>>,
+    activity: Arc<Activity>,
+    _open: OpenConnection,
 }
 
 /// The timer of one connection. hyper uses it for the heads of requests alone, and asks for one at a time.
@@ -48,10 +58,38 @@ pub(super) struct HeadTimer {
 }
 
 /// A stream and the timer that watches it.
-pub(super) fn watch(stream: TcpStream, clock: Arc<dyn Clock>, limits: Limits) -> (Watched, HeadTimer) {
+pub(super) fn watch(
+    stream: TcpStream,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    activity: Arc<Activity>,
+    open: OpenConnection,
+) -> (Watched, HeadTimer) {
     let has_read = Arc::<AtomicBool>::default();
-    let timer = HeadTimer { clock, limits, has_read: has_read.clone(), is_first: AtomicBool::new(true) };
-    (Watched { stream, has_read }, timer)
+    let watched = Watched {
+        stream,
+        has_read: has_read.clone(),
+        clock: clock.clone(),
+        write_limit: limits.write,
+        stalled: None,
+        activity,
+        _open: open,
+    };
+    (watched, HeadTimer { clock, limits, has_read, is_first: AtomicBool::new(true) })
+}
+
+impl Watched {
+    /// Passes on what came of a write, unless writes have waited for too long.
+    fn written(&mut self, cx: &mut Context<'_>, write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = write {
+            self.stalled = None;
+            self.activity.wrote(*written.as_ref().unwrap_or(&0));
+            return Poll::Ready(written);
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Mutex::new(run(&self.clock, self.write_limit)));
+        let stalled = stalled.get_mut().unwrap_or_else(PoisonError::into_inner);
+        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl Timer for HeadTimer {
@@ -120,7 +158,8 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let write = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written(cx, write)
     }
 
     fn poll_write_vectored(
@@ -128,7 +167,8 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let write = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.written(cx, write)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Opens 300 connections that pipeline requests and never read; they must end, cost little, and not delay the drain.
+
+    python3 tests/bounds/connections.py --binary target/debug/partyline
+
+Prints one line per figure with its limit, and ends with 1 if a limit is exceeded.
+"""
+
+import argparse
+import os
+import socket
+import time
+from pathlib import Path
+
+from server import Figures, Server
+
+CONNECTIONS = 300
+CEILING = 400
+REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HALF_A_HEAD = b"GET / HTTP/1.1\r\nHost:"
+
+
+def connect(port, sent):
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", port))
+    connection.setblocking(False)
+    try:
+        connection.send(sent)
+    except BlockingIOError:
+        pass
+    return connection
+
+
+def open_sockets(server):
+    """How many sockets the server holds. A client that does not read does not see the end of its connection."""
+    descriptors = Path(f"/proc/{server.process.pid}/fd").iterdir()
+    return sum(os.readlink(descriptor).startswith("socket:") for descriptor in descriptors)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", required=True)
+    arguments = parser.parse_args()
+    figures = Figures()
+    with Server(arguments.binary, PARTYLINE_CONNECTIONS=str(CEILING)) as server:
+        before, peak, idle = server.rss(), 0.0, open_sockets(server)
+        connections = [connect(server.port, REQUEST * 100) for _ in range(CONNECTIONS)]
+        time.sleep(1)
+        assert open_sockets(server) >= idle + CONNECTIONS
+        end = time.monotonic() + 44
+        while time.monotonic() < end:
+            peak = max(peak, server.rss())
+            time.sleep(0.5)
+        figures.check("300 that never read: still open after 45 s", open_sockets(server) - idle, 0)
+        figures.check("300 that never read: growth of memory", peak - before, 64, "MB")
+        for connection in connections:
+            connection.close()
+        held = [connect(server.port, b"") for _ in range(CEILING)]
+        time.sleep(0.5)
+        client = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        client.sendall(REQUEST)
+        answer = client.recv(4096)
+        figures.check("beyond the ceiling: answers other than 503", 0 if answer.startswith(b"HTTP/1.1 503 ") else 1, 0)
+        for connection in held:
+            connection.close()
+        time.sleep(0.5)
+        silent = [connect(server.port, sent) for sent in (b"", HALF_A_HEAD, REQUEST * 100) for _ in range(CONNECTIONS // 3)]
+        time.sleep(0.5)
+        figures.check("300 silent connections: the drain", server.stop(), 5, "s")
+        for connection in silent:
+            connection.close()
+    figures.exit()
+
+
+if __name__ == "__main__":
+    main()
