@@ -133,6 +133,7 @@ impl App {
             feeds,
             accounts,
             sending,
+            text_limits: settings.text_limits,
             calls,
             media,
             media_links,

@@ -2,6 +2,7 @@
 
 use super::{ConfigError, Source, invalid};
 use crate::admission::{Limits, TrustedProxies};
+use crate::domain::text_quota::TextLimits;
 
 /// Reads the limits.
 pub(super) fn read(source: &Source) -> Result<Limits, ConfigError> {
@@ -14,6 +15,13 @@ pub(super) fn read(source: &Source) -> Result<Limits, ConfigError> {
         user_sockets: count(source, "PARTYLINE_USER_SOCKETS", 512)?,
         trusted_proxies: TrustedProxies::parse(proxies).map_err(|why| invalid("PARTYLINE_TRUSTED_PROXIES", why))?,
     })
+}
+
+/// Reads how many texts staff may send in a day.
+pub(super) fn texts(source: &Source) -> Result<TextLimits, ConfigError> {
+    let most = |name, default| number(source, name, default).map(|number| i32::try_from(number).unwrap_or(i32::MAX));
+    let (per_user, per_agency) = (most("PARTYLINE_USER_TEXTS", 1_000)?, most("PARTYLINE_AGENCY_TEXTS", 20_000)?);
+    Ok(TextLimits { per_user, per_agency })
 }
 
 fn number(source: &Source, name: &str, default: u32) -> Result<u32, ConfigError> {

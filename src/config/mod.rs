@@ -11,6 +11,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use crate::admission::Limits;
+use crate::domain::text_quota::TextLimits;
 use crate::store::sqlite_file;
 
 mod authentication;
@@ -39,7 +40,7 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
 }
 
 /// All settings there are.
-pub const SETTINGS: [Setting; 30] = [
+pub const SETTINGS: [Setting; 32] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "sqlite:, postgres: or mysql: (MariaDB)"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "where to listen"),
     setting("PARTYLINE_KEEP_ALIVE", "75s", "how long a connection may be idle; longer than the proxy keeps it"),
@@ -83,6 +84,8 @@ pub const SETTINGS: [Setting; 30] = [
     setting("PARTYLINE_CONNECTIONS", "20000", "open connections in all; more are answered with 503"),
     setting("PARTYLINE_SOCKETS", "16384", "open WebSockets in all"),
     setting("PARTYLINE_USER_SOCKETS", "512", "open WebSockets of one user"),
+    setting("PARTYLINE_USER_TEXTS", "1000", "texts of one user in 24 hours"),
+    setting("PARTYLINE_AGENCY_TEXTS", "20000", "texts of all users of one agency in 24 hours"),
     setting("PARTYLINE_LOG", "info", "a tracing filter"),
     setting("PARTYLINE_LOG_FORMAT", "text", "text or json"),
     setting("PARTYLINE_CONFIG", "none", "a TOML file with these names nested"),
@@ -150,6 +153,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// How instances wake each other.
     pub events: EventBus,
+    /// The most texts that staff may send in a day.
+    pub text_limits: TextLimits,
     /// How many connections may be open.
     pub connections: usize,
     /// What one user, agency or address may ask at a time.
@@ -321,6 +326,7 @@ impl Settings {
             events: EventBus::read(source, &database_url)?,
             connections: limits::count(source, "PARTYLINE_CONNECTIONS", 20_000)?,
             limits: limits::read(source)?,
+            text_limits: limits::texts(source)?,
             metrics_listen,
             public_url,
             database_url,
@@ -450,6 +456,8 @@ mod tests {
             ("PARTYLINE_ADDRESS_RATE", "-1"),
             ("PARTYLINE_TRUSTED_PROXIES", "canary"),
             ("PARTYLINE_SOCKETS", "0"),
+            ("PARTYLINE_USER_TEXTS", "canary"),
+            ("PARTYLINE_AGENCY_TEXTS", "0"),
             ("PARTYLINE_CONNECTIONS", "canary"),
             ("PARTYLINE_USER_SOCKETS", "canary"),
             ("TWILIO_API_BASE", "http://canary.example"),

@@ -1,4 +1,4 @@
-//! Which numbers may be dialled at all: no emergency number, nothing that costs a premium, and only the
+//! Which numbers may be called and texted at all: no emergency number, nothing that costs a premium, and only the
 //! countries that an agency allows.
 
 use phonenumber::metadata::DATABASE;
@@ -9,23 +9,23 @@ use super::caller_id::is_withheld;
 use super::extension::EMERGENCY;
 use super::phone::Country;
 
-/// Why a number is not dialled.
+/// Why a number is neither called nor texted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Undialled {
     /// It is no telephone number.
-    #[error("this is no telephone number; one is written +13035550100")]
+    #[error("this is not a complete telephone number, such as +13035550100")]
     NotANumber,
     /// It calls for help.
-    #[error("emergency numbers are not dialled")]
+    #[error("emergency numbers are neither called nor texted")]
     Emergency,
     /// It costs more than a call.
-    #[error("premium numbers are not dialled")]
+    #[error("premium-rate numbers are neither called nor texted")]
     Premium,
     /// It is a personal, pager or universal access number: calls to it can cost as much as those to premium numbers.
-    #[error("personal, pager and universal access numbers are not dialled")]
+    #[error("personal, pager and universal access numbers are neither called nor texted")]
     Special,
     /// It is in a country that the agency does not allow.
-    #[error("the agency does not allow calls to this country")]
+    #[error("the agency neither calls nor texts numbers in this country")]
     Country,
 }
 
@@ -86,6 +86,18 @@ pub fn check_number(to: &str, own: &str, allowed: Option<&[String]>) -> Result<(
     if countries_of(&number).iter().any(is_allowed) { Ok(()) } else { Err(Undialled::Country) }
 }
 
+/// Checks the recipient of a text from `own`. A short code is in no country of its own, so it texts any country unless
+/// `allowed` names some.
+///
+/// # Errors
+/// Why the text is not sent.
+pub fn check_recipient(to: &str, own: &str, allowed: Option<&[String]>) -> Result<(), Undialled> {
+    match check_number(to, own, allowed) {
+        Err(Undialled::Country) if allowed.is_none() && !is_e164(own) => Ok(()),
+        checked => checked,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +136,21 @@ mod tests {
         // Personal (70), pager (76) and universal access (55) numbers.
         for to in ["+447012345678", "+447640123456", "+445512345678"] {
             assert_eq!(check_number(to, own, Some(&british)), Err(Undialled::Special), "{to}");
+        }
+    }
+
+    #[test]
+    fn texts_go_where_the_agency_would_call() {
+        for (to, own, allowed, expected) in [
+            ("+13035560001", "+13035550100", None, Ok(())),
+            ("+4930123456", "+13035550100", None, Err(Undialled::Country)),
+            ("+881612345678", "+13035550100", None, Err(Undialled::Country)),
+            ("+13035560001", "88222", None, Ok(())),
+            ("+19005550123", "88222", None, Err(Undialled::Premium)),
+            ("+4930123456", "88222", Some(["US".to_owned()]), Err(Undialled::Country)),
+        ] {
+            let allowed = allowed.as_ref().map(<[String; 1]>::as_slice);
+            assert_eq!(check_recipient(to, own, allowed), expected, "{to} from {own}");
         }
     }
 

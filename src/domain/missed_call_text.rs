@@ -10,6 +10,12 @@ use super::{CallerIdVerification, Purpose};
 /// The shortest time between two missed-call texts from one number to one contact.
 pub const ONCE_WITHIN: TimeDelta = TimeDelta::hours(12);
 
+/// The most missed-call texts from one number within [`PER_HOUR`], whoever they go to: a machine that calls from ever
+/// new numbers must not spend the agency's money.
+pub const MAX_PER_HOUR: u64 = 30;
+/// The time in which [`MAX_PER_HOUR`] counts.
+pub const PER_HOUR: TimeDelta = TimeDelta::hours(1);
+
 /// A missed call, with the facts that the decision depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missed<'a> {
@@ -27,6 +33,8 @@ pub struct Missed<'a> {
     pub wishes: Wishes,
     /// Whether it is within the agency's quiet hours.
     pub is_quiet: bool,
+    /// How many missed-call texts the number has sent within [`PER_HOUR`].
+    pub texts_in_an_hour: u64,
     /// The time of the last missed-call text from the number to the contact.
     pub last_text_at: Option<DateTime<Utc>>,
     /// Whether a user has texted the contact from the number since the call began.
@@ -54,6 +62,9 @@ pub enum NotTexted {
     /// The contact was sent the text less than [`ONCE_WITHIN`] ago.
     #[error("the contact was sent this text recently")]
     Recently,
+    /// The number has sent [`MAX_PER_HOUR`] of these texts within an hour.
+    #[error("the number has sent too many of these texts within an hour")]
+    TooMany,
     /// A user has texted the contact since the call began.
     #[error("a user has texted the contact since the call")]
     Answered,
@@ -78,6 +89,9 @@ pub fn may_text(missed: &Missed<'_>, now: DateTime<Utc>) -> Result<(), NotTexted
     if missed.last_text_at.is_some_and(|last| now - last < ONCE_WITHIN) {
         return Err(NotTexted::Recently);
     }
+    if missed.texts_in_an_hour >= MAX_PER_HOUR {
+        return Err(NotTexted::TooMany);
+    }
     if missed.staff_wrote { Err(NotTexted::Answered) } else { Ok(()) }
 }
 
@@ -101,6 +115,7 @@ mod tests {
             verification: None,
             wishes: Wishes { opted_out: false, blocked: false },
             is_quiet: false,
+            texts_in_an_hour: 0,
             last_text_at: None,
             staff_wrote: false,
         };
@@ -127,6 +142,8 @@ mod tests {
             (texted(ago(0, 0)), Err(N::Recently)),
             (texted(ago(12, 1)), Err(N::Recently)),
             (texted(ago(12, 0)), Ok(())),
+            (Missed { texts_in_an_hour: MAX_PER_HOUR - 1, ..usual.clone() }, Ok(())),
+            (Missed { texts_in_an_hour: MAX_PER_HOUR, ..usual.clone() }, Err(N::TooMany)),
             (Missed { staff_wrote: true, ..usual.clone() }, Err(N::Answered)),
         ] {
             assert_eq!(may_text(&missed, now), expected, "{missed:?}");

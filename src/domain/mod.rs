@@ -35,6 +35,8 @@ pub mod routing;
 pub mod search;
 pub mod segments;
 pub mod sid;
+pub mod text_quota;
+pub mod turns;
 pub mod vocabulary;
 pub mod voice_settings;
 

@@ -26,6 +26,7 @@ pub mod pool;
 pub mod quarantine;
 pub mod read_mark;
 pub mod sending_pace;
+pub mod text_quota;
 pub mod thread;
 pub mod user;
 mod values;

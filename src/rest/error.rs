@@ -140,7 +140,7 @@ impl From<Refusal> for Refused {
             RefusalCode::Conflict
             | RefusalCode::AlreadyClaimed { .. }
             | RefusalCode::OptedOut
-            | RefusalCode::LimitExceeded
+            | RefusalCode::LimitExceeded { .. }
             | RefusalCode::StaleView { .. } => ErrorCode::Conflict,
         };
         Self { message: refusal.message, ..Self::plain(code) }

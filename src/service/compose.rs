@@ -4,12 +4,15 @@
 use sea_orm::DbErr;
 use sha2::{Digest as _, Sha256};
 
+use super::text_limits::admit;
 use super::thread_act::{Record, refusal_of, settle};
 use super::{Refusal, RefusalCode, Viewer};
 use crate::domain::address::can_be_texted;
 use crate::domain::opt_out::{Barred, Wishes, gate};
 use crate::domain::reply::reply;
 use crate::domain::segments::{MAX_CHARS, segments};
+use crate::domain::text_quota::TextLimits;
+use crate::domain::turns;
 use crate::domain::{
     ActivityKind, AgencyId, Direction, ExtensionId, MessageId, MessageStatus, OutboxState, PoolId, PoolPolicy, Purpose,
     UserId,
@@ -155,10 +158,18 @@ pub(super) async fn say(
     contact: &contact::Model,
     request: &Request<'_>,
     draft: &Draft,
+    limits: TextLimits,
 ) -> Result<Result<Queued, Refusal>, DbErr> {
     if let Err(refusal) = check(tx, viewer, before, contact, draft).await? {
         return Ok(Err(refusal));
     }
+    let Some(number) = viewer.directory.number(before.phone_number_id) else {
+        return Err(DbErr::Custom("a thread of a number that is not there".to_owned()));
+    };
+    let turn = match admit(tx, viewer.agency(), viewer.id(), number, limits).await? {
+        Ok(turn) => turn,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let directory = viewer.directory.clone();
     let policy =
         directory.pool(PoolId::from(before.phone_number_id)).map_or(PoolPolicy::FirstClaim, |pool| pool.policy);
@@ -173,7 +184,7 @@ pub(super) async fn say(
     };
     let outgoing = Outgoing {
         body: &draft.body,
-        sender: Some(viewer.id()),
+        from: Some((viewer.id(), turn)),
         extension: draft.extension,
         purpose: Purpose::Conversation,
     };
@@ -240,8 +251,8 @@ pub(super) fn wishes(contact: &contact::Model, thread: &thread::Model) -> Wishes
 /// A text that is put into a thread and the outbox.
 pub(super) struct Outgoing<'a> {
     pub(super) body: &'a str,
-    /// Who says it; nobody says what is sent by itself.
-    pub(super) sender: Option<UserId>,
+    /// Its sender and their turn in the number's queue; `None` for an automatic text.
+    pub(super) from: Option<(UserId, i64)>,
     pub(super) extension: Option<ExtensionId>,
     pub(super) purpose: Purpose,
 }
@@ -252,7 +263,8 @@ pub(super) async fn queue(tx: &mut Tx<'_>, mut thread: thread::Model, outgoing: 
     let Some(number) = directory.number(thread.phone_number_id) else {
         return Err(DbErr::Custom("a thread of a number that is not there".to_owned()));
     };
-    let Outgoing { body, sender, extension, purpose } = outgoing;
+    let Outgoing { body, from, extension, purpose } = outgoing;
+    let (sender, turn) = from.map_or((None, turns::AUTOMATIC), |(sender, turn)| (Some(sender), turn));
     let message = message::Model {
         agency_id: thread.agency_id,
         id: MessageId(tx.new_id()),
@@ -288,6 +300,8 @@ pub(super) async fn queue(tx: &mut Tx<'_>, mut thread: thread::Model, outgoing: 
         thread_id: thread.id,
         phone_number_id: thread.phone_number_id,
         purpose,
+        sender_id: sender,
+        turn,
         state: OutboxState::Queued,
         attempts: 0,
         due_at: tx.now,

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::domain::claim::Actor;
+use crate::domain::text_quota::TextLimits;
 use crate::domain::{AgencyId, MessageId, Role, ThreadId, UserId};
 use crate::entity::user;
 use crate::events::Feeds;
@@ -58,6 +59,7 @@ pub mod set_availability;
 pub mod set_opt_out;
 pub mod show_media;
 pub mod start_thread;
+mod text_limits;
 mod thread_act;
 pub mod transfer_thread;
 pub mod update_pool;
@@ -77,6 +79,8 @@ pub struct Services {
     pub accounts: accounts::Accounts,
     /// The way to the carrier.
     pub sending: Arc<sending::Sending>,
+    /// The most texts that staff may send in a day.
+    pub text_limits: TextLimits,
     /// Calls.
     pub calls: calls::Calls,
     /// Where recordings are kept.
@@ -253,7 +257,10 @@ pub enum RefusalCode {
     /// The contact does not want texts.
     OptedOut,
     /// It has been done too often.
-    LimitExceeded,
+    LimitExceeded {
+        /// When the same may succeed, if that is known.
+        retry_after_seconds: Option<i32>,
+    },
     /// A colleague has written since.
     StaleView {
         /// Where.

@@ -9,6 +9,7 @@ use super::report::report;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::{Report, is_failure};
 use crate::domain::delivery_error::RESENT;
+use crate::domain::text_quota::TextLimits;
 use crate::domain::{AgencyId, Direction, MessageId, MessageStatus, UserId};
 use crate::entity::message;
 use crate::store::contacts;
@@ -24,7 +25,8 @@ pub async fn resend_message(
     message: MessageId,
     idempotency_key: String,
 ) -> Outcome<Queued> {
-    let unit = Resend { agency: viewer.agency(), user: viewer.id(), message, idempotency_key };
+    let limits = services.text_limits;
+    let unit = Resend { agency: viewer.agency(), user: viewer.id(), message, idempotency_key, limits };
     Ok(services.writer.run(viewer.agency(), unit).await?)
 }
 
@@ -33,6 +35,7 @@ struct Resend {
     user: UserId,
     message: MessageId,
     idempotency_key: String,
+    limits: TextLimits,
 }
 
 impl Unit for Resend {
@@ -68,7 +71,7 @@ impl Unit for Resend {
         if let Err(refusal) = refuse_own_number(tx.conn, sender, &contact.phone, "messageId").await? {
             return Ok(Err(refusal));
         }
-        let said = say(tx, &viewer, &thread, &contact, &request, &draft).await?;
+        let said = say(tx, &viewer, &thread, &contact, &request, &draft, self.limits).await?;
         if said.is_ok() {
             report(tx, &viewer.directory, &message, Report::failed(MessageStatus::Failed, RESENT), None).await?;
         }

@@ -5,6 +5,7 @@ use sea_orm::DbErr;
 use super::compose::{Draft, Queued, Request, say};
 use super::own_numbers::refuse_own_number;
 use super::{Outcome, Refusal, Services, Viewer};
+use crate::domain::text_quota::TextLimits;
 use crate::domain::{AgencyId, ThreadId, UserId};
 use crate::store::writer::{Tx, Unit};
 use crate::store::{contacts, threads};
@@ -17,7 +18,8 @@ pub async fn send_message(services: &Services, viewer: &Viewer, thread: ThreadId
     if let Err(refusal) = draft.check() {
         return Ok(Err(refusal));
     }
-    let unit = SendMessage { agency: viewer.agency(), user: viewer.id(), thread, draft };
+    let limits = services.text_limits;
+    let unit = SendMessage { agency: viewer.agency(), user: viewer.id(), thread, draft, limits };
     Ok(services.writer.run(viewer.agency(), unit).await?)
 }
 
@@ -26,6 +28,7 @@ struct SendMessage {
     user: UserId,
     thread: ThreadId,
     draft: Draft,
+    limits: TextLimits,
 }
 
 impl Unit for SendMessage {
@@ -52,6 +55,6 @@ impl Unit for SendMessage {
         {
             return Ok(Err(refusal));
         }
-        say(tx, &viewer, &thread, &contact, &request, &self.draft).await
+        say(tx, &viewer, &thread, &contact, &request, &self.draft, self.limits).await
     }
 }

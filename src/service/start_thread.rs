@@ -6,6 +6,8 @@ use super::compose::{Draft, Queued, Request, say};
 use super::own_numbers::refuse_own_number;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::address::is_e164;
+use crate::domain::dialling::check_recipient;
+use crate::domain::text_quota::TextLimits;
 use crate::domain::{AgencyId, ContactId, PhoneNumberId, ThreadId, UserId};
 use crate::entity::{contact, thread};
 use crate::store::writer::{Tx, Unit};
@@ -28,7 +30,8 @@ pub async fn start_thread(
     if !is_e164(&to) {
         return Ok(Err(Refusal::invalid("A number in E.164 is needed, such as +13035550100.", "to")));
     }
-    let unit = StartThread { agency: viewer.agency(), user: viewer.id(), to, number, draft };
+    let limits = services.text_limits;
+    let unit = StartThread { agency: viewer.agency(), user: viewer.id(), to, number, draft, limits };
     Ok(services.writer.run(viewer.agency(), unit).await?)
 }
 
@@ -38,6 +41,7 @@ struct StartThread {
     to: String,
     number: Option<PhoneNumberId>,
     draft: Draft,
+    limits: TextLimits,
 }
 
 impl Unit for StartThread {
@@ -63,11 +67,13 @@ impl Unit for StartThread {
             Ok(number) => number,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let sender = directory.number(number).map(|row| row.twilio_account_id);
-        if let Some(sender) = sender
-            && let Err(refusal) = refuse_own_number(tx.conn, sender, &self.to, "to").await?
-        {
-            return Ok(Err(refusal));
+        if let Some(own) = directory.number(number) {
+            if let Err(error) = check_recipient(&self.to, &own.e164, directory.calling_countries().as_deref()) {
+                return Ok(Err(Refusal::invalid(format!("This number cannot be texted: {error}."), "to")));
+            }
+            if let Err(refusal) = refuse_own_number(tx.conn, own.twilio_account_id, &self.to, "to").await? {
+                return Ok(Err(refusal));
+            }
         }
         let contact = match known {
             Some(contact) => contact,
@@ -81,7 +87,7 @@ impl Unit for StartThread {
                 thread
             }
         };
-        let said = say(tx, &viewer, &thread, &contact, &request, &self.draft).await?;
+        let said = say(tx, &viewer, &thread, &contact, &request, &self.draft, self.limits).await?;
         if said.is_err() {
             // Neither the contact nor the thread came about.
             tx.give_up();

@@ -3,12 +3,13 @@
 
 use std::fmt::Write as _;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 use sha2::{Digest as _, Sha256};
 
 use super::account_trouble::{observe, shown_by_attempt};
 use super::own_numbers::holders_of;
+use super::text_limits::limit_exceeded;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::Attempted;
 use crate::domain::dialling::check_number;
@@ -135,7 +136,7 @@ impl Unit for Begin {
             }
         }
         let recent = texts_since(tx.conn, self.agency, tx.now - WINDOW).await?;
-        if let Some(refusal) = self.exceeded(&recent) {
+        if let Some(refusal) = self.exceeded(&recent, tx.now) {
             return Ok(Err(refusal));
         }
         let text = verification_text::Model {
@@ -167,19 +168,32 @@ impl Unit for Begin {
 
 impl Begin {
     /// The limit that one more code would exceed, given the codes that were texted in the last [`WINDOW`].
-    fn exceeded(&self, recent: &[verification_text::Model]) -> Option<Refusal> {
-        let count =
-            |counts: &dyn Fn(&verification_text::Model) -> bool| recent.iter().filter(|text| counts(text)).count();
-        let message = if count(&|text| text.user_id == self.user) >= MOST_PER_USER {
-            format!("You can request at most {MOST_PER_USER} codes in an hour. Try again later.")
-        } else if count(&|text| text.phone == self.phone) >= MOST_PER_PHONE {
-            format!("At most {MOST_PER_PHONE} codes are texted to one phone in an hour. Try again later.")
-        } else if recent.len() >= MOST_PER_AGENCY {
-            format!("Your agency can request at most {MOST_PER_AGENCY} codes in an hour. Try again later.")
-        } else {
-            return None;
-        };
-        Some(Refusal::new(RefusalCode::LimitExceeded, message).at("phone"))
+    fn exceeded(&self, recent: &[verification_text::Model], now: DateTime<Utc>) -> Option<Refusal> {
+        type Counts<'a> = &'a dyn Fn(&verification_text::Model) -> bool;
+        let limits: [(Counts<'_>, usize, String); 3] = [
+            (
+                &|text| text.user_id == self.user,
+                MOST_PER_USER,
+                format!("You can request at most {MOST_PER_USER} codes in an hour. Try again later."),
+            ),
+            (
+                &|text| text.phone == self.phone,
+                MOST_PER_PHONE,
+                format!("At most {MOST_PER_PHONE} codes are texted to one phone in an hour. Try again later."),
+            ),
+            (
+                &|_| true,
+                MOST_PER_AGENCY,
+                format!("Your agency can request at most {MOST_PER_AGENCY} codes in an hour. Try again later."),
+            ),
+        ];
+        limits.into_iter().find_map(|(counts, most, message)| {
+            let mut sent: Vec<_> = recent.iter().filter(|text| counts(text)).map(|text| text.sent_at).collect();
+            sent.sort_unstable();
+            // The one whose hour has to be over for another to be within the limit.
+            let last = sent.len().checked_sub(most).and_then(|at| sent.get(at))?;
+            Some(limit_exceeded(message, *last + WINDOW - now).at("phone"))
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Calls, the legs that they are made of, and voicemails.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
@@ -12,7 +12,10 @@ use super::bulk::list;
 use super::page::{Page, Window};
 use super::threads::Scope;
 use crate::domain::{AccountId, AgencyId, CallId, MediaState, PhoneNumberId, ThreadId, UserId, VoicemailId};
-use crate::entity::{call, call_leg, notification, thread, voicemail};
+use crate::entity::{call, call_leg, notification, phone_number, thread, voicemail};
+
+/// Longer than a call that nobody answers lasts, with the time in which its reports arrive.
+const LONGEST_CALL: TimeDelta = TimeDelta::hours(6);
 
 /// What a user may see of their agency's calls: those of the numbers they share, those they took part in or were
 /// told of, and those in threads that they may see.
@@ -246,7 +249,18 @@ pub async fn due(conn: &impl ConnectionTrait, now: DateTime<Utc>, limit: u64) ->
         .await
 }
 
-/// How many calls a user has started since a moment, and how many of them go on.
+/// The calls that a user has started since a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// How many there are.
+    pub calls: u64,
+    /// How many of them have not ended.
+    pub open: u64,
+    /// When the first of them began.
+    pub first_at: Option<DateTime<Utc>>,
+}
+
+/// The calls that a user has started since a moment.
 ///
 /// # Errors
 /// When the database fails.
@@ -255,7 +269,7 @@ pub async fn started_by(
     agency: AgencyId,
     user: UserId,
     since: DateTime<Utc>,
-) -> Result<(u64, u64), DbErr> {
+) -> Result<Started, DbErr> {
     let theirs = || {
         call::Entity::find()
             .filter(call::Column::AgencyId.eq(agency))
@@ -263,7 +277,8 @@ pub async fn started_by(
             .filter(call::Column::StartedAt.gte(since))
     };
     let open = theirs().filter(call::Column::End.is_null()).count(conn).await?;
-    Ok((theirs().count(conn).await?, open))
+    let first = theirs().order_by_asc(call::Column::StartedAt).one(conn).await?;
+    Ok(Started { calls: theirs().count(conn).await?, open, first_at: first.map(|call| call.started_at) })
 }
 
 /// The time at which the missed-call text was last queued in a thread.
@@ -283,6 +298,25 @@ pub async fn last_missed_call_text(
         .one(conn)
         .await?;
     Ok(last.and_then(|call| call.missed_call_text_at))
+}
+
+/// How many missed-call texts a number has queued since a moment.
+///
+/// # Errors
+/// When the database fails.
+pub async fn missed_call_texts_since(
+    conn: &impl ConnectionTrait,
+    number: &phone_number::Model,
+    since: DateTime<Utc>,
+) -> Result<u64, DbErr> {
+    call::Entity::find()
+        .filter(call::Column::AgencyId.eq(number.agency_id))
+        // By the index: no call that is texted about now began longer ago.
+        .filter(call::Column::StartedAt.gte(since - LONGEST_CALL))
+        .filter(call::Column::PhoneNumberId.eq(number.id))
+        .filter(call::Column::MissedCallTextAt.gte(since))
+        .count(conn)
+        .await
 }
 
 /// Claims a call for the leg on which 1 was pressed, if no other has it but one that is `stale`. Says whether it did;

@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod page;
 pub mod phone_verifications;
 pub mod quarantine;
+pub mod text_quotas;
 pub mod thread_writes;
 pub mod threads;
 pub mod wake;

@@ -7,7 +7,8 @@ use sea_orm::{
     PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
-use crate::domain::{AgencyId, MessageId, OutboxState, PhoneNumberId};
+use crate::domain::turns::Waiting;
+use crate::domain::{AgencyId, MessageId, OutboxState, PhoneNumberId, UserId};
 use crate::entity::{outbox, sending_pace};
 
 /// The numbers of all agencies that have a text to try now.
@@ -30,8 +31,33 @@ pub async fn numbers_due(
         .await
 }
 
-/// The text that a number is to try next. Those of one thread leave in their order: one waits while
-/// an earlier one waits, or is being tried.
+/// What waits on a number, as far as it matters for the next text of this sender.
+///
+/// # Errors
+/// When the database fails.
+pub async fn waiting(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    number: PhoneNumberId,
+    sender: UserId,
+) -> Result<Waiting, DbErr> {
+    use outbox::Column as O;
+    let on_number = || {
+        outbox::Entity::find()
+            .select_only()
+            .filter(O::AgencyId.eq(agency))
+            .filter(O::PhoneNumberId.eq(number))
+            .filter(O::State.eq(OutboxState::Queued))
+    };
+    let of_sender = on_number().column_as(O::MessageId.count(), "texts").column_as(O::Turn.max(), "last");
+    let of_sender = of_sender.filter(O::SenderId.eq(sender)).into_tuple::<(i64, Option<i64>)>().one(conn).await?;
+    let first = on_number().column_as(O::Turn.min(), "first").into_tuple::<Option<i64>>().one(conn).await?;
+    let (of_sender, last_of_sender) = of_sender.unwrap_or_default();
+    Ok(Waiting { of_sender, last_of_sender, first: first.flatten() })
+}
+
+/// The text that a number is to try next: the one with the first turn. Those of one thread leave in their order: one
+/// waits while an earlier one waits, or is being tried.
 ///
 /// # Errors
 /// When the database fails.
@@ -58,6 +84,7 @@ pub async fn next_of(
         .filter(O::State.eq(OutboxState::Queued))
         .filter(O::DueAt.lte(now))
         .filter(Expr::not_exists(before_it))
+        .order_by_asc(O::Turn)
         .order_by_asc(O::MessageId)
         .one(conn)
         .await

@@ -4,7 +4,7 @@ use migration::{Migrator, MigratorTrait as _, SchemaManager};
 use partyline::entity::{
     account, activity, agency, agency_position, assignment, audit, call, call_leg, contact, event, extension,
     idempotency_key, media, message, notification, outbox, phone_number, phone_verification, pool, quarantine,
-    read_mark, sending_pace, thread, user, verification_text, voicemail,
+    read_mark, sending_pace, text_quota, thread, user, verification_text, voicemail,
 };
 use partyline::service::compose::Draft;
 use partyline::service::send_message::send_message;
@@ -22,7 +22,7 @@ macro_rules! for_every_entity {
     ($do:ident($argument:expr)) => {
         for_every_entity!($do, $argument; account, activity, agency, agency_position, assignment, audit, call, call_leg,
             contact, event, extension, idempotency_key, media, message, notification, outbox, phone_number,
-            phone_verification, pool, quarantine, read_mark, sending_pace, thread, user, verification_text, voicemail)
+            phone_verification, pool, quarantine, read_mark, sending_pace, text_quota, thread, user, verification_text, voicemail)
     };
     ($do:ident, $argument:expr; $($entity:ident),*) => {
         [$((stringify!($entity), $do($entity::Entity, $argument).await)),*]

@@ -25,7 +25,7 @@ pub enum UserErrorCode {
     NotAssignee,
     /// The contact does not want texts.
     OptedOut,
-    /// Too much at a time.
+    /// A limit of the user, the agency or a phone is reached.
     LimitExceeded,
 }
 
@@ -43,6 +43,8 @@ pub enum UserError {
     ThreadAlreadyClaimed(ThreadAlreadyClaimedError),
     /// A colleague has written since.
     StaleView(StaleViewError),
+    /// A limit is reached.
+    LimitExceeded(LimitExceededError),
 }
 
 /// The mutation was refused; `code` says why.
@@ -84,6 +86,20 @@ pub struct StaleViewError {
     newer_message: Message,
 }
 
+/// A limit of the user, the agency or a phone is reached. Nothing was changed.
+#[derive(SimpleObject)]
+pub struct LimitExceededError {
+    /// LIMIT_EXCEEDED.
+    code: UserErrorCode,
+    /// In words, for a person.
+    message: String,
+    /// Where in the arguments, outermost first.
+    path: Option<Vec<String>>,
+    /// In how many seconds the same mutation may succeed. Null if that depends on something other than time, such as a
+    /// call that has to end first.
+    retry_after_seconds: Option<i32>,
+}
+
 impl UserError {
     /// That a colleague has written since.
     pub fn stale_view(refusal: Refusal, newer_message: Message) -> Self {
@@ -102,7 +118,10 @@ impl UserError {
             RefusalCode::Forbidden => UserErrorCode::Forbidden,
             RefusalCode::NotAssignee => UserErrorCode::NotAssignee,
             RefusalCode::OptedOut => UserErrorCode::OptedOut,
-            RefusalCode::LimitExceeded => UserErrorCode::LimitExceeded,
+            RefusalCode::LimitExceeded { retry_after_seconds } => {
+                let code = UserErrorCode::LimitExceeded;
+                return Self::LimitExceeded(LimitExceededError { code, message, path, retry_after_seconds });
+            }
             // Of a message that cannot be shown.
             RefusalCode::StaleView { .. } => UserErrorCode::Conflict,
             RefusalCode::AlreadyClaimed { by, at } => {

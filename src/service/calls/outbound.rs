@@ -18,6 +18,7 @@ use crate::domain::{
 use crate::entity::{call, phone_number};
 use crate::ports::twilio_rest::{OutboundCall, Started, callback_url};
 use crate::service::account_trouble::{Shown, observe};
+use crate::service::text_limits::limit_exceeded;
 use crate::service::{Fault, Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::store::writer::{Tx, Unit, WhenAway};
 use crate::store::{Directory, calls, contacts, threads};
@@ -140,14 +141,16 @@ impl Unit for Begin {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let day = tx.now - TimeDelta::days(1);
-        let (today, open) = calls::started_by(tx.conn, self.agency, self.user, day).await?;
-        if open > 0 || today >= MOST_A_DAY {
-            let message = if open > 0 {
-                "A call of yours goes on: end it first.".to_owned()
-            } else {
-                format!("No more than {MOST_A_DAY} calls can be started in a day.")
-            };
-            return Ok(Err(Refusal::new(RefusalCode::LimitExceeded, message)));
+        let started = calls::started_by(tx.conn, self.agency, self.user, day).await?;
+        if started.open > 0 {
+            let code = RefusalCode::LimitExceeded { retry_after_seconds: None };
+            let message = "You already have an active call. End it before you start another.";
+            return Ok(Err(Refusal::new(code, message)));
+        }
+        if started.calls >= MOST_A_DAY {
+            let message = format!("You can start at most {MOST_A_DAY} calls in a day.");
+            let wait = started.first_at.map_or(TimeDelta::zero(), |first| first - day);
+            return Ok(Err(limit_exceeded(message, wait)));
         }
         let (contact, thread) = thread_with(tx, self.agency, number.id, &to).await?;
         let (id, own) = (CallId(tx.new_id()), (number.twilio_account_id, number.id));

@@ -6,7 +6,7 @@ use sea_orm::DbErr;
 use super::rows::Legs;
 use crate::domain::call::status;
 use crate::domain::hours::is_quiet;
-use crate::domain::missed_call_text::{Missed, may_text};
+use crate::domain::missed_call_text::{Missed, PER_HOUR, may_text};
 use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::{CallEnd, CallStage, Direction, NotificationKind, PoolId, Purpose, UserId};
 use crate::entity::call;
@@ -132,6 +132,7 @@ async fn text_back(tx: &mut Tx<'_>, directory: &Directory, call: &mut call::Mode
         verification: call.caller_id_verification,
         wishes: wishes(&contact, &thread),
         is_quiet: is_quiet(&directory.time_zone(), tx.now),
+        texts_in_an_hour: calls::missed_call_texts_since(tx.conn, number, tx.now - PER_HOUR).await?,
         last_text_at: calls::last_missed_call_text(tx.conn, call.agency_id, thread.id).await?,
         staff_wrote: messages::has_staff_text_since(tx.conn, call.agency_id, thread.id, call.started_at).await?,
     };
@@ -140,6 +141,6 @@ async fn text_back(tx: &mut Tx<'_>, directory: &Directory, call: &mut call::Mode
     }
     call.missed_call_text_at = Some(tx.now);
     save(tx.conn, call.clone()).await?;
-    let outgoing = Outgoing { body: text, sender: None, extension: None, purpose: Purpose::MissedCall };
+    let outgoing = Outgoing { body: text, from: None, extension: None, purpose: Purpose::MissedCall };
     queue(tx, thread, outgoing).await.map(drop)
 }

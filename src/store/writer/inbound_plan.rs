@@ -9,11 +9,13 @@ use sea_orm::DbErr;
 
 use super::ledger::Ledger;
 use crate::domain::address::{MAX_ADDRESS_CHARS, can_be_texted, without_channel};
+use crate::domain::dialling::check_recipient;
 use crate::domain::inbound::{Reception, receive};
 use crate::domain::opt_out::{self, Wish, Wishes, gate, wish};
 use crate::domain::opt_out_hint::sounds_like_opt_out;
 use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::segments::segments;
+use crate::domain::turns;
 use crate::domain::{
     AccountId, ActivityId, ActivityKind, AgencyId, ContactId, Direction, EventKind, ExtensionId, MediaId, MediaState,
     MessageId, MessageStatus, NotificationId, NotificationKind, OptOutReplies, OutboxState, PhoneNumberId, PoolId,
@@ -172,7 +174,7 @@ impl<'a> Planner<'a> {
     ) -> Result<MessageId, DbErr> {
         let agency = directory.agency_id();
         let wish = text.wish();
-        let (contact, provider, answer, opted_out) = self.contact(directory, text, wish);
+        let (contact, provider, answer, opted_out) = self.contact(directory, number, text, wish);
         let named = extension::named_in(&text.body).and_then(|digits| directory.extension_on(number, digits));
         let named = named.map(|row| row.id);
         let (id, now) = (MessageId(self.new_id()), self.now);
@@ -257,6 +259,8 @@ impl<'a> Planner<'a> {
             phone_number_id: number,
             purpose: Purpose::OptOutReply,
             state: OutboxState::Queued,
+            sender_id: None,
+            turn: turns::AUTOMATIC,
             attempts: 0,
             due_at: now,
             attempted_at: None,
@@ -298,6 +302,7 @@ impl<'a> Planner<'a> {
     fn contact(
         &mut self,
         directory: &Directory,
+        number: PhoneNumberId,
         text: &InboundText,
         wish: Option<Wish>,
     ) -> (ContactId, Option<UserId>, Option<String>, bool) {
@@ -333,9 +338,14 @@ impl<'a> Planner<'a> {
         let of = &directory.agency;
         let holders = self.known.own_senders.get(without_channel(&text.from));
         let is_own = holders.is_some_and(|holders| is_forbidden_recipient(Purpose::OptOutReply, text.account, holders));
+        let is_allowed = directory.number(number).is_some_and(|number| {
+            let countries = directory.calling_countries();
+            check_recipient(without_channel(&text.from), &number.e164, countries.as_deref()).is_ok()
+        });
         let answer = match wish {
             // Twilio replies, or no reply may be sent.
             _ if of.opt_out_replies == OptOutReplies::Twilio || !can_be_texted(&text.from) || is_own => None,
+            _ if !is_allowed => None,
             Some(Wish::Stop) if is_first_stop => {
                 Some(of.stop_reply.clone().unwrap_or_else(|| opt_out::stop_reply(&of.name)))
             }

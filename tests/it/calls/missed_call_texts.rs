@@ -54,6 +54,18 @@ async fn ten_missed_calls_of_one_caller_bring_one_text_in_twelve_hours() {
 }
 
 #[tokio::test]
+async fn a_number_sends_so_many_of_these_texts_in_an_hour() {
+    let app = start().await;
+    for n in 0..31 {
+        miss(&app, &format!("CA{n}"), &[("From", &format!("+1303557{n:04}"))]).await;
+    }
+    assert_eq!(app.outbound().await.len(), 30);
+    app.clock.advance(Duration::from_secs(3601));
+    miss(&app, "CA31", &[("From", "+13035580001")]).await;
+    assert_eq!(app.outbound().await.len(), 31);
+}
+
+#[tokio::test]
 async fn a_number_that_the_agency_would_not_call_is_not_texted() {
     let app = start().await;
     for (n, from) in ["+881612345678", "+19005550123", "+4930123456", "+18765550123", NURSES].into_iter().enumerate() {

@@ -195,7 +195,7 @@ fn answer_of<T>(case: &Case<'_>, outcome: Outcome<T>) -> Answer {
         RefusalCode::Forbidden => Refused::Forbidden,
         code @ (RefusalCode::Invalid
         | RefusalCode::OptedOut
-        | RefusalCode::LimitExceeded
+        | RefusalCode::LimitExceeded { .. }
         | RefusalCode::StaleView { .. }) => {
             panic!("{code:?}: {}", refusal.message)
         }

@@ -4,11 +4,13 @@ mod answers;
 mod departures;
 mod gate;
 mod kill;
+mod limits;
 mod pace;
 mod receipts;
 mod rules;
 mod stale_views;
 mod starting;
 mod troubles;
+mod turns;
 
 use departures::nowhere;

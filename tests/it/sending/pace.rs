@@ -92,6 +92,8 @@ impl Unit for Fill {
                     thread_id: thread.id,
                     phone_number_id: thread.phone_number_id,
                     purpose: Purpose::Conversation,
+                    sender_id: None,
+                    turn: 0,
                     state: OutboxState::Queued,
                     attempts: 0,
                     due_at: tx.now,

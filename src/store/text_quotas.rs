@@ -1,0 +1,31 @@
+//! How many texts users and agencies have sent in their current period.
+
+use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
+use uuid::Uuid;
+
+use super::bulk::{list, upsert};
+use crate::domain::{AgencyId, UserId};
+use crate::entity::text_quota::{Column, Entity, Model};
+
+/// Stands for all users of an agency.
+pub const WHOLE_AGENCY: UserId = UserId(Uuid::nil());
+
+/// The rows of a user and of their whole agency, as far as there are any.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_user(conn: &impl ConnectionTrait, agency: AgencyId, user: UserId) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::AgencyId.eq(agency))
+        .filter(Column::UserId.is_in(list([user, WHOLE_AGENCY])))
+        .all(conn)
+        .await
+}
+
+/// Stores rows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn save(conn: &impl ConnectionTrait, rows: Vec<Model>) -> Result<(), DbErr> {
+    upsert(conn, rows, &[Column::AgencyId, Column::UserId], &[Column::BeganAt, Column::Texts]).await
+}
