@@ -1,107 +1,72 @@
 //! Calls, the legs that they are made of, and voicemails.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
     QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
 use super::bulk::list;
+use super::call_sight::{SeenCall, condition, see};
 use super::page::{Page, Window};
 use super::threads::Scope;
-use crate::domain::{AccountId, AgencyId, CallId, MediaState, PhoneNumberId, ThreadId, UserId, VoicemailId};
-use crate::entity::{call, call_leg, notification, thread, voicemail};
+use crate::domain::{AccountId, AgencyId, CallId, MediaState, ThreadId, UserId, VoicemailId};
+use crate::entity::{call, call_leg, voicemail};
 
-/// What a user may see of their agency's calls: those of the numbers they share, those they took part in or were
-/// told of, and those in threads that they may see.
-#[derive(Debug, Clone)]
-pub struct CallScope {
-    /// What they may see of its threads.
-    pub threads: Scope,
-    /// The numbers in whose pool they are.
-    pub numbers: Vec<PhoneNumberId>,
-}
-
-impl CallScope {
-    fn condition(&self) -> Condition {
-        use call::Column as C;
-        let agency = self.threads.agency;
-        let within = Condition::all().add(C::AgencyId.eq(agency));
-        if self.threads.is_admin {
-            return within;
-        }
-        let user = self.threads.user;
-        let told = Query::select()
-            .expr(Expr::val(1))
-            .from(notification::Entity)
-            .and_where(notification::Column::AgencyId.eq(agency))
-            .and_where(notification::Column::CallId.into_expr().equals((call::Entity, C::Id)))
-            .and_where(notification::Column::UserId.eq(user))
-            .take();
-        let in_thread = Query::select()
-            .expr(Expr::val(1))
-            .from(thread::Entity)
-            .cond_where(self.threads.condition())
-            .and_where(thread::Column::Id.into_expr().equals((call::Entity, C::ThreadId)))
-            .take();
-        let mut any = Condition::any()
-            .add(C::AnsweredById.eq(user))
-            .add(C::MailboxUserId.eq(user))
-            .add(C::StartedById.eq(user))
-            .add(Expr::exists(told))
-            .add(Expr::exists(in_thread));
-        if !self.numbers.is_empty() {
-            any = any.add(C::PhoneNumberId.is_in(list(self.numbers.iter().copied())));
-        }
-        within.add(any)
-    }
-
-    fn select(&self) -> Select<call::Entity> {
-        call::Entity::find().filter(self.condition())
-    }
-}
-
-/// A part of the calls that the user may see, newest first; of one thread, if it is named.
+/// A part of the calls of which the user may see anything, newest first; of one thread, if it is named.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn page(
     conn: &impl ConnectionTrait,
-    scope: &CallScope,
+    scope: &Scope,
     thread: Option<ThreadId>,
     window: &Window,
-) -> Result<Page<call::Model>, DbErr> {
+) -> Result<Page<SeenCall>, DbErr> {
     let query = window.apply(narrowed(scope, thread), &Order::Desc, call::Column::StartedAt, call::Column::Id);
-    Ok(window.cut(query.all(conn).await?))
+    let rows = query.all(conn).await?;
+    Ok(window.cut(see(conn, scope, rows.into_iter().map(Arc::new)).await?))
 }
 
 /// How many there are.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count(conn: &impl ConnectionTrait, scope: &CallScope, thread: Option<ThreadId>) -> Result<u64, DbErr> {
+pub async fn count(conn: &impl ConnectionTrait, scope: &Scope, thread: Option<ThreadId>) -> Result<u64, DbErr> {
     narrowed(scope, thread).count(conn).await
 }
 
-fn narrowed(scope: &CallScope, thread: Option<ThreadId>) -> Select<call::Entity> {
-    let query = scope.select();
+fn narrowed(scope: &Scope, thread: Option<ThreadId>) -> Select<call::Entity> {
+    let query = call::Entity::find().filter(condition(scope));
     match thread {
         Some(thread) => query.filter(call::Column::ThreadId.eq(thread)),
         None => query,
     }
 }
 
-/// Those of these calls that the user may see.
+/// Those of these calls of which the user may see anything.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn visible_among(
-    conn: &impl ConnectionTrait,
-    scope: &CallScope,
-    ids: &[CallId],
-) -> Result<Vec<call::Model>, DbErr> {
-    scope.select().filter(call::Column::Id.is_in(list(ids.iter().copied()))).all(conn).await
+pub async fn visible_among(conn: &impl ConnectionTrait, scope: &Scope, ids: &[CallId]) -> Result<Vec<SeenCall>, DbErr> {
+    let rows = call::Entity::find()
+        .filter(call::Column::AgencyId.eq(scope.agency))
+        .filter(call::Column::Id.is_in(list(ids.iter().copied())))
+        .all(conn)
+        .await?;
+    see(conn, scope, rows.into_iter().map(Arc::new)).await
+}
+
+/// A call of which the user may see everything.
+///
+/// # Errors
+/// When the database fails.
+pub async fn in_full(conn: &impl ConnectionTrait, scope: &Scope, id: CallId) -> Result<Option<call::Model>, DbErr> {
+    let seen = visible_among(conn, scope, &[id]).await?.pop();
+    Ok(seen.filter(SeenCall::is_full).map(|seen| seen.row().clone()))
 }
 
 /// One call of an agency. Its visibility is the caller's to check.

@@ -5,6 +5,7 @@
 pub mod account_trouble;
 pub mod accounts;
 pub mod bulk;
+pub mod call_sight;
 pub mod calls;
 pub mod connect;
 pub mod contacts;
@@ -22,6 +23,7 @@ pub mod outbox;
 pub mod page;
 pub mod phone_verifications;
 pub mod quarantine;
+pub mod stand_ins;
 pub mod thread_writes;
 pub mod threads;
 pub mod wake;

@@ -10,7 +10,8 @@ use sea_orm::DbErr;
 use super::facts::Facts;
 use super::operation::{Operation, Operations};
 use super::recent::Recent;
-use super::source::{Sight, Source};
+use super::source::{Sees, Sight, Source};
+use crate::domain::access::CallSight;
 use crate::domain::{AgencyId, Role, UserId};
 use crate::events::Followed;
 use crate::graphql::Schema;
@@ -54,7 +55,7 @@ struct Place {
 struct Variant {
     operation: u64,
     place: Place,
-    sees: bool,
+    sees: Sees,
     role: Role,
     user: Option<UserId>,
 }
@@ -65,8 +66,8 @@ pub(super) struct Look<'a> {
     pub(super) caller: &'a Caller,
     pub(super) viewer: &'a Viewer,
     pub(super) facts: &'a Arc<Facts>,
-    /// Whether they may see what the event is about.
-    pub(super) sees: bool,
+    /// How much they may see of what the event is about.
+    pub(super) sees: Sees,
     pub(super) followed: &'a Followed,
 }
 
@@ -105,7 +106,9 @@ impl Live {
             role: look.viewer.role(),
             user: None,
         };
-        if !operation.personal.load(Ordering::Relaxed) {
+        // An own part of a call is one user's; the answers to all others can still be shared.
+        let is_own_part = look.sees == Sees::Call(CallSight::OwnPart);
+        if !is_own_part && !operation.personal.load(Ordering::Relaxed) {
             let made = self.answers.get(now, shared, || self.execute(operation, look).boxed()).await?;
             if !made.personal {
                 return Ok(made.shown);

@@ -149,7 +149,7 @@ impl Unit for Begin {
             };
             return Ok(Err(Refusal::new(RefusalCode::LimitExceeded, message)));
         }
-        let (contact, thread) = thread_with(tx, self.agency, number.id, &to).await?;
+        let (contact, thread) = thread_with(tx, &viewer, number.id, &to).await?;
         let (id, own) = (CallId(tx.new_id()), (number.twilio_account_id, number.id));
         let call = call::Model {
             contact_id: Some(contact),
