@@ -16,6 +16,7 @@ mod m20261128_000010_voicemails_of_calls;
 mod m20261128_000011_contact_search;
 mod m20261128_000012_token_generation;
 mod m20261128_000013_verification_texts;
+mod m20261129_000014_thread_started_blind;
 mod m20261129_000015_fair_sending;
 
 /// Runs the changes in order.
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000011_contact_search::Migration),
             Box::new(m20261128_000012_token_generation::Migration),
             Box::new(m20261128_000013_verification_texts::Migration),
+            Box::new(m20261129_000014_thread_started_blind::Migration),
             Box::new(m20261129_000015_fair_sending::Migration),
         ]
     }

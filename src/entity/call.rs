@@ -108,6 +108,26 @@ impl Model {
         }
     }
 
+    /// The own part of a user who may no longer see the call: without the contact, the thread, the extension, and the
+    /// parts of colleagues.
+    #[must_use]
+    pub fn part_of(&self, user: UserId) -> Self {
+        let own = |part: Option<UserId>| part.filter(|id| *id == user);
+        Self {
+            contact_id: None,
+            thread_id: None,
+            extension_id: None,
+            mailbox_user_id: own(self.mailbox_user_id),
+            provider_sid: None,
+            wrong_tries: 0,
+            accepted_sid: None,
+            answered_by_id: own(self.answered_by_id),
+            started_by_id: own(self.started_by_id),
+            caller_id_verification: None,
+            ..self.clone()
+        }
+    }
+
     /// What is known of it.
     pub fn facts(&self) -> Facts {
         Facts {

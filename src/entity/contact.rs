@@ -51,6 +51,12 @@ impl Model {
         }
     }
 
+    /// The contact for a user who may not see them but has written to their phone: nothing but that phone.
+    #[must_use]
+    pub fn phone_only(self) -> Self {
+        Self { name: None, name_folded: None, provider_user_id: None, opted_out_at: None, ..self }
+    }
+
     /// Sets the name and its search form.
     pub fn rename(&mut self, name: Option<String>) {
         self.name_folded = name.as_deref().map(fold);

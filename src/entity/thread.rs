@@ -39,6 +39,9 @@ pub struct Model {
     /// `inbound_count` as it was at the last outbound message.
     pub answered_count: i32,
     pub created_at: DateTime<Utc>,
+    /// Whether the user who started the thread, by typing a phone, could not see the contact who has it. Until the
+    /// contact texts or calls the number, this thread shows members nothing of the contact but the phone.
+    pub started_blind: bool,
 }
 
 /// Rows are put together by `store`, whose every query names the agency.
@@ -75,7 +78,14 @@ impl Model {
             inbound_count: 0,
             answered_count: 0,
             created_at: now,
+            started_blind: false,
         }
+    }
+
+    /// Whether the thread shows everybody who may see it its contact too. If not, `store::contacts` decides for each
+    /// viewer.
+    pub fn shows_contact(&self) -> bool {
+        !self.started_blind || self.inbound_count > 0
     }
 
     /// Who holds it.

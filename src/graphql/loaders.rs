@@ -18,9 +18,10 @@ use sea_orm::DbErr;
 use super::context::Caller;
 use super::errors::{Failure, Result};
 use crate::domain::{CallId, ContactId, MessageId, ThreadId};
-use crate::entity::{activity, call, call_leg, contact, media, message, thread, voicemail};
+use crate::entity::{activity, call_leg, contact, media, message, thread, voicemail};
 use crate::service::{Fault, Viewer};
 use crate::store;
+use crate::store::call_sight::SeenCall;
 use crate::store::page::{Page, Window};
 
 /// Something that is read for many keys at once. A key that is not in the answer has the default
@@ -70,6 +71,7 @@ async fn load<S: Source>(caller: &Caller, loader: &LoaderOf<S>, key: S::Key) -> 
 struct Set {
     threads: LoaderOf<Threads>,
     contacts: LoaderOf<Contacts>,
+    contacts_as_seen: LoaderOf<ContactsAsSeen>,
     messages: LoaderOf<Messages>,
     media: LoaderOf<MediaOfMessages>,
     threads_of_contacts: LoaderOf<ThreadsOfContacts>,
@@ -93,6 +95,7 @@ impl Set {
         Arc::new(Self {
             threads: loader(caller),
             contacts: loader(caller),
+            contacts_as_seen: loader(caller),
             messages: loader(caller),
             media: loader(caller),
             threads_of_contacts: loader(caller),
@@ -136,7 +139,13 @@ impl Loaders {
         load(&self.caller, &self.set().threads, id).await
     }
 
-    /// The contact of a visible thread.
+    /// A contact as the viewer may see it: in full, or only the phone. For threads and calls of which the viewer may not
+    /// see the contact only because they may see the thread or the call.
+    pub async fn contact_as_seen(&self, id: ContactId) -> Result<Option<Arc<contact::Model>>> {
+        load(&self.caller, &self.set().contacts_as_seen, id).await
+    }
+
+    /// The contact of a visible thread or call that shows its contact too.
     pub async fn contact(&self, id: ContactId) -> Result<Option<Arc<contact::Model>>> {
         load(&self.caller, &self.set().contacts, id).await
     }
@@ -156,17 +165,17 @@ impl Loaders {
         load(&self.caller, &self.set().threads_of_contacts, contact).await
     }
 
-    /// A call, if the viewer may see it.
-    pub async fn call(&self, id: CallId) -> Result<Option<Arc<call::Model>>> {
+    /// A call, as far as the viewer may see it.
+    pub async fn call(&self, id: CallId) -> Result<Option<Arc<SeenCall>>> {
         load(&self.caller, &self.set().calls, id).await
     }
 
-    /// The legs of a visible call, in the order in which they rang.
+    /// The legs of a call that the viewer may see, in the order in which they rang.
     pub async fn legs(&self, call: CallId) -> Result<Vec<Arc<call_leg::Model>>> {
         load(&self.caller, &self.set().legs, call).await
     }
 
-    /// The voicemails of a visible call, oldest first.
+    /// The voicemails of a call that the viewer sees in full, oldest first.
     pub async fn voicemails(&self, call: CallId) -> Result<Vec<Arc<voicemail::Model>>> {
         load(&self.caller, &self.set().voicemails, call).await
     }
@@ -187,7 +196,7 @@ impl Loaders {
     }
 
     /// A part of the calls of a thread that the viewer may see, newest first.
-    pub async fn calls_of(&self, thread: ThreadId, window: Window) -> Result<PageOf<call::Model>> {
+    pub async fn calls_of(&self, thread: ThreadId, window: Window) -> Result<PageOf<SeenCall>> {
         load(&self.caller, &self.set().call_pages, (thread, window)).await
     }
 
@@ -238,6 +247,18 @@ impl Source for Contacts {
 
     async fn read(caller: &Caller, viewer: &Viewer, keys: &[ContactId]) -> Found<Self> {
         let rows = store::contacts::by_ids(caller.services.request_reader(), viewer.agency(), keys).await?;
+        Ok(rows.into_iter().map(|row| (row.id, Some(Arc::new(row)))).collect())
+    }
+}
+
+struct ContactsAsSeen;
+
+impl Source for ContactsAsSeen {
+    type Key = ContactId;
+    type Value = Option<Arc<contact::Model>>;
+
+    async fn read(caller: &Caller, viewer: &Viewer, keys: &[ContactId]) -> Found<Self> {
+        let rows = store::contacts::as_seen(caller.services.request_reader(), &viewer.scope(), keys).await?;
         Ok(rows.into_iter().map(|row| (row.id, Some(Arc::new(row)))).collect())
     }
 }
@@ -303,11 +324,11 @@ struct Calls;
 
 impl Source for Calls {
     type Key = CallId;
-    type Value = Option<Arc<call::Model>>;
+    type Value = Option<Arc<SeenCall>>;
 
     async fn read(caller: &Caller, viewer: &Viewer, keys: &[CallId]) -> Found<Self> {
-        let rows = store::calls::visible_among(caller.services.request_reader(), &viewer.call_scope(), keys).await?;
-        Ok(rows.into_iter().map(|row| (row.id, Some(Arc::new(row)))).collect())
+        let rows = store::calls::visible_among(caller.services.request_reader(), &viewer.scope(), keys).await?;
+        Ok(rows.into_iter().map(|seen| (seen.row().id, Some(Arc::new(seen)))).collect())
     }
 }
 
@@ -426,14 +447,14 @@ impl ListOfThread for Activity {
 }
 
 impl ListOfThread for Calls {
-    type Row = call::Model;
+    type Row = SeenCall;
 
     async fn pages(
         caller: &Caller,
         viewer: &Viewer,
         parts: &[(ThreadId, Window)],
-    ) -> std::result::Result<Vec<Page<call::Model>>, DbErr> {
-        store::calls::pages(caller.services.request_reader(), &viewer.call_scope(), parts).await
+    ) -> std::result::Result<Vec<Page<SeenCall>>, DbErr> {
+        store::calls::pages(caller.services.request_reader(), &viewer.scope(), parts).await
     }
 
     async fn counts(
@@ -441,6 +462,6 @@ impl ListOfThread for Calls {
         viewer: &Viewer,
         threads: &[ThreadId],
     ) -> std::result::Result<Vec<(ThreadId, i64)>, DbErr> {
-        store::calls::counts(caller.services.request_reader(), &viewer.call_scope(), threads).await
+        store::calls::counts(caller.services.request_reader(), &viewer.scope(), threads).await
     }
 }

@@ -150,7 +150,8 @@ impl Search<'_> {
         let Some(id) = id_of(id) else { return Ok(None) };
         let row = store::calls::voicemail(self.conn(), self.viewer.agency(), id).await;
         let Some(row) = self.read(row)? else { return Ok(None) };
-        Ok(self.call(Some(row.call_id)).await?.map(|_| Voicemail::new(self.viewer, Arc::new(row))))
+        let call = self.call(Some(row.call_id)).await?;
+        Ok(call.filter(Call::is_full).map(|_| Voicemail::new(self.viewer, Arc::new(row))))
     }
 
     async fn quarantined(&self, id: &str) -> Result<Option<QuarantinedMessage>> {

@@ -10,12 +10,13 @@ use tower::ServiceExt as _;
 use tower_http::services::ServeFile;
 
 use super::RestState;
-use crate::domain::AgencyId;
+use crate::domain::{AgencyId, UserId};
 use crate::service::show_media::{Shown, show_media};
 
 #[derive(Deserialize)]
 pub(super) struct Signed {
     agency: String,
+    user: String,
     expires: i64,
     signature: String,
 }
@@ -26,15 +27,16 @@ pub(super) async fn media(
     signed: Result<Query<Signed>, QueryRejection>,
     request: Request,
 ) -> Response {
-    let Ok(Query(Signed { agency, expires, signature })) = signed else {
+    let Ok(Query(Signed { agency, user, expires, signature })) = signed else {
         return StatusCode::FORBIDDEN.into_response();
     };
     let services = &state.services;
-    let agency = agency.parse::<AgencyId>().ok();
-    let valid =
-        |agency: &AgencyId| services.media_links.is_valid(*agency, &id, expires, &signature, services.clock.now());
-    let Some(agency) = agency.filter(valid) else { return StatusCode::FORBIDDEN.into_response() };
-    match show_media(services, agency, &id).await {
+    let whose = agency.parse::<AgencyId>().ok().zip(user.parse::<UserId>().ok());
+    let valid = |whose: &(AgencyId, UserId)| {
+        services.media_links.is_valid(*whose, &id, expires, &signature, services.clock.now())
+    };
+    let Some(whose) = whose.filter(valid) else { return StatusCode::FORBIDDEN.into_response() };
+    match show_media(services, whose, &id).await {
         Ok(Some(shown)) => serve(shown, request).await,
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(fault) => {

@@ -36,8 +36,7 @@ impl Unit for Listen {
         let directory = tx.directory(self.agency).await?;
         let Some(viewer) = Viewer::of(directory, self.user) else { return absent() };
         let Some(before) = calls::voicemail(tx.conn, self.agency, self.voicemail).await? else { return absent() };
-        let visible = calls::visible_among(tx.conn, &viewer.call_scope(), &[before.call_id]).await?.pop();
-        let Some(call) = visible else { return absent() };
+        let Some(call) = calls::in_full(tx.conn, &viewer.scope(), before.call_id).await? else { return absent() };
         if before.listened_at.is_some() {
             return Ok(Ok(call));
         }

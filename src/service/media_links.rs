@@ -1,12 +1,12 @@
-//! Addresses of recordings and pictures: signed over the thing and the time until which they are valid, so
-//! that a browser can play them without a token, and nobody can make one up.
+//! Addresses of recordings and pictures: signed over the thing, the user for whom the address was made and the time
+//! until which it is valid, so that a browser can play them without a token, and nobody can make one up.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
-use crate::domain::AgencyId;
+use crate::domain::{AgencyId, UserId};
 
 /// How long an address is valid.
 const VALID_FOR: TimeDelta = TimeDelta::minutes(15);
@@ -24,26 +24,33 @@ impl MediaLinks {
         Self { key: key.finalize().into_bytes().into(), public_url: public_url.to_owned() }
     }
 
-    /// The address of a thing, by its outside id.
-    pub fn link(&self, agency: AgencyId, id: &str, now: DateTime<Utc>) -> String {
+    /// The address of a thing for a user, by its outside id.
+    pub fn link(&self, (agency, user): (AgencyId, UserId), id: &str, now: DateTime<Utc>) -> String {
         let expires = (now + VALID_FOR).timestamp();
-        let signature = mac(&self.key, &signed(agency, id, expires)).finalize().into_bytes();
+        let signature = mac(&self.key, &signed((agency, user), id, expires)).finalize().into_bytes();
         let signature: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}/media/{id}?agency={agency}&expires={expires}&signature={signature}", self.public_url)
+        format!("{}/media/{id}?agency={agency}&user={user}&expires={expires}&signature={signature}", self.public_url)
     }
 
     /// Whether an address is one of ours that is still valid. Takes the same time whatever is wrong.
-    pub fn is_valid(&self, agency: AgencyId, id: &str, expires: i64, signature: &str, now: DateTime<Utc>) -> bool {
+    pub fn is_valid(
+        &self,
+        whose: (AgencyId, UserId),
+        id: &str,
+        expires: i64,
+        signature: &str,
+        now: DateTime<Utc>,
+    ) -> bool {
         let given: Option<Vec<u8>> = (0..signature.len() / 2)
             .map(|at| u8::from_str_radix(signature.get(2 * at..2 * at + 2)?, 16).ok())
             .collect();
-        let is_ours = mac(&self.key, &signed(agency, id, expires)).verify_slice(&given.unwrap_or_default()).is_ok();
+        let is_ours = mac(&self.key, &signed(whose, id, expires)).verify_slice(&given.unwrap_or_default()).is_ok();
         is_ours && now.timestamp() < expires
     }
 }
 
-fn signed(agency: AgencyId, id: &str, expires: i64) -> String {
-    format!("{agency}/{id}/{expires}")
+fn signed((agency, user): (AgencyId, UserId), id: &str, expires: i64) -> String {
+    format!("{agency}/{user}/{id}/{expires}")
 }
 
 fn mac(key: &[u8], text: &str) -> Hmac<Sha256> {
@@ -62,22 +69,24 @@ mod tests {
     #[test]
     fn an_address_is_valid_for_a_quarter_of_an_hour_and_for_one_thing() {
         let links = MediaLinks::new(&SecretString::from("a secret of some length, for tests"), "https://p.example");
-        let (agency, now) = (AgencyId(Uuid::nil()), DateTime::from_timestamp(1_795_446_000, 0).unwrap());
-        let link = links.link(agency, "vml_1", now);
+        let whose = (AgencyId(Uuid::nil()), UserId(Uuid::nil()));
+        let now = DateTime::from_timestamp(1_795_446_000, 0).unwrap();
+        let link = links.link(whose, "vml_1", now);
         let (_, query) = link.split_once("expires=").unwrap();
         let (expires, signature) = query.split_once("&signature=").unwrap();
         let expires: i64 = expires.parse().unwrap();
         let later = |seconds| now + TimeDelta::seconds(seconds);
-        assert!(links.is_valid(agency, "vml_1", expires, signature, now));
-        assert!(links.is_valid(agency, "vml_1", expires, signature, later(899)));
-        assert!(!links.is_valid(agency, "vml_1", expires, signature, later(900)));
-        assert!(!links.is_valid(agency, "vml_2", expires, signature, now));
-        assert!(!links.is_valid(agency, "vml_1", expires + 1, signature, now));
-        assert!(!links.is_valid(AgencyId(Uuid::from_u128(1)), "vml_1", expires, signature, now));
+        assert!(links.is_valid(whose, "vml_1", expires, signature, now));
+        assert!(links.is_valid(whose, "vml_1", expires, signature, later(899)));
+        assert!(!links.is_valid(whose, "vml_1", expires, signature, later(900)));
+        assert!(!links.is_valid(whose, "vml_2", expires, signature, now));
+        assert!(!links.is_valid(whose, "vml_1", expires + 1, signature, now));
+        assert!(!links.is_valid((AgencyId(Uuid::from_u128(1)), whose.1), "vml_1", expires, signature, now));
+        assert!(!links.is_valid((whose.0, UserId(Uuid::from_u128(1))), "vml_1", expires, signature, now));
         for forged in ["", "00", &signature[2..], &signature.to_uppercase().replace('A', "B"), "é"] {
-            assert!(!links.is_valid(agency, "vml_1", expires, forged, now), "{forged}");
+            assert!(!links.is_valid(whose, "vml_1", expires, forged, now), "{forged}");
         }
         let other = MediaLinks::new(&SecretString::from("another secret of some length, for tests"), "");
-        assert!(!other.is_valid(agency, "vml_1", expires, signature, now));
+        assert!(!other.is_valid(whose, "vml_1", expires, signature, now));
     }
 }

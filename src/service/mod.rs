@@ -17,7 +17,6 @@ use crate::events::Feeds;
 use crate::ports::jwks::JwksError;
 use crate::ports::media_store::MediaStore;
 use crate::ports::{Clock, IdGen};
-use crate::store::calls::CallScope;
 use crate::store::failure::{describe, is_away};
 use crate::store::threads::Scope;
 use crate::store::writer::{WriteError, Writer};
@@ -207,19 +206,25 @@ impl Viewer {
         Actor { user: self.id(), role: self.role() }
     }
 
-    /// What they may see of the agency's threads.
+    /// What they may see of the agency's threads, contacts and calls.
     pub fn scope(&self) -> Scope {
-        let is_admin = self.is_admin();
-        let user = self.id();
-        let numbers = if is_admin { Vec::new() } else { self.directory.eligible_numbers(user) };
-        Scope { agency: self.agency(), user, is_admin, numbers }
-    }
-
-    /// What they may see of the agency's calls.
-    pub fn call_scope(&self) -> CallScope {
-        let threads = self.scope();
-        let numbers = if threads.is_admin { Vec::new() } else { self.directory.pool_numbers(threads.user) };
-        CallScope { threads, numbers }
+        let (agency, user, is_admin) = (self.agency(), self.id(), self.is_admin());
+        let mut scope = Scope {
+            agency,
+            user,
+            is_admin,
+            is_default_user: false,
+            numbers: Vec::new(),
+            pool_numbers: Vec::new(),
+            extensions: Vec::new(),
+        };
+        if !is_admin {
+            scope.is_default_user = self.directory.agency.default_user_id == Some(user);
+            scope.numbers = self.directory.eligible_numbers(user);
+            scope.pool_numbers = self.directory.pool_numbers(user);
+            scope.extensions = self.directory.extensions_of(user).map(|row| row.id).collect();
+        }
+        scope
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Fault, Services};
-use crate::domain::{AgencyId, MediaState, VoicemailId};
+use crate::domain::{AgencyId, MediaState, UserId, VoicemailId};
 use crate::store::calls;
 
 /// A file and what it holds.
@@ -15,17 +15,25 @@ pub struct Shown {
     pub content_type: String,
 }
 
-/// The file of a thing by its outside id; `None` if there is no such thing, or no file yet. Whoever has the
-/// address was allowed to see it when it was made.
+/// The file of a thing by its outside id, for a user who has a signed address of it; `None` if there is no such thing,
+/// no file yet, or the user may not see it any more.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn show_media(services: &Services, agency: AgencyId, id: &str) -> Result<Option<Shown>, Fault> {
+pub async fn show_media(
+    services: &Services,
+    (agency, user): (AgencyId, UserId),
+    id: &str,
+) -> Result<Option<Shown>, Fault> {
     let Ok(id) = id.parse::<VoicemailId>() else { return Ok(None) };
+    let Some(viewer) = services.viewer(agency, user).await? else { return Ok(None) };
     let found = calls::voicemail(services.request_reader(), agency, id).await?;
-    let ready = found.filter(|row| row.state == MediaState::Ready);
-    Ok(ready.and_then(|row| {
-        let (digest, content_type) = row.digest.zip(row.content_type)?;
-        Some(Shown { path: services.media.path(agency, &digest), content_type })
-    }))
+    let Some(row) = found.filter(|row| row.state == MediaState::Ready) else { return Ok(None) };
+    if calls::in_full(services.request_reader(), &viewer.scope(), row.call_id).await?.is_none() {
+        return Ok(None);
+    }
+    Ok(row
+        .digest
+        .zip(row.content_type)
+        .map(|(digest, content_type)| Shown { path: services.media.path(agency, &digest), content_type }))
 }

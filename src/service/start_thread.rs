@@ -75,14 +75,20 @@ impl Unit for StartThread {
                 return Ok(Err(refusal));
             }
         }
-        let contact = match known {
-            Some(contact) => contact,
-            None => self.add_contact(tx).await?,
+        let (contact, is_stranger) = match known {
+            Some(contact) => {
+                let seen = contacts::visible(tx.conn, &viewer.scope(), contact.id).await?;
+                (contact, seen.is_none())
+            }
+            None => (self.add_contact(tx).await?, false),
         };
         let thread = match threads.into_iter().find(|thread| thread.phone_number_id == number) {
             Some(thread) => thread,
             None => {
-                let thread = thread::Model::begin(self.agency, ThreadId(tx.new_id()), number, contact.id, tx.now);
+                let thread = thread::Model {
+                    started_blind: is_stranger,
+                    ..thread::Model::begin(self.agency, ThreadId(tx.new_id()), number, contact.id, tx.now)
+                };
                 bulk::insert(tx.conn, vec![thread.clone()]).await?;
                 thread
             }

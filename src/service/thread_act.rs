@@ -12,8 +12,9 @@ use crate::domain::{
     ActivityId, ActivityKind, AgencyId, NotificationKind, PoolId, RoutingRung, ThreadId, ThreadStatus, UserId,
 };
 use crate::entity::{activity, thread};
+use crate::store::stand_ins::StandIns;
 use crate::store::writer::{Notice, Tx, Unit};
-use crate::store::{Directory, contacts, notifications, thread_writes, threads};
+use crate::store::{Directory, contacts, thread_writes, threads};
 
 /// What an act has to decide on.
 pub(super) struct Facts<'a> {
@@ -171,8 +172,8 @@ async fn lost_by(
     before: &thread::Model,
     after: &thread::Model,
 ) -> Result<Vec<UserId>, DbErr> {
-    let stood_in = notifications::stood_in(tx.conn, before.agency_id, before.id).await?;
-    let mut users: Vec<UserId> = before.assignee_id.into_iter().chain(stood_in.iter().copied()).collect();
+    let stand_ins = StandIns::of(tx.conn, before).await?;
+    let mut users: Vec<UserId> = before.assignee_id.into_iter().chain(stand_ins.routed()).collect();
     users.sort_unstable();
     users.dedup();
     users.retain(|user| {
@@ -182,7 +183,7 @@ async fn lost_by(
             role: row.role,
             eligible: directory.is_eligible(thread.phone_number_id, *user),
             assignee: thread.assignee_id == Some(*user),
-            stood_in: stood_in.contains(user),
+            stands_in: stand_ins.include(directory, *user),
             status: thread.status,
         };
         // A former assignee may have lost their place in the pool by the same work, so only what

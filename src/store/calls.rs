@@ -1,7 +1,10 @@
 //! Calls, the legs that they are made of, and voicemails.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
     QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
@@ -9,119 +12,97 @@ use sea_orm::{
 
 use super::batched_pages;
 use super::bulk::list;
+use super::call_sight::{SeenCall, condition, see};
 use super::page::{Page, Window};
 use super::threads::Scope;
-use crate::domain::{AccountId, AgencyId, CallId, MediaState, PhoneNumberId, ThreadId, UserId, VoicemailId};
-use crate::entity::{call, call_leg, notification, phone_number, thread, voicemail};
+use crate::domain::{AccountId, AgencyId, CallId, MediaState, ThreadId, UserId, VoicemailId};
+use crate::entity::{call, call_leg, phone_number, voicemail};
 
 /// Longer than a call that nobody answers lasts, with the time in which its reports arrive.
 const LONGEST_CALL: TimeDelta = TimeDelta::hours(6);
 
-/// What a user may see of their agency's calls: those of the numbers they share, those they took part in or were
-/// told of, and those in threads that they may see.
-#[derive(Debug, Clone)]
-pub struct CallScope {
-    /// What they may see of its threads.
-    pub threads: Scope,
-    /// The numbers in whose pool they are.
-    pub numbers: Vec<PhoneNumberId>,
-}
-
-impl CallScope {
-    fn condition(&self) -> Condition {
-        use call::Column as C;
-        let agency = self.threads.agency;
-        let within = Condition::all().add(C::AgencyId.eq(agency));
-        if self.threads.is_admin {
-            return within;
-        }
-        let user = self.threads.user;
-        let told = Query::select()
-            .expr(Expr::val(1))
-            .from(notification::Entity)
-            .and_where(notification::Column::AgencyId.eq(agency))
-            .and_where(notification::Column::CallId.into_expr().equals((call::Entity, C::Id)))
-            .and_where(notification::Column::UserId.eq(user))
-            .take();
-        let in_thread = Query::select()
-            .expr(Expr::val(1))
-            .from(thread::Entity)
-            .cond_where(self.threads.condition())
-            .and_where(thread::Column::Id.into_expr().equals((call::Entity, C::ThreadId)))
-            .take();
-        let mut any = Condition::any()
-            .add(C::AnsweredById.eq(user))
-            .add(C::MailboxUserId.eq(user))
-            .add(C::StartedById.eq(user))
-            .add(Expr::exists(told))
-            .add(Expr::exists(in_thread));
-        if !self.numbers.is_empty() {
-            any = any.add(C::PhoneNumberId.is_in(list(self.numbers.iter().copied())));
-        }
-        within.add(any)
-    }
-
-    fn select(&self) -> Select<call::Entity> {
-        call::Entity::find().filter(self.condition())
-    }
-}
-
-/// A part of the calls that the user may see, newest first.
+/// A part of the calls of which the user may see anything, newest first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn page(conn: &impl ConnectionTrait, scope: &CallScope, window: &Window) -> Result<Page<call::Model>, DbErr> {
-    let query = window.apply(scope.select(), &Order::Desc, call::Column::StartedAt, call::Column::Id);
-    Ok(window.cut(query.all(conn).await?))
+pub async fn page(conn: &impl ConnectionTrait, scope: &Scope, window: &Window) -> Result<Page<SeenCall>, DbErr> {
+    let query = window.apply(select(scope), &Order::Desc, call::Column::StartedAt, call::Column::Id);
+    let rows = query.all(conn).await?;
+    Ok(window.cut(see(conn, scope, rows.into_iter().map(Arc::new)).await?))
 }
 
 /// How many there are.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn count(conn: &impl ConnectionTrait, scope: &CallScope) -> Result<u64, DbErr> {
-    scope.select().count(conn).await
+pub async fn count(conn: &impl ConnectionTrait, scope: &Scope) -> Result<u64, DbErr> {
+    select(scope).count(conn).await
 }
 
-/// Parts of the calls of threads that the user may see, newest first, in the order of `parts`.
+fn select(scope: &Scope) -> Select<call::Entity> {
+    call::Entity::find().filter(condition(scope))
+}
+
+/// Parts of the calls of threads of which the user may see anything, newest first, in the order of `parts`.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn pages(
     conn: &impl ConnectionTrait,
-    scope: &CallScope,
+    scope: &Scope,
     parts: &[(ThreadId, Window)],
-) -> Result<Vec<Page<call::Model>>, DbErr> {
+) -> Result<Vec<Page<SeenCall>>, DbErr> {
     let parts = parts.iter().map(|(thread, window)| {
-        let calls = scope.select().filter(call::Column::ThreadId.eq(*thread));
+        let calls = select(scope).filter(call::Column::ThreadId.eq(*thread));
         (calls, *window)
     });
-    batched_pages::pages(conn, parts.collect(), &Order::Desc, call::Column::StartedAt, call::Column::Id).await
+    let (at, id) = (call::Column::StartedAt, call::Column::Id);
+    let pages = batched_pages::pages(conn, parts.collect(), &Order::Desc, at, id).await?;
+    let rows: HashMap<CallId, Arc<call::Model>> =
+        pages.iter().flat_map(|page| &page.rows).map(|row| (row.id, Arc::new(row.clone()))).collect();
+    let seen = see(conn, scope, rows.into_values()).await?;
+    let seen: HashMap<CallId, SeenCall> = seen.into_iter().map(|seen| (seen.row().id, seen)).collect();
+    let as_seen = |page: Page<call::Model>| Page {
+        rows: page.rows.iter().filter_map(|row| seen.get(&row.id).cloned()).collect(),
+        has_next: page.has_next,
+        has_previous: page.has_previous,
+    };
+    Ok(pages.into_iter().map(as_seen).collect())
 }
 
-/// How many calls of each of these threads the user may see; a thread without any is left out.
+/// How many calls of each of these threads the user may see anything of; a thread without any is left out.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn counts(
     conn: &impl ConnectionTrait,
-    scope: &CallScope,
+    scope: &Scope,
     threads: &[ThreadId],
 ) -> Result<Vec<(ThreadId, i64)>, DbErr> {
-    let query = scope.select().filter(call::Column::ThreadId.is_in(list(threads.iter().copied())));
+    let query = select(scope).filter(call::Column::ThreadId.is_in(list(threads.iter().copied())));
     batched_pages::counts(conn, query, call::Column::ThreadId).await
 }
 
-/// Those of these calls that the user may see.
+/// Those of these calls of which the user may see anything.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn visible_among(
-    conn: &impl ConnectionTrait,
-    scope: &CallScope,
-    ids: &[CallId],
-) -> Result<Vec<call::Model>, DbErr> {
-    scope.select().filter(call::Column::Id.is_in(list(ids.iter().copied()))).all(conn).await
+pub async fn visible_among(conn: &impl ConnectionTrait, scope: &Scope, ids: &[CallId]) -> Result<Vec<SeenCall>, DbErr> {
+    let rows = call::Entity::find()
+        .filter(call::Column::AgencyId.eq(scope.agency))
+        .filter(call::Column::Id.is_in(list(ids.iter().copied())))
+        .all(conn)
+        .await?;
+    see(conn, scope, rows.into_iter().map(Arc::new)).await
+}
+
+/// A call of which the user may see everything.
+///
+/// # Errors
+/// When the database fails.
+pub async fn in_full(conn: &impl ConnectionTrait, scope: &Scope, id: CallId) -> Result<Option<call::Model>, DbErr> {
+    let seen = visible_among(conn, scope, &[id]).await?.pop();
+    Ok(seen.filter(SeenCall::is_full).map(|seen| seen.row().clone()))
 }
 
 /// One call of an agency. Its visibility is the caller's to check.

@@ -15,7 +15,7 @@ use crate::domain::search::{fold, phone_part};
 use crate::domain::{AgencyId, ContactId};
 use crate::entity::contact;
 
-/// A part of the contacts with whom the user may see a thread, newest first.
+/// A part of the contacts whom the user may see, newest first.
 ///
 /// # Errors
 /// When the database fails.
@@ -49,7 +49,27 @@ pub async fn visible(
     narrowed(scope, None).filter(contact::Column::Id.eq(id)).one(conn).await
 }
 
-/// These contacts of an agency, for rows that are visible themselves.
+/// These contacts, each as the user may see it: in full, or only the phone. For threads and calls that are visible
+/// themselves.
+///
+/// # Errors
+/// When the database fails.
+pub async fn as_seen(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[ContactId],
+) -> Result<Vec<contact::Model>, DbErr> {
+    let among = || contact::Column::Id.is_in(list(ids.iter().copied()));
+    let mut rows = narrowed(scope, None).filter(among()).all(conn).await?;
+    let seen: BTreeSet<ContactId> = rows.iter().map(|row| row.id).collect();
+    let others: Vec<ContactId> = ids.iter().copied().filter(|id| !seen.contains(id)).collect();
+    if !others.is_empty() {
+        rows.extend(by_ids(conn, scope.agency, &others).await?.into_iter().map(contact::Model::phone_only));
+    }
+    Ok(rows)
+}
+
+/// These contacts of an agency, for rows that show their contact to everybody who may see them.
 ///
 /// # Errors
 /// When the database fails.
@@ -121,21 +141,23 @@ fn narrowed(scope: &Scope, search: Option<&str>) -> Select<contact::Entity> {
         query = query.filter(scope.sees_contact());
     }
     if let Some(search) = search {
-        query = query.filter(matches(search));
+        query = query.filter(Condition::any().add(name_matches(search)).add(phone_matches(search)));
     }
     query
 }
 
-/// Whether a contact's name or phone contains a search text. Names are compared in their search form, phones by
-/// their digits as typed. Senders that are not phone numbers have ASCII names, which every database lowers alike.
-pub(super) fn matches(search: &str) -> Condition {
-    use contact::Column as C;
-    let folded = fold(search.trim());
-    let phone = Func::lower(Expr::col((contact::Entity, C::Phone)));
+/// Whether a contact's name contains a search text. Names are compared in their search form.
+pub(super) fn name_matches(search: &str) -> Expr {
+    Expr::col((contact::Entity, contact::Column::NameFolded)).like(containing(&fold(search.trim())))
+}
+
+/// Whether a contact's phone contains a search text: by its digits as typed. Senders that are not phone numbers have
+/// ASCII names, which every database lowers alike.
+pub(super) fn phone_matches(search: &str) -> Condition {
+    let phone = || Expr::col((contact::Entity, contact::Column::Phone));
     Condition::any()
-        .add(Expr::col((contact::Entity, C::NameFolded)).like(containing(&folded)))
-        .add(Expr::expr(phone).like(containing(&folded)))
-        .add_option(phone_part(search).map(|part| Expr::col((contact::Entity, C::Phone)).like(containing(&part))))
+        .add(Expr::expr(Func::lower(phone())).like(containing(&fold(search.trim()))))
+        .add_option(phone_part(search).map(|part| phone().like(containing(&part))))
 }
 
 /// A pattern for texts that contain this one as it is: `%`, `_` and `!` stand for themselves.

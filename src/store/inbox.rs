@@ -70,7 +70,7 @@ pub async fn inbox(
     };
     let mut show_all = |columns: Vec<Expr>| columns.into_iter().for_each(&mut show);
     show_all(cols([T::Id, T::PhoneNumberId, T::ContactId, T::Status, T::AssigneeId, T::LastMessageId]));
-    show_all(cols([T::LastActivityAt, T::InboundCount, T::AnsweredCount]));
+    show_all(cols([T::LastActivityAt, T::InboundCount, T::AnsweredCount, T::StartedBlind]));
     if details.thread {
         show_all(cols([T::ClaimedAt, T::LastAssigneeId, T::ClosedAt, T::ExtensionId, T::EscalateAt, T::BlockedAt]));
         show_all(cols([T::OptOutHintId, T::CreatedAt]));
@@ -134,6 +134,7 @@ impl Cells<'_> {
             last_activity_at: self.next()?,
             inbound_count: self.next()?,
             answered_count: self.next()?,
+            started_blind: self.next()?,
             claimed_at: self.detail(details)?,
             last_assignee_id: self.detail(details)?,
             closed_at: self.detail(details)?,

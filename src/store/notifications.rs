@@ -4,13 +4,12 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
-    QueryFilter as _, QuerySelect as _, Select,
+    QueryFilter as _, Select,
 };
 
 use super::bulk::list;
 use super::page::{Page, Window};
 use super::thread_writes::mark_notifications_read;
-use crate::domain::access::STAND_IN_RUNGS;
 use crate::domain::{AgencyId, CallId, MessageId, NotificationId, NotificationKind, ThreadId, UserId};
 use crate::entity::notification;
 
@@ -134,23 +133,6 @@ pub(super) async fn resolve(
         .exec(conn)
         .await
         .map(drop)
-}
-
-/// Everybody whom a stand-in rung ever named for this thread.
-///
-/// # Errors
-/// When the database fails.
-pub async fn stood_in(conn: &impl ConnectionTrait, agency: AgencyId, thread: ThreadId) -> Result<Vec<UserId>, DbErr> {
-    notification::Entity::find()
-        .select_only()
-        .column(notification::Column::UserId)
-        .distinct()
-        .filter(notification::Column::AgencyId.eq(agency))
-        .filter(notification::Column::ThreadId.eq(thread))
-        .filter(notification::Column::Rung.is_in(STAND_IN_RUNGS))
-        .into_tuple()
-        .all(conn)
-        .await
 }
 
 fn narrowed(agency: AgencyId, user: UserId, unread_only: bool) -> Select<notification::Entity> {

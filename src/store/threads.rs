@@ -9,21 +9,29 @@ use sea_orm::{
 use super::batched_pages;
 use super::bulk::list;
 use super::page::{Page, Window};
-use crate::domain::access::STAND_IN_RUNGS;
-use crate::domain::{ActivityId, AgencyId, ContactId, PhoneNumberId, ThreadId, ThreadStatus, UserId};
-use crate::entity::{activity, contact, notification, read_mark, thread};
+use super::stand_ins::stands_in;
+use crate::domain::{
+    ActivityId, AgencyId, ContactId, Direction, ExtensionId, PhoneNumberId, ThreadId, ThreadStatus, UserId,
+};
+use crate::entity::{activity, call, contact, read_mark, thread};
 
-/// What an active user may see of their agency's threads.
+/// What decides which of their agency's threads, contacts and calls an active user may see.
 #[derive(Debug, Clone)]
 pub struct Scope {
     /// The user's agency.
     pub agency: AgencyId,
     /// The user.
     pub user: UserId,
-    /// Whether they see every thread.
+    /// Whether they see everything. Then nothing below is filled in.
     pub is_admin: bool,
+    /// Whether they are the agency's default user.
+    pub is_default_user: bool,
     /// The numbers in whose pool they are eligible.
     pub numbers: Vec<PhoneNumberId>,
+    /// The numbers in whose pool they are, texts on or off.
+    pub pool_numbers: Vec<PhoneNumberId>,
+    /// The active extensions that reach them.
+    pub extensions: Vec<ExtensionId>,
 }
 
 impl Scope {
@@ -34,17 +42,9 @@ impl Scope {
         if self.is_admin {
             return within;
         }
-        let stands_in = Query::select()
-            .expr(Expr::val(1))
-            .from(notification::Entity)
-            .and_where(notification::Column::AgencyId.eq(self.agency))
-            .and_where(notification::Column::ThreadId.into_expr().equals((thread::Entity, T::Id)))
-            .and_where(notification::Column::UserId.eq(self.user))
-            .and_where(notification::Column::Rung.is_in(STAND_IN_RUNGS))
-            .take();
         let mut any = Condition::any()
             .add(T::AssigneeId.eq(self.user))
-            .add(Condition::all().add(T::Status.ne(ThreadStatus::Closed)).add(Expr::exists(stands_in)));
+            .add(Condition::all().add(T::Status.ne(ThreadStatus::Closed)).add(stands_in(self)));
         if !self.numbers.is_empty() {
             any = any.add(T::PhoneNumberId.is_in(list(self.numbers.iter().copied())));
         }
@@ -55,13 +55,30 @@ impl Scope {
         thread::Entity::find().filter(self.condition())
     }
 
-    /// Whether any thread of the outer query's contact is visible.
+    /// Whether a member sees the outer query's contact: by a thread that they may see or that is on a number of theirs.
+    /// A thread that was started without sight of the contact does not count before the contact has texted or called.
     pub(super) fn sees_contact(&self) -> Expr {
+        use thread::Column as T;
+        let has_called = Query::select()
+            .expr(Expr::val(1))
+            .from(call::Entity)
+            .and_where(call::Column::AgencyId.eq(self.agency))
+            .and_where(call::Column::ThreadId.into_expr().equals((thread::Entity, T::Id)))
+            .and_where(call::Column::Direction.eq(Direction::Inbound))
+            .take();
+        let shown =
+            Condition::any().add(T::StartedBlind.eq(false)).add(T::InboundCount.gt(0)).add(Expr::exists(has_called));
+        let mut theirs = Condition::any().add(self.condition());
+        if !self.pool_numbers.is_empty() {
+            theirs = theirs.add(T::PhoneNumberId.is_in(list(self.pool_numbers.iter().copied())));
+        }
         let threads = Query::select()
             .expr(Expr::val(1))
             .from(thread::Entity)
-            .cond_where(self.condition())
-            .and_where(thread::Column::ContactId.into_expr().equals((contact::Entity, contact::Column::Id)))
+            .and_where(T::AgencyId.eq(self.agency))
+            .and_where(T::ContactId.into_expr().equals((contact::Entity, contact::Column::Id)))
+            .cond_where(theirs)
+            .cond_where(shown)
             .take();
         Expr::exists(threads)
     }
@@ -162,7 +179,12 @@ pub(super) fn narrowed(scope: &Scope, filter: &ThreadFilter) -> Select<thread::E
         });
     }
     if let Some(search) = &filter.search {
-        query = query.filter(super::contacts::matches(search));
+        let mut names = Condition::all().add(super::contacts::name_matches(search));
+        if !scope.is_admin {
+            // A search by name must not tell the name of a contact whom the viewer may not see.
+            names = names.add(Condition::any().add(T::StartedBlind.eq(false)).add(scope.sees_contact()));
+        }
+        query = query.filter(Condition::any().add(names).add(super::contacts::phone_matches(search)));
     }
     query
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use partyline::domain::access::{Standing, is_handler};
 use partyline::service::Viewer;
-use partyline::store::{notifications, threads};
+use partyline::store::stand_ins::StandIns;
+use partyline::store::threads;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -343,13 +344,13 @@ async fn the_rule_in_sql_is_the_rule_of_the_domain() {
     let (mut seen, mut hidden) = (0, 0);
     for user in &directory.users {
         for thread in app.threads(agency).await {
-            let stood_in = notifications::stood_in(app.db(), agency, thread.id).await.unwrap();
+            let stand_ins = StandIns::of(app.db(), &thread).await.unwrap();
             let standing = Standing {
                 active: user.active,
                 role: user.role,
                 eligible: directory.is_eligible(thread.phone_number_id, user.id),
                 assignee: thread.assignee_id == Some(user.id),
-                stood_in: stood_in.contains(&user.id),
+                stands_in: stand_ins.include(&directory, user.id),
                 status: thread.status,
             };
             let in_sql = match Viewer::of(directory.clone(), user.id) {

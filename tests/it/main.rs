@@ -29,6 +29,7 @@ mod opt_out;
 mod opt_out_hints;
 mod own_numbers;
 mod poison;
+mod privacy;
 mod protocol;
 mod quarantine;
 mod races;

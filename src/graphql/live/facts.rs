@@ -1,17 +1,19 @@
 //! What an event is about, read once for all who follow it, and who of them may see it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use sea_orm::DbErr;
 use tokio::sync::OnceCell;
 
-use crate::domain::access::{Standing, is_handler};
+use crate::domain::access::{CallSight, Standing, is_handler};
 use crate::domain::{ThreadStatus, UserId};
 use crate::entity::{call, event, message, notification, thread};
 use crate::service::Services;
 use crate::service::Viewer;
+use crate::store::call_sight::see;
+use crate::store::stand_ins::StandIns;
 use crate::store::{calls, messages, notifications, threads};
 
 /// An event and what it is about, as it stands now.
@@ -26,7 +28,7 @@ pub(in crate::graphql) struct Facts {
     pub(in crate::graphql) call: Option<Arc<call::Model>>,
     services: Arc<Services>,
     /// Whom a lower rung named: most events never need to know.
-    stand_ins: OnceCell<HashSet<UserId>>,
+    stand_ins: OnceCell<StandIns>,
     told: OnceCell<HashMap<UserId, notification::Model>>,
 }
 
@@ -66,36 +68,29 @@ impl Facts {
             role: viewer.role(),
             eligible: viewer.directory.is_eligible(thread.phone_number_id, user),
             assignee: thread.assignee_id == Some(user),
-            stood_in: false,
+            stands_in: false,
             status: thread.status,
         };
         if !is_handler(&standing) && thread.status != ThreadStatus::Closed {
-            standing.stood_in = self.stand_ins(thread).await?.contains(&user);
+            standing.stands_in = self.stand_ins(thread).await?.include(&viewer.directory, user);
         }
         Ok(is_handler(&standing))
     }
 
-    /// Whether this user may see the event's call. `store::calls` says the same in SQL for lists, and is asked in
-    /// rare cases.
-    pub(super) async fn is_call_visible_to(&self, viewer: &Viewer, user: UserId) -> Result<bool, DbErr> {
-        let Some(call) = &self.call else { return Ok(false) };
-        let concerned = [call.answered_by_id, call.mailbox_user_id, call.started_by_id].contains(&Some(user));
+    /// How much of the event's call the viewer may see.
+    pub(super) async fn sight_of_call(&self, viewer: &Viewer, user: UserId) -> Result<Option<CallSight>, DbErr> {
+        let Some(call) = &self.call else { return Ok(None) };
         let shares = || viewer.directory.pool_members(call.phone_number_id).any(|row| row.user_id == user);
-        if viewer.is_admin() || concerned || shares() {
-            return Ok(true);
+        if viewer.is_admin() || shares() {
+            return Ok(Some(CallSight::Full));
         }
-        let scope = viewer.call_scope();
         // Boxed, for it is rare and large.
-        let visible = calls::visible_among(self.services.request_reader(), &scope, &[call.id]).boxed().await?;
-        Ok(!visible.is_empty())
+        let seen = see(self.services.request_reader(), &viewer.scope(), [Arc::clone(call)]).boxed().await?.pop();
+        Ok(seen.map(|seen| seen.sight()))
     }
 
-    async fn stand_ins(&self, thread: &thread::Model) -> Result<&HashSet<UserId>, DbErr> {
-        let read = || async {
-            let conn = self.services.request_reader();
-            Ok(notifications::stood_in(conn, thread.agency_id, thread.id).await?.into_iter().collect())
-        };
-        made(&self.stand_ins, read).await
+    async fn stand_ins(&self, thread: &thread::Model) -> Result<&StandIns, DbErr> {
+        made(&self.stand_ins, || StandIns::of(self.services.request_reader(), thread)).await
     }
 
     /// What the event tells each user.

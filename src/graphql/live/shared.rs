@@ -10,8 +10,9 @@ use sea_orm::DbErr;
 use super::facts::Facts;
 use super::operation::{Operation, Operations};
 use super::recent::Recent;
-use super::source::{Sight, Source};
+use super::source::{Sees, Sight, Source};
 use crate::admission::{Admission, Turn};
+use crate::domain::access::CallSight;
 use crate::domain::{AgencyId, Role, UserId};
 use crate::events::Followed;
 use crate::graphql::Schema;
@@ -55,7 +56,7 @@ struct Place {
 struct Variant {
     operation: u64,
     place: Place,
-    sees: bool,
+    sees: Sees,
     role: Role,
     user: Option<UserId>,
 }
@@ -66,8 +67,8 @@ pub(super) struct Look<'a> {
     pub(super) caller: &'a Caller,
     pub(super) viewer: &'a Viewer,
     pub(super) facts: &'a Arc<Facts>,
-    /// Whether they may see what the event is about.
-    pub(super) sees: bool,
+    /// How much they may see of what the event is about.
+    pub(super) sees: Sees,
     pub(super) followed: &'a Followed,
 }
 
@@ -107,7 +108,9 @@ impl Live {
             user: None,
         };
         let mut turn = None;
-        if !operation.personal.load(Ordering::Relaxed) {
+        // An own part of a call is one user's; the answers to all others can still be shared.
+        let is_own_part = look.sees == Sees::Call(CallSight::OwnPart);
+        if !is_own_part && !operation.personal.load(Ordering::Relaxed) {
             let made = self.made(operation, look, shared, &mut turn).await?;
             if !made.personal {
                 return Ok(made.shown);

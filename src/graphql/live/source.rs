@@ -9,6 +9,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use super::facts::Facts;
 use crate::domain::EventKind;
+use crate::domain::access::CallSight;
 use crate::domain::cursor::Cursor;
 use crate::entity::event;
 use crate::graphql::context::Caller;
@@ -16,6 +17,7 @@ use crate::graphql::errors::{Code, Failure, Result};
 use crate::graphql::scalars::EventCursor;
 use crate::graphql::types::{Call, Thread};
 use crate::service::Viewer;
+use crate::store::call_sight::SeenCall;
 
 /// Which events a subscription is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,21 +64,33 @@ pub(in crate::graphql) struct Sight {
     pub(in crate::graphql) cursor: Cursor,
     /// Whether it had happened before the subscription began.
     pub(in crate::graphql) replayed: bool,
-    /// Whether they may see the event's thread, or its call where that is what is asked for.
-    pub(super) sees: bool,
+    /// What they may see of the event's thread, or of its call where that is what is asked for.
+    pub(super) sees: Sees,
+}
+
+/// How much of what an event is about somebody may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Sees {
+    /// Nothing.
+    Nothing,
+    /// The thread; nobody sees a part of one.
+    Thread,
+    /// The call, as far as this.
+    Call(CallSight),
 }
 
 impl Sight {
     /// The event's thread as it stands now, if they may see it.
     pub(in crate::graphql) fn thread(&self) -> Option<Thread> {
-        let row = self.facts.thread.as_ref().filter(|_| self.sees)?;
+        let row = self.facts.thread.as_ref().filter(|_| self.sees == Sees::Thread)?;
         Some(Thread::new(&self.viewer, Arc::clone(row)))
     }
 
-    /// The event's call as it stands now, if they may see it.
+    /// The event's call as it stands now, as far as they may see it.
     pub(in crate::graphql) fn call(&self) -> Option<Call> {
-        let row = self.facts.call.as_ref().filter(|_| self.sees)?;
-        Some(Call::new(&self.viewer, Arc::clone(row)))
+        let Sees::Call(sight) = self.sees else { return None };
+        let row = Arc::clone(self.facts.call.as_ref()?);
+        Some(Call::new(&self.viewer, Arc::new(SeenCall::new(row, sight, || self.viewer.id()))))
     }
 }
 

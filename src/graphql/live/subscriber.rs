@@ -9,7 +9,7 @@ use sea_orm::DbErr;
 use super::facts::Facts;
 use super::operation::Operation;
 use super::shared::{Live, Look, Shown};
-use super::source::{Source, Topic, Wish};
+use super::source::{Sees, Source, Topic, Wish};
 use crate::admission::{Reservation, SubscriptionPermit};
 use crate::domain::cursor::Cursor;
 use crate::events::{Followed, SubscribeError, Subscription};
@@ -111,18 +111,18 @@ impl Subscriber {
     }
 
     /// What the event is about and whether the viewer sees that, if it is theirs at all.
-    async fn look(&self, viewer: &Viewer, followed: &Followed) -> Result<Option<(Arc<Facts>, bool)>, DbErr> {
+    async fn look(&self, viewer: &Viewer, followed: &Followed) -> Result<Option<(Arc<Facts>, Sees)>, DbErr> {
         let facts = self.live.facts(&self.caller.services, followed).await?;
         let user = self.caller.user();
         let sees = match self.topic {
-            Topic::InboundMessages | Topic::Threads => facts.is_visible_to(viewer, user).await?,
-            Topic::Calls => facts.is_call_visible_to(viewer, user).await?,
-            Topic::Notifications | Topic::Directory => false,
+            Topic::InboundMessages | Topic::Threads if facts.is_visible_to(viewer, user).await? => Sees::Thread,
+            Topic::Calls => facts.sight_of_call(viewer, user).await?.map_or(Sees::Nothing, Sees::Call),
+            _ => Sees::Nothing,
         };
         let concerned = match self.topic {
-            Topic::InboundMessages | Topic::Calls => sees,
+            Topic::InboundMessages | Topic::Calls => sees != Sees::Nothing,
             // Who has just lost sight of a thread is told so, once.
-            Topic::Threads => sees || followed.event.is_lost_by(user),
+            Topic::Threads => sees != Sees::Nothing || followed.event.is_lost_by(user),
             Topic::Notifications => facts.told().await?.contains_key(&user),
             Topic::Directory => true,
         };

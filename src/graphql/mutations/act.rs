@@ -5,14 +5,15 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject};
 
 use crate::domain::ThreadId;
-use crate::entity::{extension, thread};
+use crate::entity::{call, extension, thread};
 use crate::graphql::context::{Caller, caller, loaders};
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::loaders::Loaders;
 use crate::graphql::types::user_error::UserError;
 use crate::graphql::types::{
-    Assignment, Extension, ExtensionPayload, Message, MessagePayload, Pool, PoolMemberPayload, Thread, ThreadPayload,
+    Assignment, Call, CallPayload, Extension, ExtensionPayload, Message, MessagePayload, Pool, PoolMemberPayload,
+    Thread, ThreadPayload,
 };
 use crate::service::compose::Queued;
 use crate::service::manage_pool::PoolMember;
@@ -109,6 +110,18 @@ impl<'a> Act<'a> {
             || viewer.directory.is_eligible(row.phone_number_id, viewer.id());
         let row = if sure { Some(Arc::new(row)) } else { self.loaders.thread(row.id).await? };
         Ok(row.map(|row| Thread::new(viewer, row)))
+    }
+
+    /// The call, as far as the viewer may see it.
+    pub(super) async fn call(&self, outcome: Outcome<call::Model>) -> Result<CallPayload> {
+        let (viewer, settled) = self.settle(outcome).await?;
+        Ok(match settled {
+            Ok(row) => {
+                let call = self.loaders.call(row.id).await?.map(|seen| Call::new(&viewer, seen));
+                CallPayload { call, user_errors: vec![] }
+            }
+            Err(user_errors) => CallPayload { call: None, user_errors },
+        })
     }
 
     pub(super) async fn pool_member(&self, outcome: Outcome<PoolMember>) -> Result<PoolMemberPayload> {

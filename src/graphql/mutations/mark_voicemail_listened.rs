@@ -1,11 +1,9 @@
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, InputObject, Object};
 
 use super::act::Act;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
-use crate::graphql::types::{Call, CallPayload};
+use crate::graphql::types::CallPayload;
 use crate::service::mark_voicemail_listened::mark_voicemail_listened;
 
 /// Which voicemail.
@@ -32,10 +30,6 @@ impl MarkVoicemailListenedMutation {
             Ok(id) => mark_voicemail_listened(act.services(), act.viewer(), id).await,
             Err(refusal) => Ok(Err(refusal)),
         };
-        let (viewer, settled) = act.settle(outcome).await?;
-        Ok(match settled {
-            Ok(row) => CallPayload { call: Some(Call::new(&viewer, Arc::new(row))), user_errors: vec![] },
-            Err(user_errors) => CallPayload { call: None, user_errors },
-        })
+        act.call(outcome).await
     }
 }

@@ -1,12 +1,10 @@
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, InputObject, Object};
 
 use super::act::Act;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::scalars::PhoneE164;
-use crate::graphql::types::{Call, CallPayload};
+use crate::graphql::types::CallPayload;
 use crate::service::Refusal;
 use crate::service::calls::{StartCall, start_call};
 
@@ -50,10 +48,6 @@ impl StartCallMutation {
             Ok(wish) => start_call(act.services(), act.viewer(), wish).await,
             Err(refusal) => Ok(Err(refusal)),
         };
-        let (viewer, settled) = act.settle(outcome).await?;
-        Ok(match settled {
-            Ok(row) => CallPayload { call: Some(Call::new(&viewer, Arc::new(row))), user_errors: vec![] },
-            Err(user_errors) => CallPayload { call: None, user_errors },
-        })
+        act.call(outcome).await
     }
 }

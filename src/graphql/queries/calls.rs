@@ -10,8 +10,9 @@ pub(super) struct CallsQuery;
 
 #[Object]
 impl CallsQuery {
-    /// The calls of the numbers that the viewer shares, and those that concern them otherwise, newest first; to
-    /// ADMINs all.
+    /// The calls that the viewer may see, newest first: those on numbers in whose pool the viewer is, in threads that the
+    /// viewer may see, and to the viewer's mailbox; of calls that the viewer took part in and may not see any more, their
+    /// own part. ADMINs see all calls.
     async fn calls(
         &self,
         ctx: &Context<'_>,

@@ -14,7 +14,8 @@ pub(super) struct ContactsQuery;
 
 #[Object]
 impl ContactsQuery {
-    /// The people outside with whom the viewer may see a thread, newest first; to ADMINs everybody.
+    /// The contacts whom the viewer may see, newest first: those with a thread that the viewer may see, or on a number in
+    /// whose pool the viewer is. ADMINs see all contacts.
     async fn contacts(
         &self,
         ctx: &Context<'_>,

@@ -54,17 +54,18 @@ impl Contact {
         PhoneE164(self.model.phone.clone())
     }
 
-    /// Their name, if it is known.
+    /// Their name; null if it is not known, and if the viewer may see only the phone.
     async fn name(&self) -> Option<&str> {
         self.model.name.as_deref()
     }
 
-    /// The user who cares for them.
+    /// The user who cares for them; null if there is none, and if the viewer may see only the phone.
     fn provider(&self) -> Option<User> {
         self.model.provider_user_id.and_then(|id| User::find(&self.viewer, id))
     }
 
-    /// Whether they texted STOP to any number of the agency, and no START since.
+    /// Whether they texted STOP to any number of the agency, and no START since; false if the viewer may see only the
+    /// phone.
     async fn opted_out(&self) -> bool {
         self.model.opted_out_at.is_some()
     }

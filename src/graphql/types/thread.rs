@@ -70,8 +70,14 @@ impl Thread {
         }
     }
 
+    /// Whether the viewer may see the contact because they may see the thread.
+    fn shows_contact(&self) -> bool {
+        self.viewer.is_admin() || self.model.shows_contact()
+    }
+
+    /// The contact as it came with the thread, if the thread shows it.
     fn shown_contact(&self) -> Option<Contact> {
-        let contact = self.shown.as_ref()?.contact.clone()?;
+        let contact = self.shown.as_ref().filter(|_| self.shows_contact())?.contact.clone()?;
         Some(Contact::new(&self.viewer, contact))
     }
 
@@ -85,7 +91,10 @@ impl Thread {
         if let Some(contact) = self.shown_contact() {
             return Ok(contact);
         }
-        match loaders(ctx)?.contact(self.model.contact_id).await? {
+        let (loaders, id) = (loaders(ctx)?, self.model.contact_id);
+        let contact =
+            if self.shows_contact() { loaders.contact(id).await? } else { loaders.contact_as_seen(id).await? };
+        match contact {
             Some(contact) => Ok(Contact::new(&self.viewer, contact)),
             None => Err(caller(ctx)?.absent("contact")),
         }
@@ -157,7 +166,8 @@ impl Thread {
         PhoneNumber::named(ctx, &self.viewer, self.model.phone_number_id)
     }
 
-    /// The other side.
+    /// The other side. If a user started the thread with a contact whom they could not see, members who cannot see the
+    /// contact otherwise get only the phone, until the contact texts or calls this number.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Contact> {
         self.find_contact(ctx).await
     }

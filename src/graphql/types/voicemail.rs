@@ -18,7 +18,7 @@ pub struct Voicemail {
 }
 
 impl Voicemail {
-    /// The voicemail of a call that the viewer may see.
+    /// The voicemail of a call that the viewer sees in full.
     pub fn new(viewer: &Arc<Viewer>, model: Arc<voicemail::Model>) -> Self {
         Self { viewer: Arc::clone(viewer), model }
     }
@@ -37,12 +37,13 @@ impl Voicemail {
         self.model.state.into()
     }
 
-    /// Where to hear it: on this server, signed, for 15 minutes, with ranges. Null until it is READY.
+    /// The address of the recording on this server, with ranges. It is signed for the viewer, is valid for 15 minutes and
+    /// answers 404 from the moment at which the viewer may no longer see the call. Null until the state is READY.
     async fn url(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         let services = &caller(ctx)?.services;
         let link = || {
             let id = self.model.id.to_string();
-            services.media_links.link(self.model.agency_id, &id, services.clock.now())
+            services.media_links.link((self.model.agency_id, self.viewer.id()), &id, services.clock.now())
         };
         Ok((self.model.state == State::Ready).then(link))
     }

@@ -152,7 +152,7 @@ impl Unit for Begin {
             let wait = started.first_at.map_or(TimeDelta::zero(), |first| first - day);
             return Ok(Err(limit_exceeded(message, wait)));
         }
-        let (contact, thread) = thread_with(tx, self.agency, number.id, &to).await?;
+        let (contact, thread) = thread_with(tx, &viewer, number.id, &to).await?;
         let (id, own) = (CallId(tx.new_id()), (number.twilio_account_id, number.id));
         let call = call::Model {
             contact_id: Some(contact),

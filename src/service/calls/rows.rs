@@ -11,6 +11,7 @@ use crate::domain::{
     AgencyId, CallId, CallLegId, ContactId, Direction, ExtensionId, LegState, PhoneNumberId, ThreadId, UserId,
 };
 use crate::entity::{call, call_leg, contact, thread};
+use crate::service::Viewer;
 use crate::store::bulk::insert;
 use crate::store::writer::Tx;
 use crate::store::{calls, contacts, thread_writes, threads};
@@ -72,15 +73,19 @@ fn begin(tx: &Tx<'_>, key: &CallKey, place: Option<(ContactId, ThreadId)>) -> ca
     }
 }
 
-/// Contact and thread of a caller who can be known again, on a number.
+/// Contact and thread of a phone that a user calls from a number.
 pub(super) async fn thread_with(
     tx: &mut Tx<'_>,
-    agency: AgencyId,
+    viewer: &Viewer,
     number: PhoneNumberId,
     phone: &str,
 ) -> Result<(ContactId, ThreadId), DbErr> {
     let wanted = BTreeSet::from([(number, phone)]);
-    let places = places(tx, agency, &wanted).await?;
+    let is_stranger = match contacts::by_phone(tx.conn, viewer.agency(), phone).await? {
+        Some(contact) => contacts::visible(tx.conn, &viewer.scope(), contact.id).await?.is_none(),
+        None => false,
+    };
+    let places = places(tx, viewer.agency(), &wanted, is_stranger).await?;
     places.get(&(number, phone.to_owned())).copied().ok_or_else(|| DbErr::Custom("no thread was made".to_owned()))
 }
 
@@ -89,11 +94,16 @@ type Places = HashMap<(PhoneNumberId, String), (ContactId, ThreadId)>;
 async fn threads_of(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&CallKey]) -> Result<Places, DbErr> {
     let known = keys.iter().filter(|key| is_known_caller(&key.from));
     let wanted: BTreeSet<(PhoneNumberId, &str)> = known.map(|key| (key.number, key.from.as_str())).collect();
-    if wanted.is_empty() { Ok(Places::new()) } else { places(tx, agency, &wanted).await }
+    if wanted.is_empty() { Ok(Places::new()) } else { places(tx, agency, &wanted, false).await }
 }
 
-/// A constant number of statements for however many callers.
-async fn places(tx: &mut Tx<'_>, agency: AgencyId, wanted: &BTreeSet<(PhoneNumberId, &str)>) -> Result<Places, DbErr> {
+/// A constant number of statements for however many callers. `started_blind` is said of the threads that are new.
+async fn places(
+    tx: &mut Tx<'_>,
+    agency: AgencyId,
+    wanted: &BTreeSet<(PhoneNumberId, &str)>,
+    started_blind: bool,
+) -> Result<Places, DbErr> {
     let phones: BTreeSet<&str> = wanted.iter().map(|(_, phone)| *phone).collect();
     let rows = contacts::by_phones(tx.conn, agency, &phones).await?;
     let mut of_phone: HashMap<String, ContactId> = rows.into_iter().map(|row| (row.phone, row.id)).collect();
@@ -118,8 +128,8 @@ async fn places(tx: &mut Tx<'_>, agency: AgencyId, wanted: &BTreeSet<(PhoneNumbe
                 *thread
             }
             None => {
-                let row = thread::Model::begin(agency, ThreadId(tx.new_id()), *number, contact, tx.now);
-                let id = row.id;
+                let id = ThreadId(tx.new_id());
+                let row = thread::Model { started_blind, ..thread::Model::begin(agency, id, *number, contact, tx.now) };
                 new.push(row);
                 id
             }

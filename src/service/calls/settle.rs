@@ -8,7 +8,7 @@ use crate::domain::call::status;
 use crate::domain::hours::is_quiet;
 use crate::domain::missed_call_text::{Missed, PER_HOUR, may_text};
 use crate::domain::own_numbers::is_forbidden_recipient;
-use crate::domain::{CallEnd, CallStage, Direction, NotificationKind, PoolId, Purpose, UserId};
+use crate::domain::{CallEnd, CallStage, Direction, NotificationKind, PoolId, Purpose, RoutingRung, UserId};
 use crate::entity::call;
 use crate::service::compose::{Outgoing, queue, wishes};
 use crate::service::own_numbers::holders_of;
@@ -97,18 +97,18 @@ pub(super) async fn settle(
 }
 
 /// Whom a call concerns that nobody answered: the user of the extension, or everybody of the pool whom calls
-/// reach, AWAY or not; and never nobody. They may see the call for it, and the thread as before: that somebody
-/// dialled an extension opens nobody's texts to its user.
+/// reach, AWAY or not; and never nobody. The rung lets a default user see the call and opens nobody's texts to them.
 pub(super) fn notice(directory: &Directory, call: &call::Model, kind: NotificationKind) -> Notice {
     let active = |id: UserId| directory.active_user(id).map(|user| user.id);
     let pool: Vec<UserId> = directory.hearers(call.phone_number_id).map(|user| user.id).collect();
-    let users = match (call.mailbox_user_id.and_then(active), directory.agency.default_user_id.and_then(active)) {
-        (Some(user), _) => vec![user],
-        (None, _) if !pool.is_empty() => pool,
-        (None, Some(user)) => vec![user],
-        (None, None) => directory.admins().map(|user| user.id).collect(),
+    let (rung, users) = match (call.mailbox_user_id.and_then(active), directory.agency.default_user_id.and_then(active))
+    {
+        (Some(user), _) => (RoutingRung::Extension, vec![user]),
+        (None, _) if !pool.is_empty() => (RoutingRung::Pool, pool),
+        (None, Some(user)) => (RoutingRung::DefaultUser, vec![user]),
+        (None, None) => (RoutingRung::Admins, directory.admins().map(|user| user.id).collect()),
     };
-    Notice { kind, users, thread: call.thread_id, message: None, call: Some(call.id), rung: None }
+    Notice { kind, users, thread: call.thread_id, message: None, call: Some(call.id), rung: Some(rung) }
 }
 
 /// Queues the missed-call text if the number has one and the caller may get it. The transaction holds the agency's lock,

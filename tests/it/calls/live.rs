@@ -60,7 +60,7 @@ async fn the_list_and_the_events_agree_on_who_sees_a_call() {
         let mut seen = Vec::new();
         for user in &directory.users {
             let viewer = Viewer::of(directory.clone(), user.id).unwrap();
-            let listed = calls::visible_among(app.db(), &viewer.call_scope(), &[call.id]).await.unwrap();
+            let listed = calls::visible_among(app.db(), &viewer.scope(), &[call.id]).await.unwrap();
             if !listed.is_empty() {
                 seen.push(user.key.as_str());
             }
@@ -70,13 +70,13 @@ async fn the_list_and_the_events_agree_on_who_sees_a_call() {
             socket.subscribe("1", FOLLOW, json!({"after": begin.to_string()})).await;
             // Sees all calls up to the newest that they may see.
             let visible =
-                calls::page(app.db(), &viewer.call_scope(), &partyline::store::page::Window::first(9)).await.unwrap();
+                calls::page(app.db(), &viewer.scope(), &partyline::store::page::Window::first(9)).await.unwrap();
             let mut left: std::collections::BTreeSet<String> =
-                visible.rows.iter().map(|row| row.id.to_string()).collect();
+                visible.rows.iter().map(|row| row.row().id.to_string()).collect();
             while !left.is_empty() {
                 let event = socket.event().await;
                 let id = event["callUpdated"]["call"]["id"].as_str().unwrap().to_owned();
-                assert!(visible.rows.iter().any(|row| row.id.to_string() == id), "{} was shown {id}", user.key);
+                assert!(visible.rows.iter().any(|row| row.row().id.to_string() == id), "{} was shown {id}", user.key);
                 left.remove(&id);
             }
         }

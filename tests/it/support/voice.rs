@@ -122,20 +122,32 @@ impl TestApp {
 
     /// Carla calls the front desk, nobody answers, and she is asked for a voicemail; gives the document that asks.
     pub(crate) async fn asked_for_a_voicemail(&self, sid: &str) -> String {
-        let greeting = self.document(INBOUND, &form(sid, &[])).await;
-        let next = self.document(&attribute(&greeting, "action"), &form(sid, &[("Digits", "")])).await;
-        let unanswered = form(sid, &[("DialCallStatus", "no-answer"), ("DialBridged", "false")]);
+        self.asked_after_dialing(sid, &[], "").await
+    }
+
+    /// The same for the caller and the number that the fields name, and for dialed digits.
+    async fn asked_after_dialing(&self, sid: &str, who: &[(&str, &str)], digits: &str) -> String {
+        let greeting = self.document(INBOUND, &form(sid, who)).await;
+        let dialed = [who, &[("Digits", digits)]].concat();
+        let next = self.document(&attribute(&greeting, "action"), &form(sid, &dialed)).await;
+        let unanswered = [who, &[("DialCallStatus", "no-answer"), ("DialBridged", "false")]].concat();
         match next.contains("<Record ") {
             true => next,
-            false => self.document(&attribute(&next, "action"), &unanswered).await,
+            false => self.document(&attribute(&next, "action"), &form(sid, &unanswered)).await,
         }
     }
 
     /// Carla calls the front desk, nobody answers, and she leaves a voicemail.
     pub(crate) async fn voicemail_of_a_missed_call(&self, sid: &str) {
-        let asked = self.asked_for_a_voicemail(sid).await;
-        let left = form(sid, &[("RecordingSid", "RE1"), ("RecordingDuration", "5")]);
-        self.document(&attribute(&asked, "action"), &left).await;
+        self.voicemail_after_dialing(sid, &[], "", "RE1").await;
+    }
+
+    /// The same for the caller and the number that the fields name, for dialed digits and the carrier's name of the
+    /// recording.
+    pub(crate) async fn voicemail_after_dialing(&self, sid: &str, who: &[(&str, &str)], digits: &str, recording: &str) {
+        let asked = self.asked_after_dialing(sid, who, digits).await;
+        let left = [who, &[("RecordingSid", recording), ("RecordingDuration", "5")]].concat();
+        self.document(&attribute(&asked, "action"), &form(sid, &left)).await;
     }
 
     /// Waits until the steps of calls that were answered are written.

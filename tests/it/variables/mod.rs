@@ -6,9 +6,9 @@
 mod fields;
 mod mutations;
 mod requests;
-mod schema;
+pub(crate) mod schema;
 mod subscriptions;
-mod values;
+pub(crate) mod values;
 
 use std::collections::BTreeMap;
 
@@ -104,7 +104,7 @@ async fn nodes(app: &TestApp, ana: &SecretString, schema: &Schema) -> BTreeMap<S
             collect(&ask(format!("{{ {} {{ {selected} }} }}", field.name)).await, &mut nodes);
         }
     }
-    for (name, _) in schema.types().filter(|(_, of)| of.is_node) {
+    for (name, _) in schema.types().filter(|(_, of)| of.is_a("Node")) {
         assert!(nodes.contains_key(name), "no node of the type {name}");
     }
     nodes

@@ -5,14 +5,14 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-pub(super) type Object = Map<String, Value>;
+pub(crate) type Object = Map<String, Value>;
 
 /// The placeholder for a variable in arguments that are JSON; [`Schema::literal`] writes it as `$name`.
-pub(super) fn variable(name: &str) -> Value {
+pub(crate) fn variable(name: &str) -> Value {
     Value::Object(Object::from_iter([("$".to_owned(), Value::from(name))]))
 }
 
-pub(super) enum TypeRef {
+pub(crate) enum TypeRef {
     Named(String),
     List(Box<TypeRef>),
     NonNull(Box<TypeRef>),
@@ -27,7 +27,7 @@ impl TypeRef {
         }
     }
 
-    pub(super) fn named(&self) -> &str {
+    pub(crate) fn named(&self) -> &str {
         match self {
             Self::Named(name) => name,
             Self::List(of) | Self::NonNull(of) => of.named(),
@@ -35,7 +35,7 @@ impl TypeRef {
     }
 
     /// The type of the items, if this is a list.
-    pub(super) fn items(&self) -> Option<&Self> {
+    pub(crate) fn items(&self) -> Option<&Self> {
         match self {
             Self::Named(_) => None,
             Self::List(of) => Some(of),
@@ -55,65 +55,76 @@ impl fmt::Display for TypeRef {
 }
 
 /// An argument or an input field.
-pub(super) struct Input {
-    pub(super) name: String,
-    pub(super) of: TypeRef,
-    pub(super) is_required: bool,
+pub(crate) struct Input {
+    pub(crate) name: String,
+    pub(crate) of: TypeRef,
+    pub(crate) is_required: bool,
 }
 
-pub(super) struct Field {
-    pub(super) name: String,
-    pub(super) of: TypeRef,
-    pub(super) arguments: Vec<Input>,
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) of: TypeRef,
+    pub(crate) arguments: Vec<Input>,
 }
 
 #[derive(Default)]
-pub(super) struct Type {
-    pub(super) kind: String,
-    pub(super) fields: Vec<Field>,
-    pub(super) inputs: Vec<Input>,
-    pub(super) values: Vec<String>,
-    pub(super) is_node: bool,
+pub(crate) struct Type {
+    pub(crate) kind: String,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) values: Vec<String>,
+    pub(crate) interfaces: Vec<String>,
 }
 
-pub(super) struct Schema(BTreeMap<String, Type>);
+impl Type {
+    pub(crate) fn is_a(&self, interface: &str) -> bool {
+        self.interfaces.iter().any(|name| name == interface)
+    }
+
+    /// Whether its values have no fields.
+    pub(crate) fn is_leaf(&self) -> bool {
+        matches!(self.kind.as_str(), "SCALAR" | "ENUM")
+    }
+}
+
+pub(crate) struct Schema(BTreeMap<String, Type>);
 
 impl Schema {
     /// The query whose response [`Schema::read`] takes.
-    pub(super) const QUERY: &str = "{ __schema { types { name kind enumValues { name } interfaces { name }
+    pub(crate) const QUERY: &str = "{ __schema { types { name kind enumValues { name } interfaces { name }
         inputFields { ...Input } fields { name args { ...Input } type { ...Type } } } } }
         fragment Input on __InputValue { name defaultValue type { ...Type } }
         fragment Type on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
-    pub(super) fn read(answer: &Value) -> Self {
+    pub(crate) fn read(answer: &Value) -> Self {
         let types = list(&answer["data"]["__schema"]["types"]).iter();
         Self(types.filter(|of| !text(&of["name"]).starts_with("__")).map(|of| (text(&of["name"]), read(of))).collect())
     }
 
-    pub(super) fn of(&self, name: &str) -> &Type {
+    pub(crate) fn of(&self, name: &str) -> &Type {
         self.0.get(name).unwrap_or_else(|| panic!("no type {name}"))
     }
 
-    pub(super) fn types(&self) -> impl Iterator<Item = (&String, &Type)> {
+    pub(crate) fn types(&self) -> impl Iterator<Item = (&String, &Type)> {
         self.0.iter()
     }
 
     /// A selection of all fields of a type that have no arguments, to this depth.
-    pub(super) fn select(&self, of: &str, depth: usize) -> String {
+    pub(crate) fn select(&self, of: &str, depth: usize) -> String {
         let mut selected = "__typename ".to_owned();
         for field in self.of(of).fields.iter().filter(|field| field.arguments.is_empty()) {
             let leads = field.of.named();
-            match self.of(leads).kind.as_str() {
-                "SCALAR" | "ENUM" => selected += &format!("{} ", field.name),
-                _ if depth > 0 => selected += &format!("{} {{ {}}} ", field.name, self.select(leads, depth - 1)),
-                _ => {}
+            if self.of(leads).is_leaf() {
+                selected += &format!("{} ", field.name);
+            } else if depth > 0 {
+                selected += &format!("{} {{ {}}} ", field.name, self.select(leads, depth - 1));
             }
         }
         selected
     }
 
     /// Writes a value as a literal of this type. Enum values have no quotes in a document.
-    pub(super) fn literal(&self, value: &Value, of: &str) -> String {
+    pub(crate) fn literal(&self, value: &Value, of: &str) -> String {
         match value {
             Value::Object(object) if object.contains_key("$") => format!("${}", text(&object["$"])),
             Value::Object(object) => format!("{{{}}}", self.members(object, &self.of(of).inputs)),
@@ -126,7 +137,7 @@ impl Schema {
         }
     }
 
-    pub(super) fn members(&self, object: &Object, inputs: &[Input]) -> String {
+    pub(crate) fn members(&self, object: &Object, inputs: &[Input]) -> String {
         let member = |(name, value): (&String, &Value)| {
             let input = inputs.iter().find(|input| input.name == *name).unwrap();
             format!("{name}: {}", self.literal(value, input.of.named()))
@@ -135,7 +146,7 @@ impl Schema {
     }
 
     /// The paths of these arguments and of all input fields below them. No input type of the schema is recursive.
-    pub(super) fn paths<'a>(&'a self, inputs: &'a [Input]) -> Vec<Vec<&'a Input>> {
+    pub(crate) fn paths<'a>(&'a self, inputs: &'a [Input]) -> Vec<Vec<&'a Input>> {
         let mut paths = Vec::new();
         for input in inputs {
             paths.push(vec![input]);
@@ -158,7 +169,7 @@ fn read(of: &Value) -> Type {
         fields: list(&of["fields"]).iter().map(field).collect(),
         inputs: list(&of["inputFields"]).iter().map(input).collect(),
         values: list(&of["enumValues"]).iter().map(|value| text(&value["name"])).collect(),
-        is_node: list(&of["interfaces"]).iter().any(|one| one["name"] == "Node"),
+        interfaces: list(&of["interfaces"]).iter().map(|one| text(&one["name"])).collect(),
     }
 }
 

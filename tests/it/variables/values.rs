@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 
 use super::schema::{Input, Object, Schema, TypeRef};
 
-pub(super) struct Values<'a> {
-    pub(super) schema: &'a Schema,
+pub(crate) struct Values<'a> {
+    pub(crate) schema: &'a Schema,
     /// A node of each type.
-    pub(super) nodes: &'a BTreeMap<String, Value>,
-    pub(super) event_cursor: &'a Value,
+    pub(crate) nodes: &'a BTreeMap<String, Value>,
+    pub(crate) event_cursor: &'a Value,
     /// A cursor of the connection under test, if it has a row.
-    pub(super) cursor: Option<Value>,
+    pub(crate) cursor: Option<Value>,
     /// Makes idempotency keys unique.
-    pub(super) serial: u32,
+    pub(crate) serial: u32,
 }
 
 impl Values<'_> {
-    pub(super) fn value(&self, name: &str, of: &TypeRef) -> Value {
+    pub(crate) fn value(&self, name: &str, of: &TypeRef) -> Value {
         match of {
             TypeRef::NonNull(of) => self.value(name, of),
             TypeRef::List(of) => json!([self.value(name, of)]),
@@ -68,7 +68,7 @@ impl Values<'_> {
     }
 
     /// Values for the required inputs, and `leaf` at this path; without `leaf` the path is absent.
-    pub(super) fn with(&self, inputs: &[Input], path: &[&Input], leaf: Option<Value>) -> Object {
+    pub(crate) fn with(&self, inputs: &[Input], path: &[&Input], leaf: Option<Value>) -> Object {
         let mut all = self.required(inputs);
         let Some((input, below)) = path.split_first() else { return all };
         let value = match below {

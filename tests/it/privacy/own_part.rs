@@ -1,0 +1,97 @@
+//! What is left of a call to a user who took part in it and may not see it any more.
+
+use std::sync::Arc;
+
+use partyline::service::Viewer;
+use partyline::store::calls;
+use partyline::store::page::Window;
+use serde_json::json;
+
+use super::world::{Case, DESK, expect_done, start};
+use crate::support::TestApp;
+
+const CALL: &str = "id status direction phoneNumber { e164 } contact { id } thread { id } extension { id }
+    answeredBy { key } startedBy { key } course { user { key } } wrongExtensions
+    voicemail { id } voicemails { id } startedAt endedAt durationSeconds";
+
+async fn remove(app: &TestApp, user: &str) {
+    let document = "mutation($number: ID!, $user: ID!) {
+        removePoolMember(input: {phoneNumberId: $number, userId: $user}) { userErrors { message } } }";
+    let variables = json!({"number": app.number_id("acme", DESK).await, "user": app.user_id("acme", user).await});
+    expect_done(&app.graphql(&app.token("acme", "ana"), document, variables).await);
+}
+
+#[tokio::test]
+async fn a_former_member_keeps_their_own_part_of_a_call_and_no_more() {
+    let app = start().await;
+    let (ben, eve) = (app.token("acme", "ben"), app.token("acme", "eve"));
+    let call = app.call("CAzqdesk0").await.id.to_string();
+    let node = format!("query($id: ID!) {{ node(id: $id) {{ ... on Call {{ {CALL} }} }} }}");
+    let mine = format!("{{ calls {{ totalCount nodes {{ {CALL} }} }} }}");
+    let whole = app.graphql(&ben, &node, json!({"id": call})).await["data"]["node"].take();
+    assert!(whole["contact"]["id"].is_string() && whole["voicemail"]["id"].is_string(), "{whole}");
+    for user in ["ben", "eve"] {
+        remove(&app, user).await;
+    }
+    let own = app.graphql(&ben, &node, json!({"id": call})).await["data"]["node"].take();
+    let expected = json!({
+        "id": call, "status": whole["status"], "direction": "INBOUND", "phoneNumber": {"e164": DESK},
+        "contact": null, "thread": null, "extension": null, "answeredBy": {"key": "ben"}, "startedBy": null,
+        "course": [], "wrongExtensions": 0, "voicemail": null, "voicemails": [],
+        "startedAt": whole["startedAt"], "endedAt": whole["endedAt"], "durationSeconds": whole["durationSeconds"],
+    });
+    assert_eq!(own, expected);
+    let listed = app.graphql(&ben, &mine, json!({})).await;
+    assert_eq!(listed["data"]["calls"], json!({"totalCount": 1, "nodes": [expected]}));
+    // Eve was only notified of it.
+    let nothing = app.graphql(&eve, &node, json!({"id": call})).await;
+    assert_eq!(nothing, json!({"data": {"node": null}}));
+    let told = "{ notifications { nodes { kind thread { id } message { id } call { id } } } }";
+    let told = app.graphql(&eve, told, json!({})).await;
+    for notification in told["data"]["notifications"]["nodes"].as_array().unwrap() {
+        let about = ["thread", "message", "call"].map(|about| notification[about].is_null());
+        assert_eq!(about, [true; 3], "{notification}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_listens_to_a_voicemail_of_which_they_see_only_their_part() {
+    let app = start().await;
+    let ben = app.token("acme", "ben");
+    let voicemail = app.voicemail_of(&app.call("CAzqdesk0").await).await.unwrap().id.to_string();
+    remove(&app, "ben").await;
+    let listen = "mutation($id: ID!) {
+        markVoicemailListened(input: {voicemailId: $id}) { call { id } userErrors { code } } }";
+    let answer = app.graphql(&ben, listen, json!({"id": voicemail})).await;
+    let refused = json!({"call": null, "userErrors": [{"code": "NOT_FOUND"}]});
+    assert_eq!(answer["data"]["markVoicemailListened"], refused);
+}
+
+/// The list of calls is one statement, and what is shown of each is decided in memory.
+#[tokio::test]
+async fn the_list_of_calls_holds_exactly_those_of_which_a_user_sees_anything() {
+    let app = start().await;
+    remove(&app, "ben").await;
+    Case::of("zqdesk").happens(&app, 1).await;
+    let directory = app.directory("acme").await;
+    let all = app.calls_of(directory.agency_id()).await;
+    let ids: Vec<_> = all.iter().map(|call| call.id).collect();
+    let (mut full, mut own) = (0, 0);
+    for user in &directory.users {
+        let scope = Viewer::of(Arc::clone(&directory), user.id).unwrap().scope();
+        let mut listed = calls::page(app.db(), &scope, &Window::first(99)).await.unwrap().rows;
+        let mut seen = calls::visible_among(app.db(), &scope, &ids).await.unwrap();
+        for rows in [&mut listed, &mut seen] {
+            rows.sort_by_key(|seen| seen.row().id);
+        }
+        let shown = |rows: &[partyline::store::call_sight::SeenCall]| -> Vec<_> {
+            rows.iter().map(|seen| (seen.row().clone(), seen.is_full())).collect()
+        };
+        assert_eq!(shown(&listed), shown(&seen), "{}", user.key);
+        let count = calls::count(app.db(), &scope).await.unwrap();
+        assert_eq!(count, listed.len() as u64, "{}", user.key);
+        full += listed.iter().filter(|seen| seen.is_full()).count();
+        own += listed.iter().filter(|seen| !seen.is_full()).count();
+    }
+    assert!(full > 10 && own == 2, "{full} in full, {own} own parts");
+}

@@ -1,0 +1,187 @@
+//! Documents that ask for everything, derived from the schema: each root field of the query, a node of each type, each
+//! subscription and each mutation, with all fields to a bounded depth. A field that they do not reach fails the test.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::variables::schema::{Field, Schema, Type};
+
+/// How many rows of a connection are asked for.
+const PAGE: usize = 3;
+/// What a list of objects without pages counts for in the complexity of a document.
+const LIST: usize = 20;
+/// The most that a part of a document may cost, well below the server's limit.
+const COST: usize = 8_000;
+/// The same for a subscription.
+const SUBSCRIPTION_COST: usize = 400;
+
+/// A part of a selection, and what it adds to the complexity of a document.
+#[derive(Clone)]
+struct Part {
+    text: String,
+    cost: usize,
+}
+
+pub(super) struct Walk<'a> {
+    schema: &'a Schema,
+    /// The fields that were asked for, by type.
+    reached: RefCell<BTreeSet<(String, String)>>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(schema: &'a Schema) -> Self {
+        Self { schema, reached: RefCell::default() }
+    }
+
+    /// The queries that ask for all root fields but `node`.
+    pub(super) fn roots(&self) -> Vec<String> {
+        let mut documents = Vec::new();
+        for field in &self.schema.of("Query").fields {
+            self.reach("Query", &field.name);
+            if field.name == "node" {
+                continue;
+            }
+            let of = self.schema.of(field.of.named());
+            if of.is_leaf() {
+                documents.push(format!("{{ {} }}", field.name));
+                continue;
+            }
+            let parts = self.parts(field.of.named(), 2, COST / factor("Query", field, of));
+            let arguments = arguments("Query", field);
+            documents.extend(parts.iter().map(|part| format!("{{ {}{arguments} {{ {} }} }}", field.name, part.text)));
+        }
+        documents
+    }
+
+    /// The queries that ask for a node, by its type. `$id` stands for the id.
+    pub(super) fn nodes(&self) -> BTreeMap<String, Vec<String>> {
+        let nodes = self.schema.types().filter(|(_, of)| of.is_a("Node"));
+        nodes
+            .map(|(name, _)| {
+                let parts = self.parts(name, 1, COST);
+                let document = |part: &Part| {
+                    format!("query($id: ID!) {{ node(id: $id) {{ __typename ... on {name} {{ {} }} }} }}", part.text)
+                };
+                (name.clone(), parts.iter().map(document).collect())
+            })
+            .collect()
+    }
+
+    /// The subscriptions. `$after` is the cursor after which they begin.
+    pub(super) fn subscriptions(&self) -> Vec<String> {
+        let mut documents = Vec::new();
+        for field in &self.schema.of("Subscription").fields {
+            self.reach("Subscription", &field.name);
+            let name = &field.name;
+            for part in self.parts(field.of.named(), 2, SUBSCRIPTION_COST) {
+                let document =
+                    format!("subscription($after: EventCursor) {{ {name}(after: $after) {{ cursor {} }} }}", part.text);
+                documents.push(document);
+            }
+        }
+        documents
+    }
+
+    /// The selections of a mutation's payload.
+    pub(super) fn payload(&self, mutation: &Field) -> Vec<String> {
+        self.reach("Mutation", &mutation.name);
+        self.parts(mutation.of.named(), 2, COST).into_iter().map(|part| part.text).collect()
+    }
+
+    /// Fails if the schema has a field of an object type that none of the documents asks for.
+    pub(super) fn assert_complete(&self) {
+        let reached = self.reached.borrow();
+        let objects = self.schema.types().filter(|(_, of)| of.kind == "OBJECT");
+        let all = objects.flat_map(|(name, of)| of.fields.iter().map(|field| (name.clone(), field.name.clone())));
+        let missed: Vec<_> = all.filter(|field| !reached.contains(field)).collect();
+        assert!(missed.is_empty(), "not reached by any document: {missed:?}");
+    }
+
+    fn reach(&self, of: &str, field: &str) {
+        self.reached.borrow_mut().insert((of.to_owned(), field.to_owned()));
+    }
+
+    /// Selections of a type, none of which costs more than the budget; together they select every field, and those of
+    /// the objects to this depth. What the budget has no room for is left to documents that begin further down.
+    fn parts(&self, name: &str, depth: usize, budget: usize) -> Vec<Part> {
+        let of = self.schema.of(name);
+        if of.kind == "INTERFACE" {
+            let members = self.schema.types().filter(|(_, member)| member.is_a(name));
+            return members
+                .flat_map(|(member, _)| {
+                    let on = move |part: Part| Part { text: format!("... on {member} {{ {} }}", part.text), ..part };
+                    self.parts(member, depth, budget).into_iter().map(on)
+                })
+                .collect();
+        }
+        let (leaves, objects): (Vec<_>, Vec<_>) =
+            of.fields.iter().partition(|field| self.schema.of(field.of.named()).is_leaf());
+        let cost = leaves.len() + 1;
+        if cost > budget {
+            return Vec::new();
+        }
+        let mut text = "__typename".to_owned();
+        for field in leaves {
+            self.reach(name, &field.name);
+            text += &format!(" {}{}", field.name, arguments(name, field));
+        }
+        let mut parts = vec![Part { text, cost }];
+        for field in objects {
+            let leads = self.schema.of(field.of.named());
+            let Some(depth) = depth.checked_sub(usize::from(!is_transparent(name, field))) else { continue };
+            let factor = factor(name, field, leads);
+            let below = self.parts(field.of.named(), depth, budget / factor);
+            if !below.is_empty() {
+                self.reach(name, &field.name);
+            }
+            let arguments = arguments(name, field);
+            parts.extend(below.into_iter().map(|part| Part {
+                text: format!("{}{arguments} {{ {} }}", field.name, part.text),
+                cost: 1 + factor * part.cost,
+            }));
+        }
+        packed(parts, budget)
+    }
+}
+
+/// Puts parts together as far as the budget reaches.
+fn packed(parts: Vec<Part>, budget: usize) -> Vec<Part> {
+    let mut packed: Vec<Part> = Vec::new();
+    for part in parts {
+        match packed.last_mut() {
+            // So large a document would have too many selections.
+            Some(last) if last.cost + part.cost <= budget && last.text.len() + part.text.len() < 10_000 => {
+                last.text += &format!(" {}", part.text);
+                last.cost += part.cost;
+            }
+            _ => packed.push(part),
+        }
+    }
+    packed
+}
+
+fn is_connection(name: &str) -> bool {
+    name.ends_with("Connection")
+}
+
+/// Whether a field only leads from a connection to its rows, or to the connection itself.
+fn is_transparent(of: &str, field: &Field) -> bool {
+    is_connection(of) || of.ends_with("Edge") || is_connection(field.of.named())
+}
+
+fn factor(of: &str, field: &Field, leads: &Type) -> usize {
+    match field.of.named() {
+        name if is_connection(name) => PAGE,
+        _ if field.of.items().is_some() && !leads.is_leaf() && !is_connection(of) => LIST,
+        _ => 1,
+    }
+}
+
+fn arguments(of: &str, field: &Field) -> String {
+    if is_connection(field.of.named()) {
+        return format!("(first: {PAGE})");
+    }
+    let needed = field.arguments.iter().find(|argument| argument.is_required);
+    assert!(needed.is_none(), "{of}.{} needs arguments: add them", field.name);
+    String::new()
+}
