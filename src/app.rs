@@ -28,6 +28,7 @@ use crate::service::accounts::Accounts;
 use crate::service::authenticate::{Authenticator, Trust};
 use crate::service::calls::{CallLog, Calls, Guesses, Switchboard};
 use crate::service::media_links::MediaLinks;
+use crate::service::restore::RestoreGuard;
 use crate::service::seal::Sealer;
 use crate::service::sending::{Bell, Sending};
 use crate::store::writer::{Committed, Writer, WriterParts};
@@ -133,6 +134,7 @@ impl App {
             feeds,
             accounts,
             sending,
+            restore: RestoreGuard::new(settings.sqlite_file(), &settings.media),
             text_limits: settings.text_limits,
             calls,
             media,

@@ -61,6 +61,8 @@ enum Command {
         #[command(subcommand)]
         what: commands::migrate::What,
     },
+    /// Make a database that was restored from a backup safe to send from; run it before `serve`
+    Restored,
     /// Print the GraphQL schema
     Schema,
     /// Print the OpenAPI document of the REST routes
@@ -107,6 +109,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Apply { file } => commands::apply::run(&source, ports, &file).await,
         Command::Token(arguments) => commands::token::run(&source, ports, arguments).await,
         Command::Migrate { what } => commands::migrate::run(&source, what).await,
+        Command::Restored => commands::restored::run(&source, ports).await,
         Command::Schema => Ok(commands::schema::run()),
         Command::Openapi => commands::openapi::run(),
         Command::Quarantine { what } => commands::quarantine::run(&source, ports, what).await,

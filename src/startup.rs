@@ -68,6 +68,7 @@ pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyh
         tracing::info!(accounts, "stored secrets were sealed again under the current key");
     }
     let extras = options.extras;
+    app.services.restore.check(&app.services).await.context("the database cannot be judged")?;
     Ok(Ready { app, address, listener, metrics_listener, keep_alive, max_connections, extras, _lock: lock })
 }
 
@@ -133,7 +134,10 @@ impl Ready {
 
 /// One server per SQLite file: a second one would give out the same positions from its own memory
 /// and wait for the first one's locks.
-fn lock_beside(database: PathBuf) -> anyhow::Result<File> {
+///
+/// # Errors
+/// When another process holds the lock.
+pub fn lock_beside(database: PathBuf) -> anyhow::Result<File> {
     let mut path = database.into_os_string();
     path.push(".lock");
     let path = PathBuf::from(path);

@@ -18,6 +18,7 @@ mod m20261128_000012_token_generation;
 mod m20261128_000013_verification_texts;
 mod m20261129_000014_thread_started_blind;
 mod m20261129_000015_fair_sending;
+mod m20261129_000016_restore_mark;
 
 /// Runs the changes in order.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000013_verification_texts::Migration),
             Box::new(m20261129_000014_thread_started_blind::Migration),
             Box::new(m20261129_000015_fair_sending::Migration),
+            Box::new(m20261129_000016_restore_mark::Migration),
         ]
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod doctor;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod quarantine;
+pub(crate) mod restored;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod simulate;

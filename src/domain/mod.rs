@@ -31,6 +31,7 @@ pub mod pace;
 pub mod phone;
 pub mod public_url;
 pub mod reply;
+pub mod restore;
 pub mod routing;
 pub mod search;
 pub mod segments;

@@ -25,6 +25,7 @@ pub mod phone_verification;
 pub mod pool;
 pub mod quarantine;
 pub mod read_mark;
+pub mod restore_mark;
 pub mod sending_pace;
 pub mod text_quota;
 pub mod thread;

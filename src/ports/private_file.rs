@@ -42,6 +42,20 @@ pub fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     linked
 }
 
+/// Replaces the content of the file `path`, which appears whole or not at all. It is not synced: after a power failure the
+/// file may have its former content.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = folder_of(path).join(name);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&part)?;
+    file.write_all(bytes)?;
+    fs::rename(&part, path)
+}
+
 /// Takes away every permission of others than the owner on a file or folder; returns whether there were any. A path
 /// that does not exist is left alone.
 ///

@@ -166,6 +166,12 @@ impl Metrics {
         ] {
             registry.register(name, help, ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX)));
         }
+        let held = i64::from(services.restore.is_held());
+        registry.register(
+            "sending_held",
+            "1 while no text is sent because the database was restored",
+            ConstGauge::new(held),
+        );
         let waiting = i64::try_from(services.writer.waiting()).unwrap_or(i64::MAX);
         registry.register("writer_waiting", "Pieces of work in the writer's queues", ConstGauge::new(waiting));
         let counts = services.writer.figures().counts();

@@ -101,6 +101,10 @@ async fn readyz(State(state): State<RestState>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
     match state.services.database.ping().await {
+        Ok(()) if state.services.restore.is_held() => {
+            "ready; no text is sent: the database was restored from a backup, run `partyline restored`\n"
+                .into_response()
+        }
         Ok(()) => "ready\n".into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response(),
     }

@@ -19,7 +19,7 @@ use crate::domain::{
 };
 use crate::entity::{contact, idempotency_key, message, outbox, thread};
 use crate::store::writer::Tx;
-use crate::store::{idempotency, message_writes, messages, thread_writes, threads};
+use crate::store::{idempotency, message_writes, messages, outbox as outbox_store, thread_writes, threads};
 
 /// The longest idempotency key, in characters.
 const MAX_KEY_CHARS: usize = 128;
@@ -307,6 +307,9 @@ pub(super) async fn queue(tx: &mut Tx<'_>, mut thread: thread::Model, outgoing: 
         due_at: tx.now,
         attempted_at: None,
     };
+    if sender.is_some() {
+        outbox_store::promote_automatic(tx.conn, row.agency_id, row.thread_id, turn).await?;
+    }
     tx.put_into_outbox(row).await?;
     tx.message_changed(&message, Vec::new())?;
     Ok(Queued { message, thread })

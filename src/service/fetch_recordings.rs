@@ -85,9 +85,11 @@ fn unfetched(error: &TwilioError) -> Found {
         TwilioError::Missing => Found::Missing(VoicemailFailure::Missing),
         TwilioError::NotAudio => Found::Missing(VoicemailFailure::NotAudio),
         TwilioError::TooLarge => Found::Unusable(VoicemailFailure::TooLarge),
-        TwilioError::Unreachable | TwilioError::Account(_) | TwilioError::Busy | TwilioError::Answer(_) => {
-            Found::NotNow
-        }
+        TwilioError::Unreachable
+        | TwilioError::Account(_)
+        | TwilioError::Busy
+        | TwilioError::TooMany
+        | TwilioError::Answer(_) => Found::NotNow,
     }
 }
 

@@ -50,6 +50,7 @@ pub mod reopen_thread;
 mod report;
 pub mod reseal_accounts;
 pub mod resend_message;
+pub mod restore;
 pub mod revoke_tokens;
 pub mod seal;
 pub mod send_message;
@@ -80,6 +81,8 @@ pub struct Services {
     pub sending: Arc<sending::Sending>,
     /// The most texts that staff may send in a day.
     pub text_limits: TextLimits,
+    /// Holds sending after a restore.
+    pub restore: restore::RestoreGuard,
     /// Calls.
     pub calls: calls::Calls,
     /// Where recordings are kept.

@@ -66,6 +66,7 @@ fn read(account: AccountId, form: Vec<(String, String)>) -> Result<InboundText, 
         media: media.collect(),
         form,
         settles: None,
+        is_late: false,
     })
 }
 

@@ -21,7 +21,7 @@ pub(super) async fn admit(
     number: &phone_number::Model,
     limits: TextLimits,
 ) -> Result<Result<i64, Refusal>, DbErr> {
-    let waiting = outbox::waiting(tx.conn, agency, number.id, user).await?;
+    let waiting = outbox::waiting(tx.conn, agency, number.id, user, tx.now).await?;
     let Some(turn) = waiting.next_turn() else {
         let message = format!("You have {MAX_WAITING} texts waiting on this number, which is the most.");
         // By then some have left.

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
+
+use uuid::Uuid;
 
 use super::bulk::list;
 use crate::domain::AgencyId;
@@ -31,6 +35,41 @@ pub async fn positions(conn: &impl ConnectionTrait, agencies: &[AgencyId]) -> Re
         .into_tuple()
         .all(conn)
         .await
+}
+
+/// When the newest event of all agencies happened; `None` if there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest(conn: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let newest = event::Entity::find()
+        .select_only()
+        .column_as(event::Column::CreatedAt.max(), "newest")
+        .into_tuple::<Option<DateTime<Utc>>>()
+        .one(conn)
+        .await?;
+    Ok(newest.flatten())
+}
+
+/// The agencies that have a log: all of them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn agencies(conn: &impl ConnectionTrait) -> Result<Vec<AgencyId>, DbErr> {
+    agency_position::Entity::find().select_only().column(agency_position::Column::AgencyId).into_tuple().all(conn).await
+}
+
+/// Gives the log of an agency another epoch, which ends the cursors of all clients.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin_anew(conn: &impl ConnectionTrait, agency: AgencyId, epoch: Uuid) -> Result<(), DbErr> {
+    agency_position::Entity::update_many()
+        .col_expr(agency_position::Column::Epoch, Expr::value(epoch))
+        .filter(agency_position::Column::AgencyId.eq(agency))
+        .exec(conn)
+        .await
+        .map(drop)
 }
 
 /// The events after a position, at most `limit`, in order.

@@ -25,6 +25,7 @@ pub mod outbox;
 pub mod page;
 pub mod phone_verifications;
 pub mod quarantine;
+pub mod restore_mark;
 pub mod stand_ins;
 pub mod text_quotas;
 pub mod thread_writes;

@@ -7,8 +7,8 @@ use sea_orm::{
     PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
-use crate::domain::turns::Waiting;
-use crate::domain::{AgencyId, MessageId, OutboxState, PhoneNumberId, UserId};
+use crate::domain::turns::{AUTOMATIC, Waiting};
+use crate::domain::{AgencyId, MessageId, OutboxState, PhoneNumberId, ThreadId, UserId};
 use crate::entity::{outbox, sending_pace};
 
 /// The numbers of all agencies that have a text to try now.
@@ -40,6 +40,7 @@ pub async fn waiting(
     agency: AgencyId,
     number: PhoneNumberId,
     sender: UserId,
+    now: DateTime<Utc>,
 ) -> Result<Waiting, DbErr> {
     use outbox::Column as O;
     let on_number = || {
@@ -51,9 +52,32 @@ pub async fn waiting(
     };
     let of_sender = on_number().column_as(O::MessageId.count(), "texts").column_as(O::Turn.max(), "last");
     let of_sender = of_sender.filter(O::SenderId.eq(sender)).into_tuple::<(i64, Option<i64>)>().one(conn).await?;
-    let first = on_number().column_as(O::Turn.min(), "first").into_tuple::<Option<i64>>().one(conn).await?;
+    // A text that is to be tried again later does not hold the turn back.
+    let first = on_number().filter(O::DueAt.lte(now)).column_as(O::Turn.min(), "first");
+    let first = first.into_tuple::<Option<i64>>().one(conn).await?;
     let (of_sender, last_of_sender) = of_sender.unwrap_or_default();
     Ok(Waiting { of_sender, last_of_sender, first: first.flatten() })
+}
+
+/// Gives the automatic texts that wait in a thread the turn of the staff's text behind them, which could not leave before.
+///
+/// # Errors
+/// When the database fails.
+pub async fn promote_automatic(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    thread: ThreadId,
+    turn: i64,
+) -> Result<(), DbErr> {
+    outbox::Entity::update_many()
+        .col_expr(outbox::Column::Turn, Expr::value(turn))
+        .filter(outbox::Column::AgencyId.eq(agency))
+        .filter(outbox::Column::ThreadId.eq(thread))
+        .filter(outbox::Column::State.eq(OutboxState::Queued))
+        .filter(outbox::Column::Turn.eq(AUTOMATIC))
+        .exec(conn)
+        .await
+        .map(drop)
 }
 
 /// The text that a number is to try next: the one with the first turn. Those of one thread leave in their order: one
@@ -87,6 +111,19 @@ pub async fn next_of(
         .order_by_asc(O::Turn)
         .order_by_asc(O::MessageId)
         .one(conn)
+        .await
+}
+
+/// The texts of an agency that wait or are being tried.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unsent(conn: &impl ConnectionTrait, agency: AgencyId) -> Result<Vec<outbox::Model>, DbErr> {
+    outbox::Entity::find()
+        .filter(outbox::Column::AgencyId.eq(agency))
+        .filter(outbox::Column::State.is_in([OutboxState::Queued, OutboxState::Attempting]))
+        .order_by_asc(outbox::Column::MessageId)
+        .all(conn)
         .await
 }
 

@@ -1,6 +1,7 @@
 //! What runs by itself, by signal or timer: each round is idempotent, and a failed one is made up for by the
 //! next.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ impl Workers {
     pub fn start(services: &Arc<Services>) -> Self {
         let timers = vec![
             every(services, Duration::from_secs(1), "looking for other instances' events", |services| async move {
-                Ok(services.feeds.poll().await?)
+                services.feeds.poll().await.map_err(Fault::from)
             }),
             every(services, Duration::from_secs(5), "telling pools of waiting texts", |services| async move {
                 escalate(&services).await
@@ -42,6 +43,10 @@ impl Workers {
             }),
             every(services, Duration::from_secs(5), "looking what became of calls", |services| async move {
                 look_at_calls(&services).await
+            }),
+            every(services, Duration::from_secs(1), "recording how far the database has got", |services| async move {
+                let restore = &services.restore;
+                if restore.is_held() { restore.check(&services).await } else { restore.record(&services).await }
             }),
             every(services, Duration::from_secs(60 * 60), "forgetting idempotency keys", |services| async move {
                 forget_keys(&services).await
@@ -68,10 +73,11 @@ impl Drop for Workers {
     }
 }
 
-fn every<W, F>(services: &Arc<Services>, period: Duration, what: &'static str, work: W) -> JoinHandle<()>
+fn every<W, F, E>(services: &Arc<Services>, period: Duration, what: &'static str, work: W) -> JoinHandle<()>
 where
     W: Fn(Arc<Services>) -> F + Send + 'static,
-    F: Future<Output = Result<(), Fault>> + Send,
+    F: Future<Output = Result<(), E>> + Send,
+    E: Display + Send,
 {
     let services = services.clone();
     tokio::spawn(async move {

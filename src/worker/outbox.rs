@@ -27,6 +27,10 @@ pub(super) async fn send(services: Arc<Services>) {
     let mut numbers = Numbers::new();
     // Aborted with it.
     let mut turns = JoinSet::new();
+    tokio::select! {
+        () = services.restore.released() => {}
+        () = services.sending.bell.stopped() => return,
+    }
     // Whatever the last server left is taken up at once.
     let mut waking = due(&services).await;
     loop {

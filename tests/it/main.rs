@@ -35,6 +35,7 @@ mod quarantine;
 mod races;
 mod reopening;
 mod rest;
+mod restore;
 mod routing;
 mod search;
 mod sending;

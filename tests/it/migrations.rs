@@ -4,7 +4,7 @@ use migration::{Migrator, MigratorTrait as _, SchemaManager};
 use partyline::entity::{
     account, activity, agency, agency_position, assignment, audit, call, call_leg, contact, event, extension,
     idempotency_key, media, message, notification, outbox, phone_number, phone_verification, pool, quarantine,
-    read_mark, sending_pace, text_quota, thread, user, verification_text, voicemail,
+    read_mark, restore_mark, sending_pace, text_quota, thread, user, verification_text, voicemail,
 };
 use partyline::service::compose::Draft;
 use partyline::service::send_message::send_message;
@@ -22,7 +22,7 @@ macro_rules! for_every_entity {
     ($do:ident($argument:expr)) => {
         for_every_entity!($do, $argument; account, activity, agency, agency_position, assignment, audit, call, call_leg,
             contact, event, extension, idempotency_key, media, message, notification, outbox, phone_number,
-            phone_verification, pool, quarantine, read_mark, sending_pace, text_quota, thread, user, verification_text, voicemail)
+            phone_verification, pool, quarantine, read_mark, restore_mark, sending_pace, text_quota, thread, user, verification_text, voicemail)
     };
     ($do:ident, $argument:expr; $($entity:ident),*) => {
         [$((stringify!($entity), $do($entity::Entity, $argument).await)),*]
@@ -108,6 +108,7 @@ async fn what_the_server_writes_reads_back_as_its_entities() {
     // The carrier is away; the code waits all the same.
     let unsent = start_phone_verification(app.services(), &ben, "+13035550199".to_owned()).await.unwrap();
     assert!(unsent.is_err(), "{unsent:?}");
+    app.services().restore.check(app.services()).await.unwrap();
     let counts = for_every_entity!(read_all(app.db()));
     let empty: Vec<_> = counts.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect();
     assert!(empty.is_empty(), "{empty:?}");

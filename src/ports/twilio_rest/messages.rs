@@ -18,6 +18,9 @@ use crate::domain::sid::is_sid;
 /// As many messages as one page holds, and as many pages as are read.
 const PAGE_SIZE: &str = "100";
 const MAX_PAGES: usize = 20;
+/// The largest page, and as many pages as are read of all that an account has received.
+const RECEIVED_PAGE_SIZE: &str = "1000";
+const MAX_RECEIVED_PAGES: usize = 500;
 
 /// How long Twilio may hold a text, in seconds. Source: Twilio, "Messages resource: ValidityPeriod".
 const VALIDITY_SECONDS: RangeInclusive<u32> = 1..=36_000;
@@ -58,6 +61,8 @@ pub struct CarriedMessage {
 #[derive(Deserialize)]
 struct Listed {
     sid: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
     body: Option<String>,
     status: Option<String>,
     direction: Option<String>,
@@ -66,7 +71,21 @@ struct Listed {
     date_created: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct Page {
+    messages: Vec<Listed>,
+    next_page_uri: Option<String>,
+}
+
 impl Listed {
+    /// `None` for an outbound message, and for one that lacks what is needed.
+    fn inbound(self) -> Option<ReceivedMessage> {
+        let date_created = self.created()?;
+        self.direction.filter(|direction| direction == "inbound")?;
+        let body = self.body.unwrap_or_default();
+        Some(ReceivedMessage { sid: self.sid?, from: self.from?, to: self.to?, body, date_created })
+    }
+
     fn created(&self) -> Option<DateTime<Utc>> {
         DateTime::parse_from_rfc2822(self.date_created.as_deref()?).ok().map(|at| at.to_utc())
     }
@@ -86,7 +105,46 @@ impl Listed {
     }
 }
 
+/// An inbound message as Twilio lists it.
+#[derive(Debug, Clone)]
+pub struct ReceivedMessage {
+    /// Twilio's name for it.
+    pub sid: String,
+    /// The sender.
+    pub from: String,
+    /// Our number.
+    pub to: String,
+    /// What it says; empty if Twilio has redacted it.
+    pub body: String,
+    /// When it arrived there, to the second.
+    pub date_created: DateTime<Utc>,
+}
+
 impl TwilioRest {
+    /// The texts to any number of an account that arrived at Twilio since a moment.
+    ///
+    /// # Errors
+    /// When Twilio does not say, or there are more of them than [`MAX_RECEIVED_PAGES`] hold.
+    pub async fn received_since(
+        &self,
+        credentials: &Credentials,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<ReceivedMessage>, TwilioError> {
+        let day = since.format("%Y-%m-%d").to_string();
+        let query = [("DateSent>", day.as_str()), ("PageSize", RECEIVED_PAGE_SIZE)];
+        let mut page: Page = self.get(credentials, "/Messages.json", &query).await?;
+        let mut found = Vec::new();
+        for _ in 0..MAX_RECEIVED_PAGES {
+            let received = page.messages.into_iter().filter_map(Listed::inbound);
+            found.extend(received.filter(|message| message.date_created >= since));
+            match page.next_page_uri {
+                Some(uri) => page = self.get_uri(credentials, &uri).await?,
+                None => return Ok(found),
+            }
+        }
+        Err(TwilioError::TooMany)
+    }
+
     /// Tries to send a text, once, and says what the attempt showed. Nothing below repeats it: no
     /// redirect is followed, and no request that may have left is sent again.
     pub async fn send(&self, credentials: &Credentials, text: &OutboundText) -> Attempted {
@@ -121,11 +179,6 @@ impl TwilioRest {
         to: &str,
         since: DateTime<Utc>,
     ) -> Result<Vec<CarriedMessage>, TwilioError> {
-        #[derive(Deserialize)]
-        struct Page {
-            messages: Vec<Listed>,
-            next_page_uri: Option<String>,
-        }
         // Not by DateSent: what still waits at Twilio has none, and would be left out.
         let query = [("From", from), ("To", to), ("PageSize", PAGE_SIZE)];
         let mut page: Page = self.get(credentials, "/Messages.json", &query).await?;

@@ -26,7 +26,7 @@ mod services;
 
 pub use callback::callback_url;
 pub use calls::{CarriedCall, Fetched, OutboundCall, Started};
-pub use messages::{CarriedMessage, OutboundText};
+pub use messages::{CarriedMessage, OutboundText, ReceivedMessage};
 pub use numbers::{Capabilities, TwilioNumber};
 pub use recordings::CarriedRecording;
 pub use services::{ListError, MessagingService};
@@ -65,6 +65,9 @@ pub enum TwilioError {
     /// A recording is larger than what is kept.
     #[error("the recording is too large")]
     TooLarge,
+    /// There are more messages than are read.
+    #[error("there are too many messages to read")]
+    TooMany,
     /// The answer is not as documented.
     #[error("Twilio answered with {0}")]
     Answer(StatusCode),

@@ -80,7 +80,7 @@ impl Arrive {
 }
 
 /// The attempt may have arrived: from now on the text is looked for.
-pub(super) async fn doubt(tx: &mut Tx<'_>, agency: AgencyId, message: MessageId) -> Result<(), DbErr> {
+pub(in crate::service) async fn doubt(tx: &mut Tx<'_>, agency: AgencyId, message: MessageId) -> Result<(), DbErr> {
     let row = outbox::by_message(tx.conn, agency, message).await?;
     let (Some(row), Some(message)) = (row, messages::by_ids(tx.conn, agency, &[message]).await?.pop()) else {
         return Ok(());

@@ -71,7 +71,14 @@ pub async fn next(services: &Services, agency: AgencyId, number: PhoneNumberId) 
         return Ok(Next::Rest);
     }
     let depart = Depart { row, receipts_url: services.sending.receipts_url.clone() };
-    Ok(services.writer.run(agency, depart).await?)
+    let next = services.writer.run(agency, depart).await?;
+    if matches!(next, Next::Send(_))
+        && let Err(error) = services.restore.record(services).await
+    {
+        // The text is committed as attempted and must leave. The next record makes up for this one.
+        tracing::warn!(%error, "how far the database has got could not be recorded");
+    }
+    Ok(next)
 }
 
 fn pace(number: &phone_number::Model) -> Pace {

@@ -18,6 +18,7 @@ mod depart;
 mod look_for;
 
 pub use arrive::arrive;
+pub(super) use arrive::doubt;
 pub use depart::{Departure, Next, next};
 pub use look_for::{cut_off_attempts, look_for_doubtful};
 

@@ -50,6 +50,8 @@ pub struct InboundText {
     pub form: Vec<(String, String)>,
     /// The quarantined text that this one is: it is settled by being stored.
     pub settles: Option<QuarantineId>,
+    /// Whether it arrived at the carrier so long ago that an automatic answer would come as a surprise.
+    pub is_late: bool,
 }
 
 impl InboundText {
@@ -345,7 +347,7 @@ impl<'a> Planner<'a> {
         let answer = match wish {
             // Twilio replies, or no reply may be sent.
             _ if of.opt_out_replies == OptOutReplies::Twilio || !can_be_texted(&text.from) || is_own => None,
-            _ if !is_allowed => None,
+            _ if !is_allowed || text.is_late => None,
             Some(Wish::Stop) if is_first_stop => {
                 Some(of.stop_reply.clone().unwrap_or_else(|| opt_out::stop_reply(&of.name)))
             }

@@ -10,6 +10,8 @@ use crate::variables::schema::{Field, Schema, Type};
 const PAGE: usize = 3;
 /// What a list of objects without pages counts for in the complexity of a document.
 const LIST: usize = 20;
+/// What a connection, its `totalCount` and a root field cost besides.
+const STATEMENT: usize = 20;
 /// The most that a part of a document may cost, well below the server's limit.
 const COST: usize = 8_000;
 /// The same for a subscription.
@@ -116,7 +118,8 @@ impl<'a> Walk<'a> {
         }
         let (leaves, objects): (Vec<_>, Vec<_>) =
             of.fields.iter().partition(|field| self.schema.of(field.of.named()).is_leaf());
-        let cost = leaves.len() + 1;
+        let counts = leaves.iter().filter(|field| is_connection(name) && field.name == "totalCount").count();
+        let cost = leaves.len() + 1 + counts * STATEMENT;
         if cost > budget {
             return Vec::new();
         }
@@ -130,14 +133,15 @@ impl<'a> Walk<'a> {
             let leads = self.schema.of(field.of.named());
             let Some(depth) = depth.checked_sub(usize::from(!is_transparent(name, field))) else { continue };
             let factor = factor(name, field, leads);
-            let below = self.parts(field.of.named(), depth, budget / factor);
+            let own = 1 + if is_connection(field.of.named()) { STATEMENT } else { 0 };
+            let below = self.parts(field.of.named(), depth, budget.saturating_sub(own) / factor);
             if !below.is_empty() {
                 self.reach(name, &field.name);
             }
             let arguments = arguments(name, field);
             parts.extend(below.into_iter().map(|part| Part {
                 text: format!("{}{arguments} {{ {} }}", field.name, part.text),
-                cost: 1 + factor * part.cost,
+                cost: own + factor * part.cost,
             }));
         }
         packed(parts, budget)

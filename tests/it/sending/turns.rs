@@ -93,6 +93,18 @@ async fn staff_go_before_automatic_texts() {
     assert!(left[3..].iter().all(|body| !body.starts_with("ben")), "{left:?}");
 }
 
+/// Otherwise a reply behind an automatic text of its thread would wait for all other staff.
+#[tokio::test]
+async fn an_automatic_text_leaves_with_the_reply_behind_it() {
+    let app = start().await;
+    let threads = threads(&app, 4).await;
+    app.receive(Text::new("SMhelp").from("+13035570000").body("HELP")).await;
+    send_all(&app, &app.token("acme", "ben"), &threads[1..], "ben").await;
+    send_all(&app, &app.token("acme", "ana"), &threads[..1], "ana").await;
+    let left = leave(&app, 2).await;
+    assert!(!left[0].starts_with("ben") && left[1] == "ben0", "{left:?}");
+}
+
 #[tokio::test]
 async fn the_texts_of_one_thread_leave_in_their_order_whoever_sends_them() {
     let app = start().await;

@@ -82,9 +82,14 @@ impl TestApp {
 
     /// The same with these settings besides.
     pub(crate) async fn start_set(extra: Extra) -> Self {
+        Self::start_set_with(extra, AGENCIES).await
+    }
+
+    /// The same with these agencies.
+    pub(crate) async fn start_set_with(extra: Extra, yaml: &str) -> Self {
         let database = Arc::new(TestDatabase::create().await);
         let app = Self::serve(database, Arc::new(MockClock::new()), Arc::new(SeededIds::new(1)), extra).await;
-        app.apply(AGENCIES).await;
+        app.apply(yaml).await;
         app
     }
 
@@ -95,9 +100,16 @@ impl TestApp {
     }
 
     /// The same server again, on the same database.
-    pub(crate) async fn restart(mut self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
+        self.restart_after(|_| {}).await
+    }
+
+    /// The same, with something done to the database while no server runs.
+    pub(crate) async fn restart_after(mut self, work: impl FnOnce(&TestDatabase)) -> Self {
         let (clock, ids, extra) = (self.clock.clone(), self.ids.clone(), std::mem::take(&mut self.extra));
-        Self::serve(self.stop().await, clock, ids, extra).await
+        let database = self.stop().await;
+        work(&database);
+        Self::serve(database, clock, ids, extra).await
     }
 
     /// A second server beside this one, on the same database and with the same clock.
