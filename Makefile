@@ -14,7 +14,7 @@ CLIENTS_VENV := $(TARGET)/clients-venv
 export RUST_TEST_THREADS ?= 6
 
 .PHONY: help run test test-all lint check-format clippy schema check-schema openapi licences bench bench-postgres signatures twiml \
-        durability bounds clients browser clients-python check-readme binary
+        durability restore bounds clients browser clients-python check-readme binary
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ twiml: $(VENV)/installed ## every document of ours fits the grammar of Twilio's 
 
 durability: binary ## watch the sync before each 200 with strace (python3, strace)
 	scripts/durability --binary $(PARTYLINE)
+
+restore: binary ## restore a backup that was taken under load, ten times (python3)
+	scripts/restore --binary $(PARTYLINE)
 
 bounds: binary ## attack a server as one user and measure what others notice (python3; about four minutes)
 	for check in queries subscriptions connections; do python3 tests/bounds/$$check.py --binary $(PARTYLINE); done

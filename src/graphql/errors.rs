@@ -74,7 +74,15 @@ pub struct Failure {
     message: Arc<str>,
     position: Option<Pos>,
     /// A further entry of `extensions`.
-    detail: Option<(&'static str, Value)>,
+    detail: Option<Detail>,
+}
+
+/// A further entry of `extensions`. Small, because every resolver returns one inside its error.
+#[derive(Debug, Clone)]
+enum Detail {
+    RequestId(Arc<str>),
+    Cursor(Arc<str>),
+    RetryAfterSeconds(u64),
 }
 
 /// What a resolver answers.
@@ -98,19 +106,19 @@ impl Failure {
 
     /// Something failed and has been logged under this id.
     pub(super) fn internal(request_id: &Arc<str>) -> Self {
-        let detail = Some(("requestId", Value::from(&**request_id)));
+        let detail = Some(Detail::RequestId(Arc::clone(request_id)));
         Self { detail, ..Self::new(Code::Internal, "internal error") }
     }
 
     /// The subscription is too far behind.
     pub(super) fn resume(cursor: Cursor) -> Self {
-        let detail = Some(("cursor", Value::from(cursor.to_string())));
+        let detail = Some(Detail::Cursor(cursor.to_string().into()));
         Self { detail, ..Self::new(Code::Resume, "The subscription fell behind. Subscribe again after this cursor.") }
     }
 
     /// A limit is reached.
     pub(super) fn limited(limited: &Limited) -> Self {
-        let detail = Some(("retryAfterSeconds", Value::from(limited.retry_after_seconds())));
+        let detail = Some(Detail::RetryAfterSeconds(limited.retry_after_seconds()));
         Self { detail, ..Self::new(Code::RateLimited, limited.message()) }
     }
 
@@ -123,7 +131,7 @@ impl Failure {
     /// When to try again, if a limit is reached.
     pub(super) fn retry_after_seconds(&self) -> Option<u64> {
         match &self.detail {
-            Some(("retryAfterSeconds", Value::Number(seconds))) => seconds.as_u64(),
+            Some(Detail::RetryAfterSeconds(seconds)) => Some(*seconds),
             _ => None,
         }
     }
@@ -149,8 +157,11 @@ impl From<Failure> for async_graphql::Error {
     fn from(failure: Failure) -> Self {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", failure.code.as_str());
-        if let Some((name, value)) = &failure.detail {
-            extensions.set(name, value.clone());
+        match &failure.detail {
+            Some(Detail::RequestId(id)) => extensions.set("requestId", &**id),
+            Some(Detail::Cursor(cursor)) => extensions.set("cursor", &**cursor),
+            Some(Detail::RetryAfterSeconds(seconds)) => extensions.set("retryAfterSeconds", *seconds),
+            None => {}
         }
         Self { message: failure.message.to_string(), source: None, extensions: Some(extensions) }
     }
