@@ -114,6 +114,7 @@ async fn numbers_of_ranges_that_no_metadata_knows_are_stored() {
         app.apply(&acme(&content)).await;
         assert_eq!(app.contacts_at(app.agency("acme").await, number).await.len(), 1);
     }
+    app.apply(&acme("callingCountries: [US, AU]")).await;
     let ben = app.token("acme", "ben");
     let sent = app.start_thread(&ben, "+61483913620", json!({})).await;
     assert_eq!(sent["userErrors"], json!([]), "{sent}");
