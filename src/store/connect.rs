@@ -13,6 +13,8 @@ use crate::ports::private_file;
 
 /// How long a statement waits for a connection, or on SQLite for another process's write.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a statement for the API waits for a connection.
+const REQUEST_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may have rested and is still taken without being asked whether it is there.
 const STALE: Duration = Duration::from_secs(1);
 /// Enough for every statement of the writer in each of its sizes: five tables, up to 64 rows each, and
@@ -172,6 +174,15 @@ impl Use {
         }
     }
 
+    /// How long a statement waits for a connection. Queries of the API have deadlines of their own; subscriptions that
+    /// replay events have none, and wait for each other instead of failing.
+    fn acquire_timeout(self) -> Duration {
+        match self {
+            Self::ReadForRequest => REQUEST_ACQUIRE_TIMEOUT,
+            Self::Read | Self::Write | Self::Migrate => PATIENCE,
+        }
+    }
+
     /// In seconds. SQLite has none.
     fn statement_timeout(self) -> Option<u32> {
         match self {
@@ -187,7 +198,7 @@ async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, DbErr> {
     options
         .max_connections(purpose.connections())
         .min_connections(1)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(purpose.acquire_timeout())
         .connect_timeout(PATIENCE)
         // Statements hold texts and numbers of clients; they never reach a log.
         .sqlx_logging(false)
