@@ -73,10 +73,10 @@ durability: binary ## watch the sync before each 200 with strace (python3, strac
 	scripts/durability --binary $(PARTYLINE)
 
 restore: binary ## restore a backup that was taken under load, ten times (python3)
-	scripts/restore --binary $(PARTYLINE)
+	python3 tests/checks/restore.py --binary $(PARTYLINE)
 
 bounds: binary ## attack a server as one user and measure what others notice (python3; about four minutes)
-	for check in queries subscriptions connections; do python3 tests/bounds/$$check.py --binary $(PARTYLINE); done
+	for check in queries subscriptions connections; do python3 tests/checks/$$check.py --binary $(PARTYLINE); done
 
 clients: binary $(CLIENTS)/node_modules/.package-lock.json ## other people's clients, an audit, the last release's schema (Node 20, npm)
 	cd $(CLIENTS) && PARTYLINE_BINARY=$(abspath $(PARTYLINE)) npm test

@@ -72,6 +72,18 @@ pub struct Options {
     pub figures: ConnectionFigures,
 }
 
+impl Default for Options {
+    /// As `serve` has them without settings, for 10,000 connections.
+    fn default() -> Self {
+        Self {
+            keep_alive: Duration::from_secs(75),
+            max_connections: 10_000,
+            drain_within: Duration::from_secs(10),
+            figures: ConnectionFigures::default(),
+        }
+    }
+}
+
 /// Serves until `stopped`, then closes idle connections and lets open requests end, for at most `drain_within`.
 pub async fn serve(
     listener: TcpListener,

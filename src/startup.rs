@@ -93,7 +93,7 @@ impl Ready {
                 keep_alive: self.keep_alive,
                 max_connections: METRICS_CONNECTIONS,
                 drain_within: DRAIN,
-                figures: server::ConnectionFigures::default(),
+                ..server::Options::default()
             };
             tokio::spawn(server::serve(listener, router, clock.clone(), options, stopped))
         });

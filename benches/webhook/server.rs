@@ -9,7 +9,7 @@ use axum::Router;
 use partyline::app::{App, Extras, Ports, migrate_up};
 use partyline::config::{Settings, Source};
 use partyline::ports::{SystemClock, SystemIdGen};
-use partyline::server::{ConnectionFigures, Options, serve};
+use partyline::server::{Options, serve};
 use partyline::service::apply_directory::{DirectoryFile, apply_directory};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -46,12 +46,7 @@ pub(crate) async fn listen(app: &App, router: Router) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     let clock = app.services.clock.clone();
     tokio::spawn(async move {
-        let options = Options {
-            keep_alive: Duration::from_secs(75),
-            max_connections: 10_000,
-            drain_within: Duration::ZERO,
-            figures: ConnectionFigures::default(),
-        };
+        let options = Options { drain_within: Duration::ZERO, ..Options::default() };
         serve(listener, router, clock, options, future::pending()).await
     });
     address

@@ -29,9 +29,9 @@ pub fn is_handler(standing: &Standing) -> bool {
             || (standing.stands_in && standing.status != ThreadStatus::Closed))
 }
 
-/// The rungs that stand in for the pool: the users whom they name may see the thread while it is not closed, because a
-/// user who is notified of a text must be able to read it. A user whom the rung no longer names (another user has the
-/// extension, is the provider or the default user, or the user is no ADMIN any more) loses the thread.
+/// The rungs that stand in for the pool. Their users may see the thread while it is not closed, because a user who is
+/// notified of a text must be able to read it. A user loses the thread when they lose the extension or the role by which
+/// it was routed to them.
 pub const STAND_IN_RUNGS: [RoutingRung; 4] =
     [RoutingRung::Extension, RoutingRung::Provider, RoutingRung::DefaultUser, RoutingRung::Admins];
 

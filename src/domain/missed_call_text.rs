@@ -10,8 +10,8 @@ use super::{CallerIdVerification, Purpose};
 /// The shortest time between two missed-call texts from one number to one contact.
 pub const ONCE_WITHIN: TimeDelta = TimeDelta::hours(12);
 
-/// The most missed-call texts from one number within [`PER_HOUR`], whoever they go to: a machine that calls from ever
-/// new numbers must not spend the agency's money.
+/// The most missed-call texts from one number to all contacts within [`PER_HOUR`]. A machine that calls with a new caller
+/// ID each time must not spend the agency's money.
 pub const MAX_PER_HOUR: u64 = 30;
 /// The time in which [`MAX_PER_HOUR`] counts.
 pub const PER_HOUR: TimeDelta = TimeDelta::hours(1);

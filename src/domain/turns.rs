@@ -22,7 +22,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// The turn of the sender's next text; `None` if too many of theirs wait.
+    /// The turn of the sender's next text; `None` if [`MAX_WAITING`] texts of the sender wait.
     pub fn next_turn(&self) -> Option<i64> {
         if self.of_sender >= MAX_WAITING {
             return None;

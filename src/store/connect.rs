@@ -33,8 +33,7 @@ const SYSTEM_CONNECTIONS: u32 = 4;
 #[derive(Debug, Clone)]
 pub struct Database {
     url: String,
-    /// The pool for everything that must go on whatever users ask for: webhooks, workers, accounts, directories and
-    /// readiness. On SQLite its connections cannot write.
+    /// The pool for webhooks, workers, accounts, directories and readiness, which must not wait for the API. On SQLite its connections cannot write.
     pub reader: DatabaseConnection,
     /// The pool for the API. On SQLite its connections cannot write.
     pub request_reader: DatabaseConnection,

@@ -121,8 +121,8 @@ impl Live {
         Ok(self.made(operation, look, own, &mut turn).await?.shown)
     }
 
-    /// What has been made, or is made now. Whoever may have to make it waits for their own turn first: the maker's turn
-    /// must not be what others wait for.
+    /// The answer that has been made, or is made now. A subscriber takes their own turn before they make it, so that no
+    /// subscriber waits for the turn of another.
     async fn made(
         &self,
         operation: &Operation,

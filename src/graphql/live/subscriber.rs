@@ -102,11 +102,12 @@ impl Subscriber {
         if !self.topic.concerns(&followed.event) {
             return Ok((Shown::Nothing, None));
         }
+        // Before the viewer is read, because the wait may be long: what they may see is what holds after it.
+        let reservation = self.live.admission.reserve(self.caller.user(), self.expected_bytes).await;
         let viewer = self.caller.viewer().await?;
         let looked = self.look(&viewer, &followed).await.map_err(|error| self.caller.fault(error))?;
         let Some((facts, sees)) = looked else { return Ok((Shown::Nothing, None)) };
         let look = Look { caller: &self.caller, viewer: &viewer, facts: &facts, sees, followed: &followed };
-        let reservation = self.live.admission.reserve(self.caller.user(), self.expected_bytes).await;
         Ok((self.live.answer(&self.operation, look).await?, Some(reservation)))
     }
 

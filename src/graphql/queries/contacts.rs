@@ -14,8 +14,8 @@ pub(super) struct ContactsQuery;
 
 #[Object]
 impl ContactsQuery {
-    /// The contacts whom the viewer may see, newest first: those with a thread that the viewer may see, or on a number in
-    /// whose pool the viewer is. ADMINs see all contacts.
+    /// The contacts that are visible to the viewer, newest first: contacts with a thread that the viewer may see, and
+    /// contacts with a thread on a number that has the viewer in its pool. ADMINs see all contacts.
     async fn contacts(
         &self,
         ctx: &Context<'_>,

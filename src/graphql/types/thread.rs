@@ -166,8 +166,8 @@ impl Thread {
         PhoneNumber::named(ctx, &self.viewer, self.model.phone_number_id)
     }
 
-    /// The other side. If a user started the thread with a contact whom they could not see, members who cannot see the
-    /// contact otherwise get only the phone, until the contact texts or calls this number.
+    /// The contact of the thread. If the user who started the thread could not see the contact, members without other
+    /// access to the contact get only the phone, until the contact texts or calls this number.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Contact> {
         self.find_contact(ctx).await
     }

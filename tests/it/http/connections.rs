@@ -33,12 +33,8 @@ fn start(max_connections: usize) -> Server {
     let listener = server::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/large", get(async || "x".repeat(1 << 20)));
-    let options = Options {
-        keep_alive: Duration::from_secs(1_000),
-        max_connections,
-        drain_within: Duration::from_secs(10),
-        figures: figures.clone(),
-    };
+    let keep_alive = Duration::from_secs(1_000);
+    let options = Options { keep_alive, max_connections, figures: figures.clone(), ..Options::default() };
     let stopped = async {
         let _ = stopped.await;
     };

@@ -23,11 +23,6 @@ const BALANCER: Duration = Duration::from_secs(60);
 const REQUEST: &[u8] = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody";
 const PART: &[u8] = b"POST / HTTP/1.1\r\nHost: x\r\n";
 
-fn options(max_connections: usize) -> server::Options {
-    let (drain_within, figures) = (Duration::from_secs(10), server::ConnectionFigures::default());
-    server::Options { keep_alive: KEEP_ALIVE, max_connections, drain_within, figures }
-}
-
 struct Server {
     clock: Arc<MockClock>,
     address: SocketAddr,
@@ -57,7 +52,8 @@ async fn start() -> Server {
     let stopped = async {
         let _ = stopped.await;
     };
-    let serving = tokio::spawn(server::serve(listener, router, clock.clone(), options(1_000), stopped));
+    let options = server::Options { keep_alive: KEEP_ALIVE, ..server::Options::default() };
+    let serving = tokio::spawn(server::serve(listener, router, clock.clone(), options, stopped));
     Server { clock, address, begun, release, stop, serving }
 }
 

@@ -142,12 +142,7 @@ impl TestApp {
             router,
             // Tests advance their own clock while requests are on their way: no connection ends by that.
             Arc::new(SystemClock::new()),
-            server::Options {
-                keep_alive: Duration::from_secs(75),
-                max_connections: 10_000,
-                drain_within: Duration::from_secs(10),
-                figures: app.connection_figures(),
-            },
+            server::Options { figures: app.connection_figures(), ..server::Options::default() },
             async {
                 // A test that ends without stopping the server stops it all the same.
                 let _ = stopped.await;

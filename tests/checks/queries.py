@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One user sends the most expensive queries that they can, six at a time; another agency must not notice.
 
-    python3 tests/bounds/queries.py --binary target/debug/partyline [--seconds 60]
+    python3 tests/checks/queries.py --binary target/debug/partyline [--seconds 60]
 
 Prints one line per figure with its limit, and ends with 1 if a limit is exceeded.
 """

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Opens 300 connections that pipeline requests and never read; they must end, cost little, and not delay the drain.
 
-    python3 tests/bounds/connections.py --binary target/debug/partyline
+    python3 tests/checks/connections.py --binary target/debug/partyline
 
 Prints one line per figure with its limit, and ends with 1 if a limit is exceeded.
 """

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One user opens 30 sockets with 32 subscriptions each, and one text arrives; the server must hold out.
 
-    python3 tests/bounds/subscriptions.py --binary target/debug/partyline
+    python3 tests/checks/subscriptions.py --binary target/debug/partyline
 
 Runs twice: with documents of 95 aliases, and with short documents whose answers are long and which nobody reads. Prints
 one line per figure with its limit, and ends with 1 if a limit is exceeded.

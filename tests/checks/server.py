@@ -1,4 +1,4 @@
-"""A server of its own for a check of bounds: fresh data, loopback, and ended by its process id."""
+"""A server of its own for a check: fresh data, loopback, and ended by its process id."""
 
 import base64
 import hashlib
@@ -71,6 +71,20 @@ def text_fields(account, sender, to, body):
     return {"AccountSid": account, "MessageSid": sid, "From": sender, "To": to, "Body": body, "NumMedia": "0"}
 
 
+def until(what, holds, seconds=60):
+    """Waits until something holds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return
+        time.sleep(0.05)
+    raise Failure(f"not within {seconds} s: {what}")
+
+
+class Failure(Exception):
+    """Something that must hold does not."""
+
+
 class Client:
     """One connection, kept alive."""
 
@@ -97,9 +111,9 @@ class Client:
 
 
 class Server:
-    """`partyline serve` on a fresh SQLite file with two agencies."""
+    """`partyline serve` on a fresh SQLite file, with two agencies unless another directory is given."""
 
-    def __init__(self, binary, **settings):
+    def __init__(self, binary, directory=DIRECTORY, **settings):
         self.binary = str(Path(binary).resolve())
         self.folder = tempfile.TemporaryDirectory(prefix="partyline-bounds-")
         self.port = free_port()
@@ -115,7 +129,8 @@ class Server:
         }
         self.log = Path(self.folder.name, "log")
         self.process = None
-        Path(self.folder.name, "directory.yaml").write_text(DIRECTORY)
+        self.others = []
+        Path(self.folder.name, "directory.yaml").write_text(directory)
         self.run("apply", "directory.yaml")
 
     def __enter__(self):
@@ -123,9 +138,10 @@ class Server:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(30)
+        for process in [self.process, *self.others]:
+            if process.poll() is None:
+                process.kill()
+                process.wait(30)
         self.folder.cleanup()
 
     def run(self, *arguments):
@@ -133,27 +149,35 @@ class Server:
             [self.binary, *arguments], cwd=self.folder.name, env=self.environment, capture_output=True, text=True, timeout=120
         )
         if done.returncode != 0:
-            raise SystemExit(f"partyline {arguments[0]} ended with {done.returncode}:\n{done.stderr}")
+            raise Failure(f"partyline {arguments[0]} ended with {done.returncode}:\n{done.stderr}")
         return done.stdout.strip()
 
     def token(self, agency, user):
         return self.run("token", "--agency", agency, "--user", user)
 
-    def start(self):
+    def spawn(self, *arguments):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                [self.binary, "serve"], cwd=self.folder.name, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            return subprocess.Popen(
+                [self.binary, *arguments], cwd=self.folder.name, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-                connection.request("GET", "/readyz")
-                if connection.getresponse().status == 200:
-                    return
-            except (OSError, http.client.HTTPException):
-                time.sleep(0.05)
-        raise SystemExit(f"the server is not ready after 60 s:\n{self.log.read_text(errors='replace')[-2000:]}")
+
+    def start(self):
+        self.process = self.spawn("serve")
+        until(f"the server is ready (log: {self.log})", lambda: self.get("/readyz")[0] == 200)
+
+    def start_beside(self, *arguments):
+        """Starts another process of the same binary, which ends with the server."""
+        self.others.append(self.spawn(*arguments))
+
+    def get(self, path, port=None):
+        """The status and the body of an answer; 0 if there is none."""
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=20)
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            return 0, b""
 
     def stop(self):
         """Ends it as an operator does, and returns how many seconds it took."""
