@@ -4,13 +4,13 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /source
 COPY . .
-# `dist` is the faster binary that takes several times longer to build: --build-arg PROFILE=dist
+# For a faster binary that takes several times longer to build: --build-arg PROFILE=dist
 ARG PROFILE=release
 RUN cargo build --locked --profile "$PROFILE" --bin partyline \
     && install -D "target/$PROFILE/partyline" /out/partyline
 
 FROM debian:bookworm-slim
-# The certificates are for the requests to Twilio.
+# The certificates are needed for requests to Twilio.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
@@ -19,12 +19,12 @@ RUN apt-get update \
 COPY --from=build /out/partyline /usr/local/bin/partyline
 USER partyline
 WORKDIR /data
-# The SQLite file, and beside it the secrets that are made at the first start.
+# Holds the SQLite file and the secrets that are generated at the first start.
 VOLUME /data
 ENV PARTYLINE_LISTEN=0.0.0.0:8080 \
     DATABASE_URL=sqlite:///data/partyline.db?mode=rwc
 EXPOSE 8080
-# bash opens the connection itself, so the image needs no curl.
+# bash opens the TCP connection, so the image needs no curl.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /readyz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && read -r answer <&3 && [[ $answer == *' 200 '* ]]"]
 ENTRYPOINT ["partyline"]

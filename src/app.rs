@@ -1,10 +1,10 @@
-//! The wiring: settings and ports in, services and routes out. Nothing here is global.
+//! The wiring: builds the services and the routes from the settings and the ports. There is no global state.
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use migration::{Migrator, MigratorTrait as _};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -12,45 +12,45 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::admission::Admission;
 use crate::config::{Authentication, EventBus, SecretKey, Settings};
+use crate::domain::webhook_paths;
 use crate::events::{Bus, Feeds};
 use crate::graphql::{self, GraphqlState, Live};
+use crate::http::observe::{Observer, observe, respond_to_panic};
+use crate::metrics::Metrics;
 use crate::ports::jwks::Jwks;
 use crate::ports::media_store::MediaStore;
 use crate::ports::private_file;
 use crate::ports::twilio_rest::TwilioRest;
 use crate::ports::{Clock, IdGen};
-use crate::rest::metrics::Metrics;
 use crate::rest::{self, RestState};
 use crate::security_headers;
 use crate::server::ConnectionFigures;
 use crate::service::Services;
 use crate::service::accounts::Accounts;
 use crate::service::authenticate::{Authenticator, Trust};
-use crate::service::calls::{CallLog, Calls, Guesses, Switchboard};
+use crate::service::calls::{CallLog, Calls, ExtensionGuesses, Switchboard};
+use crate::service::inbound::InboundTexts;
 use crate::service::media_links::MediaLinks;
 use crate::service::restore::RestoreGuard;
 use crate::service::seal::Sealer;
-use crate::service::sending::{Bell, Sending};
+use crate::service::sending::{OutboxSignal, Sending};
 use crate::store::writer::{Committed, Writer, WriterParts};
 use crate::store::{Database, DirectoryCache, accounts};
 use crate::twilio::{self, WebhookState};
 
-/// What comes from the world.
+/// The clock and the source of ids and randomness.
 #[derive(Clone)]
 pub struct Ports {
-    /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Names and randomness.
     pub ids: Arc<dyn IdGen>,
 }
 
 /// The application, ready to serve.
 pub struct App {
-    /// The use cases.
     pub services: Arc<Services>,
-    /// Checks and makes bearer tokens.
+    /// Verifies and issues bearer tokens.
     pub authenticator: Arc<Authenticator>,
-    /// Opens and seals stored secrets.
+    /// Encrypts and decrypts stored secrets.
     pub sealer: Arc<Sealer>,
     settings: Settings,
     admission: Arc<Admission>,
@@ -60,12 +60,12 @@ pub struct App {
     bus: Option<Arc<Bus>>,
 }
 
-/// Which extras the routes have.
+/// Optional routes and features.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Extras {
-    /// Whether the schema may be asked for, unless the settings say otherwise.
+    /// Whether introspection is allowed, unless the settings decide it.
     pub introspection: bool,
-    /// Whether the GraphiQL page is there.
+    /// Whether the GraphiQL page is served.
     pub graphiql: bool,
 }
 
@@ -73,7 +73,7 @@ impl App {
     /// Opens the database and starts the writer.
     ///
     /// # Errors
-    /// When the database cannot be reached.
+    /// When the database cannot be number.
     pub async fn open(settings: Settings, ports: Ports) -> anyhow::Result<Self> {
         let Ports { clock, ids } = ports;
         let database = Database::open(&settings.database_url).await?;
@@ -90,21 +90,22 @@ impl App {
             .context("TLS cannot be set up")?;
         let sending = Arc::new(Sending {
             twilio,
-            receipts_url: format!("{}{}", settings.public_url, twilio::RECEIPTS_PATH),
+            receipts_url: format!("{}{}", settings.public_url, webhook_paths::RECEIPTS),
             unknown_after: settings.unknown_after,
-            bell: Bell::default(),
+            outbox_signal: OutboxSignal::default(),
         });
         let parts = WriterParts {
             database: database.clone(),
             directories: directories.clone(),
             clock: clock.clone(),
             ids: ids.clone(),
+            bulk: InboundTexts::new(ids.clone()),
             on_commit: {
                 let (feeds, bus, sending) = (feeds.clone(), bus.clone(), sending.clone());
                 Box::new(move |committed| {
                     feeds.publish(&committed);
                     for Committed { agency, sending: numbers, .. } in &committed {
-                        sending.bell.ring(*agency, numbers);
+                        sending.outbox_signal.notify(*agency, numbers);
                     }
                     if let Some(bus) = &bus {
                         bus.announce(&committed);
@@ -121,9 +122,9 @@ impl App {
         let calls = Calls {
             switchboard: Switchboard::default(),
             log,
-            guesses: Guesses::default(),
-            outbound_url: format!("{}{}", settings.public_url, twilio::OUTBOUND_PATH),
-            status_url: format!("{}{}", settings.public_url, twilio::VOICE_STATUS_PATH),
+            extension_guesses: ExtensionGuesses::default(),
+            outbound_url: format!("{}{}", settings.public_url, webhook_paths::OUTBOUND_CALL),
+            status_url: format!("{}{}", settings.public_url, webhook_paths::CALL_STATUS),
         };
         let accounts = Accounts::new(database.reader.clone(), sealer.clone(), clock.clone());
         accounts.load().await.context("the Twilio accounts cannot be read")?;
@@ -153,15 +154,22 @@ impl App {
         Ok(Self { services, authenticator, sealer, settings, admission, metrics, connections, lanes, bus })
     }
 
-    /// Begins to wake other instances and to be woken by them, until the tasks are aborted.
-    pub fn join_bus(&self) -> Vec<JoinHandle<()>> {
-        let Some(bus) = &self.bus else { return Vec::new() };
-        let (telling, hearing) = (bus.clone(), bus.clone());
-        vec![tokio::spawn(async move { telling.tell().await }), tokio::spawn(async move { hearing.hear().await })]
+    /// The metrics of this process.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
-    /// All routes; `/metrics` only if it has no address of its own. `drain` turns true when the server is to take no more
-    /// work.
+    /// Starts to notify other instances of new events and to receive their notifications, until the tasks are aborted.
+    pub fn join_bus(&self) -> Vec<JoinHandle<()>> {
+        let Some(bus) = &self.bus else { return Vec::new() };
+        let (sender, listener) = (bus.clone(), bus.clone());
+        vec![
+            tokio::spawn(async move { sender.run_sender().await }),
+            tokio::spawn(async move { listener.run_listener().await }),
+        ]
+    }
+
+    /// All routes; `/metrics` only if it has no address of its own. `drain` becomes true when the server stops taking work.
     pub fn router(&self, extras: Extras, drain: watch::Receiver<bool>) -> Router {
         let schema = graphql::schema();
         let graphql = GraphqlState {
@@ -190,22 +198,25 @@ impl App {
             Some(_) => Router::new(),
             None => self.metrics_router(drain.clone()),
         };
+        let panics = Arc::clone(&self.metrics);
+        let observer = Observer { metrics: Arc::clone(&self.metrics), clock: self.services.clock.clone() };
         Router::new()
             .merge(graphql::router(graphql))
             .merge(twilio::router(webhooks))
             .merge(rest::router(self.rest_state(drain), &self.settings.allowed_origins))
             .merge(metrics)
-            // A panic is a bug of ours, and must not take more than its own request with it.
-            .layer(CatchPanicLayer::new())
+            // A panic in a handler must not affect other requests.
+            .layer(CatchPanicLayer::custom(move |panic| respond_to_panic(&panics, panic)))
+            .layer(from_fn_with_state(observer, observe))
             .layer(map_response(move |response| std::future::ready(security_headers::add(https, response))))
     }
 
-    /// What is counted of connections.
+    /// The counters of connections, which the server shares.
     pub fn connection_figures(&self) -> ConnectionFigures {
         self.connections.clone()
     }
 
-    /// `/metrics`, for an address of its own.
+    /// The route `/metrics`, for an address of its own.
     pub fn metrics_router(&self, drain: watch::Receiver<bool>) -> Router {
         rest::metrics_router(self.rest_state(drain))
     }
@@ -220,27 +231,26 @@ impl App {
         }
     }
 
-    /// Lets everything that was taken be written, then ends. Waits at most `patience`: whatever has
-    /// been answered is durable already.
-    pub async fn close(self, patience: std::time::Duration) {
+    /// Waits until all queued work is written, for at most `timeout`. Everything that has been answered is durable already.
+    pub async fn close(self, timeout: std::time::Duration) {
         let clock = self.services.clock.clone();
         drop(self.services);
         let written = async {
             for lane in self.lanes {
                 if lane.await.is_err() {
-                    tracing::error!("a writing lane ended before its time");
+                    tracing::error!("a writer lane ended unexpectedly");
                 }
             }
         };
         tokio::select! {
             () = written => {}
-            () = clock.sleep(patience) => tracing::warn!("connections were still open at the end"),
+            () = clock.sleep(timeout) => tracing::warn!("connections were still open at the shutdown"),
         }
     }
 }
 
-/// The key that seals stored secrets. One that has just been generated is saved, unless the database holds secrets that
-/// another key sealed: with a second key in its place nobody would notice that the first is missing.
+/// The key that encrypts stored secrets. A key that was just generated is saved, unless the database contains secrets that
+/// were encrypted with another key: a second key would hide that the first one is missing.
 async fn saved_key(key: SecretKey, database: &Database) -> anyhow::Result<SecretKey> {
     if !key.is_unsaved() {
         return Ok(key);
@@ -248,8 +258,8 @@ async fn saved_key(key: SecretKey, database: &Database) -> anyhow::Result<Secret
     let accounts = accounts::all(&database.reader).await.context("the Twilio accounts cannot be read")?;
     anyhow::ensure!(
         accounts.is_empty(),
-        "the secret key is missing, and the database holds Twilio tokens that only that key opens: put the key file \
-         back beside the database, or set PARTYLINE_SECRET_KEY"
+        "the secret key is missing, and the database contains Twilio tokens that only this key decrypts: restore the key \
+         file next to the database, or set PARTYLINE_SECRET_KEY"
     );
     Ok(key.save()?)
 }
@@ -257,10 +267,10 @@ async fn saved_key(key: SecretKey, database: &Database) -> anyhow::Result<Secret
 /// Brings the database's schema up to this program.
 ///
 /// # Errors
-/// When the database cannot be reached or refuses a change.
+/// When the database cannot be number or refuses a change.
 pub async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
     let database = Database::open(&settings.database_url).await?;
-    let conn = database.connect_to_migrate().await.context("the database cannot be reached")?;
+    let conn = database.connect_to_migrate().await.context("the database cannot be number")?;
     Migrator::up(&conn, None).await.context("the schema could not be brought up to date")?;
     conn.close().await?;
     database.reader.close().await?;

@@ -11,7 +11,7 @@ use partyline::telemetry;
 
 mod commands;
 
-/// Sockets come and go among rows and answers of every size: the system's allocator keeps the holes.
+/// With many short-lived sockets, rows and responses of different sizes, the system's allocator fragments memory.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -24,54 +24,51 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve until SIGTERM; brings the database's schema up to date first
+    /// Run the server until SIGTERM; migrates the database schema first
     #[command(after_help = settings_help())]
     Serve {
-        /// Leave the schema as it is
+        /// Do not migrate the database schema
         #[arg(long)]
         no_migrate: bool,
-        /// Offer the GraphiQL page at /graphiql
+        /// Serve the GraphiQL page at /graphiql
         #[arg(long)]
         graphiql: bool,
     },
-    /// Serve a demo agency on an SQLite file with a simulated carrier, and print a way in
+    /// Run a demo agency on an SQLite file with a simulated carrier, and print how to sign in
     Demo {
-        /// Where the simulated carrier listens
+        /// Address and port of the simulated carrier
         #[arg(long, default_value = "127.0.0.1:8090")]
         carrier: std::net::SocketAddr,
     },
-    /// The simulated carrier alone: Twilio's REST API and signed webhooks
+    /// Run the simulated carrier alone: Twilio's REST API and signed webhooks
     TwilioSim(Box<commands::twilio_sim::Arguments>),
-    /// A person at a simulated phone, against a running demo or twilio-sim
+    /// Text and call from a simulated phone, on a running demo or twilio-sim
     Simulate {
-        /// What they do
         #[command(subcommand)]
-        what: commands::simulate::What,
+        what: commands::simulate::SimulateCommand,
     },
-    /// Make the directory as a YAML file says; all or nothing, as often as you like
+    /// Apply a directory file (YAML); atomic and repeatable
     Apply {
-        /// The file; - is standard input
+        /// The directory file; - reads standard input
         file: std::path::PathBuf,
     },
-    /// Print a bearer token for a user, or revoke those that a user has
+    /// Print a bearer token for a user, or revoke all tokens of a user
     Token(commands::token::Arguments),
-    /// The database's schema
+    /// Migrate the database schema, or show its status
     Migrate {
-        /// What to do
         #[command(subcommand)]
-        what: commands::migrate::What,
+        what: commands::migrate::MigrateCommand,
     },
-    /// Make a database that was restored from a backup safe to send from; run it before `serve`
+    /// Make it safe to send from a database that was restored from a backup; run it before `serve`
     Restored,
     /// Print the GraphQL schema
     Schema,
     /// Print the OpenAPI document of the REST routes
     Openapi,
-    /// Texts that fit no number
+    /// List, assign or discard quarantined texts
     Quarantine {
-        /// What to do
         #[command(subcommand)]
-        what: commands::quarantine::What,
+        what: commands::quarantine::QuarantineCommand,
     },
     /// Check configuration, database, webhook addresses and Twilio credentials
     Doctor,
@@ -81,11 +78,11 @@ fn settings_help() -> String {
     let line = |setting: &partyline::config::Setting| {
         format!("  {:<28} {} [{}]\n", setting.name, setting.help, setting.default)
     };
-    format!("Settings, from the environment:\n{}", SETTINGS.iter().map(line).collect::<String>())
+    format!("Settings (environment variables):\n{}", SETTINGS.iter().map(line).collect::<String>())
 }
 
 #[tokio::main]
-#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+#[expect(clippy::print_stderr, reason = "the error message of a failed command")]
 async fn main() -> ExitCode {
     match run(Cli::parse().command).await {
         Ok(code) => code,
@@ -104,7 +101,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve { no_migrate, graphiql } => commands::serve::run(&source, ports, no_migrate, graphiql).await,
         Command::Demo { carrier } => commands::demo::run(source, ports, carrier).await,
-        Command::TwilioSim(arguments) => commands::twilio_sim::run(ports, *arguments).await,
+        Command::TwilioSim(arguments) => commands::twilio_sim::run(*arguments).await,
         Command::Simulate { what } => commands::simulate::run(ports, what).await,
         Command::Apply { file } => commands::apply::run(&source, ports, &file).await,
         Command::Token(arguments) => commands::token::run(&source, ports, arguments).await,

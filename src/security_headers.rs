@@ -1,4 +1,4 @@
-//! Headers that keep a browser from doing more with an answer than it should.
+//! Security headers on responses.
 //!
 //! Source: OWASP, "HTTP Security Response Headers Cheat Sheet".
 
@@ -9,10 +9,10 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 
-/// On every answer.
+/// Headers of every response.
 const EVERYWHERE: [(HeaderName, &str); 2] = [(X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "no-referrer")];
 
-/// On every page. A page that needs more than this names it itself in a policy of its own.
+/// Headers of HTML pages. A page that needs more sets its own policy, which is kept.
 const PAGES: [(HeaderName, &str); 4] = [
     (CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
     (X_FRAME_OPTIONS, "DENY"),
@@ -20,10 +20,10 @@ const PAGES: [(HeaderName, &str); 4] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
 ];
 
-/// One year.
+/// `max-age` is one year.
 const HTTPS_ONLY: &str = "max-age=31536000";
 
-/// Adds the headers that an answer does not have yet. `https` says whether browsers reach this server over https.
+/// Adds the headers that a response lacks. `https` is whether browsers reach this server over HTTPS.
 pub(crate) fn add(https: bool, mut response: Response) -> Response {
     let headers = response.headers_mut();
     let is_page = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_protected_and_keep_a_policy_of_their_own() {
+    fn pages_are_protected_and_keep_their_own_policy() {
         let page = add(true, Html("<p>").into_response());
         for name in [&PAGES[0].0, &PAGES[1].0, &PAGES[2].0, &PAGES[3].0, &X_CONTENT_TYPE_OPTIONS, &REFERRER_POLICY] {
             assert!(page.headers().contains_key(name), "{name}");
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_page_is_never_guessed_at() {
+    fn other_responses_only_forbid_content_sniffing() {
         let json = add(true, Json("x").into_response());
         assert_eq!(json.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert!(!json.headers().contains_key(CONTENT_SECURITY_POLICY));

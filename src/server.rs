@@ -1,4 +1,4 @@
-//! The HTTP server: axum's router over hyper, so that headers that never end cost nothing.
+//! The HTTP server: axum's router on hyper, with timeouts for slow and idle connections.
 
 use std::future::Future;
 use std::io;
@@ -29,62 +29,57 @@ mod watched;
 
 pub use figures::{ConnectionFigures, raise_open_file_limit};
 
-/// The head of a request is complete within this time: from its first byte, and on a new connection from its start.
-const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// What the kernel holds for a connection whose other side does not read (it doubles this).
+/// The time within which the head of a request must arrive, from its first byte or, on a new connection, from its
+/// start.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// The send buffer of a connection. The kernel doubles it.
 const SEND_BUFFER_BYTES: u32 = 64 * 1024;
-/// How many connections may wait to be accepted.
+/// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
-/// More than any browser or Twilio sends.
+/// The maximum size of a request head, which is more than any browser or Twilio sends.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
-/// A connection whose peer does not read is closed after this time without progress.
-const WRITE_WITHIN: Duration = Duration::from_secs(30);
-/// After a failed accept (no file descriptors left), so that the loop does not spin.
+/// The time without progress after which a connection whose peer does not read is closed.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The delay after a failed accept, for example without free file descriptors, so that the loop does not spin.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
-/// How long a connection on which nothing happens outlives the begin of the drain.
-const DRAIN_CHECK: Duration = Duration::from_secs(1);
+/// How often a drain checks for idle connections, which it closes.
+const DRAIN_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Listens at this address.
-///
-/// # Errors
-/// When it cannot.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // So that a server that restarts gets its port back at once.
+    // Lets a restarted server bind its port immediately.
     socket.set_reuseaddr(true)?;
-    // Connections have it from the listener. The kernel would let it grow to megabytes for each
-    // subscriber that does not read.
+    // Connections inherit the size from the listener. By default the kernel grows the buffer to megabytes for each
+    // subscriber that does not read. See docs/benchmarks.md for its effect on other readers.
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// How connections are served.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long a connection may be idle between two requests.
+    /// The maximum idle time between two requests on a connection.
     pub keep_alive: Duration,
-    /// How many connections may be open. More are answered with 503.
+    /// The maximum number of open connections. Further connections are rejected with 503.
     pub max_connections: usize,
-    /// How long open requests may take once the server is told to stop.
-    pub drain_within: Duration,
-    /// What is counted.
+    /// The time that open requests have to complete once the server drains.
+    pub drain_timeout: Duration,
     pub figures: ConnectionFigures,
 }
 
 impl Default for Options {
-    /// As `serve` has them without settings, for 10,000 connections.
+    /// The defaults of the settings, except for the number of connections.
     fn default() -> Self {
         Self {
             keep_alive: Duration::from_secs(75),
             max_connections: 10_000,
-            drain_within: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(10),
             figures: ConnectionFigures::default(),
         }
     }
 }
 
-/// Serves until `stopped`, then closes idle connections and lets open requests end, for at most `drain_within`.
+/// Serves until `stopped` completes, then closes idle connections and waits for open requests up to `drain_timeout`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -92,9 +87,9 @@ pub async fn serve(
     options: Options,
     stopped: impl Future<Output = ()>,
 ) {
-    let limits = Limits { head: HEAD_WITHIN, idle: options.keep_alive, write: WRITE_WITHIN };
+    let limits = Limits { head: HEAD_TIMEOUT, idle: options.keep_alive, write: WRITE_TIMEOUT };
     let refusals = Refusals::new(clock.clone());
-    // Each connection holds a receiver until it is over.
+    // Each connection holds a receiver until it ends.
     let connections = watch::Sender::new(());
     tokio::pin!(stopped);
     loop {
@@ -113,28 +108,28 @@ pub async fn serve(
             refusals.refuse(stream);
             continue;
         };
-        // A lost optimisation, no more.
+        // A failure only costs latency.
         let _ = stream.set_nodelay(true);
         let activity = Arc::<Activity>::default();
         let service = TowerToHyperService::new(AddExtension::new(router.clone(), ConnectInfo(peer)));
         let counting = activity.clone();
         let service = service_fn(move |request| {
-            let (running, answer) = (counting.begin(), service.call(request));
+            let (running, response) = (counting.start_request(), service.call(request));
             async move {
-                let answer = answer.await;
+                let response = response.await;
                 drop(running);
-                answer
+                response
             }
         });
         let (stream, timer) = watched::watch(stream, clock.clone(), limits, activity.clone(), open);
         let mut http = http1::Builder::new();
-        // hyper starts the timer only if it has a timeout, which the timer then replaces by its own.
-        http.max_buf_size(MAX_HEADER_BYTES).timer(timer).header_read_timeout(HEAD_WITHIN);
+        // hyper uses the timer only if a timeout is set; the timer ignores it and applies its own limits.
+        http.max_buf_size(MAX_HEADER_BYTES).timer(timer).header_read_timeout(HEAD_TIMEOUT);
         let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let (mut draining, clock) = (connections.subscribe(), clock.clone());
         tokio::spawn(async move {
             let mut connection = pin!(connection);
-            // What goes wrong with a connection is its peer's affair.
+            // Errors of a connection are not logged, because clients cause them.
             tokio::select! {
                 _ = connection.as_mut() => return,
                 _ = draining.changed() => connection.as_mut().graceful_shutdown(),
@@ -143,9 +138,10 @@ pub async fn serve(
             loop {
                 tokio::select! {
                     _ = connection.as_mut() => return,
-                    () = clock.sleep(DRAIN_CHECK) => {}
+                    () = clock.sleep(DRAIN_CHECK_INTERVAL) => {}
                 }
-                // hyper waits for the first request of a connection, and for a peer that does not read.
+                // A graceful shutdown would wait for the first request of a connection, and for a peer that does not
+                // read.
                 if !activity.is_busy_since(&mut progress) {
                     return;
                 }
@@ -156,6 +152,6 @@ pub async fn serve(
     connections.send_replace(());
     tokio::select! {
         () = connections.closed() => {}
-        () = clock.sleep(options.drain_within) => tracing::warn!("requests were still open when time was up"),
+        () = clock.sleep(options.drain_timeout) => tracing::warn!("requests were still running after the drain"),
     }
 }

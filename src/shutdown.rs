@@ -1,14 +1,11 @@
-//! When to stop: SIGTERM from a service manager, SIGINT from a person.
+//! Shutdown signals: SIGTERM from a service manager and SIGINT from a terminal.
 
 use std::future::Future;
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal as on};
 
-/// Completes at the first of the two. Both are watched from now on.
-///
-/// # Errors
-/// When signals cannot be watched.
+/// Installs the signal handlers and returns a future that completes at the first signal.
 pub fn signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = on(SignalKind::terminate())?;
     let mut interrupt = on(SignalKind::interrupt())?;

@@ -1,4 +1,4 @@
-//! From settings to a running server.
+//! Starts a server from its settings, and shuts it down.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::net::SocketAddr;
@@ -15,42 +15,36 @@ use crate::service::reseal_accounts::reseal_accounts;
 use crate::worker::Workers;
 use crate::{server, shutdown};
 
-/// How long open requests may take once the server is told to stop.
-const DRAIN: Duration = Duration::from_secs(10);
-/// Open connections to the address of `/metrics`, if it has one of its own.
+/// The timeout of open requests during the shutdown.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most open connections to a separate address of `/metrics`.
 const METRICS_CONNECTIONS: usize = 64;
 
-/// How to serve.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Whether the schema is left as it is.
+    /// Whether to skip the migration of the database schema.
     pub no_migrate: bool,
-    /// Which extras the routes have.
+    /// The optional routes.
     pub extras: Extras,
 }
 
-/// A server that is set up and listens, before it takes its first request.
-pub struct Ready {
-    /// The application.
+/// A server that is set up and listening, but does not accept requests yet.
+pub struct PreparedServer {
     pub app: App,
-    /// Where it listens.
     pub address: SocketAddr,
     listener: TcpListener,
-    /// For `/metrics`, if it has an address of its own.
+    /// The listener of `/metrics`, if it has a separate address.
     metrics_listener: Option<TcpListener>,
     keep_alive: Duration,
     max_connections: usize,
     extras: Extras,
-    /// Held as long as we serve.
+    /// Held until the server stops.
     _lock: Option<File>,
 }
 
-/// Sets everything up.
-///
-/// # Errors
-/// When something that is needed is not there.
-pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyhow::Result<Ready> {
-    let lock = settings.sqlite_file().map(lock_beside).transpose()?;
+/// Locks and migrates the database, listens, and opens the application.
+pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyhow::Result<PreparedServer> {
+    let lock = settings.sqlite_file().map(lock_database).transpose()?;
     if !options.no_migrate {
         migrate_up(&settings).await?;
     }
@@ -60,26 +54,23 @@ pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyh
     let address = listener.local_addr()?;
     let metrics_listener = settings
         .metrics_listen
-        .map(|listen| server::listen(listen).with_context(|| format!("cannot listen on {listen}, for metrics")));
+        .map(|listen| server::listen(listen).with_context(|| format!("cannot listen on {listen} for metrics")));
     let metrics_listener = metrics_listener.transpose()?;
     let app = App::open(settings, ports).await?;
     if app.sealer.has_previous() {
         let accounts = reseal_accounts(&app.services, app.sealer.clone()).await?;
-        tracing::info!(accounts, "stored secrets were sealed again under the current key");
+        tracing::info!(accounts, "stored secrets were re-encrypted with the current key");
     }
     let extras = options.extras;
-    app.services.restore.check(&app.services).await.context("the database cannot be judged")?;
-    Ok(Ready { app, address, listener, metrics_listener, keep_alive, max_connections, extras, _lock: lock })
+    app.services.restore.check(&app.services).await.context("cannot check whether the database was restored")?;
+    Ok(PreparedServer { app, address, listener, metrics_listener, keep_alive, max_connections, extras, _lock: lock })
 }
 
-impl Ready {
-    /// Serves until told to stop, then drains.
-    ///
-    /// # Errors
-    /// When the operating system does not let us.
+impl PreparedServer {
+    /// Serves until a shutdown signal, then drains open requests and stops the workers.
     pub async fn serve(self) -> anyhow::Result<()> {
         let clock = self.app.services.clock.clone();
-        let workers = Workers::start(&self.app.services);
+        let workers = Workers::start(&self.app.services, self.app.metrics());
         let bus = self.app.join_bus();
         let (drain, draining) = watch::channel(false);
         let metrics_address = self.metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -92,7 +83,7 @@ impl Ready {
             let options = server::Options {
                 keep_alive: self.keep_alive,
                 max_connections: METRICS_CONNECTIONS,
-                drain_within: DRAIN,
+                drain_timeout: DRAIN_TIMEOUT,
                 ..server::Options::default()
             };
             tokio::spawn(server::serve(listener, router, clock.clone(), options, stopped))
@@ -100,44 +91,42 @@ impl Ready {
         let router = self.app.router(self.extras, draining);
         tracing::info!(address = %self.address, "serving");
         if let Some(address) = metrics_address {
-            tracing::info!(%address, "metrics have an address of their own");
+            tracing::info!(%address, "metrics are served on a separate address");
         }
         let stop = shutdown::signal()?;
         let stopped = async {
             stop.await;
             tracing::info!("draining");
-            // Sockets and readiness follow; nobody listening is as good.
+            // WebSockets and the readiness route subscribe to this. It is not an error if there is no subscriber.
             let _ = drain.send(true);
         };
         let options = server::Options {
             keep_alive: self.keep_alive,
             max_connections: self.max_connections,
-            drain_within: DRAIN,
+            drain_timeout: DRAIN_TIMEOUT,
             figures: self.app.connection_figures(),
         };
         server::serve(self.listener, router, clock, options, stopped).await;
         if let Some(metrics) = metrics {
-            // It holds the services, which must be free before the writer can end. A panic in it has been logged.
+            // The task holds the services, which must be dropped before the writer can stop. A panic in it has been
+            // logged.
             let _ = metrics.await;
         }
-        workers.stop(DRAIN).await;
+        workers.stop(DRAIN_TIMEOUT).await;
         for task in bus {
             task.abort();
-            // An aborted task reports that it was.
+            // The result is the cancellation error.
             let _ = task.await;
         }
-        self.app.close(DRAIN).await;
+        self.app.close(DRAIN_TIMEOUT).await;
         tracing::info!("stopped");
         Ok(())
     }
 }
 
-/// One server per SQLite file: a second one would give out the same positions from its own memory
-/// and wait for the first one's locks.
-///
-/// # Errors
-/// When another process holds the lock.
-pub fn lock_beside(database: PathBuf) -> anyhow::Result<File> {
+/// Locks an SQLite database for this process, by a lock file beside it. A second server would assign the same positions
+/// from its own memory and wait for the first one's locks. Fails if another process holds the lock.
+pub fn lock_database(database: PathBuf) -> anyhow::Result<File> {
     let mut path = database.into_os_string();
     path.push(".lock");
     let path = PathBuf::from(path);

@@ -1,5 +1,5 @@
-//! The peer: the inbox as one statement by hand and structs for serde, on the same driver with the
-//! same settings. It shows the same to the same viewer, byte for byte, and checks nothing else.
+//! The peer: the inbox as one hand-written statement and structs for serde, on the same driver with the same settings.
+//! It returns the same bytes for the same viewer and does nothing else.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::PAGE;
 
-/// A viewer's inbox.
+/// Reads the inbox of one viewer.
 #[derive(Clone)]
 pub(crate) struct Peer {
     pool: SqlitePool,
@@ -33,14 +33,14 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Opens the database at `path` as the server does.
+    /// Opens the database at `path` with the settings of the server.
     pub(crate) async fn open(path: &Path, viewer: &Viewer) -> Self {
-        let patience = Duration::from_secs(5);
+        let timeout = Duration::from_secs(5);
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(patience)
+            .busy_timeout(timeout)
             .foreign_keys(true)
             .statement_cache_capacity(512)
             .pragma("query_only", "ON")
@@ -48,7 +48,7 @@ impl Peer {
         let pool = SqlitePoolOptions::new()
             .max_connections(8)
             .min_connections(1)
-            .acquire_timeout(patience)
+            .acquire_timeout(timeout)
             .test_before_acquire(false);
         let scope = viewer.scope();
         let numbers: Vec<Uuid> = scope.numbers.iter().map(|number| number.0).collect();
@@ -76,7 +76,7 @@ impl Peer {
         serde_json::to_vec(&Answer { data: Data { threads } }).unwrap()
     }
 
-    /// The same behind a route.
+    /// A bare route that returns the inbox.
     pub(crate) fn router(self) -> Router {
         Router::new().route("/inbox", post(answer)).with_state(self)
     }
@@ -88,7 +88,7 @@ async fn answer(State(peer): State<Peer>, _: Bytes) -> impl IntoResponse {
 
 fn sql(is_admin: bool, numbers: usize) -> String {
     let permission = if is_admin {
-        // The viewer is bound all the same: read marks are theirs.
+        // ?2 is still bound, because the read marks are the viewer's.
         String::new()
     } else {
         let list: Vec<String> = (0..numbers).map(|n| format!("?{}", n + 3)).collect();
@@ -182,13 +182,13 @@ struct PhoneNumber {
 
 impl Node {
     fn read(row: &SqliteRow) -> Result<Self, Error> {
-        let moment = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
+        let format_time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
         let (key, at): (Uuid, DateTime<Utc>) = (row.try_get(0)?, row.try_get(2)?);
         let (inbound, seen): (i32, i32) = (row.try_get(3)?, row.try_get(4)?);
         let last_message = match row.try_get::<Option<String>, _>(7)? {
             Some(body) => Some(LastMessage {
                 body,
-                created_at: moment(row.try_get(8)?),
+                created_at: format_time(row.try_get(8)?),
                 direction: row.try_get(9)?,
                 status: row.try_get(10)?,
             }),
@@ -197,7 +197,7 @@ impl Node {
         Ok(Self {
             id: format!("thr_{}", key.simple()),
             status: row.try_get(1)?,
-            last_activity_at: moment(at),
+            last_activity_at: format_time(at),
             unread_count: (inbound - seen).max(0),
             contact: Contact { phone: row.try_get(5)?, name: row.try_get(6)? },
             last_message,

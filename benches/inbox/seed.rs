@@ -1,8 +1,7 @@
-//! Fills a database with threads and messages, in a few statements that make their rows themselves.
+//! Fills a database with threads and messages, in a few statements that generate their rows.
 //!
-//! Rows are those that texts, claims and reading would leave: contacts, threads, messages,
-//! notifications of inbound ones to their pool, read marks. The event log is left out: an inbox
-//! never looks at it.
+//! The rows are those that texts, claims and reading create: contacts, threads, messages, notifications of the pool,
+//! read marks. The event log stays empty, because an inbox never reads it.
 
 use std::path::Path;
 
@@ -11,19 +10,18 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, query};
 use uuid::Uuid;
 
-/// How much of everything.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) threads: usize,
     pub(crate) messages: usize,
 }
 
-/// Fills the database at `path`; the viewer knows its agency.
+/// Fills the database at `path` for the agency of the viewer.
 pub(crate) async fn fill(path: &Path, viewer: &Viewer, size: Size) {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
-        // A crash while it fills costs a run.
+        // A crash during filling only loses this run.
         .synchronous(SqliteSynchronous::Off)
         .pragma("cache_size", "-400000")
         .disable_statement_logging();
@@ -70,7 +68,7 @@ fn rows(viewer: &Viewer, size: Size) -> Vec<String> {
             time("n"),
             at = time(&last),
         ),
-        // Texts come in round the threads, two of three of them inbound.
+        // Messages cycle through the threads; two of three are inbound.
         format!(
             "{} INSERT INTO message (agency_id, id, thread_id, direction, body, status, sender_id, twilio_account_id, \
              provider_sid, routed_by, created_at) \
@@ -114,7 +112,7 @@ fn rows(viewer: &Viewer, size: Size) -> Vec<String> {
 
 const INBOUND: &str = "(n + n / 7) % 3 < 2";
 
-/// An id that grows with `number`, as version 7 does.
+/// SQL for an id that increases with `number`, like a UUID of version 7.
 fn id(kind: &str, number: &str) -> String {
     format!("unhex(printf('0190000000007000%s%014x', '{kind}', {number}))")
 }
@@ -123,12 +121,12 @@ fn blob(id: Uuid) -> String {
     format!("x'{}'", id.simple())
 }
 
-/// A moment a second after that of the number before, as the driver writes it.
+/// SQL for a time that is `number` seconds after a fixed time, in the format of the driver.
 fn time(number: &str) -> String {
     format!("(strftime('%Y-%m-%dT%H:%M:%S', 1760000000 + {number}, 'unixepoch') || '.000001+00:00')")
 }
 
-/// One of these in turn.
+/// SQL that selects one of the ids in turn.
 fn cases(number: &str, ids: impl ExactSizeIterator<Item = Uuid>) -> String {
     let count = ids.len();
     let cases: String = ids.enumerate().map(|(n, id)| format!(" WHEN {n} THEN {}", blob(id))).collect();

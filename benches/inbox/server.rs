@@ -1,4 +1,4 @@
-//! The whole server, in this process, on a file of its own: as a router, and over loopback.
+//! The whole server in this process, as a router and over loopback.
 
 use std::future;
 use std::net::SocketAddr;
@@ -23,16 +23,16 @@ pub(crate) struct Server {
     pub(crate) app: App,
     pub(crate) router: Router,
     pub(crate) address: SocketAddr,
-    /// Drops with the server: without it, sockets would think that it drains.
+    /// Keeps the channel open: without a sender, the server would start to drain.
     _drain: watch::Sender<bool>,
 }
 
 impl Server {
-    /// Opens the database at `path`, with the demo's agency in it.
+    /// Opens the database at `path` and applies the demo's directory.
     pub(crate) async fn open(path: &Path) -> Self {
         let source = Source::default()
             .with("DATABASE_URL", &format!("sqlite://{}?mode=rwc", path.display()))
-            // One user sends as fast as they are answered.
+            // One user sends requests as fast as they are answered.
             .with("PARTYLINE_USER_RATE", "1000000");
         let settings = Settings::read(&source).unwrap();
         migrate_up(&settings).await.unwrap();
@@ -46,7 +46,6 @@ impl Server {
         Self { app, router, address, _drain: drain }
     }
 
-    /// A user of the agency as somebody who asks for something.
     pub(crate) async fn viewer(&self, user: &str) -> Viewer {
         let directory = self.app.services.directories.by_key(AGENCY).await.unwrap().unwrap();
         let id = directory.user_by_key(user).unwrap().id;
@@ -61,13 +60,13 @@ impl Server {
     }
 }
 
-/// Serves routes over loopback, ours and the peer's alike.
+/// Serves a router over loopback, for the server and for the peer.
 pub(crate) async fn listen(router: Router, app: &App) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let clock = app.services.clock.clone();
     tokio::spawn(async move {
-        let options = Options { drain_within: Duration::ZERO, ..Options::default() };
+        let options = Options { drain_timeout: Duration::ZERO, ..Options::default() };
         serve(listener, router, clock, options, future::pending()).await
     });
     address

@@ -1,5 +1,5 @@
-//! The peer: a program that writes the same bytes to each of its connections, in a loop, and does
-//! nothing else. It is this program again, as a process of its own.
+//! The peer: a loop that writes the same bytes to each of its connections and does nothing else. It runs as a second
+//! process of this program.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,34 +7,34 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What makes this program the peer.
+/// The argument that starts this program as the peer.
 pub(crate) const ARGUMENT: &str = "--raw-write-loop";
 
-/// The peer's side. Its first connection says what to write; the others get it.
+/// Runs the peer. Its first connection sends the frames to write; the other connections receive them.
 pub(crate) fn run() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     println!("{}", listener.local_addr().unwrap());
     let (mut control, _) = listener.accept().unwrap();
-    let audience = Arc::new(Mutex::new(Vec::<TcpStream>::new()));
+    let readers = Arc::new(Mutex::new(Vec::<TcpStream>::new()));
     std::thread::spawn({
-        let audience = audience.clone();
+        let readers = readers.clone();
         move || {
             for stream in listener.incoming() {
                 let stream = stream.unwrap();
                 stream.set_nodelay(true).unwrap();
-                audience.lock().unwrap().push(stream);
+                readers.lock().unwrap().push(stream);
             }
         }
     });
-    while let Some(frame) = told(&mut control) {
-        // Said first, as a webhook is answered before its text has reached everybody.
+    while let Some(frame) = read_frame(&mut control) {
+        // Acknowledged first, as a webhook is answered before its text has reached all subscribers.
         control.write_all(b"!").unwrap();
-        // Those that have hung up are let go of.
-        audience.lock().unwrap().retain_mut(|stream| stream.write_all(&frame).is_ok());
+        // Removes closed connections.
+        readers.lock().unwrap().retain_mut(|stream| stream.write_all(&frame).is_ok());
     }
 }
 
-fn told(control: &mut TcpStream) -> Option<Vec<u8>> {
+fn read_frame(control: &mut TcpStream) -> Option<Vec<u8>> {
     let mut length = [0; 4];
     match control.read_exact(&mut length) {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => return None,
@@ -45,7 +45,7 @@ fn told(control: &mut TcpStream) -> Option<Vec<u8>> {
     Some(frame)
 }
 
-/// Our side of it.
+/// The peer process and its control connection.
 pub(crate) struct Raw {
     pub(crate) address: SocketAddr,
     control: TcpStream,
@@ -69,11 +69,11 @@ impl Raw {
         self.child.id()
     }
 
-    /// Has these bytes written to everybody; gives when it said that it would.
+    /// Sends a frame to be written to all connections. Returns the time of the acknowledgement.
     pub(crate) fn write(&mut self, frame: &[u8]) -> Instant {
-        let mut told = u32::try_from(frame.len()).unwrap().to_be_bytes().to_vec();
-        told.extend_from_slice(frame);
-        self.control.write_all(&told).unwrap();
+        let mut request = u32::try_from(frame.len()).unwrap().to_be_bytes().to_vec();
+        request.extend_from_slice(frame);
+        self.control.write_all(&request).unwrap();
         self.control.read_exact(&mut [0]).unwrap();
         Instant::now()
     }

@@ -1,5 +1,4 @@
-//! Whoever sends the texts. Each sender is a thread of its own: when a text is answered is then known
-//! whatever the audience is busy with.
+//! A client that sends texts. It blocks its thread and not that of the sockets, so the time of a response is exact.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -7,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::text::request;
 
-/// A connection that texts go over.
+/// A connection to the text webhook.
 pub(crate) struct Sender {
     stream: TcpStream,
 }
 
-/// When a text was sent, and when it was answered.
+/// The times at which a text was sent and answered.
 #[derive(Clone, Copy)]
 pub(crate) struct Sent {
     pub(crate) at: Instant,
@@ -27,17 +26,17 @@ impl Sender {
         Self { stream }
     }
 
-    /// Sends a text that must be taken.
+    /// Sends a text; panics if the response is not 200.
     pub(crate) fn send(&mut self, to: &str, body: &str) -> Sent {
         let request = request(to, body);
         let mut answer = [0; 2048];
         let mut length = 0;
         let at = Instant::now();
         self.stream.write_all(&request).unwrap();
-        // The answer is the same short document each time, and ends with it.
+        // The response ends with the document, so its length need not be parsed.
         while !answer[..length].ends_with(b"<Response/>") {
             let read = self.stream.read(&mut answer[length..]).unwrap();
-            assert!(read > 0, "the server hung up: {}", String::from_utf8_lossy(&answer[..length]));
+            assert!(read > 0, "the server closed the connection: {}", String::from_utf8_lossy(&answer[..length]));
             length += read;
         }
         let answered = Instant::now();

@@ -1,4 +1,4 @@
-//! The real server: `partyline serve`, a process of its own on an SQLite file of its own.
+//! `partyline serve` in a separate process, on a new SQLite file.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -9,48 +9,48 @@ use std::thread::JoinHandle;
 
 use super::signed::{ACCOUNT, PUBLIC_URL, TOKEN};
 
-/// A number that three users share.
+/// A number whose pool has three users.
 pub(crate) const DESK: &str = "+13035550100";
-/// A number that all users share.
-pub(crate) const EVERYBODY: &str = "+13035550101";
+/// A number whose pool has all users.
+pub(crate) const EVERYONE: &str = "+13035550101";
 
-/// A running server. Killed at the latest when this is dropped.
+/// A running server, killed when this is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     child: Child,
     folder: PathBuf,
-    /// How many warnings and errors it logged, and the first of them.
-    complaints: Option<JoinHandle<(usize, Vec<String>)>>,
+    /// The number of warnings and errors in the log, and the first of them.
+    warnings: Option<JoinHandle<(usize, Vec<String>)>>,
 }
 
 impl Server {
-    /// Starts one in an empty folder, with so many users.
+    /// Starts a server in an empty folder, with `users` members.
     pub(crate) fn start(folder: &Path, users: usize) -> Self {
         run(folder, &["apply", "-"], &directory(users));
         let mut child = command(folder, &["serve"]).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = log.by_ref().map(|line| line.unwrap()).find(|line| line.contains("serving"));
-        let address = address.as_deref().and_then(address_in).expect("the server says where it listens");
-        let complaints = std::thread::spawn(move || {
-            let mut complaints = Vec::new();
+        let address = address.as_deref().and_then(address_in).expect("no listening address in the log");
+        let warnings = std::thread::spawn(move || {
+            let mut first = Vec::new();
             let mut count = 0;
             for line in log.map_while(Result::ok).filter(|line| line.contains("WARN") || line.contains("ERROR")) {
                 count += 1;
-                // The first few say what it is about.
-                if complaints.len() < 3 {
-                    complaints.push(line);
+                // Three lines are enough to identify the problem.
+                if first.len() < 3 {
+                    first.push(line);
                 }
             }
-            (count, complaints)
+            (count, first)
         });
-        Self { address, child, folder: folder.to_owned(), complaints: Some(complaints) }
+        Self { address, child, folder: folder.to_owned(), warnings: Some(warnings) }
     }
 
     pub(crate) fn process(&self) -> u32 {
         self.child.id()
     }
 
-    /// A bearer token of the user of this number.
+    /// Creates a bearer token for user number `user`.
     pub(crate) fn token(&self, user: usize) -> String {
         run(&self.folder, &["token", "--agency", "bench", "--user", &format!("u{user}")], "")
     }
@@ -58,11 +58,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Some((count @ 1.., lines)) = self.complaints.take().and_then(|complaints| complaints.join().ok()) {
-            println!("\nthe server logged {count} warnings and errors, first:\n    {}", lines.join("\n    "));
+        if let Some((count @ 1.., lines)) = self.warnings.take().and_then(|warnings| warnings.join().ok()) {
+            println!(
+                "\nthe server logged {count} warnings and errors, the first of them:\n    {}",
+                lines.join("\n    ")
+            );
         }
     }
 }
@@ -78,7 +81,7 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command to its end, with this on its standard input; gives what it prints.
+/// Runs a command to its end with `input` on its standard input. Returns its standard output.
 fn run(folder: &Path, arguments: &[&str], input: &str) -> String {
     let mut command = command(folder, arguments);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -92,7 +95,7 @@ fn address_in(line: &str) -> Option<SocketAddr> {
     line.split(|c: char| c.is_whitespace() || c == '=' || c == '"').find_map(|word| word.parse().ok())
 }
 
-/// An admin who looks after it, and users who are all members.
+/// A directory file with one admin and `users` members.
 fn directory(users: usize) -> String {
     let mut text = format!(
         "agencies:\n  - key: bench\n    name: Bench\n    timeZone: America/Denver\n    \
@@ -107,7 +110,7 @@ fn directory(users: usize) -> String {
     let _ = write!(
         text,
         "    phoneNumbers:\n      - {{number: \"{DESK}\", label: Front desk, pool: [{}]}}\n      \
-         - {{number: \"{EVERYBODY}\", label: Everybody, pool: [{}]}}\n",
+         - {{number: \"{EVERYONE}\", label: Everyone, pool: [{}]}}\n",
         pool(users.min(3)),
         pool(users)
     );

@@ -1,4 +1,4 @@
-//! A WebSocket client by hand, light enough for ten thousand in one process.
+//! A minimal WebSocket client, small enough for ten thousand in one process.
 
 use std::io::{Error, Result};
 use std::net::SocketAddr;
@@ -7,22 +7,22 @@ use std::ops::Range;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// A connection, and what has come in over it that was not looked at yet.
+/// A connection and its unread input.
 pub(crate) struct Socket {
     stream: TcpStream,
     buffer: Vec<u8>,
     unread: Range<usize>,
 }
 
-/// Who subscribes to what.
+/// The token and query of a subscriber.
 #[derive(Clone)]
-pub(crate) struct Introduction {
+pub(crate) struct Subscription {
     pub(crate) token: std::sync::Arc<str>,
     pub(crate) query: &'static str,
 }
 
 impl Socket {
-    /// Connects. With a small window, what is not read fills up soon.
+    /// Connects. With `small_window`, the receive buffer fills up soon if it is not read.
     pub(crate) async fn connect(address: SocketAddr, small_window: bool) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         if small_window {
@@ -33,8 +33,8 @@ impl Socket {
         Ok(Self { stream, buffer: vec![0; 1024], unread: 0..0 })
     }
 
-    /// Upgrades, introduces itself, subscribes, and waits until the server has read all that.
-    pub(crate) async fn subscribe(&mut self, introduction: &Introduction) -> Result<()> {
+    /// Upgrades, authenticates, subscribes, and waits until the server has processed all of it.
+    pub(crate) async fn subscribe(&mut self, subscription: &Subscription) -> Result<()> {
         let upgrade = "GET /graphql/ws HTTP/1.1\r\nHost: bench.example\r\nConnection: Upgrade\r\n\
                        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -51,33 +51,34 @@ impl Socket {
             }
             self.read().await?;
         }
-        let Introduction { token, query } = introduction;
-        self.say(&format!(r#"{{"type":"connection_init","payload":{{"authorization":"Bearer {token}"}}}}"#)).await?;
-        self.until("connection_ack").await?;
-        self.ask(query, "null").await?;
-        self.say(r#"{"type":"ping"}"#).await?;
-        self.until("pong").await
+        let Subscription { token, query } = subscription;
+        self.send_text(&format!(r#"{{"type":"connection_init","payload":{{"authorization":"Bearer {token}"}}}}"#))
+            .await?;
+        self.expect("connection_ack").await?;
+        self.send_subscribe(query, "null").await?;
+        self.send_text(r#"{"type":"ping"}"#).await?;
+        self.expect("pong").await
     }
 
-    /// Subscribes after a cursor (of JSON).
-    pub(crate) async fn ask(&mut self, query: &str, after: &str) -> Result<()> {
+    /// Subscribes. `after` is the cursor as JSON: a quoted string or `null`.
+    pub(crate) async fn send_subscribe(&mut self, query: &str, after: &str) -> Result<()> {
         let subscribe = format!(
             r#"{{"type":"subscribe","id":"1","payload":{{"query":"{query}","variables":{{"after":{after}}}}}}}"#
         );
-        self.say(&subscribe).await
+        self.send_text(&subscribe).await
     }
 
-    async fn until(&mut self, kind: &str) -> Result<()> {
+    async fn expect(&mut self, kind: &str) -> Result<()> {
         let frame = self.next().await?;
         let text = &self.buffer[frame];
         match find(text, kind.as_bytes()) {
             Some(_) => Ok(()),
-            None => Err(Error::other(format!("{kind} was expected, not {}", String::from_utf8_lossy(text)))),
+            None => Err(Error::other(format!("expected {kind}, got {}", String::from_utf8_lossy(text)))),
         }
     }
 
     /// Sends a text frame. Its mask is zero, so that masking changes nothing (RFC 6455, 5.3).
-    async fn say(&mut self, text: &str) -> Result<()> {
+    async fn send_text(&mut self, text: &str) -> Result<()> {
         let mut frame = vec![0x81];
         match u8::try_from(text.len()) {
             Ok(length) if length < 126 => frame.push(0x80 | length),
@@ -91,10 +92,10 @@ impl Socket {
         self.stream.write_all(&frame).await
     }
 
-    /// Where in the buffer the next text frame's payload is.
+    /// Reads the next text frame and returns the range of its payload in the buffer.
     pub(crate) async fn next(&mut self) -> Result<Range<usize>> {
         loop {
-            while let Some((kind, payload)) = self.take() {
+            while let Some((kind, payload)) = self.parse_frame() {
                 match kind {
                     1 => return Ok(payload),
                     8 => return Err(Error::other("the server closed the socket")),
@@ -105,17 +106,16 @@ impl Socket {
         }
     }
 
-    /// The text of a payload.
     pub(crate) fn text(&self, payload: Range<usize>) -> &[u8] {
         &self.buffer[payload]
     }
 
-    /// Takes a frame from what has come in, if it is whole: its kind, and where its payload is.
-    fn take(&mut self) -> Option<(u8, Range<usize>)> {
+    /// Parses the next frame if it is complete. Returns its opcode and the range of its payload in the buffer.
+    fn parse_frame(&mut self) -> Option<(u8, Range<usize>)> {
         let bytes = &self.buffer[self.unread.clone()];
         let (head, length) = match *bytes.get(1)? {
             126 => (4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),
-            // No frame here is longer than 64 KiB.
+            // No frame of this benchmark is longer than 64 KiB.
             length => (2, usize::from(length)),
         };
         let kind = bytes[0] & 15;
@@ -136,7 +136,7 @@ impl Socket {
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
         match self.stream.read(&mut self.buffer[self.unread.end..]).await? {
-            0 => Err(Error::other("the server hung up")),
+            0 => Err(Error::other("the server closed the connection")),
             read => {
                 self.unread.end += read;
                 Ok(())
@@ -145,12 +145,11 @@ impl Socket {
     }
 }
 
-/// Where a part stands in a whole.
-pub(crate) fn find(whole: &[u8], part: &[u8]) -> Option<usize> {
-    whole.windows(part.len()).position(|window| window == part)
+pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
-/// A text frame as a server sends it.
+/// Builds a text frame as a server sends it, unmasked.
 pub(crate) fn server_frame(payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x81];
     match u8::try_from(payload.len()) {

@@ -1,4 +1,4 @@
-//! A client that does as little as possible: one connection, requests written beforehand.
+//! A minimal HTTP client: one connection, and requests that are built in advance.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A document is short, and the answer ends with it.
+/// The response ends with the document, so its length need not be parsed.
 const ENDS: [&[u8]; 2] = [b"</Response>", b"<Response/>"];
 
-/// Sends requests one after the other; gives how long each answer took.
+/// Sends the requests one after the other and returns the response times.
 pub(crate) async fn client(server: SocketAddr, requests: Vec<Vec<u8>>) -> Vec<Duration> {
     let mut stream = TcpStream::connect(server).await.unwrap();
     stream.set_nodelay(true).unwrap();
@@ -21,7 +21,7 @@ pub(crate) async fn client(server: SocketAddr, requests: Vec<Vec<u8>>) -> Vec<Du
         let mut length = 0;
         while !ENDS.iter().any(|end| answer[..length].ends_with(end)) {
             let read = stream.read(&mut answer[length..]).await.unwrap();
-            assert!(read > 0, "the server hung up: {}", String::from_utf8_lossy(&answer[..length]));
+            assert!(read > 0, "the server closed the connection: {}", String::from_utf8_lossy(&answer[..length]));
             length += read;
         }
         assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..length]));

@@ -1,32 +1,32 @@
-//! What a measurement of many operations found.
+//! Measurements of many operations.
 
 use std::time::{Duration, Instant};
 
-use super::figures::{median, percentile};
 use super::process::cpu_time;
+use super::stats::{median, percentile};
 
 pub(crate) struct Measured {
     pub(crate) per_second: f64,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
-    /// Processor time of this process per operation, the clients' share included.
+    /// CPU time of this process per operation, including the clients in it.
     pub(crate) cpu: Duration,
 }
 
-/// A measurement that has begun.
-pub(crate) struct Begun {
-    at: Instant,
+/// A running measurement.
+pub(crate) struct Measurement {
+    started: Instant,
     cpu: Duration,
 }
 
-impl Begun {
-    pub(crate) fn now() -> Self {
-        Self { cpu: cpu_time(std::process::id()), at: Instant::now() }
+impl Measurement {
+    pub(crate) fn start() -> Self {
+        Self { cpu: cpu_time(std::process::id()), started: Instant::now() }
     }
 
-    /// Sums up, from the time that each operation took.
-    pub(crate) fn end(self, mut each: Vec<Duration>) -> Measured {
-        let (took, cpu) = (self.at.elapsed(), cpu_time(std::process::id()) - self.cpu);
+    /// `each` holds the duration of each operation.
+    pub(crate) fn finish(self, mut each: Vec<Duration>) -> Measured {
+        let (took, cpu) = (self.started.elapsed(), cpu_time(std::process::id()) - self.cpu);
         each.sort();
         let count = u32::try_from(each.len()).unwrap();
         Measured {
@@ -38,12 +38,12 @@ impl Begun {
     }
 }
 
-/// The median of one figure over the rounds.
-pub(crate) fn typical(rounds: &[Measured], figure: fn(&Measured) -> f64) -> f64 {
+/// The median of one value over all rounds.
+pub(crate) fn median_of(rounds: &[Measured], figure: fn(&Measured) -> f64) -> f64 {
     median(rounds.iter().map(figure).collect())
 }
 
-/// The median of what two figures of the same round have to each other.
+/// The median ratio of two values of the same round.
 pub(crate) fn ratio(over: &[Measured], under: &[Measured], figure: fn(&Measured) -> f64) -> f64 {
     median(over.iter().zip(under).map(|(over, under)| figure(over) / figure(under)).collect())
 }

@@ -1,8 +1,8 @@
-//! What a process uses, as /proc tells it.
+//! CPU time of a process, from /proc.
 
 use std::time::Duration;
 
-/// Processor time that a process has used (proc_pid_stat(5), utime and stime in ticks of 10 ms).
+/// CPU time used by a process (proc_pid_stat(5), utime and stime in ticks of 10 ms).
 pub(crate) fn cpu_time(process: u32) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let after_name = stat.rsplit(')').next().unwrap();

@@ -1,4 +1,4 @@
-//! A form as Twilio sends it, signed.
+//! Signed requests, as Twilio sends them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,8 +9,8 @@ pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000001";
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const PUBLIC_URL: &str = "https://bench.example";
 
-/// The whole HTTP request of a form whose fields stand in the order in which they are signed.
-pub(crate) fn signed(path: &str, fields: &[(&'static str, String)]) -> Vec<u8> {
+/// Builds a whole HTTP request. `fields` must be sorted by name, the order in which they are signed.
+pub(crate) fn signed_request(path: &str, fields: &[(&'static str, String)]) -> Vec<u8> {
     let mut mac = Hmac::<Sha1>::new_from_slice(TOKEN.as_bytes()).unwrap();
     mac.update(PUBLIC_URL.as_bytes());
     mac.update(path.as_bytes());

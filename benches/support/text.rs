@@ -1,17 +1,16 @@
-//! A text as Twilio sends it, signed.
+//! Inbound texts, as Twilio sends them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::signed::{ACCOUNT, signed};
+use super::signed::{ACCOUNT, signed_request};
 
 const PATH: &str = "/api/twilio/webhook";
 
-/// No two texts of a run have the same SID.
+/// Makes the SID of each text unique.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
-/// How many people text.
 const CONTACTS: u64 = 1_000;
 
-/// The fields of a text from one of a thousand people, in the order in which they are signed.
+/// The fields of a text from one of `CONTACTS` contacts, sorted by name.
 pub(crate) fn fields(to: &str, body: &str) -> [(&'static str, String); 9] {
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     [
@@ -27,7 +26,7 @@ pub(crate) fn fields(to: &str, body: &str) -> [(&'static str, String); 9] {
     ]
 }
 
-/// The whole HTTP request of such a text.
+/// Builds the signed HTTP request of such a text.
 pub(crate) fn request(to: &str, body: &str) -> Vec<u8> {
-    signed(PATH, &fields(to, body))
+    signed_request(PATH, &fields(to, body))
 }

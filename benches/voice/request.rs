@@ -1,21 +1,20 @@
-//! A call that begins, as Twilio sends it.
+//! Requests about new calls, as Twilio sends them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::signed::{ACCOUNT, signed};
+use super::signed::{ACCOUNT, signed_request};
 
 pub(crate) const INBOUND: &str = "/api/twilio/voice/inbound";
-/// Of a call that goes on there is nothing to do.
+/// A status callback of a call in progress needs no work.
 pub(crate) const STATUS: &str = "/api/twilio/voice/status";
-/// The demo's number with a pool of three.
+/// The demo's number, whose pool has three members.
 const NUMBER: &str = "+13035550100";
-/// How many people call.
 const CALLERS: u64 = 1_000;
 
-/// No two calls of a run have the same SID.
+/// Makes the SID of each call unique.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
-/// The whole HTTP request, at one of these paths.
+/// Builds the signed HTTP request for `INBOUND` or `STATUS`.
 pub(crate) fn call(path: &str) -> Vec<u8> {
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     let from = format!("+1303556{:04}", serial * 7919 % CALLERS);
@@ -30,5 +29,5 @@ pub(crate) fn call(path: &str) -> Vec<u8> {
         ("From", from),
         ("To", NUMBER.to_owned()),
     ];
-    signed(path, &fields)
+    signed_request(path, &fields)
 }

@@ -1,5 +1,5 @@
-//! The raw limit: what the writer does for a batch of texts, as SQL prepared by hand on one
-//! connection, with nothing around it. No HTTP, no signature, no planning, no entities.
+//! The raw limit: the writer's statements for a batch of texts, as hand-written SQL on one connection. No HTTP, no
+//! signature, no planning, no entities.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use sea_orm::sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournal
 use sea_orm::sqlx::{AssertSqlSafe, ConnectOptions as _, Sqlite, SqliteConnection, query};
 use uuid::Uuid;
 
-use super::measured::{Begun, Measured};
+use super::measured::{Measured, Measurement};
 
 const CONTACTS: usize = 1_000;
 const NOW: &str = "2026-11-23 08:00:00.000000+00:00";
@@ -24,7 +24,7 @@ enum Value {
 }
 use Value::{Id, Int, Null, Text};
 
-/// One connection, and what the statements need to know.
+/// One connection, and the ids of the rows that the statements use.
 pub(crate) struct Raw {
     conn: SqliteConnection,
     agency: Uuid,
@@ -80,23 +80,23 @@ impl Raw {
         .await;
     }
 
-    /// Writes so many texts, in transactions of `batch` each.
+    /// Writes `texts` texts, in transactions of `batch` texts each.
     pub(crate) async fn run(&mut self, texts: usize, batch: usize) -> Measured {
-        let begun = Begun::now();
+        let measurement = Measurement::start();
         let mut times: Vec<Duration> = Vec::new();
         for first in (0..texts / batch).map(|n| n * batch) {
             let started = Instant::now();
             self.batch(first, batch).await;
             times.extend(vec![started.elapsed(); batch]);
         }
-        begun.end(times)
+        measurement.finish(times)
     }
 
     async fn batch(&mut self, first: usize, size: usize) {
         let (agency, account, number) = (self.agency, self.account, self.number);
         let people: Vec<_> = (first..first + size).map(|n| (n * 7919 + 7919) % CONTACTS).collect();
         let people: Vec<_> = people.into_iter().map(|n| (format!("+1303556{n:04}"), self.contacts[n])).collect();
-        let ids: Vec<Uuid> = (0..size * 5).map(|_| self.next()).collect();
+        let ids: Vec<Uuid> = (0..size * 5).map(|_| self.next_id()).collect();
         let sids: Vec<String> = ids[..size].iter().map(|id| format!("SM{}", id.simple())).collect();
         let at = || Text(NOW.to_owned());
         let word = |word: &str| Text(word.to_owned());
@@ -187,8 +187,8 @@ impl Raw {
         self.execute("COMMIT", Vec::new()).await;
     }
 
-    /// Ids that grow, as version 7 does.
-    fn next(&mut self) -> Uuid {
+    /// Returns increasing ids, like UUIDs of version 7.
+    fn next_id(&mut self) -> Uuid {
         self.serial += 1;
         Uuid::from_u128(self.serial)
     }
@@ -200,17 +200,17 @@ impl Raw {
     }
 
     async fn select(&mut self, sql: &str, values: Vec<Value>) {
-        bound(sql, values).fetch_all(&mut self.conn).await.unwrap();
+        bind_all(sql, values).fetch_all(&mut self.conn).await.unwrap();
     }
 
     async fn execute(&mut self, sql: &str, values: Vec<Value>) {
-        bound(sql, values).execute(&mut self.conn).await.unwrap();
+        bind_all(sql, values).execute(&mut self.conn).await.unwrap();
     }
 }
 
-type Bound = Query<'static, Sqlite, SqliteArguments>;
+type BoundQuery = Query<'static, Sqlite, SqliteArguments>;
 
-fn bound(sql: &str, values: Vec<Value>) -> Bound {
+fn bind_all(sql: &str, values: Vec<Value>) -> BoundQuery {
     values.into_iter().fold(query(AssertSqlSafe(sql.to_owned())), |query, value| match value {
         Id(id) => query.bind(id),
         Text(text) => query.bind(text),

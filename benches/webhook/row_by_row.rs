@@ -1,6 +1,5 @@
-//! The classic way to take a text: a connection of a pool, a transaction of its own, a statement for
-//! each look-up and each row. It stores what we store, and checks less: no signature, no extension,
-//! no opt-out.
+//! The peer on PostgreSQL: one pooled connection and one transaction per text, one statement per lookup and per row. It
+//! stores the same rows as the server and checks less: no signature, no extension, no opt-out.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOpti
 use sea_orm::sqlx::{ConnectOptions as _, Error, query, query_as, query_scalar};
 use uuid::Uuid;
 
-use super::measured::{Begun, Measured};
+use super::measured::{Measured, Measurement};
 use super::signed::ACCOUNT;
 use super::text::fields;
 
@@ -22,7 +21,6 @@ pub(crate) struct RowByRow {
     pool: PgPool,
 }
 
-/// What it needs to know of a text.
 struct Text {
     from: String,
     to: String,
@@ -38,19 +36,19 @@ impl RowByRow {
         Self { pool: pool.test_before_acquire(false).connect_with(options).await.unwrap() }
     }
 
-    /// Workers that have their texts at hand.
+    /// Runs workers on prepared texts, without HTTP.
     pub(crate) async fn run(&self, workers: usize, texts: usize) -> Measured {
         let texts_of =
             |_| (0..texts / workers).map(|_| Text::read(&fields("+13035550100", "Hello"))).collect::<Vec<_>>();
         let prepared: Vec<Vec<Text>> = (0..workers).map(texts_of).collect();
-        let begun = Begun::now();
+        let measurement = Measurement::start();
         let work = |texts: Vec<Text>| {
             let peer = self.clone();
             tokio::spawn(async move {
                 let mut times: Vec<Duration> = Vec::with_capacity(texts.len());
                 for text in texts {
                     let started = Instant::now();
-                    peer.take(&text).await.unwrap();
+                    peer.store(&text).await.unwrap();
                     times.push(started.elapsed());
                 }
                 times
@@ -61,15 +59,15 @@ impl RowByRow {
         for worker in running {
             times.extend(worker.await.unwrap());
         }
-        begun.end(times)
+        measurement.finish(times)
     }
 
-    /// The same behind a route that reads the form and no more.
+    /// A route that only parses the form and stores the text.
     pub(crate) fn router(self) -> Router {
         Router::new().route("/api/twilio/webhook", post(webhook)).with_state(self)
     }
 
-    async fn take(&self, text: &Text) -> Result<(), Error> {
+    async fn store(&self, text: &Text) -> Result<(), Error> {
         let mut tx = self.pool.begin().await?;
         let now = Utc::now();
         let (agency, number, account): (Uuid, Uuid, Uuid) = query_as(
@@ -125,7 +123,7 @@ impl RowByRow {
         .bind(now)
         .execute(&mut *tx)
         .await?;
-        // As late as can be: from here on to the commit all texts of the agency wait for each other.
+        // As late as possible: from here to the commit, the texts of the agency wait for each other.
         let position: i64 =
             query_scalar("UPDATE agency_position SET position = position + 1 WHERE agency_id = $1 RETURNING position")
                 .bind(agency)
@@ -221,6 +219,6 @@ impl Text {
 }
 
 async fn webhook(State(peer): State<RowByRow>, form: Bytes) -> &'static str {
-    peer.take(&Text::parse(&form)).await.unwrap();
+    peer.store(&Text::parse(&form)).await.unwrap();
     r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#
 }

@@ -1,4 +1,4 @@
-//! The whole server, in this process, on a database of its own.
+//! The whole server, in this process.
 
 use std::future;
 use std::net::SocketAddr;
@@ -16,13 +16,13 @@ use tokio::sync::watch;
 
 use super::signed::PUBLIC_URL;
 
-/// Opens the application on an empty database, and puts the demo's agency into it.
+/// Opens the application on an empty database and applies the demo's directory.
 pub(crate) async fn open(database_url: &str) -> App {
     let source = Source::default()
         .with("DATABASE_URL", database_url)
         .with("PARTYLINE_PUBLIC_URL", PUBLIC_URL)
-        .with("PARTYLINE_JWT_SECRET", "the bench's secret that signs bearer tokens")
-        .with("PARTYLINE_SECRET_KEY", "the bench's secret that seals Twilio's tokens");
+        .with("PARTYLINE_JWT_SECRET", "the benchmark's secret that signs bearer tokens")
+        .with("PARTYLINE_SECRET_KEY", "the benchmark's secret that encrypts Twilio's tokens");
     let settings = Settings::read(&source).unwrap();
     migrate_up(&settings).await.unwrap();
     let ports = Ports { clock: Arc::new(SystemClock::new()), ids: Arc::new(SystemIdGen::new()) };
@@ -32,21 +32,20 @@ pub(crate) async fn open(database_url: &str) -> App {
     app
 }
 
-/// Serves the application's routes.
 pub(crate) async fn start(app: &App) -> SocketAddr {
     let (drain, draining) = watch::channel(false);
     let router = app.router(Extras::default(), draining);
-    // It is kept for as long as the routes are: they never drain.
+    // The router owns the sender, so the server never drains.
     listen(app, router.layer(axum::Extension(Arc::new(drain)))).await
 }
 
-/// Serves routes over loopback, ours and a peer's alike.
+/// Serves a router over loopback, for the server and for the peer.
 pub(crate) async fn listen(app: &App, router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let clock = app.services.clock.clone();
     tokio::spawn(async move {
-        let options = Options { drain_within: Duration::ZERO, ..Options::default() };
+        let options = Options { drain_timeout: Duration::ZERO, ..Options::default() };
         serve(listener, router, clock, options, future::pending()).await
     });
     address

@@ -1,9 +1,9 @@
-//! On SQLite: the server beside the raw limit of the same disk.
+//! On SQLite: the server, compared with the raw limit of the same disk.
 
 use super::measured::{Measured, ratio};
 use super::raw::Raw;
-use super::{clients, figures, print_row, rested, server};
-use figures::{median, millis, verdict};
+use super::stats::{median, millis, print_target};
+use super::{after_sync, clients, print_row, server};
 
 const BATCH: usize = 64;
 const ROWS: [&str; 5] =
@@ -18,13 +18,13 @@ pub(crate) async fn run(rounds: usize, texts: usize) {
     let mut results: [Vec<Measured>; 5] = Default::default();
     for round in 0..=rounds {
         let measured = [
-            rested(raw.run(texts, BATCH)).await,
-            rested(raw.run(texts / 8, 1)).await,
-            rested(clients::run(server, 1, texts / 8)).await,
-            rested(clients::run(server, 16, texts / 2)).await,
-            rested(clients::run(server, 64, texts)).await,
+            after_sync(raw.run(texts, BATCH)).await,
+            after_sync(raw.run(texts / 8, 1)).await,
+            after_sync(clients::run(server, 1, texts / 8)).await,
+            after_sync(clients::run(server, 16, texts / 2)).await,
+            after_sync(clients::run(server, 64, texts)).await,
         ];
-        // The first round fills caches and file system, and does not count.
+        // The first round only fills the caches and the file system.
         if round > 0 {
             results.iter_mut().zip(measured).for_each(|(list, one)| list.push(one));
         }
@@ -34,12 +34,12 @@ pub(crate) async fn run(rounds: usize, texts: usize) {
     println!();
     let [raw, single, one, _, many] = &results;
     let share = ratio(many, raw, |found| found.per_second);
-    verdict("A: 64 clients ≥ 0.45 × raw batches of 64", &format!("{share:.2}"), share >= 0.45);
+    print_target("64 clients ≥ 0.45 × raw batches of 64", &format!("{share:.2}"), share >= 0.45);
     let cpu = ratio(many, raw, |found| found.cpu.as_secs_f64());
     println!("  (CPU per text: {cpu:.2} × raw)");
-    // A queue of 64 in front of one writer: its turn comes every 64 texts.
+    // With 64 clients in front of one writer, each client's turn comes every 64 texts.
     let turns = median(many.iter().map(|found| found.p99.as_secs_f64() * found.per_second / 64.0).collect());
-    verdict("A: p99 at 64 clients ≤ 2.5 × (64 ÷ texts/s)", &format!("{turns:.2} ×"), turns <= 2.5);
+    print_target("p99 at 64 clients ≤ 2.5 × (64 ÷ texts/s)", &format!("{turns:.2} ×"), turns <= 2.5);
     let slower = ratio(one, single, |found| millis(found.p50));
-    verdict("A: p50 of 1 client ≤ 4 × raw, one by one", &format!("{slower:.2} ×"), slower <= 4.0);
+    print_target("p50 of 1 client ≤ 4 × raw, one by one", &format!("{slower:.2} ×"), slower <= 4.0);
 }

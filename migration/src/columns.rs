@@ -1,9 +1,9 @@
-//! The few column shapes that all tables are made of.
+//! Column and table definitions shared by the migrations, with the differences between databases.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
-/// Shapes columns and tables for one kind of database.
+/// Defines columns and tables for one kind of database.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape(DbBackend);
 
@@ -12,8 +12,8 @@ impl Shape {
         Self(manager.get_database_backend())
     }
 
-    /// A new table. On MariaDB all text compares byte by byte, as it does elsewhere: its default
-    /// ignores case and trailing blanks, and a bare server's default character set is latin1.
+    /// A new table. On MariaDB a binary collation is set, so that text is compared byte by byte as on the other
+    /// databases. The default collation ignores case and trailing spaces, and the default character set may be latin1.
     pub(crate) fn table(self, name: &'static str) -> TableCreateStatement {
         let mut table = Table::create();
         table.table(name);
@@ -23,7 +23,7 @@ impl Shape {
         table
     }
 
-    /// A point in time, to the microsecond, in UTC.
+    /// A time in UTC with microsecond precision.
     pub(crate) fn time(self, name: &'static str) -> ColumnDef {
         let mut column = ColumnDef::new(name);
         match self.0 {
@@ -33,7 +33,7 @@ impl Shape {
         column
     }
 
-    /// Text of up to 16 MiB (MariaDB's plain TEXT ends at 64 KiB).
+    /// Text of up to 16 MiB. On MariaDB, TEXT would be limited to 64 KiB.
     pub(crate) fn long_text(self, name: &'static str) -> ColumnDef {
         let mut column = ColumnDef::new(name);
         match self.0 {
@@ -43,8 +43,7 @@ impl Shape {
         column
     }
 
-    /// Text of at most `chars` characters. SQLite would take any length, so there the limit is a
-    /// check: what one database refuses, all refuse.
+    /// Text of at most `chars` characters. SQLite does not enforce the length, so a check is added there.
     pub(crate) fn text(self, name: &'static str, chars: u32) -> ColumnDef {
         let mut column = ColumnDef::new(name);
         column.string_len(chars);
@@ -63,7 +62,7 @@ pub(crate) fn optional_id(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).uuid().null().take()
 }
 
-/// One of the domain's words.
+/// The name of an enumeration value of the domain.
 pub(crate) fn word(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).string_len(32).not_null().take()
 }
@@ -72,8 +71,8 @@ pub(crate) fn flag(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).boolean().not_null().take()
 }
 
-/// TRUE while the row counts, NULL afterwards: it stands last in a unique key, and NULLs are
-/// never equal, so that what was put out of use frees its name.
+/// TRUE while the row is active, NULL after its deactivation (soft delete). It is last in a unique key: NULLs are never
+/// equal, so a deactivated row releases the key.
 pub(crate) fn live() -> ColumnDef {
     ColumnDef::new("live").boolean().null().take()
 }
@@ -86,7 +85,7 @@ pub(crate) fn position(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).big_integer().not_null().take()
 }
 
-/// The primary key; that of an agency's row begins with the agency.
+/// A primary key. In tables that belong to an agency it begins with the agency.
 pub(crate) fn primary(columns: &[&'static str]) -> IndexCreateStatement {
     let mut key = Index::create();
     for column in columns {
@@ -117,7 +116,7 @@ pub(crate) fn index(name: &'static str, table: &'static str, columns: &[&'static
     index
 }
 
-/// Makes tables, then indexes.
+/// Creates the tables, then the indexes.
 pub(crate) async fn create(
     manager: &SchemaManager<'_>,
     tables: Vec<TableCreateStatement>,
@@ -132,7 +131,7 @@ pub(crate) async fn create(
     Ok(())
 }
 
-/// Drops tables, in the order given.
+/// Drops the tables in the given order.
 pub(crate) async fn drop(manager: &SchemaManager<'_>, tables: &[&'static str]) -> Result<(), DbErr> {
     for table in tables {
         manager.drop_table(Table::drop().table(*table).take()).await?;

@@ -1,4 +1,4 @@
-//! Partyline's database schema: one file per change, the same on SQLite, PostgreSQL and MariaDB.
+//! Partyline's database schema: one file per migration, the same for SQLite, PostgreSQL and MariaDB.
 
 pub use sea_orm_migration::prelude::*;
 
@@ -20,7 +20,6 @@ mod m20261129_000014_thread_started_blind;
 mod m20261129_000015_fair_sending;
 mod m20261129_000016_restore_mark;
 
-/// Runs the changes in order.
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
 

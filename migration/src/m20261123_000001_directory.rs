@@ -115,7 +115,7 @@ impl MigrationTrait for Migration {
             unique("uq_agency_key", "agency", &["key"]),
             index("ix_agency_account", "agency", &["twilio_account_id"]),
             unique("uq_user_key", "user_account", &["agency_id", "key"]),
-            // The one that makes a number live in one agency of an account: (account, To) finds the agency.
+            // A number is live in at most one agency of an account, so (account, To) determines the agency.
             unique("uq_phone_number_live", "phone_number", &["twilio_account_id", "e164", "live"]),
             unique("uq_phone_number_e164", "phone_number", &["agency_id", "twilio_account_id", "e164"]),
             unique("uq_assignment_live", "assignment", &["agency_id", "phone_number_id", "user_id", "live"]),

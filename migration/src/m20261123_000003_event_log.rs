@@ -53,7 +53,7 @@ impl MigrationTrait for Migration {
             .foreign_key(&mut within_agency("thread_id", "thread"))
             .take();
         let indexes = vec![
-            // One per user and cause, and the way from an event to those it concerns.
+            // One notification per user and event. The key is also used to find the recipients of an event.
             unique("uq_notification_cause", "notification", &["agency_id", "event_position", "user_id"]),
             index("ix_notification_user", "notification", &["agency_id", "user_id", "created_at", "id"]),
             index("ix_notification_thread", "notification", &["agency_id", "thread_id", "user_id"]),

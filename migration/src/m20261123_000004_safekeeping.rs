@@ -1,4 +1,4 @@
-//! What fits nowhere else but must not be lost or done twice: quarantine, audit, idempotency keys.
+//! The quarantine, the audit log, and idempotency keys.
 
 use sea_orm_migration::prelude::*;
 

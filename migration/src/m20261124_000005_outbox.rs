@@ -1,5 +1,5 @@
-//! Texts on their way out: the outbox, the pace of each number, and what a message, a thread, a
-//! number, an agency and an audit line remember for it.
+//! The outbox, the rate-limit state of sending numbers, and related columns of messages, threads, numbers, agencies and
+//! the audit log.
 
 use sea_orm_migration::prelude::*;
 

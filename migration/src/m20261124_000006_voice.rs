@@ -1,5 +1,5 @@
-//! Calls with their course, voicemails, phones that wait to be verified, and what a number, an agency,
-//! an event and a notification remember for them.
+//! Calls with their legs, voicemails, pending phone verifications, and related columns of pools, agencies, events and
+//! notifications.
 
 use sea_orm_migration::prelude::*;
 
@@ -100,7 +100,7 @@ impl MigrationTrait for Migration {
             .foreign_key(&mut to_agency())
             .take();
         let indexes = vec![
-            // The same CallSid twice is one call.
+            // Repeated requests for the same CallSid belong to one call.
             unique("uq_call_sid", "call", &["agency_id", "twilio_account_id", "provider_sid"]),
             index("ix_call_started", "call", &["agency_id", "started_at", "id"]),
             index("ix_call_thread", "call", &["agency_id", "thread_id", "started_at", "id"]),

@@ -1,4 +1,4 @@
-//! Adds the opt-out hint of a thread, and an index to look up a phone number in all accounts.
+//! The opt-out hint of threads, and an index for looking up a phone number in all accounts.
 
 use sea_orm_migration::prelude::*;
 

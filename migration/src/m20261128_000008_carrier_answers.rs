@@ -1,5 +1,5 @@
-//! What Twilio's answers say: the trouble of an account, why a recording could not be fetched, and the error code of a
-//! call that Twilio refused.
+//! Errors reported by Twilio: the problem of an account, the reason why a recording could not be fetched, and the error
+//! code of a refused call.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Which number the phones of a pool show while they ring for an inbound call. The default is for the release
-//! before, which writes pools without it.
+//! The number that the phones of a pool show while they ring for an inbound call. The default serves the previous
+//! release, which inserts pools without this column.
 
 use sea_orm_migration::prelude::*;
 

@@ -5,8 +5,8 @@ use sea_orm_migration::prelude::*;
 
 use crate::columns::{Shape, unique};
 
-/// Deletes absent recordings and all voicemails of a call but the oldest: the schema below this change cannot hold them.
-/// The derived table is for MariaDB, which does not delete from a table that the same statement reads.
+/// Deletes absent recordings and all but the oldest voicemail of each call, which the previous schema cannot hold.
+/// MariaDB needs the derived table because it cannot delete from a table that the same statement reads.
 const SURPLUS_VOICEMAILS: &str = "DELETE FROM voicemail WHERE absent_at IS NOT NULL OR EXISTS (\
     SELECT 1 FROM (SELECT agency_id, call_id, id, created_at FROM voicemail WHERE absent_at IS NULL) AS older \
     WHERE older.agency_id = voicemail.agency_id AND older.call_id = voicemail.call_id \
@@ -22,7 +22,7 @@ impl MigrationTrait for Migration {
         for (table, column) in columns(Shape::of(manager)) {
             manager.alter_table(Table::alter().table(table).add_column(column).take()).await?;
         }
-        // On MariaDB the foreign key to the call needs one of the two indexes at any time.
+        // On MariaDB, the foreign key to the call requires one of the two indexes at any time.
         manager.create_index(per_recording()).await?;
         manager.drop_index(Index::drop().name("uq_voicemail_call").table("voicemail").to_owned()).await
     }
@@ -39,7 +39,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// The same recording twice is one voicemail.
+/// Repeated reports of the same recording belong to one voicemail.
 fn per_recording() -> IndexCreateStatement {
     unique("uq_voicemail_recording", "voicemail", &["agency_id", "call_id", "recording_sid"])
 }

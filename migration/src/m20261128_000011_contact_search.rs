@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::columns::Shape;
 
-/// How many rows are filled in one transaction.
+/// The number of rows per transaction.
 const BATCH: u64 = 1_000;
 
 #[derive(DeriveMigrationName)]
@@ -16,7 +16,7 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // Without a limit of its own: folding a name can make it longer.
+        // The column has no length limit because the search form of a name can be longer than the name.
         let column = Shape::of(manager).long_text("name_folded");
         manager.alter_table(Table::alter().table("contact").add_column(column).take()).await?;
         let mut last = None;
@@ -33,7 +33,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// Fills the rows after this one in the order of the primary key. Returns the last of them, or `None` at the end.
+/// Fills the next batch of rows in primary key order, after the key `after`. Returns the last key, or `None` at the
+/// end.
 async fn fill(conn: &SchemaManagerConnection<'_>, after: Option<(Uuid, Uuid)>) -> Result<Option<(Uuid, Uuid)>, DbErr> {
     let mut named = Query::select();
     named
@@ -47,7 +48,7 @@ async fn fill(conn: &SchemaManagerConnection<'_>, after: Option<(Uuid, Uuid)>) -
         let same_agency = Expr::col("agency_id").eq(agency).and(Expr::col("id").gt(id));
         named.and_where(Expr::col("agency_id").gt(agency).or(same_agency));
     }
-    // One transaction each: SQLite and MariaDB would otherwise sync after every row.
+    // One transaction per batch, because SQLite and MariaDB would otherwise sync after every row.
     let tx = conn.begin().await?;
     let mut last = None;
     for row in tx.query_all(&named).await? {
@@ -66,7 +67,7 @@ async fn fill(conn: &SchemaManagerConnection<'_>, after: Option<(Uuid, Uuid)>) -
     Ok(last)
 }
 
-/// `domain::search::fold` as it is at this change. A test compares the two.
+/// A copy of `domain::search::fold` as of this migration. A test compares the two.
 fn fold(text: &str) -> String {
     let upper = text.nfkc().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
     upper.flat_map(char::to_lowercase).nfkc().collect::<String>().replace("i\u{307}", "i")

@@ -1,4 +1,4 @@
-//! Each user has a generation of tokens: raising it ends all tokens that were issued before.
+//! The token generation of users. Incrementing it revokes all tokens that were issued before.
 
 use sea_orm_migration::prelude::*;
 

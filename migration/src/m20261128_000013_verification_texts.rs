@@ -1,4 +1,4 @@
-//! One row per verification code that was texted, so that codes can be counted per user, per phone and per agency.
+//! Texted verification codes, so that they can be counted per user, phone and agency.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Whether a thread was started by a user who could not see its contact. The default is for the release before, which
-//! writes threads without it.
+//! Whether a thread was started by a user who could not see its contact. The default serves the previous release, which
+//! inserts threads without this column.
 
 use sea_orm_migration::prelude::*;
 

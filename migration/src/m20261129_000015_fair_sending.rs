@@ -1,4 +1,4 @@
-//! Texts of one number leave in turns of their senders, and the texts of users and agencies are limited per day.
+//! Fair queuing of a number's texts among their senders, and daily text quotas of users and agencies.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! One row that tells a restored database from the one that a server knows.
+//! The mark by which a server detects a restored database.
 
 use sea_orm_migration::prelude::*;
 

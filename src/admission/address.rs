@@ -9,10 +9,7 @@ use ipnet::IpNet;
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Reads networks and single addresses, separated by commas: `127.0.0.0/8, ::1`.
-    ///
-    /// # Errors
-    /// When one of them is neither.
+    /// Parses networks and addresses separated by commas, such as `127.0.0.0/8, ::1`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
         let networks = names.map(|name| name.parse().or_else(|_| name.parse().map(IpAddr::into)));
@@ -20,8 +17,8 @@ impl TrustedProxies {
         networks.map(Self).map_err(|_| "networks or addresses, separated by commas: 10.0.0.0/8, 127.0.0.1")
     }
 
-    /// The last address that no trusted proxy has. Each proxy appends the address of its peer to the header, so whatever
-    /// stands before that address may be invented.
+    /// Returns the last address that is not a trusted proxy. Each proxy appends the address of its peer to the header,
+    /// so the client may have forged all addresses before that one.
     pub(super) fn client<'a>(&self, peer: IpAddr, forwarded_for: impl DoubleEndedIterator<Item = &'a str>) -> IpAddr {
         let mut client = peer.to_canonical();
         for name in forwarded_for.flat_map(|header| header.split(',')).collect::<Vec<_>>().into_iter().rev() {
@@ -40,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_client_is_the_last_address_that_is_no_trusted_proxy() {
+    fn the_client_is_the_last_address_that_is_not_a_trusted_proxy() {
         let proxies = TrustedProxies::parse("127.0.0.0/8, ::1, 10.1.0.0/16").unwrap();
         for (peer, headers, client) in [
             ("203.0.113.7", vec![], "203.0.113.7"),
@@ -59,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_and_addresses_are_read() {
+    fn networks_and_addresses_are_parsed() {
         assert!(TrustedProxies::parse("").is_ok());
         assert!(TrustedProxies::parse("10.0.0.0/8,192.0.2.1, 2001:db8::/32").is_ok());
         for wrong in ["10.0.0.0/33", "proxy.example", "10.0.0.0/8 10.1.0.0/16"] {

@@ -1,4 +1,4 @@
-//! Open sockets and subscriptions, and bytes that wait to be sent.
+//! Limits on open sockets, open subscriptions and unsent bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::turns::UserTurns;
+use super::execution::UserPermits;
 use super::{Admission, Limited, Limits, Scope};
 use crate::domain::UserId;
 
@@ -14,12 +14,12 @@ use crate::domain::UserId;
 const SUBSCRIPTIONS: usize = 65_536;
 /// Open subscriptions of one user.
 const USER_SUBSCRIPTIONS: usize = 1_024;
-/// Bytes of the documents and variables of a user's subscriptions. A document takes up to a hundred times its length
-/// once it is parsed.
+/// Bytes of the documents and variables of a user's subscriptions. A parsed document takes up to a hundred times its
+/// length.
 const USER_SUBSCRIPTION_BYTES: usize = 256 * 1024;
-/// KiB that wait to be sent to one user.
+/// Unsent KiB of one user.
 const USER_UNSENT_KIB: u32 = 8 * 1024;
-/// When to try again after too many sockets or subscriptions were open.
+/// The delay before a client should retry after too many open sockets or subscriptions.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// The counts of the process.
@@ -50,7 +50,7 @@ impl Default for UserConnections {
 }
 
 impl UserConnections {
-    /// Whether nothing is open. Reservations hold the entry itself.
+    /// Whether no bytes are reserved. Open sockets and subscriptions keep the entry alive by a reference of their own.
     pub(super) fn is_idle(&self) -> bool {
         self.unsent.available_permits() == USER_UNSENT_KIB as usize
     }
@@ -69,8 +69,8 @@ impl Connections {
     pub(super) fn socket(&self, admission: &Arc<Admission>, user: UserId) -> Result<SocketPermit, Limited> {
         let limited = || Limited { scope: Scope::Sockets, retry_after: RETRY_AFTER };
         let user = admission.user(user);
-        take(&user.connections.sockets, 1, self.max_user_sockets).ok_or_else(limited)?;
-        if take(&self.sockets, 1, self.max_sockets).is_none() {
+        try_add(&user.connections.sockets, 1, self.max_user_sockets).ok_or_else(limited)?;
+        if try_add(&self.sockets, 1, self.max_sockets).is_none() {
             user.connections.sockets.fetch_sub(1, Ordering::Relaxed);
             return Err(limited());
         }
@@ -90,7 +90,7 @@ impl Connections {
             (&self.subscriptions, 1, SUBSCRIPTIONS),
         ];
         for (taken, (count, amount, limit)) in counts.iter().enumerate() {
-            if take(count, *amount, *limit).is_none() {
+            if try_add(count, *amount, *limit).is_none() {
                 for (count, amount, _) in &counts[..taken] {
                     count.fetch_sub(*amount, Ordering::Relaxed);
                 }
@@ -101,28 +101,28 @@ impl Connections {
     }
 }
 
-/// Adds to a count, unless it would exceed the limit.
-fn take(count: &AtomicUsize, amount: usize, limit: usize) -> Option<()> {
+/// Adds to a count; `None` if it would exceed the limit.
+fn try_add(count: &AtomicUsize, amount: usize, limit: usize) -> Option<()> {
     let add = |count: usize| count.checked_add(amount).filter(|sum| *sum <= limit);
     count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok().map(drop)
 }
 
 impl Admission {
-    /// Open sockets.
+    /// The number of open sockets.
     pub fn sockets(&self) -> usize {
         self.connections.sockets.load(Ordering::Relaxed)
     }
 
-    /// Open subscriptions.
+    /// The number of open subscriptions.
     pub fn subscriptions(&self) -> usize {
         self.connections.subscriptions.load(Ordering::Relaxed)
     }
 }
 
-/// An open socket. It is counted until this is dropped.
+/// Counts a socket as open until it is dropped.
 pub struct SocketPermit {
     admission: Arc<Admission>,
-    user: Arc<UserTurns>,
+    user: Arc<UserPermits>,
 }
 
 impl Drop for SocketPermit {
@@ -132,10 +132,10 @@ impl Drop for SocketPermit {
     }
 }
 
-/// An open subscription. It is counted until this is dropped.
+/// Counts a subscription as open until it is dropped.
 pub struct SubscriptionPermit {
     admission: Arc<Admission>,
-    user: Arc<UserTurns>,
+    user: Arc<UserPermits>,
     bytes: usize,
 }
 
@@ -148,17 +148,17 @@ impl Drop for SubscriptionPermit {
     }
 }
 
-/// Bytes that are prepared for a user or wait to be sent. They count until this is dropped.
+/// Bytes that are being prepared for a user or wait to be sent. They count until it is dropped.
 pub struct Reservation(Option<OwnedSemaphorePermit>);
 
 impl Reservation {
-    pub(super) async fn acquire(user: &UserTurns, bytes: usize) -> Self {
+    pub(super) async fn acquire(user: &UserPermits, bytes: usize) -> Self {
         // The semaphore is never closed.
         Self(user.connections.unsent.clone().acquire_many_owned(kib(bytes)).await.ok())
     }
 
-    /// Gives back what is not needed once the size is known. What is needed beyond the reservation is not counted, so
-    /// that a user whose answers are all larger than expected still gets them.
+    /// Releases the unused part once the size is known. Bytes beyond the reservation are not counted, so that a user
+    /// whose responses are all larger than expected still receives them.
     pub fn shrink(&mut self, bytes: usize) {
         if let Some(permit) = &mut self.0 {
             let spare = permit.num_permits().saturating_sub(kib(bytes) as usize);
@@ -197,37 +197,37 @@ mod tests {
     }
 
     #[test]
-    fn sockets_are_limited_per_user_and_in_all() {
+    fn sockets_are_limited_per_user_and_in_total() {
         let admission = admission();
-        let held: Vec<_> = (0..3).map(|_| admission.socket(user(1))).collect();
+        let held: Vec<_> = (0..3).map(|_| admission.open_socket(user(1))).collect();
         assert_eq!(held.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false]);
-        let other: Vec<_> = (0..2).map(|_| admission.socket(user(2))).collect();
+        let other: Vec<_> = (0..2).map(|_| admission.open_socket(user(2))).collect();
         assert_eq!(other.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
         drop((held, other));
         assert_eq!(admission.sockets(), 0);
-        assert!(admission.socket(user(1)).is_ok());
+        assert!(admission.open_socket(user(1)).is_ok());
     }
 
     #[test]
     fn subscriptions_are_limited_by_number_and_by_bytes() {
         let admission = admission();
-        let held: Vec<_> = (0..USER_SUBSCRIPTIONS).map(|_| admission.subscription(user(1), 8)).collect();
+        let held: Vec<_> = (0..USER_SUBSCRIPTIONS).map(|_| admission.open_subscription(user(1), 8)).collect();
         assert!(held.iter().all(Result::is_ok));
-        assert!(admission.subscription(user(1), 8).is_err());
-        assert!(admission.subscription(user(2), USER_SUBSCRIPTION_BYTES + 1).is_err());
-        let large = admission.subscription(user(2), USER_SUBSCRIPTION_BYTES);
-        assert!(large.is_ok() && admission.subscription(user(2), 1).is_err());
+        assert!(admission.open_subscription(user(1), 8).is_err());
+        assert!(admission.open_subscription(user(2), USER_SUBSCRIPTION_BYTES + 1).is_err());
+        let large = admission.open_subscription(user(2), USER_SUBSCRIPTION_BYTES);
+        assert!(large.is_ok() && admission.open_subscription(user(2), 1).is_err());
         drop((held, large));
         assert_eq!(admission.subscriptions(), 0);
-        assert!(admission.subscription(user(2), USER_SUBSCRIPTION_BYTES).is_ok());
+        assert!(admission.open_subscription(user(2), USER_SUBSCRIPTION_BYTES).is_ok());
     }
 
     #[test]
-    fn bytes_that_wait_to_be_sent_are_limited_per_user() {
+    fn unsent_bytes_are_limited_per_user() {
         let admission = admission();
         let reserve = |number, bytes| admission.reserve(user(number), bytes).now_or_never();
         let mut all = reserve(1, usize::MAX).unwrap();
-        assert!(reserve(1, 1).is_none(), "the user has to read first");
+        assert!(reserve(1, 1).is_none(), "the user must read first");
         assert!(reserve(2, 1).is_some(), "another user does not wait");
         all.shrink(1024);
         assert!(reserve(1, (USER_UNSENT_KIB as usize - 1) * 1024).is_some());

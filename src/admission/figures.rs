@@ -1,10 +1,10 @@
-//! Counts of rejected requests.
+//! Metrics of rejected requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Scope;
 
-/// Rejected requests by limit.
+/// The numbers of rejected requests by limit.
 #[derive(Debug, Default)]
 pub struct Figures([AtomicU64; ALL.len()]);
 
@@ -26,7 +26,7 @@ impl Figures {
         }
     }
 
-    /// The name of each limit and the number of requests that it rejected.
+    /// Returns the name of each limit and the number of requests that it has rejected.
     pub fn rejected(&self) -> impl Iterator<Item = (&'static str, u64)> {
         ALL.iter().zip(&self.0).map(|((_, name), count)| (*name, count.load(Ordering::Relaxed)))
     }

@@ -1,9 +1,9 @@
-//! Admission control: what one user, one agency or one address may ask of the server at a time.
+//! Admission control: limits on the requests of one user, one agency and one address.
 //!
-//! Users share the server fairly, and no setting makes one of them wait for another's work: [`rates`] bounds requests per
-//! second, [`turns`] bounds requests that run at the same time and the execution time that they use, [`connections`]
-//! bounds sockets, subscriptions and bytes that wait to be sent. Webhooks are not admitted here: they are signed, and
-//! read through connections of their own (ADR 14).
+//! Users share the server fairly, and no user waits for the work of another: [`rates`] bounds requests per second,
+//! [`execution`] bounds requests that run at the same time and the execution time that they use, [`connections`] bounds
+//! sockets, subscriptions and unsent bytes. Webhooks are not limited here, because they are signed and use their own
+//! database connections (ADR 14).
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -16,18 +16,18 @@ use crate::ports::Clock;
 
 mod address;
 mod connections;
+mod execution;
 mod figures;
 mod rates;
-mod turns;
 
 pub use address::TrustedProxies;
 pub use connections::{Reservation, SocketPermit, SubscriptionPermit};
+pub use execution::ExecutionPermit;
 pub use figures::Figures;
-pub use turns::Turn;
 
 use connections::Connections;
+use execution::{AgencyPermits, ExecutionPermits, UserPermits};
 use rates::Rates;
-use turns::{AgencyTurns, Turns, UserTurns};
 
 /// The limits that an operator can set.
 #[derive(Debug, Clone)]
@@ -38,15 +38,15 @@ pub struct Limits {
     pub agency_rate: u32,
     /// Requests per second without a valid token from one address.
     pub address_rate: u32,
-    /// Open sockets of the process.
+    /// Open WebSockets of the process.
     pub sockets: usize,
-    /// Open sockets of one user.
+    /// Open WebSockets of one user.
     pub user_sockets: usize,
     /// Proxies whose `X-Forwarded-For` header names the client.
     pub trusted_proxies: TrustedProxies,
 }
 
-/// What a limit applies to.
+/// The limit that rejected a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Requests per second of a user.
@@ -59,36 +59,35 @@ pub enum Scope {
     Concurrency,
     /// Execution time of a user.
     ExecutionTime,
-    /// Open sockets.
+    /// Open WebSockets of a user or the process.
     Sockets,
-    /// Open subscriptions.
+    /// Open subscriptions of a user or the process, or their size.
     Subscriptions,
 }
 
 /// A request is rejected because a limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limited {
-    /// The limit.
     pub scope: Scope,
-    /// When the same request may succeed.
+    /// The time after which the same request may succeed.
     retry_after: Duration,
 }
 
 impl Limited {
-    /// When to try again, in whole seconds: at least 1.
+    /// `retry_after` in seconds, rounded up, at least 1.
     pub fn retry_after_seconds(&self) -> u64 {
         let seconds = self.retry_after.as_secs();
         if self.retry_after.subsec_nanos() == 0 { seconds.max(1) } else { seconds + 1 }
     }
 
-    /// What is wrong and what to do, for the person who develops the client.
+    /// A message for the developer of the client.
     pub fn message(&self) -> String {
         let reason = match self.scope {
             Scope::User => "This user sends too many requests.",
             Scope::Agency => "The users of this agency send too many requests.",
-            Scope::Address => "Too many requests without a valid token come from this address.",
-            Scope::Concurrency => "This user has too many requests under way.",
-            Scope::ExecutionTime => "The requests of this user take too much time. Request less at a time.",
+            Scope::Address => "This address sends too many requests without a valid token.",
+            Scope::Concurrency => "This user has too many concurrent requests.",
+            Scope::ExecutionTime => "The requests of this user take too much time. Request less data at a time.",
             Scope::Sockets => "Too many sockets are open.",
             Scope::Subscriptions => "This user has too many or too large subscriptions.",
         };
@@ -96,24 +95,23 @@ impl Limited {
     }
 }
 
-/// Decides which requests are served now, later or not at all.
+/// Decides whether a request is served now, later or not at all.
 pub struct Admission {
     clock: Arc<dyn Clock>,
     rates: Rates,
-    turns: Turns,
+    execution: ExecutionPermits,
     connections: Connections,
     trusted_proxies: TrustedProxies,
-    users: Registry<UserId, UserTurns>,
-    agencies: Registry<AgencyId, AgencyTurns>,
+    users: Registry<UserId, UserPermits>,
+    agencies: Registry<AgencyId, AgencyPermits>,
     figures: Figures,
 }
 
 impl Admission {
-    /// Admission with these limits.
     pub fn new(limits: &Limits, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             rates: Rates::new(limits, clock.clone()),
-            turns: Turns::new(),
+            execution: ExecutionPermits::new(),
             connections: Connections::new(limits),
             trusted_proxies: limits.trusted_proxies.clone(),
             users: Registry::default(),
@@ -123,93 +121,77 @@ impl Admission {
         })
     }
 
-    /// The figures for `/metrics`.
     pub fn figures(&self) -> &Figures {
         &self.figures
     }
 
-    /// The address of a client that sent these `X-Forwarded-For` headers, the first header first.
+    /// Returns the address of the client. `forwarded_for` are the `X-Forwarded-For` headers in order.
     pub fn client_address<'a>(&self, peer: IpAddr, forwarded_for: impl DoubleEndedIterator<Item = &'a str>) -> IpAddr {
         self.trusted_proxies.client(peer, forwarded_for)
     }
 
     /// Counts a request of a user.
-    ///
-    /// # Errors
-    /// When the user or their agency sends more than the limit.
-    pub fn request(&self, agency: AgencyId, user: UserId) -> Result<(), Limited> {
-        self.counted(self.rates.user(user).and_then(|()| self.rates.agency(agency)))
+    pub fn count_request(&self, agency: AgencyId, user: UserId) -> Result<(), Limited> {
+        self.count_rejection(self.rates.user(user).and_then(|()| self.rates.agency(agency)))
     }
 
-    /// Counts a request without a valid token. Requests with one are never rejected because of others from their address.
-    ///
-    /// # Errors
-    /// When the address sends more than the limit.
-    pub fn failed_authentication(&self, address: IpAddr) -> Result<(), Limited> {
-        self.counted(self.rates.address(address))
+    /// Counts a request without a valid token. Requests with a valid token are not limited by address.
+    pub fn count_failed_authentication(&self, address: IpAddr) -> Result<(), Limited> {
+        self.count_rejection(self.rates.address(address))
     }
 
-    /// Waits until a query of this user may run. Queries of a user run a few at a time, and users take turns.
+    /// Waits for the permits to run a query. Each user has only a few, so users take turns.
     ///
     /// # Errors
-    /// When the user has too many requests waiting or has used up their execution time.
-    pub async fn query(&self, agency: AgencyId, user: UserId) -> Result<Turn, Limited> {
+    /// If the user has too many waiting requests or has used up their execution time.
+    pub async fn acquire_query(&self, agency: AgencyId, user: UserId) -> Result<ExecutionPermit, Limited> {
         let (agency, user) = (self.agency(agency), self.user(user));
-        let turn = self.turns.query(&self.clock, &agency, &user).await;
-        self.counted(turn)
+        let permit = self.execution.acquire_query(&self.clock, &agency, &user).await;
+        self.count_rejection(permit)
     }
 
-    /// Waits until a mutation of this user may run. Mutations mostly wait for the writer, so more of them run at a time.
+    /// Waits for the permits to run a mutation. Mutations mostly wait for the writer, so more of them run concurrently.
     ///
     /// # Errors
-    /// When the user has too many requests waiting.
-    pub async fn mutation(&self, agency: AgencyId, user: UserId) -> Result<Turn, Limited> {
+    /// If the user has too many waiting requests.
+    pub async fn acquire_mutation(&self, agency: AgencyId, user: UserId) -> Result<ExecutionPermit, Limited> {
         let (agency, user) = (self.agency(agency), self.user(user));
-        let turn = self.turns.mutation(&agency, &user).await;
-        self.counted(turn)
+        let permit = self.execution.acquire_mutation(&agency, &user).await;
+        self.count_rejection(permit)
     }
 
-    /// Waits until a subscription document of this user may be executed for an event. Shares its limits with
-    /// [`query`](Self::query); the wait ends when the subscription does.
-    ///
-    /// # Errors
-    /// Never in practice: when the process ends.
-    pub async fn event(&self, agency: AgencyId, user: UserId) -> Result<Turn, Limited> {
+    /// Waits for the permits to execute a subscription for an event. Shares its limits with
+    /// [`acquire_query`](Self::acquire_query). Does not fail in practice.
+    pub async fn acquire_event(&self, agency: AgencyId, user: UserId) -> Result<ExecutionPermit, Limited> {
         let (agency, user) = (self.agency(agency), self.user(user));
-        self.turns.event(&agency, &user).await
+        self.execution.acquire_event(&agency, &user).await
     }
 
-    /// Opens a socket of this user.
-    ///
-    /// # Errors
-    /// When the user or the process has too many.
-    pub fn socket(self: &Arc<Self>, user: UserId) -> Result<SocketPermit, Limited> {
-        self.counted(self.connections.socket(self, user))
+    /// Counts a socket as open until the permit is dropped.
+    pub fn open_socket(self: &Arc<Self>, user: UserId) -> Result<SocketPermit, Limited> {
+        self.count_rejection(self.connections.socket(self, user))
     }
 
-    /// Begins a subscription of this user, whose document and variables have so many bytes.
-    ///
-    /// # Errors
-    /// When the user or the process has too many.
-    pub fn subscription(self: &Arc<Self>, user: UserId, bytes: usize) -> Result<SubscriptionPermit, Limited> {
-        self.counted(self.connections.subscription(self, user, bytes))
+    /// Counts a subscription as open until the permit is dropped. `bytes` is the size of its document and variables.
+    pub fn open_subscription(self: &Arc<Self>, user: UserId, bytes: usize) -> Result<SubscriptionPermit, Limited> {
+        self.count_rejection(self.connections.subscription(self, user, bytes))
     }
 
-    /// Waits until so many bytes may be prepared for sending to this user. A user who does not read what they asked for
-    /// makes only themselves wait.
+    /// Waits until this many bytes may be prepared for sending to this user. A user who does not read responses only
+    /// delays their own requests.
     pub async fn reserve(&self, user: UserId, bytes: usize) -> Reservation {
         Reservation::acquire(&self.user(user), bytes).await
     }
 
-    fn agency(&self, agency: AgencyId) -> Arc<AgencyTurns> {
+    fn agency(&self, agency: AgencyId) -> Arc<AgencyPermits> {
         self.agencies.get(agency, self.clock.monotonic())
     }
 
-    fn user(&self, user: UserId) -> Arc<UserTurns> {
+    fn user(&self, user: UserId) -> Arc<UserPermits> {
         self.users.get(user, self.clock.monotonic())
     }
 
-    fn counted<T>(&self, result: Result<T, Limited>) -> Result<T, Limited> {
+    fn count_rejection<T>(&self, result: Result<T, Limited>) -> Result<T, Limited> {
         if let Err(limited) = &result {
             self.figures.count(limited.scope);
         }
@@ -222,16 +204,16 @@ struct Registry<K, V>(Mutex<Entries<K, V>>);
 
 struct Entries<K, V> {
     by_key: HashMap<K, Arc<V>>,
-    /// Idle entries are dropped when there are this many.
+    /// Idle entries are dropped when this many entries exist.
     limit: usize,
 }
 
-/// State that can be dropped while nothing happens, because the same state is created again.
+/// State that can be dropped while it is idle, because it would be created again in the same state.
 trait Idle: Default {
     fn is_idle(&self, now: Duration) -> bool;
 }
 
-/// Below this number of entries, none is looked for to drop.
+/// Idle entries are not dropped below this number of entries.
 const MIN_ENTRIES: usize = 1_024;
 
 impl<K, V> Default for Registry<K, V> {

@@ -16,12 +16,12 @@ use super::{Limited, Limits, Scope};
 use crate::domain::{AgencyId, UserId};
 use crate::ports::Clock;
 
-/// Requests that may come at once: as many as the rate allows in this time.
+/// The size of a burst: the number of requests that the rate allows in this time.
 const BURST_SECONDS: u32 = 10;
-/// After so many requests, keys whose burst is restored are dropped.
+/// The number of checks after which keys whose burst is fully restored are dropped.
 const DROP_AFTER: u32 = 1_024;
 
-/// The rates of all users, agencies and addresses.
+/// The rate limiters of all users, agencies and addresses.
 pub(super) struct Rates {
     users: Limiter<UserId>,
     agencies: Limiter<AgencyId>,
@@ -46,7 +46,7 @@ impl Rates {
         self.agencies.check(agency, Scope::Agency)
     }
 
-    /// A client chooses among all addresses of its IPv6 network, so those count together.
+    /// The addresses of an IPv6 /64 network count together, because a client can use any of them.
     pub(super) fn address(&self, address: IpAddr) -> Result<(), Limited> {
         let key = match address {
             IpAddr::V4(_) => address,

@@ -17,7 +17,7 @@ pub(crate) async fn run(source: &Source, ports: Ports, path: &Path) -> anyhow::R
     let env = |name: &str| std::env::var_os(name).and_then(|value| value.into_string().ok());
     let file = match DirectoryFile::parse(&yaml, env) {
         Ok(file) => file,
-        Err(problems) => return Ok(refuse(&problems)),
+        Err(problems) => return Ok(reject(&problems)),
     };
     let app = offline(source, ports).await?;
     let applied = apply_directory(&app.services, app.sealer.clone(), file).await?;
@@ -27,16 +27,16 @@ pub(crate) async fn run(source: &Source, ports: Ports, path: &Path) -> anyhow::R
             println!("{} created, {} updated", summary.created, summary.updated);
             Ok(ExitCode::SUCCESS)
         }
-        Err(problems) => Ok(refuse(&problems)),
+        Err(problems) => Ok(reject(&problems)),
     }
 }
 
-#[expect(clippy::print_stderr, reason = "what is wrong with the file, a line each")]
-fn refuse(problems: &[Problem]) -> ExitCode {
+#[expect(clippy::print_stderr, reason = "the problems of the file go to standard error, one per line")]
+fn reject(problems: &[Problem]) -> ExitCode {
     for problem in problems {
         eprintln!("{problem}");
     }
-    eprintln!("nothing was changed");
+    eprintln!("Nothing was changed. Correct the file and apply it again.");
     ExitCode::FAILURE
 }
 

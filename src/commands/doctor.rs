@@ -1,4 +1,4 @@
-//! `partyline doctor`: checks what can be wrong although every setting is valid.
+//! `partyline doctor`: checks the configuration, the database, and the accounts and numbers at Twilio.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,12 +25,12 @@ pub(crate) async fn run(source: &Source, ports: Ports) -> anyhow::Result<ExitCod
     let mut findings = Findings::default();
     match Settings::read(source) {
         Ok(settings) => {
-            findings.good("settings: all values are valid");
+            findings.report_ok("settings: all values are valid");
             check(&settings, ports, &mut findings).await;
         }
-        Err(error) => findings.wrong(format!("settings: {error}")),
+        Err(error) => findings.report_wrong(format!("settings: {error}")),
     }
-    Ok(if findings.are_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if findings.are_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn check(settings: &Settings, ports: Ports, findings: &mut Findings) {
@@ -40,14 +40,14 @@ async fn check(settings: &Settings, ports: Ports, findings: &mut Findings) {
     }
     let database = match Database::open(&settings.database_url).await {
         Ok(database) => database,
-        Err(error) => return findings.wrong(format!("database: {error}")),
+        Err(error) => return findings.report_wrong(format!("database: {error}")),
     };
-    findings.good("database: connected");
+    findings.report_ok("database: connected");
     check_database(&database, findings).await;
     check_accounts(settings, ports, &database, findings).await;
 }
 
-/// Twilio refuses a text whose status callback it cannot reach, so a wrong public URL stops outbound texts, too.
+/// Twilio rejects a text whose status callback it cannot reach, so a wrong public URL also prevents outbound texts.
 fn check_public_urls(settings: &Settings, findings: &mut Findings) {
     let is_loopback = |url: &str| problem(url) == Some(UrlProblem::Loopback);
     let mut checked: Vec<Url> = Vec::new();
@@ -63,13 +63,13 @@ fn check_public_urls(settings: &Settings, findings: &mut Findings) {
         }
         checked.push(url);
         match problem(text) {
-            None => findings.good(format!("{name}: the URL is https and its host is public")),
-            Some(UrlProblem::Loopback) if is_loopback(&settings.twilio_api_base) => findings.note(format!(
-                "{name}: the host is a loopback address. The simulated carrier on this machine reaches it, Twilio does not"
+            None => findings.report_ok(format!("{name}: the URL is https and its host is public")),
+            Some(UrlProblem::Loopback) if is_loopback(&settings.twilio_api_base) => findings.report_note(format!(
+                "{name}: the host is a loopback address. Only a simulated carrier on this machine can reach it, not \
+                 Twilio"
             )),
-            Some(problem) => {
-                findings.wrong(format!("{name}: {problem}. Set it to the https URL at which Twilio reaches your proxy"))
-            }
+            Some(problem) => findings
+                .report_wrong(format!("{name}: {problem}. Set it to the https URL at which Twilio reaches your proxy")),
         }
     }
 }
@@ -81,33 +81,31 @@ fn problem(url: &str) -> Option<UrlProblem> {
 async fn check_issuer(url: Url, findings: &mut Findings) {
     let keys = match Jwks::new(url) {
         Ok(source) => source.fetch().await,
-        Err(error) => return findings.wrong(format!("PARTYLINE_JWKS_URL: TLS cannot be set up: {error}")),
+        Err(error) => return findings.report_wrong(format!("PARTYLINE_JWKS_URL: TLS cannot be set up: {error}")),
     };
     match keys {
-        Ok(keys) if keys.is_empty() => {
-            findings.wrong("PARTYLINE_JWKS_URL: the issuer publishes no RS256 or ES256 key that Partyline can use")
-        }
-        Ok(_) => findings.good("PARTYLINE_JWKS_URL: the issuer publishes its keys"),
-        Err(error) => findings.wrong(format!("PARTYLINE_JWKS_URL: {error}")),
+        Ok(keys) if keys.is_empty() => findings
+            .report_wrong("PARTYLINE_JWKS_URL: the issuer publishes no RS256 or ES256 key that Partyline can use"),
+        Ok(_) => findings.report_ok("PARTYLINE_JWKS_URL: the issuer publishes its keys"),
+        Err(error) => findings.report_wrong(format!("PARTYLINE_JWKS_URL: {error}")),
     }
 }
 
 async fn check_database(database: &Database, findings: &mut Findings) {
     let Ok(conn) = database.connect_to_migrate().await else {
         return findings
-            .wrong("database: it does not accept writes. Check the file's permissions or the user's grants");
+            .report_wrong("database: it does not accept writes. Check the file's permissions or the user's grants");
     };
     match database.is_mysql().await {
-        Ok(true) => findings.wrong("database: MySQL is not supported. Use MariaDB 10.6 or later"),
-        Ok(false) => findings.good("database: this kind of server is supported"),
-        Err(_) => findings.wrong("database: the server did not answer a query for its version"),
+        Ok(true) => findings.report_wrong("database: MySQL is not supported. Use MariaDB 10.6 or later"),
+        Ok(false) => findings.report_ok("database: this kind of server is supported"),
+        Err(_) => findings.report_wrong("database: the server did not answer a query for its version"),
     }
     match Migrator::get_pending_migrations(&conn).await {
-        Ok(pending) if pending.is_empty() => findings.good("database: the schema is up to date"),
-        Ok(pending) => {
-            findings.wrong(format!("database: {} migrations are pending. Run `partyline migrate up`", pending.len()))
-        }
-        Err(_) => findings.wrong("database: the applied migrations cannot be read. Run `partyline migrate up`"),
+        Ok(pending) if pending.is_empty() => findings.report_ok("database: the schema is up to date"),
+        Ok(pending) => findings
+            .report_wrong(format!("database: {} migrations are pending. Run `partyline migrate up`", pending.len())),
+        Err(_) => findings.report_wrong("database: the applied migrations cannot be read. Run `partyline migrate up`"),
     }
 }
 
@@ -115,13 +113,13 @@ async fn check_accounts(settings: &Settings, ports: Ports, database: &Database, 
     let twilio = TwilioRest::new(&settings.twilio_api_base, &settings.twilio_messaging_base, ports.clock.clone());
     let twilio = match twilio {
         Ok(twilio) => twilio,
-        Err(error) => return findings.wrong(format!("Twilio: TLS cannot be set up: {error}")),
+        Err(error) => return findings.report_wrong(format!("Twilio: TLS cannot be set up: {error}")),
     };
     let Ok(rows) = accounts::all(&database.reader).await else {
-        return findings.wrong("database: the Twilio accounts cannot be read");
+        return findings.report_wrong("database: the Twilio accounts cannot be read");
     };
     if rows.is_empty() {
-        findings.note("Twilio: no account is set up. Run `partyline apply` with a directory file");
+        findings.report_note("Twilio: no account is set up. Run `partyline apply` with a directory file");
     }
     let keys = &settings.secret_key;
     let sealer = Arc::new(Sealer::new(&keys.current, keys.previous.as_ref(), ports.ids));
@@ -130,8 +128,8 @@ async fn check_accounts(settings: &Settings, ports: Ports, database: &Database, 
     for row in rows {
         match (accounts.open(&row), accounts::live_numbers(&database.reader, row.id).await) {
             (Ok(account), Ok(numbers)) => account::check(&twilio, &account, &numbers, &webhooks, findings).await,
-            (Err(error), _) => findings.wrong(format!("{}: {error}", row.account_sid)),
-            (_, Err(_)) => findings.wrong(format!("{}: the account's numbers cannot be read", row.account_sid)),
+            (Err(error), _) => findings.report_wrong(format!("{}: {error}", row.account_sid)),
+            (_, Err(_)) => findings.report_wrong(format!("{}: the account's numbers cannot be read", row.account_sid)),
         }
     }
 }

@@ -9,35 +9,34 @@ use partyline::app::migrate_up;
 use partyline::config::{Settings, Source};
 use partyline::store::Database;
 
-/// What to do with the schema.
 #[derive(Subcommand)]
-pub(crate) enum What {
-    /// Bring it up to this program
+pub(crate) enum MigrateCommand {
+    /// Apply all pending migrations
     Up,
-    /// Take the last change back; its data are lost
+    /// Revert the last migration; the data that it added are lost
     Down,
-    /// Say which changes are there
+    /// List all migrations, each with `applied` or `pending`
     Status,
 }
 
-pub(crate) async fn run(source: &Source, what: What) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(source: &Source, command: MigrateCommand) -> anyhow::Result<ExitCode> {
     let settings = Settings::read(source)?;
-    if let What::Up = what {
+    if let MigrateCommand::Up = command {
         migrate_up(&settings).await?;
-        println!("the schema is up to date");
+        println!("The schema is up to date.");
         return Ok(ExitCode::SUCCESS);
     }
     let database = Database::open(&settings.database_url).await?;
     let conn = database.connect_to_migrate().await.context("the database cannot be reached")?;
-    if let What::Down = what {
-        Migrator::down(&conn, Some(1)).await.context("the change could not be taken back")?;
-        println!("the last change was taken back");
+    if let MigrateCommand::Down = command {
+        Migrator::down(&conn, Some(1)).await.context("the migration cannot be reverted")?;
+        println!("The last migration was reverted.");
     } else {
-        Migrator::install(&conn).await.context("the list of changes cannot be read")?;
-        let applied = Migrator::get_applied_migrations(&conn).await.context("the list of changes cannot be read")?;
-        for change in Migrator::get_migration_files() {
-            let there = applied.iter().any(|applied| applied.name() == change.name());
-            println!("{:<8} {}", if there { "applied" } else { "pending" }, change.name());
+        Migrator::install(&conn).await.context("the applied migrations cannot be read")?;
+        let applied = Migrator::get_applied_migrations(&conn).await.context("the applied migrations cannot be read")?;
+        for migration in Migrator::get_migration_files() {
+            let is_applied = applied.iter().any(|applied| applied.name() == migration.name());
+            println!("{:<8} {}", if is_applied { "applied" } else { "pending" }, migration.name());
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,5 @@
-//! One command per file. What a command has to say goes to standard output; logs do not.
-#![expect(clippy::print_stdout, reason = "standard output is a command's own")]
+//! One command per file. The output of commands goes to standard output, and logs go to standard error.
+#![expect(clippy::print_stdout, reason = "commands print their results")]
 
 use partyline::app::{App, Ports, migrate_up};
 use partyline::config::{Settings, Source};
@@ -19,18 +19,18 @@ mod simulate_call;
 pub(crate) mod token;
 pub(crate) mod twilio_sim;
 
-/// A phone number on the command line, in E.164 or with spaces and dashes.
+/// Parses a phone number argument: E.164, possibly with spaces and punctuation.
 fn phone(text: &str) -> Result<String, InvalidPhone> {
     parse(text, None)
 }
 
-/// Who texts or calls, on the command line: a phone number, a short code, a sender's name or a channel address.
+/// Parses the argument for the sender of a text or the caller: a phone number, a short code, a sender name or a channel
+/// address such as `whatsapp:+13035560001`.
 fn address(text: &str) -> Result<String, InvalidPhone> {
     contact_address(text, None)
 }
 
-/// The application without its server, on an up-to-date database: for commands that need no server
-/// and work before the first one.
+/// Opens the application without a server and applies pending migrations, for commands that need no running server.
 async fn offline(source: &Source, ports: Ports) -> anyhow::Result<App> {
     let settings = Settings::read(source)?;
     migrate_up(&settings).await?;

@@ -8,62 +8,56 @@ use clap::Subcommand;
 use partyline::app::{App, Ports};
 use partyline::config::Source;
 use partyline::domain::QuarantineId;
-use partyline::service::{Refusal, quarantine};
-use partyline::store::writer::InboundOutcome;
+use partyline::service::inbound::InboundOutcome;
+use partyline::service::quarantine;
 
 use super::offline;
 
-/// How many texts `list` shows.
-const LIST: u64 = 1_000;
+/// The maximum number of texts that `list` shows.
+const MAX_LISTED: u64 = 1_000;
 
-/// What to do with texts that fit no number.
 #[derive(Subcommand)]
-pub(crate) enum What {
-    /// Show the longest held first: id, time, reason, number; never the text itself
+pub(crate) enum QuarantineCommand {
+    /// List quarantined texts, oldest first: id, time, reason and number, never the text itself
     List,
-    /// Receive one as if it had been sent to this number of its account
+    /// Process a quarantined text as if it had been sent to this number of its Twilio account
     Assign {
-        /// Its id
+        /// The id of the quarantined text
         id: QuarantineId,
-        /// A live number
+        /// An active phone number of the Twilio account
         #[arg(long, value_parser = super::phone)]
         number: String,
     },
-    /// Put one aside
+    /// Mark a quarantined text as discarded; it stays in the database
     Discard {
-        /// Its id
+        /// The id of the quarantined text
         id: QuarantineId,
     },
 }
 
-pub(crate) async fn run(source: &Source, ports: Ports, what: What) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(source: &Source, ports: Ports, command: QuarantineCommand) -> anyhow::Result<ExitCode> {
     let app = offline(source, ports).await?;
-    let done = act(&app, what).await;
+    let result = execute(&app, command).await;
     app.close(Duration::from_secs(5)).await;
-    done.map(|()| ExitCode::SUCCESS)
+    result.map(|()| ExitCode::SUCCESS)
 }
 
-async fn act(app: &App, what: What) -> anyhow::Result<()> {
-    match what {
-        What::List => {
-            for held in quarantine::list(&app.services, LIST).await? {
+async fn execute(app: &App, command: QuarantineCommand) -> anyhow::Result<()> {
+    match command {
+        QuarantineCommand::List => {
+            for held in quarantine::list(&app.services, MAX_LISTED).await? {
                 println!("{}  {}  {:<9}  {}", held.id, held.created_at.to_rfc3339(), held.reason, held.to_address);
             }
         }
-        What::Assign { id, number } => match quarantine::assign(&app.services, id, &number).await? {
-            Ok(InboundOutcome::Stored(_, message)) => println!("stored as {message}"),
-            Ok(InboundOutcome::Duplicate) => println!("it had been stored already"),
-            Ok(InboundOutcome::Quarantined) => bail!("it fits this number no better"),
-            Err(refusal) => refuse(&refusal)?,
+        QuarantineCommand::Assign { id, number } => match quarantine::assign(&app.services, id, &number).await? {
+            InboundOutcome::Stored(_, message) => println!("Stored as {message}."),
+            InboundOutcome::Duplicate => println!("The text had already been stored."),
+            InboundOutcome::Quarantined => bail!("the text cannot be assigned to this number"),
         },
-        What::Discard { id } => match quarantine::discard(&app.services, id).await? {
-            Ok(()) => println!("discarded"),
-            Err(refusal) => refuse(&refusal)?,
-        },
+        QuarantineCommand::Discard { id } => {
+            quarantine::discard(&app.services, id).await?;
+            println!("Discarded.");
+        }
     }
     Ok(())
-}
-
-fn refuse(refusal: &Refusal) -> anyhow::Result<()> {
-    bail!("{}", refusal.message)
 }

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use partyline::app::Ports;
 use partyline::config::{Settings, Source};
-use partyline::service::restore::{Summary, restored};
-use partyline::startup::lock_beside;
+use partyline::service::restore::{Summary, complete_restore};
+use partyline::startup::lock_database;
 
 use super::offline;
 
 pub(crate) async fn run(source: &Source, ports: Ports) -> anyhow::Result<ExitCode> {
-    // A server that runs on the file would not notice what changes here.
-    let lock = Settings::read(source)?.sqlite_file().map(lock_beside).transpose()?;
+    // A running server does not notice changes that another process makes to an SQLite file.
+    let lock = Settings::read(source)?.sqlite_file().map(lock_database).transpose()?;
     let app = offline(source, ports).await?;
-    let done = restored(&app.services).await;
+    let result = complete_restore(&app.services).await;
     app.close(Duration::from_secs(5)).await;
     drop(lock);
-    let Summary { opt_outs, texts } = done?;
-    println!("{opt_outs} opt-outs and opt-ins since the backup were read from Twilio");
-    println!("{texts} texts of the backup are looked for at Twilio instead of being sent");
+    let Summary { opt_outs, texts } = result?;
+    println!("Opt-outs and opt-ins since the backup, imported from Twilio: {opt_outs}");
+    println!("Outbound texts of the backup that are looked up at Twilio instead of being sent: {texts}");
     Ok(ExitCode::SUCCESS)
 }

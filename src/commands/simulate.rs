@@ -1,4 +1,4 @@
-//! `partyline simulate`: a person at a simulated phone.
+//! `partyline simulate`: texts and calls from simulated phones.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,94 +6,96 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use clap::Subcommand;
 use partyline::app::Ports;
-use partyline::simulator::{PhoneDirection, PhoneText};
+use partyline_simulator::{PhoneDirection, PhoneText};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use url::Url;
 
-/// How long a text is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+/// The time that `phone --until` waits for a text.
+const TEXT_TIMEOUT: Duration = Duration::from_secs(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Subcommand)]
-pub(crate) enum What {
-    /// Text a number from a phone
+pub(crate) enum SimulateCommand {
+    /// Send a text from a simulated phone to a number
     Text {
-        /// The phone
+        /// The sender: a phone number, a short code or a channel address such as whatsapp:+13035560001
         #[arg(long, value_parser = super::address)]
         from: String,
-        /// The number
+        /// The number that receives the text
         #[arg(long, value_parser = super::phone)]
         to: String,
-        /// What it says
+        /// The body of the text
         body: String,
-        /// Where the carrier is
+        /// The URL of the simulated carrier
         #[arg(long, default_value = "http://127.0.0.1:8090")]
         carrier: Url,
     },
-    /// Call a number, and print the call
+    /// Call a number from a simulated phone, wait until the call ends, and print its transcript
     Call(super::simulate_call::Arguments),
-    /// Print what a phone sent and received
+    /// Print the texts that a simulated phone sent and received
     Phone {
-        /// The phone
+        /// The number of the phone
         #[arg(value_parser = super::address)]
         number: String,
-        /// Wait, at most 20 seconds, until it has received a text that holds this
+        /// Wait up to 20 seconds until the phone has received a text that contains this
         #[arg(long)]
         until: Option<String>,
-        /// Where the carrier is
+        /// The URL of the simulated carrier
         #[arg(long, default_value = "http://127.0.0.1:8090")]
         carrier: Url,
     },
 }
 
-pub(crate) async fn run(ports: Ports, what: What) -> anyhow::Result<ExitCode> {
-    // The only provider that is built in.
+pub(crate) async fn run(ports: Ports, command: SimulateCommand) -> anyhow::Result<ExitCode> {
+    // Fails if a provider is installed already. That is the same one, because only one is compiled in.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = Client::builder().no_proxy().build()?;
-    match what {
-        What::Text { from, to, body, carrier } => {
+    match command {
+        SimulateCommand::Text { from, to, body, carrier } => {
             let url = carrier.join("simulator/texts")?;
-            let asked = http.post(url).json(&json!({"from": from, "to": to, "body": body})).send().await;
-            let answer: Value = taken(asked)?.json().await?;
+            let result = http.post(url).json(&json!({"from": from, "to": to, "body": body})).send().await;
+            let answer: Value = successful(result)?.json().await?;
             let status = &answer["status"];
             println!("{} {status}", answer["sid"].as_str().unwrap_or_default());
-            ensure!(status == 200, "the text was not taken");
+            ensure!(status == 200, "the webhook did not accept the text");
         }
-        What::Call(arguments) => return super::simulate_call::run(&http, arguments).await,
-        What::Phone { number, until, carrier } => {
+        SimulateCommand::Call(arguments) => return super::simulate_call::run(&http, arguments).await,
+        SimulateCommand::Phone { number, until, carrier } => {
             let url = carrier.join(&format!("simulator/phones/{number}/texts"))?;
             let mut waited = Duration::ZERO;
             loop {
-                let texts: Vec<PhoneText> = taken(http.get(url.clone()).send().await)?.json().await?;
-                let holds =
-                    |text: &PhoneText, what: &str| text.direction == PhoneDirection::In && text.body.contains(what);
-                let is_there = until.as_deref().is_none_or(|what| texts.iter().any(|text| holds(text, what)));
-                if is_there || waited >= PATIENCE {
+                let texts: Vec<PhoneText> = successful(http.get(url.clone()).send().await)?.json().await?;
+                let matches =
+                    |text: &PhoneText, part: &str| text.direction == PhoneDirection::In && text.body.contains(part);
+                let has_arrived = until.as_deref().is_none_or(|part| texts.iter().any(|text| matches(text, part)));
+                if has_arrived || waited >= TEXT_TIMEOUT {
                     texts.iter().for_each(print);
-                    ensure!(is_there, "the text has not come");
+                    ensure!(has_arrived, "the text did not arrive within {} seconds", TEXT_TIMEOUT.as_secs());
                     break;
                 }
-                ports.clock.sleep(BETWEEN_LOOKS).await;
-                waited += BETWEEN_LOOKS;
+                ports.clock.sleep(POLL_INTERVAL).await;
+                waited += POLL_INTERVAL;
             }
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn taken(asked: reqwest::Result<Response>) -> anyhow::Result<Response> {
-    let answer = asked.context("the carrier does not answer: is `partyline demo` or `twilio-sim` running?")?;
-    if !answer.status().is_success() {
-        bail!("the carrier answers {}", answer.status());
+/// The response, or an error if there is none or its status is not a success.
+pub(super) fn successful(result: reqwest::Result<Response>) -> anyhow::Result<Response> {
+    let response = result
+        .context("the simulated carrier does not respond. Start `partyline demo` or `partyline twilio-sim` first")?;
+    if !response.status().is_success() {
+        bail!("the simulated carrier responded with {}", response.status());
     }
-    Ok(answer)
+    Ok(response)
 }
 
 fn print(text: &PhoneText) {
-    let arrow = match text.direction {
+    let preposition = match text.direction {
         PhoneDirection::In => "from",
         PhoneDirection::Out => "to",
     };
-    println!("{} {arrow} {}: {}", text.at.format("%H:%M:%S"), text.number, text.body);
+    println!("{} {preposition} {}: {}", text.at.format("%H:%M:%S"), text.number, text.body);
 }

@@ -1,58 +1,60 @@
-//! `partyline simulate call`: a call as a transcript.
+//! `partyline simulate call`: makes a simulated call and prints its transcript.
 
 use std::process::ExitCode;
 
 use anyhow::ensure;
 use clap::Args;
-use partyline::simulator::{CallRecord, CallScript, CallerStep, PhoneScript};
+use partyline_simulator::{CallRecord, CallScript, CallerStep, PhoneScript};
 use reqwest::Client;
 use url::Url;
 
-use super::simulate::taken;
-use super::twilio_sim::LegsMode;
+use super::simulate::successful;
+use super::twilio_sim::LegPolicyArgument;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The phone
+    /// The caller: a phone number, or any other caller ID such as anonymous
     #[arg(long, value_parser = super::address)]
     from: String,
-    /// The number
+    /// The number to call
     #[arg(long, value_parser = super::phone)]
     to: String,
-    /// Press these keys at a menu; # ends them. Again for the next menu
+    /// Keys to press at a menu; # ends the input. Repeat the option for further menus
     #[arg(long)]
     dial: Vec<String>,
-    /// Press nothing at the next menu
+    /// Press no key at the first menu
     #[arg(long)]
     wait: bool,
-    /// Speak so many seconds after the beep, then hang up
+    /// Seconds to speak after the beep before hanging up; 0 hangs up at the beep
     #[arg(long)]
     speak: Option<u32>,
-    /// Hang up so many seconds after phones begin to ring
+    /// Hang up this many seconds after phones begin to ring
     #[arg(long)]
     hang_up_after: Option<u32>,
-    /// End a conversation after so many seconds
+    /// Seconds after which the caller ends a conversation
     #[arg(long, default_value_t = 3)]
     talk: u32,
-    /// PHONE=answers:AFTER:KEY, busy, no-answer, declines, failed or voicemail:AFTER
-    #[arg(long, value_parser = phone)]
+    /// The reaction of a called phone: answers:AFTER:KEY (AFTER in seconds), voicemail:AFTER, busy, no-answer, declines
+    /// or failed. Repeat the option for further phones
+    #[arg(long, value_name = "PHONE=ACTION", value_parser = phone)]
     phone: Vec<(String, PhoneScript)>,
-    /// A second lasts a hundredth
+    /// Run the call 100 times as fast
     #[arg(long)]
     fast: bool,
-    /// What becomes of the other phones when the first is picked up; as the carrier is set unless given
+    /// Whether the other phones keep ringing when the first is picked up. Default: the setting of the carrier
     #[arg(long, value_enum)]
-    legs: Option<LegsMode>,
-    /// Where the carrier is
+    legs: Option<LegPolicyArgument>,
+    /// The URL of the simulated carrier
     #[arg(long, default_value = "http://127.0.0.1:8090")]
     carrier: Url,
 }
 
 fn phone(text: &str) -> Result<(String, PhoneScript), String> {
-    let (number, does) = text.split_once('=').ok_or("PHONE=WHAT")?;
-    let mut words = does.split(':');
+    let (number, action) = text.split_once('=').ok_or("write it as PHONE=ACTION, such as +13035550112=answers:2:1")?;
+    let mut words = action.split(':');
     let name = words.next().unwrap_or_default();
-    let mut seconds = || words.next().unwrap_or("2").parse().map_err(|_| "seconds are a whole number".to_owned());
+    let mut seconds =
+        || words.next().unwrap_or("2").parse().map_err(|_| "the seconds must be a whole number".to_owned());
     let script = match name {
         "answers" => {
             let after = seconds()?;
@@ -66,7 +68,7 @@ fn phone(text: &str) -> Result<(String, PhoneScript), String> {
         "no-answer" => PhoneScript::NoAnswer,
         "declines" => PhoneScript::Declines,
         "failed" => PhoneScript::Failed,
-        _ => return Err(format!("a phone does not know how to do {name}")),
+        _ => return Err(format!("unknown action {name}: use answers, voicemail, busy, no-answer, declines or failed")),
     };
     Ok((super::phone(number).map_err(|error| error.to_string())?, script))
 }
@@ -91,10 +93,10 @@ impl Arguments {
 pub(crate) async fn run(http: &Client, arguments: Arguments) -> anyhow::Result<ExitCode> {
     for (number, script) in &arguments.phone {
         let url = arguments.carrier.join(&format!("simulator/phones/{number}/script"))?;
-        taken(http.put(url).json(script).send().await)?;
+        successful(http.put(url).json(script).send().await)?;
     }
     let url = arguments.carrier.join("simulator/calls")?;
-    let answer = taken(http.post(url).json(&arguments.script()).send().await)?;
+    let answer = successful(http.post(url).json(&arguments.script()).send().await)?;
     let record: CallRecord = answer.json().await?;
     for line in &record.transcript {
         println!("{:02}:{:02} {} {}", line.at_seconds / 60, line.at_seconds % 60, line.who, line.what);

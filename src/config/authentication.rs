@@ -1,4 +1,4 @@
-//! Whose bearer tokens are taken.
+//! Settings that determine which bearer tokens are accepted.
 
 use std::path::Path;
 
@@ -7,16 +7,16 @@ use url::Url;
 
 use super::{ConfigError, Source, invalid, is_loopback, secrets};
 
-/// Whose bearer tokens are taken: our own, signed with a secret, or an issuer's, or both.
+/// The accepted bearer tokens: this server's own, signed with a secret, an issuer's, or both.
 #[derive(Debug, Clone)]
 pub struct Authentication {
-    /// Signs and checks our own tokens (HS256). Without one, `partyline token` can make none.
+    /// The secret that signs and verifies this server's own tokens (HS256). `partyline token` needs it.
     pub secret: Option<SecretString>,
-    /// Where an issuer's public keys are (RFC 7517).
+    /// The URL of the issuer's public keys (RFC 7517).
     pub jwks_url: Option<Url>,
-    /// What tokens must say in `iss`.
+    /// The required `iss` of tokens.
     pub issuer: Option<String>,
-    /// What tokens must say in `aud`.
+    /// The required `aud` of tokens.
     pub audience: Option<String>,
 }
 
@@ -26,27 +26,27 @@ impl Authentication {
         let (issuer, audience) = (text("PARTYLINE_JWT_ISSUER"), text("PARTYLINE_JWT_AUDIENCE"));
         let jwks_url = source.get("PARTYLINE_JWKS_URL").map(jwks_url).transpose()?;
         if jwks_url.is_some() {
-            // Without them, a token that the issuer made for somebody else would open our door.
+            // Without both, tokens that the issuer made for other services would be accepted.
             for (name, value) in [("PARTYLINE_JWT_ISSUER", &issuer), ("PARTYLINE_JWT_AUDIENCE", &audience)] {
                 if value.is_none() {
                     return Err(invalid(name, "must be set with PARTYLINE_JWKS_URL"));
                 }
             }
         }
-        let set = source.get("PARTYLINE_JWT_SECRET");
-        // With an issuer, a secret counts only if somebody wanted it.
-        let secret = if set.is_none() && jwks_url.is_some() {
+        let configured = source.get("PARTYLINE_JWT_SECRET");
+        // With an issuer, a secret is optional and is not generated.
+        let secret = if configured.is_none() && jwks_url.is_some() {
             None
         } else {
-            Some(secrets::read(set, "PARTYLINE_JWT_SECRET", beside)?)
+            Some(secrets::read(configured, "PARTYLINE_JWT_SECRET", beside)?)
         };
         Ok(Self { secret, jwks_url, issuer, audience })
     }
 }
 
-/// Keys that came over the open net could be anybody's.
+/// Requires https, or http to this machine, because keys fetched without encryption could be forged.
 fn jwks_url(text: &str) -> Result<Url, ConfigError> {
-    let wrong = || invalid("PARTYLINE_JWKS_URL", "a URL of https, or of http on this machine");
+    let wrong = || invalid("PARTYLINE_JWKS_URL", "must be an https URL, or an http URL of this machine");
     let url = Url::parse(text).map_err(|_| wrong())?;
     match url.scheme() {
         "https" => Ok(url),
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_needs_its_name_and_ours() {
+    fn an_issuer_requires_the_issuer_and_audience_settings() {
         let url = ("PARTYLINE_JWKS_URL", "https://id.example/keys");
         let (issuer, audience) = (("PARTYLINE_JWT_ISSUER", "https://id.example"), ("PARTYLINE_JWT_AUDIENCE", "us"));
         assert!(read(&[url, issuer, audience]).is_ok_and(|read| read.secret.is_none()));
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_over_a_line_that_can_be_trusted() {
+    fn keys_are_fetched_over_https_or_from_this_machine() {
         for (url, expected) in [
             ("https://id.example/keys", true),
             ("http://127.0.0.1:1/keys", true),

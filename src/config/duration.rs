@@ -1,13 +1,10 @@
-//! Times as people write them.
+//! Parses durations as people write them.
 
 use std::time::Duration;
 
-/// Reads `90s`, `30m`, `12h`, `7d`.
-///
-/// # Errors
-/// When it is no such time, in words.
+/// Parses a positive duration such as `90s`, `30m`, `12h` or `7d`. The error is a sentence fragment for the user.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "a number and s, m, h or d".to_owned();
+    let wrong = || "must be a number followed by s, m, h or d, for example 90s".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {
         's' => 1,

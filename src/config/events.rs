@@ -1,13 +1,13 @@
-//! How instances on one database wake each other.
+//! The setting for how instances on one database wake each other.
 
 use super::{ConfigError, Source, invalid};
 
-/// How instances on one database wake each other. A poll each second stands behind every way.
+/// The way in which instances on one database wake each other. In addition, every instance polls once per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventBus {
-    /// Not at all: there is one, or a second is soon enough.
+    /// No notification; other instances notice events by polling.
     Local,
-    /// By PostgreSQL's NOTIFY.
+    /// PostgreSQL's NOTIFY.
     Postgres,
 }
 
@@ -18,8 +18,10 @@ impl EventBus {
             "auto" if postgres => Ok(Self::Postgres),
             "auto" | "local" => Ok(Self::Local),
             "postgres" if postgres => Ok(Self::Postgres),
-            "postgres" => Err(invalid("PARTYLINE_EVENTS", "postgres needs a DATABASE_URL of postgres:")),
-            _ => Err(invalid("PARTYLINE_EVENTS", "auto, local or postgres")),
+            "postgres" => {
+                Err(invalid("PARTYLINE_EVENTS", "postgres requires a DATABASE_URL that begins with postgres:"))
+            }
+            _ => Err(invalid("PARTYLINE_EVENTS", "must be auto, local or postgres")),
         }
     }
 }
@@ -29,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_postgresql_wakes_by_itself() {
+    fn auto_means_postgres_only_on_postgresql() {
         let read = |bus: &str, url: &str| EventBus::read(&Source::default().with("PARTYLINE_EVENTS", bus), url).ok();
         for (bus, url, expected) in [
             ("", "postgres://h/d", Some(EventBus::Postgres)),

@@ -1,10 +1,9 @@
-//! The limits that keep users, agencies and addresses apart.
+//! Rate limits and quotas, which keep one user, agency or address from affecting the others.
 
 use super::{ConfigError, Source, invalid};
 use crate::admission::{Limits, TrustedProxies};
 use crate::domain::text_quota::TextLimits;
 
-/// Reads the limits.
 pub(super) fn read(source: &Source) -> Result<Limits, ConfigError> {
     let proxies = source.get("PARTYLINE_TRUSTED_PROXIES").unwrap_or("127.0.0.0/8,::1");
     Ok(Limits {
@@ -17,10 +16,10 @@ pub(super) fn read(source: &Source) -> Result<Limits, ConfigError> {
     })
 }
 
-/// Reads how many texts staff may send in a day.
+/// Reads the daily text quotas.
 pub(super) fn texts(source: &Source) -> Result<TextLimits, ConfigError> {
-    let most = |name, default| number(source, name, default).map(|number| i32::try_from(number).unwrap_or(i32::MAX));
-    let (per_user, per_agency) = (most("PARTYLINE_USER_TEXTS", 1_000)?, most("PARTYLINE_AGENCY_TEXTS", 20_000)?);
+    let quota = |name, default| number(source, name, default).map(|number| i32::try_from(number).unwrap_or(i32::MAX));
+    let (per_user, per_agency) = (quota("PARTYLINE_USER_TEXTS", 1_000)?, quota("PARTYLINE_AGENCY_TEXTS", 20_000)?);
     Ok(TextLimits { per_user, per_agency })
 }
 
@@ -29,7 +28,7 @@ fn number(source: &Source, name: &str, default: u32) -> Result<u32, ConfigError>
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| invalid(name, "must be a number of at least 1"))
 }
 
-/// A number of at least 1.
+/// Reads a number of at least 1.
 pub(super) fn count(source: &Source, name: &str, default: u32) -> Result<usize, ConfigError> {
     number(source, name, default).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }

@@ -1,6 +1,6 @@
-//! Settings: from the environment, and from an optional TOML file with the same names nested.
+//! Settings from the environment, and from an optional TOML file with the same names nested.
 //!
-//! `listen = "…"` in the table `[partyline]` is `PARTYLINE_LISTEN`; the environment goes first.
+//! `listen = "…"` in the table `[partyline]` is `PARTYLINE_LISTEN`. The environment takes precedence.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +12,7 @@ use url::{Host, Url};
 
 use crate::admission::Limits;
 use crate::domain::text_quota::TextLimits;
+use crate::domain::webhook_paths;
 use crate::store::sqlite_file;
 
 mod authentication;
@@ -25,13 +26,12 @@ pub use duration::duration;
 pub use events::EventBus;
 pub use secrets::SecretKey;
 
-/// One setting, as `--help` lists it.
+/// A setting, as listed by `--help`.
 pub struct Setting {
-    /// Its name in the environment.
+    /// The name of the environment variable.
     pub name: &'static str,
-    /// What it is without one, in words.
+    /// A description of the default.
     pub default: &'static str,
-    /// What it does.
     pub help: &'static str,
 }
 
@@ -39,154 +39,147 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
     Setting { name, default, help }
 }
 
-/// All settings there are.
 pub const SETTINGS: [Setting; 32] = [
-    setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "sqlite:, postgres: or mysql: (MariaDB)"),
-    setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "where to listen"),
-    setting("PARTYLINE_KEEP_ALIVE", "75s", "how long a connection may be idle; longer than the proxy keeps it"),
-    setting("PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080", "the origin that Twilio and browsers see"),
+    setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "database: a sqlite:, postgres: or mysql: (MariaDB) URL"),
+    setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "address and port to listen on"),
+    setting("PARTYLINE_KEEP_ALIVE", "75s", "idle timeout of connections; must exceed that of the reverse proxy"),
+    setting("PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080", "origin under which Twilio and browsers reach the server"),
     setting(
         "TWILIO_SMS_WEBHOOK_URL",
         "public URL + /api/twilio/webhook",
-        "the address set at Twilio, where it differs",
+        "text webhook URL configured at Twilio, if it differs",
     ),
     setting(
         "TWILIO_VOICE_WEBHOOK_URL",
         "public URL + /api/twilio/voice/inbound",
-        "the address set at Twilio, where it differs",
+        "voice webhook URL configured at Twilio, if it differs",
     ),
-    setting("PARTYLINE_MEDIA", "partyline-media; on SQLite: beside the file", "the folder that keeps recordings"),
-    setting("TWILIO_API_BASE", "https://api.twilio.com", "where Twilio's REST API is"),
+    setting("PARTYLINE_MEDIA", "partyline-media; on SQLite: beside the file", "folder for recordings"),
+    setting("TWILIO_API_BASE", "https://api.twilio.com", "origin of Twilio's REST API"),
     setting(
         "TWILIO_MESSAGING_BASE",
-        "as TWILIO_API_BASE, with messaging. for api. at Twilio",
-        "the origin of Twilio's Messaging Services API",
+        "TWILIO_API_BASE; at Twilio, with messaging. for api.",
+        "origin of Twilio's Messaging Services API",
     ),
-    setting("PARTYLINE_UNKNOWN_AFTER", "5m", "how long a text may be in doubt before a person is asked: 90s, 5m, 1h"),
-    setting("PARTYLINE_JWT_SECRET", "on SQLite: made, beside the file", "signs bearer tokens; at least 32 bytes"),
-    setting("PARTYLINE_JWKS_URL", "none", "the issuer's keys (RS256, ES256), instead of the secret"),
-    setting("PARTYLINE_JWT_ISSUER", "none; needed with JWKS", "what tokens must say in iss"),
-    setting("PARTYLINE_JWT_AUDIENCE", "none; needed with JWKS", "what tokens must say in aud"),
-    setting("PARTYLINE_SECRET_KEY", "on SQLite: made, beside the file", "seals Twilio tokens; at least 32 bytes"),
+    setting(
+        "PARTYLINE_UNKNOWN_AFTER",
+        "5m",
+        "time after which a text in doubt needs a decision by a user, for example 90s, 5m, 1h",
+    ),
+    setting(
+        "PARTYLINE_JWT_SECRET",
+        "on SQLite: generated beside the file",
+        "secret that signs bearer tokens; at least 32 bytes",
+    ),
+    setting("PARTYLINE_JWKS_URL", "none", "URL of the token issuer's keys (RS256, ES256), instead of the secret"),
+    setting("PARTYLINE_JWT_ISSUER", "none; required with PARTYLINE_JWKS_URL", "required iss of tokens"),
+    setting("PARTYLINE_JWT_AUDIENCE", "none; required with PARTYLINE_JWKS_URL", "required aud of tokens"),
+    setting(
+        "PARTYLINE_SECRET_KEY",
+        "on SQLite: generated beside the file",
+        "key that encrypts Twilio tokens; at least 32 bytes",
+    ),
     setting(
         "PARTYLINE_SECRET_KEY_PREVIOUS",
         "none",
-        "the key before a change: what it sealed is sealed again at the start",
+        "key before a change; at startup, tokens are re-encrypted with the new key",
     ),
-    setting("PARTYLINE_INTROSPECTION", "on in demo, else off", "whether the schema may be asked for: on, off"),
-    setting("PARTYLINE_ALLOWED_ORIGINS", "the public URL", "origins of browsers, separated by commas"),
-    setting("PARTYLINE_EVENTS", "auto", "how instances wake each other: auto, local, postgres"),
-    setting("PARTYLINE_METRICS_LISTEN", "none: with the rest", "an address of its own for /metrics"),
-    setting("PARTYLINE_USER_RATE", "1000", "API requests per second of one user; ten seconds' worth may come at once"),
+    setting("PARTYLINE_INTROSPECTION", "on in demo, otherwise off", "GraphQL introspection: on, off"),
+    setting("PARTYLINE_ALLOWED_ORIGINS", "the public URL", "allowed browser origins, separated by commas"),
+    setting("PARTYLINE_EVENTS", "auto", "how instances notify each other of events: auto, local, postgres"),
+    setting("PARTYLINE_METRICS_LISTEN", "none: served on PARTYLINE_LISTEN", "separate address and port for /metrics"),
+    setting("PARTYLINE_USER_RATE", "1000", "API requests per second of one user; the burst is 10 times as many"),
     setting("PARTYLINE_AGENCY_RATE", "10000", "API requests per second of all users of one agency"),
-    setting("PARTYLINE_ADDRESS_RATE", "10", "API requests per second without a valid token from one address"),
+    setting("PARTYLINE_ADDRESS_RATE", "10", "API requests per second without a valid token, per IP address"),
     setting("PARTYLINE_TRUSTED_PROXIES", "127.0.0.0/8,::1", "proxies whose X-Forwarded-For header names the client"),
-    setting("PARTYLINE_CONNECTIONS", "20000", "open connections in all; more are answered with 503"),
-    setting("PARTYLINE_SOCKETS", "16384", "open WebSockets in all"),
+    setting("PARTYLINE_CONNECTIONS", "20000", "total open connections; further ones get 503"),
+    setting("PARTYLINE_SOCKETS", "16384", "total open WebSockets"),
     setting("PARTYLINE_USER_SOCKETS", "512", "open WebSockets of one user"),
-    setting("PARTYLINE_USER_TEXTS", "1000", "texts of one user in 24 hours"),
-    setting("PARTYLINE_AGENCY_TEXTS", "20000", "texts of all users of one agency in 24 hours"),
-    setting("PARTYLINE_LOG", "info", "a tracing filter"),
-    setting("PARTYLINE_LOG_FORMAT", "text", "text or json"),
-    setting("PARTYLINE_CONFIG", "none", "a TOML file with these names nested"),
+    setting("PARTYLINE_USER_TEXTS", "1000", "texts per user in 24 hours"),
+    setting("PARTYLINE_AGENCY_TEXTS", "20000", "texts per agency in 24 hours"),
+    setting("PARTYLINE_LOG", "info", "log filter in the syntax of tracing"),
+    setting("PARTYLINE_LOG_FORMAT", "text", "log format: text, json"),
+    setting("PARTYLINE_CONFIG", "none", "TOML file with these names nested"),
 ];
 
-/// A setting is wrong. The value is not repeated: it may be a secret.
+/// A setting is invalid. The message never contains the value, which may be a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Its value cannot be used.
+    /// The name of the setting and the reason.
     #[error("{0}: {1}")]
     Invalid(String, String),
     /// A file cannot be read or written.
     #[error("{}: {error}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
+    File { path: PathBuf, error: std::io::Error },
 }
 
 fn invalid(name: &str, why: impl fmt::Display) -> ConfigError {
     ConfigError::Invalid(name.to_owned(), why.to_string())
 }
 
-/// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For a person.
     Text,
-    /// For a machine.
     Json,
 }
 
-/// Everything that can be set, read and checked.
+/// All settings, parsed and validated.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the data are.
     pub database_url: String,
-    /// Where to listen.
     pub listen: SocketAddr,
-    /// How long a connection may be idle between two requests.
+    /// The idle timeout of connections between two requests.
     pub keep_alive: Duration,
-    /// The origin that Twilio and browsers see, without a trailing slash.
+    /// The origin under which Twilio and browsers reach the server, without a trailing slash.
     pub public_url: String,
-    /// The address of the text webhook as it is set at Twilio.
+    /// The URL of the text webhook as it is configured at Twilio.
     pub sms_webhook_url: String,
-    /// The address of the voice webhook as it is set at Twilio.
+    /// The URL of the voice webhook as it is configured at Twilio.
     pub voice_webhook_url: String,
-    /// The folder in which recordings are kept.
+    /// The folder for recordings.
     pub media: PathBuf,
-    /// Where Twilio's REST API is, without a trailing slash.
+    /// The origin of Twilio's REST API, without a trailing slash.
     pub twilio_api_base: String,
     /// The origin of Twilio's Messaging Services API, without a trailing slash.
     pub twilio_messaging_base: String,
-    /// How long a text may be in doubt before a person is asked.
+    /// The time after which a text in doubt needs a decision by a user.
     pub unknown_after: Duration,
-    /// Whose tokens are taken.
     pub authentication: Authentication,
-    /// Seals Twilio tokens.
     pub secret_key: SecretKey,
-    /// Whether the schema may be asked for; `None` leaves it to the command.
+    /// Whether GraphQL introspection is enabled; `None` means the default of the command.
     pub introspection: Option<bool>,
-    /// Origins of browsers.
+    /// The browser origins that may call the API.
     pub allowed_origins: Vec<String>,
-    /// How instances wake each other.
     pub events: EventBus,
-    /// The most texts that staff may send in a day.
     pub text_limits: TextLimits,
-    /// How many connections may be open.
+    /// The most open connections.
     pub connections: usize,
-    /// What one user, agency or address may ask at a time.
+    /// The limits per user, agency and IP address.
     pub limits: Limits,
-    /// Where `/metrics` is served; `None` is at [`listen`](Self::listen), beside the other routes.
+    /// The address of `/metrics`; `None` means [`listen`](Self::listen), with the other routes.
     pub metrics_listen: Option<SocketAddr>,
 }
 
-/// What logging needs, read before anything else.
+/// Logging settings, which are read before all others.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
-    /// A tracing filter.
+    /// A filter in the syntax of `tracing`.
     pub filter: String,
-    /// How lines look.
     pub format: LogFormat,
 }
 
-/// Where settings are looked up.
+/// The raw values of settings, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
     values: BTreeMap<String, String>,
 }
 
 impl Source {
-    /// The process's environment, and the file that it names.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or holds a setting that there is not.
+    /// Reads the process's environment and the file that `PARTYLINE_CONFIG` names.
     pub fn environment() -> Result<Self, ConfigError> {
         let mut environment = Self::default();
         for Setting { name, .. } in &SETTINGS {
-            // What is no UTF-8 is treated as unset, and so falls back to the default.
+            // A value that is not valid UTF-8 is treated as unset.
             if let Some(value) = std::env::var_os(name).and_then(|value| value.into_string().ok()) {
                 environment = environment.with(name, &value);
             }
@@ -198,29 +191,26 @@ impl Source {
         Ok(merged)
     }
 
-    /// A file's settings.
-    ///
-    /// # Errors
-    /// When it is no TOML, or holds a setting that there is not.
+    /// Reads the settings of a TOML file. Unknown settings are errors.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let table: toml::Table = text.parse().map_err(|_| invalid("PARTYLINE_CONFIG", "this is no TOML"))?;
+        let table: toml::Table = text.parse().map_err(|_| invalid("PARTYLINE_CONFIG", "the file is not valid TOML"))?;
         let mut source = Self::default();
         flatten(&toml::Value::Table(table), "", &mut source.values)?;
         let unknown = source.values.keys().find(|name| !SETTINGS.iter().any(|setting| setting.name == *name));
         match unknown {
-            Some(name) => Err(invalid(name, "there is no such setting")),
+            Some(name) => Err(invalid(name, "unknown setting; `partyline --help` lists all settings")),
             None => Ok(source),
         }
     }
 
-    /// The same with one value more.
+    /// Sets a value, replacing an existing one.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.values.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// The same, where a value is not set already.
+    /// Sets a value unless it is already set.
     #[must_use]
     pub fn with_default(mut self, name: &str, value: &str) -> Self {
         self.values.entry(name.to_owned()).or_insert_with(|| value.to_owned());
@@ -246,53 +236,51 @@ fn flatten(value: &toml::Value, prefix: &str, into: &mut BTreeMap<String, String
         toml::Value::Integer(number) => number.to_string(),
         toml::Value::Boolean(flag) => if *flag { "on" } else { "off" }.to_owned(),
         toml::Value::Array(list) => list.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(","),
-        toml::Value::Float(_) | toml::Value::Datetime(_) => return Err(invalid(prefix, "this is no such value")),
+        toml::Value::Float(_) | toml::Value::Datetime(_) => {
+            return Err(invalid(prefix, "must be a string, an integer, a boolean or a list of strings"));
+        }
     };
     into.insert(prefix.to_owned(), text);
     Ok(())
 }
 
 impl LogSettings {
-    /// Reads what logging needs.
-    ///
-    /// # Errors
-    /// When the format is none.
     pub fn read(source: &Source) -> Result<Self, ConfigError> {
         let format = match source.get("PARTYLINE_LOG_FORMAT").unwrap_or("text") {
             "text" => LogFormat::Text,
             "json" => LogFormat::Json,
-            _ => return Err(invalid("PARTYLINE_LOG_FORMAT", "text or json")),
+            _ => return Err(invalid("PARTYLINE_LOG_FORMAT", "must be text or json")),
         };
         Ok(Self { filter: source.get("PARTYLINE_LOG").unwrap_or("info").to_owned(), format })
     }
 }
 
 impl Settings {
-    /// Reads and checks all settings. On SQLite secrets that are not set are made.
-    ///
-    /// # Errors
-    /// When one is wrong, or a secret is missing.
+    /// Reads and validates all settings. On SQLite, missing secrets are generated.
     pub fn read(source: &Source) -> Result<Self, ConfigError> {
         let database_url = source.get("DATABASE_URL").unwrap_or("sqlite://partyline.db?mode=rwc").to_owned();
         if !["sqlite:", "postgres:", "postgresql:", "mysql:"].iter().any(|scheme| database_url.starts_with(scheme)) {
-            return Err(invalid("DATABASE_URL", "begins with sqlite:, postgres: or mysql:"));
+            return Err(invalid("DATABASE_URL", "must begin with sqlite:, postgres: or mysql:"));
         }
         let beside = sqlite_file(&database_url);
         let listen = source.get("PARTYLINE_LISTEN").unwrap_or("127.0.0.1:8080");
-        let listen =
-            listen.parse().map_err(|_| invalid("PARTYLINE_LISTEN", "an address and a port, 127.0.0.1:8080"))?;
+        let listen = listen
+            .parse()
+            .map_err(|_| invalid("PARTYLINE_LISTEN", "must be an address and a port, for example 127.0.0.1:8080"))?;
         let metrics_listen = source.get("PARTYLINE_METRICS_LISTEN").map(|address| {
-            address.parse().map_err(|_| invalid("PARTYLINE_METRICS_LISTEN", "an address and a port, 127.0.0.1:9090"))
+            address.parse().map_err(|_| {
+                invalid("PARTYLINE_METRICS_LISTEN", "must be an address and a port, for example 127.0.0.1:9090")
+            })
         });
         let metrics_listen = metrics_listen.transpose()?;
         let public_url = url(source, "PARTYLINE_PUBLIC_URL", "http://127.0.0.1:8080")?;
         let sms_webhook_url = match source.get("TWILIO_SMS_WEBHOOK_URL") {
             Some(_) => url(source, "TWILIO_SMS_WEBHOOK_URL", "")?,
-            None => format!("{public_url}{}", crate::twilio::SMS_PATH),
+            None => format!("{public_url}{}", webhook_paths::TEXT),
         };
         let voice_webhook_url = match source.get("TWILIO_VOICE_WEBHOOK_URL") {
             Some(_) => url(source, "TWILIO_VOICE_WEBHOOK_URL", "")?,
-            None => format!("{public_url}{}", crate::twilio::VOICE_PATH),
+            None => format!("{public_url}{}", webhook_paths::VOICE),
         };
         let twilio_api_base = private_url(source, "TWILIO_API_BASE", "https://api.twilio.com")?;
         let twilio_messaging_base = match source.get("TWILIO_MESSAGING_BASE") {
@@ -303,7 +291,7 @@ impl Settings {
             None => None,
             Some("on") => Some(true),
             Some("off") => Some(false),
-            Some(_) => return Err(invalid("PARTYLINE_INTROSPECTION", "on or off")),
+            Some(_) => return Err(invalid("PARTYLINE_INTROSPECTION", "must be on or off")),
         };
         let origins = source.get("PARTYLINE_ALLOWED_ORIGINS").unwrap_or(&public_url);
         let origins = origins.split(',').map(|origin| origin.trim().trim_end_matches('/').to_owned());
@@ -333,13 +321,13 @@ impl Settings {
         })
     }
 
-    /// The file of an SQLite database.
+    /// The file of an SQLite database; `None` for other databases.
     pub fn sqlite_file(&self) -> Option<PathBuf> {
         sqlite_file(&self.database_url)
     }
 }
 
-/// The folder of recordings: beside an SQLite file, unless another is named.
+/// The folder for recordings. The default is beside an SQLite file.
 fn media(source: &Source, database_url: &str) -> PathBuf {
     match (source.get("PARTYLINE_MEDIA"), sqlite_file(database_url)) {
         (Some(folder), _) => PathBuf::from(folder),
@@ -351,9 +339,9 @@ fn media(source: &Source, database_url: &str) -> PathBuf {
     }
 }
 
-/// The Messaging API of the carrier whose REST API is at `api_base`. Twilio serves each product from a host of its own,
-/// and names the edge and the region in both. Any other carrier serves both from one host, so that credentials of a
-/// simulated account never leave for Twilio.
+/// The origin of the Messaging API of the carrier whose REST API is at `api_base`. Twilio serves each product from its
+/// own host, with the edge and the region in both names. For any other carrier the origin is the same, so that
+/// credentials of a simulated account are never sent to Twilio.
 fn messaging_base(api_base: &str) -> String {
     let parsed = Url::parse(api_base).ok();
     let is_twilio = parsed.is_some_and(|base| base.host_str().is_some_and(|host| host.ends_with(".twilio.com")));
@@ -362,25 +350,28 @@ fn messaging_base(api_base: &str) -> String {
 
 fn url(source: &Source, name: &str, default: &str) -> Result<String, ConfigError> {
     let text = source.get(name).unwrap_or(default);
-    let parsed = Url::parse(text).map_err(|_| invalid(name, "this is no URL"))?;
+    let parsed = Url::parse(text).map_err(|_| invalid(name, "must be a URL"))?;
     if !matches!(parsed.scheme(), "http" | "https") || parsed.host().is_none() {
-        return Err(invalid(name, "a URL of http or https"));
+        return Err(invalid(name, "must be an http or https URL"));
     }
-    // As it was written: a port that is the scheme's own would be dropped by the parser.
+    // The text is kept as written, because the parser drops the scheme's default port.
     Ok(text.trim_end_matches('/').to_owned())
 }
 
 /// A URL over which secrets are sent: https, or http on this machine.
 fn private_url(source: &Source, name: &str, default: &str) -> Result<String, ConfigError> {
     let text = url(source, name, default)?;
-    let parsed = Url::parse(&text).map_err(|_| invalid(name, "this is no URL"))?;
+    let parsed = Url::parse(&text).map_err(|_| invalid(name, "must be a URL"))?;
     if parsed.scheme() == "https" || is_loopback(&parsed) {
         return Ok(text);
     }
-    Err(invalid(name, "must be a URL of https: credentials are sent to it (http is allowed on this machine only)"))
+    Err(invalid(
+        name,
+        "must be an https URL, because credentials are sent to it (http is allowed on this machine only)",
+    ))
 }
 
-/// Whether a URL names this machine.
+/// Whether the host of a URL is this machine.
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -399,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_the_same_names_nested() {
+    fn a_toml_file_has_the_same_names_nested() {
         let file = "[partyline]\nlisten = \"127.0.0.1:9\"\nallowed_origins = [\"https://a.example\", \"https://b.example/\"]\n[database]\nurl = \"postgres://h/d\"";
         let settings = Settings::read(&with_secrets(Source::from_toml(file).unwrap())).unwrap();
         assert_eq!(settings.listen.port(), 9);
@@ -415,12 +406,12 @@ mod tests {
         let settings = Settings::read(&with_secrets(source)).unwrap();
         assert_eq!(settings.sms_webhook_url, "https://p.example/api/twilio/webhook");
         assert_eq!(settings.allowed_origins, ["https://p.example"]);
-        // Longer than the 60 s for which common load balancers keep an idle connection.
+        // Longer than the idle timeout of 60 s that common load balancers have.
         assert_eq!(settings.keep_alive, Duration::from_secs(75));
     }
 
     #[test]
-    fn the_messaging_api_is_at_the_same_carrier_as_the_rest_api() {
+    fn the_messaging_api_belongs_to_the_carrier_of_the_rest_api() {
         let base = || with_secrets(Source::default().with("DATABASE_URL", "mysql://h/d"));
         let messaging = |source: Source| Settings::read(&source).unwrap().twilio_messaging_base;
         assert_eq!(messaging(base()), "https://messaging.twilio.com");
@@ -437,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_never_repeated() {
+    fn errors_name_the_setting_and_never_contain_its_value() {
         let base = || with_secrets(Source::default().with("DATABASE_URL", "postgres://h/d"));
         for (name, value) in [
             ("DATABASE_URL", "oracle://canary"),

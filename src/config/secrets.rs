@@ -1,4 +1,4 @@
-//! The server's own secrets: set by the operator, or generated at first need and kept beside an SQLite database.
+//! The server's own secrets: set by the operator, or generated when first needed and saved beside an SQLite database.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
@@ -13,102 +13,100 @@ const MIN_BYTES: usize = 32;
 const SECRET_KEY: &str = "PARTYLINE_SECRET_KEY";
 const PREVIOUS_SECRET_KEY: &str = "PARTYLINE_SECRET_KEY_PREVIOUS";
 
-/// The key that seals Twilio's tokens in the database, and the key that did so before it.
+/// The key that encrypts Twilio's tokens in the database, and the previous key.
 #[derive(Debug, Clone)]
 pub struct SecretKey {
-    /// Seals and opens stored secrets.
+    /// Encrypts and decrypts stored secrets.
     pub current: SecretString,
-    /// Opens the secrets that were sealed before the key was changed.
+    /// Decrypts the secrets that were encrypted before the key was changed.
     pub previous: Option<SecretString>,
-    /// Where a generated key is to be saved; `None` if the key was set, or read from its file.
+    /// The file for a newly generated key; `None` if the key was set, or read from its file.
     save_to: Option<PathBuf>,
 }
 
 impl SecretKey {
     pub(super) fn read(source: &Source, beside: Option<&Path>) -> Result<Self, ConfigError> {
-        let previous = source.get(PREVIOUS_SECRET_KEY).map(|key| checked(key, PREVIOUS_SECRET_KEY)).transpose()?;
+        let previous = source.get(PREVIOUS_SECRET_KEY).map(|key| check_length(key, PREVIOUS_SECRET_KEY)).transpose()?;
         let (current, save_to) = match find(source.get(SECRET_KEY), SECRET_KEY, beside)? {
-            Found::Secret(secret) => (secret, None),
-            Found::Missing(path) => (random(&path)?, Some(path)),
+            Lookup::Secret(secret) => (secret, None),
+            Lookup::Missing(path) => (generate(&path)?, Some(path)),
         };
         Ok(Self { current, previous, save_to })
     }
 
-    /// Whether the key has just been generated and would be lost with this process.
+    /// Whether the key has just been generated and exists only in this process.
     ///
-    /// It must not be saved while the database holds secrets that another key sealed: they could never be opened again.
+    /// It must not be saved while the database holds secrets that were encrypted with another key, because they could
+    /// then never be decrypted.
     pub fn is_unsaved(&self) -> bool {
         self.save_to.is_some()
     }
 
     /// Saves a generated key beside the database. If another process has just saved one, that key is used.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
     pub fn save(self) -> Result<Self, ConfigError> {
         let Some(path) = self.save_to else { return Ok(self) };
-        let current = keep(self.current, &path, SECRET_KEY)?;
+        let current = save_or_load(self.current, &path, SECRET_KEY)?;
         Ok(Self { current, save_to: None, ..self })
     }
 }
 
-/// A secret that was set, or the one in the file beside the database, which is generated if it is missing.
-pub(super) fn read(set: Option<&str>, name: &str, beside: Option<&Path>) -> Result<SecretString, ConfigError> {
-    match find(set, name, beside)? {
-        Found::Secret(secret) => Ok(secret),
-        Found::Missing(path) => keep(random(&path)?, &path, name),
+/// Returns the configured secret, or the one in the file beside the database. A missing file is generated.
+pub(super) fn read(configured: Option<&str>, name: &str, beside: Option<&Path>) -> Result<SecretString, ConfigError> {
+    match find(configured, name, beside)? {
+        Lookup::Secret(secret) => Ok(secret),
+        Lookup::Missing(path) => save_or_load(generate(&path)?, &path, name),
     }
 }
 
-enum Found {
+enum Lookup {
     Secret(SecretString),
-    /// There is none, and this is where a generated one belongs.
+    /// There is no secret; a generated one belongs in this file.
     Missing(PathBuf),
 }
 
-fn find(set: Option<&str>, name: &str, beside: Option<&Path>) -> Result<Found, ConfigError> {
-    if let Some(secret) = set {
-        return checked(secret, name).map(Found::Secret);
+fn find(configured: Option<&str>, name: &str, beside: Option<&Path>) -> Result<Lookup, ConfigError> {
+    if let Some(secret) = configured {
+        return check_length(secret, name).map(Lookup::Secret);
     }
     let Some(database) = beside else {
-        return Err(invalid(name, "must be set: it is generated only for an SQLite database"));
+        return Err(invalid(name, "must be set; it is generated only for an SQLite database"));
     };
     let suffix = name.trim_start_matches("PARTYLINE_").to_lowercase().replace('_', "-");
     let mut path = database.as_os_str().to_owned();
     path.push(format!(".{suffix}"));
     let path = PathBuf::from(path);
     match std::fs::read_to_string(&path) {
-        Ok(secret) => checked(secret.trim(), name).map(Found::Secret),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Found::Missing(path)),
+        Ok(secret) => check_length(secret.trim(), name).map(Lookup::Secret),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Lookup::Missing(path)),
         Err(error) => Err(ConfigError::File { path, error }),
     }
 }
 
 /// Saves a generated secret and returns it, or the one that another process saved first.
-fn keep(generated: SecretString, path: &Path, name: &str) -> Result<SecretString, ConfigError> {
+fn save_or_load(generated: SecretString, path: &Path, name: &str) -> Result<SecretString, ConfigError> {
     let file_error = |error| ConfigError::File { path: path.to_owned(), error };
     if private_file::create(path, generated.expose_secret().as_bytes()).map_err(file_error)? {
         tracing::info!(path = %path.display(), "{name} is not set: a secret was generated and saved");
         return Ok(generated);
     }
-    checked(std::fs::read_to_string(path).map_err(file_error)?.trim(), name)
+    check_length(std::fs::read_to_string(path).map_err(file_error)?.trim(), name)
 }
 
-fn checked(secret: &str, name: &str) -> Result<SecretString, ConfigError> {
+fn check_length(secret: &str, name: &str) -> Result<SecretString, ConfigError> {
     if secret.len() < MIN_BYTES {
-        return Err(invalid(name, format!("a secret has at least {MIN_BYTES} bytes")));
+        return Err(invalid(name, format!("must have at least {MIN_BYTES} bytes")));
     }
     Ok(SecretString::from(secret))
 }
 
-fn random(path: &Path) -> Result<SecretString, ConfigError> {
+fn generate(path: &Path) -> Result<SecretString, ConfigError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| ConfigError::File {
         path: path.to_owned(),
-        error: std::io::Error::other("the operating system has no randomness"),
+        error: std::io::Error::other("the operating system's random number generator failed"),
     })?;
     let hexadecimal = bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     });
@@ -131,9 +129,9 @@ mod tests {
         let other = other.save().unwrap();
         assert!(!one.is_unsaved());
         assert_eq!(other.current.expose_secret(), one.current.expose_secret());
-        let kept = read();
-        assert!(!kept.is_unsaved());
-        assert_eq!(kept.current.expose_secret(), one.current.expose_secret());
+        let saved = read();
+        assert!(!saved.is_unsaved());
+        assert_eq!(saved.current.expose_secret(), one.current.expose_secret());
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -1,68 +1,64 @@
-//! Who may see a thread, and what of a call. `store::threads` and `store::calls` say the same in SQL for lists; a test
-//! holds the two together.
+//! Access rules of threads and calls. `store::threads` and `store::calls` implement the same rules in SQL for lists; a
+//! test compares the two.
 
 use super::{Role, RoutingRung, ThreadStatus};
 
-/// What is known of one user and one thread of their agency.
+/// The relation of a user to a thread of the user's agency.
 #[derive(Debug, Clone, Copy)]
-pub struct Standing {
-    /// Whether the user is active at all.
+pub struct ThreadRelation {
     pub active: bool,
-    /// Their role.
     pub role: Role,
-    /// Whether they are eligible in the pool of the thread's number.
+    /// Whether the user is eligible in the pool of the thread's number.
     pub eligible: bool,
-    /// Whether they hold the thread.
+    /// Whether the user is the assignee of the thread.
     pub assignee: bool,
-    /// Whether the thread was routed to them by a rung that stands in for the pool, and that rung still names them.
+    /// Whether the thread was routed to the user by one of [`STAND_IN_RUNGS`], and that rung still names the user.
     pub stands_in: bool,
-    /// Where the thread stands.
     pub status: ThreadStatus,
 }
 
-/// Whether this user is a handler of the thread; to everybody else it does not exist.
-pub fn is_handler(standing: &Standing) -> bool {
-    standing.active
-        && (standing.role == Role::Admin
-            || standing.eligible
-            || standing.assignee
-            || (standing.stands_in && standing.status != ThreadStatus::Closed))
+/// Whether the user is a handler of the thread. For all other users the thread does not exist.
+pub fn is_handler(relation: &ThreadRelation) -> bool {
+    relation.active
+        && (relation.role == Role::Admin
+            || relation.eligible
+            || relation.assignee
+            || (relation.stands_in && relation.status != ThreadStatus::Closed))
 }
 
 /// The rungs that stand in for the pool. Their users may see the thread while it is not closed, because a user who is
-/// notified of a text must be able to read it. A user loses the thread when they lose the extension or the role by which
-/// it was routed to them.
+/// notified of a text must be able to read it. A user who loses the extension or role that the routing was based on
+/// also loses access to the thread.
 pub const STAND_IN_RUNGS: [RoutingRung; 4] =
     [RoutingRung::Extension, RoutingRung::Provider, RoutingRung::DefaultUser, RoutingRung::Admins];
 
-/// What is known of one active user and one call of their agency.
+/// The relation of an active user to a call of the user's agency.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct CallStanding {
-    /// Whether they are an ADMIN, or in the pool of the call's number, with texts and calls on or off.
+pub struct CallRelation {
+    /// Whether the user is an ADMIN or in the pool of the call's number, with texts and calls enabled or not.
     pub has_number: bool,
-    /// Whether they may see the call's thread now.
+    /// Whether the user may currently see the call's thread.
     pub sees_thread: bool,
-    /// Whether the call went to their mailbox and they still have the extension that was dialed.
+    /// Whether the call went to the user's mailbox and the user still has the extension that was dialed.
     pub has_mailbox: bool,
-    /// Whether they were notified of the call as the agency's default user, and still are that user.
+    /// Whether the user was notified of the call as the agency's default user, and still is the default user.
     pub stands_in: bool,
-    /// Whether they answered or started the call, or its voicemail was theirs.
+    /// Whether the user answered or started the call, or its voicemail was left for the user.
     pub took_part: bool,
 }
 
-/// How much of a call a user sees. A user who has neither sees nothing of it.
+/// The extent to which a user sees a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallSight {
-    /// All of it.
     Full,
-    /// That it took place and their own part in it: nothing that tells who the contact is or what was said, and no part
-    /// of a colleague.
+    /// Only that the call took place and the user's own part in it: neither the contact, nor what was said, nor the
+    /// parts of colleagues.
     OwnPart,
 }
 
-/// How much of the call this user sees; `None` if it does not exist for them.
-pub fn call_sight(standing: &CallStanding) -> Option<CallSight> {
-    let CallStanding { has_number, sees_thread, has_mailbox, stands_in, took_part } = *standing;
+/// The extent to which the user sees the call; `None` if the call does not exist for the user.
+pub fn call_sight(relation: &CallRelation) -> Option<CallSight> {
+    let CallRelation { has_number, sees_thread, has_mailbox, stands_in, took_part } = *relation;
     if has_number || sees_thread || has_mailbox || stands_in {
         Some(CallSight::Full)
     } else {
@@ -74,8 +70,8 @@ pub fn call_sight(standing: &CallStanding) -> Option<CallSight> {
 mod tests {
     use super::*;
 
-    fn nobody() -> Standing {
-        Standing {
+    fn nobody() -> ThreadRelation {
+        ThreadRelation {
             active: true,
             role: Role::Member,
             eligible: false,
@@ -86,14 +82,14 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_a_handler() {
+    fn each_relation_that_makes_a_user_a_handler() {
         assert!(!is_handler(&nobody()));
-        assert!(is_handler(&Standing { role: Role::Admin, ..nobody() }));
-        assert!(is_handler(&Standing { eligible: true, ..nobody() }));
-        assert!(is_handler(&Standing { assignee: true, ..nobody() }));
-        assert!(is_handler(&Standing { stands_in: true, ..nobody() }));
-        assert!(!is_handler(&Standing { stands_in: true, status: ThreadStatus::Closed, ..nobody() }));
-        assert!(!is_handler(&Standing {
+        assert!(is_handler(&ThreadRelation { role: Role::Admin, ..nobody() }));
+        assert!(is_handler(&ThreadRelation { eligible: true, ..nobody() }));
+        assert!(is_handler(&ThreadRelation { assignee: true, ..nobody() }));
+        assert!(is_handler(&ThreadRelation { stands_in: true, ..nobody() }));
+        assert!(!is_handler(&ThreadRelation { stands_in: true, status: ThreadStatus::Closed, ..nobody() }));
+        assert!(!is_handler(&ThreadRelation {
             active: false,
             role: Role::Admin,
             eligible: true,
@@ -103,17 +99,17 @@ mod tests {
     }
 
     #[test]
-    fn a_part_in_a_call_is_not_a_right_to_all_of_it() {
-        let none = CallStanding::default();
+    fn taking_part_in_a_call_does_not_grant_full_access() {
+        let none = CallRelation::default();
         assert_eq!(call_sight(&none), None);
-        assert_eq!(call_sight(&CallStanding { took_part: true, ..none }), Some(CallSight::OwnPart));
-        for standing in [
-            CallStanding { has_number: true, ..none },
-            CallStanding { sees_thread: true, ..none },
-            CallStanding { has_mailbox: true, ..none },
-            CallStanding { stands_in: true, ..none },
+        assert_eq!(call_sight(&CallRelation { took_part: true, ..none }), Some(CallSight::OwnPart));
+        for relation in [
+            CallRelation { has_number: true, ..none },
+            CallRelation { sees_thread: true, ..none },
+            CallRelation { has_mailbox: true, ..none },
+            CallRelation { stands_in: true, ..none },
         ] {
-            assert_eq!(call_sight(&standing), Some(CallSight::Full));
+            assert_eq!(call_sight(&relation), Some(CallSight::Full));
         }
     }
 }

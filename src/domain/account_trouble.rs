@@ -1,18 +1,18 @@
-//! The trouble of a Twilio account: which trouble is reported, and which request shows that it is over.
+//! Problems of a Twilio account: when a problem is reported, and which request proves that it is resolved.
 
 use super::{AccountTrouble, TwilioRequest};
 
-/// A trouble with the request that met it.
+/// A problem and the kind of request that revealed it.
 pub type OpenTrouble = (AccountTrouble, TwilioRequest);
 
 impl AccountTrouble {
-    /// Whether this trouble is reported although `open` is known already: only a more severe one is, so that one
-    /// cause is reported once.
+    /// Whether this problem is reported although `open` has already been reported. Only a more severe problem is, so
+    /// that each cause is reported once.
     pub fn replaces(self, open: Option<AccountTrouble>) -> bool {
         open.is_none_or(|open| self > open)
     }
 
-    /// A sentence for an operator, without a period, that a log line or `doctor` can show.
+    /// A sentence for operators, without a final period, for log lines and `partyline doctor`.
     pub fn explain(self) -> &'static str {
         match self {
             Self::CallbackUrl => "Twilio cannot use the public URL (21609); check PARTYLINE_PUBLIC_URL",
@@ -23,8 +23,8 @@ impl AccountTrouble {
     }
 }
 
-/// Whether a trouble is over because Twilio has served this request. Credentials are the same for every request;
-/// whatever else may concern only requests of one kind, so that only the same kind proves that it is over.
+/// Whether a problem is resolved because Twilio has served this request. All requests use the same credentials. Any
+/// other problem may affect only one kind of request, so only a request of that kind proves that it is resolved.
 pub fn is_over((trouble, met_by): OpenTrouble, served: TwilioRequest) -> bool {
     trouble == AccountTrouble::Credentials || met_by == served
 }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_more_severe_trouble_is_reported_again() {
+    fn only_a_more_severe_problem_is_reported_again() {
         let by_severity = [CallbackUrl, Forbidden, Suspended, Credentials];
         for (at, open) in by_severity.into_iter().enumerate() {
             assert!(open.replaces(None));
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_was_served_ends_what_it_disproves() {
+    fn a_served_request_resolves_the_problems_that_it_disproves() {
         use TwilioRequest::{Call, Lookup, Recording, Text};
         for served in [Text, Lookup, Call, Recording] {
             assert!(is_over((Credentials, Call), served), "{served:?}");

@@ -1,12 +1,12 @@
-//! What stands in a text's From and To.
+//! Addresses in the From and To of a text.
 //!
-//! Most senders are E.164 numbers, some are short codes (`88222`), alphanumeric (`TWILIO`) or of
-//! another channel (`whatsapp:+1…`). All are kept and routed as received; only some can be texted.
+//! Most are E.164 numbers; others are short codes (`88222`), alphanumeric sender IDs (`TWILIO`) or belong to another
+//! channel (`whatsapp:+1…`). All are stored and routed as received, but only some can be texted.
 //! Source: Twilio, "Twilio's request to your incoming message webhook"; ITU-T E.164.
 
 use super::caller_id::is_withheld;
 
-/// The longest address that is kept; what is longer is no address.
+/// The longest address that is accepted, in characters.
 pub const MAX_ADDRESS_CHARS: usize = 64;
 
 /// Whether `text` is a number in E.164: a plus, a digit that is not 0, and at most 15 digits.
@@ -19,7 +19,7 @@ pub fn is_e164(text: &str) -> bool {
 /// Prefixes of the channels other than SMS. Twilio puts them on both addresses of a message.
 const CHANNELS: [&str; 2] = ["whatsapp:", "rcs:"];
 
-/// Strips the channel prefix from an address, to look up one of our phone numbers by it.
+/// Strips the channel prefix from an address, so that the phone number can be looked up.
 pub fn without_channel(address: &str) -> &str {
     split_channel(address).1
 }
@@ -30,7 +30,8 @@ fn split_channel(address: &str) -> (&str, &str) {
     address.split_at(length)
 }
 
-/// Whether a text can be sent to an address. Names (`TWILIO`) and withheld caller IDs cannot be texted.
+/// Whether a text can be sent to an address. Alphanumeric sender IDs (`TWILIO`) and withheld caller IDs cannot be
+/// texted.
 pub fn can_be_texted(address: &str) -> bool {
     let (channel, plain) = split_channel(address);
     (is_e164(plain) && !is_withheld(plain)) || (channel.is_empty() && is_short_code(address))
@@ -40,18 +41,18 @@ fn is_short_code(address: &str) -> bool {
     (3..=8).contains(&address.len()) && address.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Whether this is a toll-free number of the North American Numbering Plan. Twilio supports SMS on no other toll-free
-/// numbers.
+/// Whether this is a toll-free number of the North American Numbering Plan, the only toll-free numbers on which Twilio
+/// supports SMS.
 pub fn is_toll_free(e164: &str) -> bool {
     ["+1800", "+1833", "+1844", "+1855", "+1866", "+1877", "+1888"].iter().any(|prefix| e164.starts_with(prefix))
 }
 
-/// The form of one of our numbers in which it speaks to this address: each channel has its own.
+/// The sender address of the agency's `number` for texts to `to`, with the channel prefix of `to`.
 pub fn own_address(number: &str, to: &str) -> String {
     format!("{}{number}", split_channel(to).0)
 }
 
-/// Whether an address may stand for a contact at all.
+/// Whether an address can identify a contact.
 pub fn is_contact_address(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= MAX_ADDRESS_CHARS && !text.contains(char::is_control)
 }
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prefix_of_a_channel_is_taken_off_once() {
+    fn the_channel_prefix_is_stripped_once() {
         for (address, plain) in [
             ("whatsapp:+13035550100", "+13035550100"),
             ("rcs:+13035550100", "+13035550100"),
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn toll_free_numbers_are_known_by_their_prefix() {
+    fn toll_free_numbers_are_recognized_by_their_prefix() {
         assert!(is_toll_free("+18005550100") && is_toll_free("+18885550100"));
         assert!(!is_toll_free("+18085550100") && !is_toll_free("+13035550100") && !is_toll_free("+448005550100"));
     }

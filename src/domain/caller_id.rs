@@ -1,4 +1,4 @@
-//! Caller IDs: which callers withhold theirs, and what the phones of the staff show when they ring.
+//! Caller IDs: recognizes withheld ones, and chooses the caller ID that users' phones show while they ring.
 
 use super::LegCallerId;
 use super::call::is_known_caller;
@@ -20,8 +20,8 @@ const WITHHELD: [&str; 7] = [
 /// The address that is stored for a sender or caller that the carrier does not identify.
 pub const NO_ADDRESS: &str = "anonymous";
 
-/// Whether an address that looks like a number only says that the caller ID was withheld. It belongs to nobody:
-/// nobody can be called or texted there, and it does not identify a contact.
+/// Whether an address that looks like a number is a placeholder for a withheld caller ID. Such an address cannot be
+/// called or texted, and it does not identify a contact.
 pub fn is_withheld(address: &str) -> bool {
     WITHHELD.contains(&address)
 }
@@ -36,7 +36,7 @@ pub fn leg_caller_id<'a>(setting: LegCallerId, caller: &'a str, called: &'a str)
     }
 }
 
-/// Numbers of the country code 1 have ten more digits; elsewhere lengths vary.
+/// Numbers with the country code 1 have ten more digits. Other lengths vary and are not checked.
 fn has_a_possible_length(e164: &str) -> bool {
     e164.strip_prefix("+1").is_none_or(|national| national.len() == 10)
 }
@@ -47,7 +47,7 @@ mod tests {
 
     const CALLED: &str = "+13035550100";
 
-    /// Everything that a carrier may send instead of a number.
+    /// Values that a carrier may send instead of the caller's number.
     const HIDDEN: [&str; 21] = [
         "+266696687",
         "+7378742833",
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_without_a_number_of_their_own_are_not_known() {
+    fn withheld_and_invalid_caller_ids_are_not_known() {
         for from in HIDDEN {
             assert!(!is_known_caller(from), "{from}");
         }

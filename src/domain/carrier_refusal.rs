@@ -1,24 +1,25 @@
-//! What an answer of Twilio's REST API says that is not a success.
+//! Interprets error responses of Twilio's REST API.
 //! Source: Twilio, "Error and warning dictionary"; "Twilio's response".
 
 use super::AccountTrouble;
 
-/// What was refused.
+/// The scope of a refusal by Twilio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CarrierRefusal {
-    /// The account: no request of this kind is served until somebody repairs it.
+    /// The account: no request of this kind is served until the problem is fixed.
     Account(AccountTrouble),
-    /// Any request at the moment: Twilio is busy, a queue is full, or a rate was exceeded.
+    /// Any request at the moment: Twilio is busy, a queue is full, or a rate limit was exceeded.
     Busy,
-    /// This request alone, for good.
+    /// This request alone, permanently.
     Request,
 }
 
-/// Reads an answer by its HTTP status and Twilio's error code. A code says more than a status: Twilio sends some of
-/// them under several. `None`: the answer does not tell whether Twilio has carried the request out.
+/// Interprets a response by its HTTP status and Twilio's error code. The code takes precedence, because Twilio sends
+/// some codes with different statuses. `None` if the response does not tell whether Twilio has carried out the request.
 pub fn refusal(status: u16, code: Option<i64>) -> Option<CarrierRefusal> {
     Some(match (status, code) {
-        // The rate between two numbers, of the API, of a number's queue, a maintenance, and the rates of a channel.
+        // In order: the rate between two numbers, the API's rate, a number's full queue, maintenance, a channel's
+        // rates.
         (_, Some(14107 | 20429 | 21611 | 21730 | 63017 | 63018)) | (429, _) => CarrierRefusal::Busy,
         (_, Some(21609)) => CarrierRefusal::Account(AccountTrouble::CallbackUrl),
         (_, Some(10001 | 20005 | 30002)) => CarrierRefusal::Account(AccountTrouble::Suspended),
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_code_goes_before_the_status() {
+    fn the_code_takes_precedence_over_the_status() {
         let (url, forbidden) = (AccountTrouble::CallbackUrl, AccountTrouble::Forbidden);
         let (suspended, credentials) = (AccountTrouble::Suspended, AccountTrouble::Credentials);
         for (status, code, expected) in [

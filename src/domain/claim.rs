@@ -1,49 +1,44 @@
-//! Who holds a thread, and how that changes: claim, release, transfer, close, reopen.
+//! The assignee of a thread, and the actions that change it: claim, release, transfer, close, reopen.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::routing::Roster;
 use super::{Availability, Role, ThreadStatus, UserId};
 
-/// Who holds a thread and since when. The assignee is set exactly when the status is CLAIMED.
+/// The status and assignee of a thread. The assignee is set exactly when the status is CLAIMED.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenure {
-    /// Where the thread stands.
     pub status: ThreadStatus,
-    /// Who holds it.
     pub assignee: Option<UserId>,
-    /// Since when.
+    /// When the assignee claimed the thread.
     pub claimed_at: Option<DateTime<Utc>>,
-    /// Who held it when it was last closed.
+    /// The assignee when the thread was last closed.
     pub last_assignee: Option<UserId>,
-    /// When that was.
     pub closed_at: Option<DateTime<Utc>>,
 }
 
 impl Tenure {
-    /// A thread that nobody holds or held.
+    /// A thread without a current or former assignee.
     pub fn unclaimed() -> Self {
         Self { status: ThreadStatus::Unclaimed, assignee: None, claimed_at: None, last_assignee: None, closed_at: None }
     }
 
-    /// A thread that `user` holds since `at`.
     pub fn claimed(user: UserId, at: DateTime<Utc>) -> Self {
         Self { status: ThreadStatus::Claimed, assignee: Some(user), claimed_at: Some(at), ..Self::unclaimed() }
     }
 
-    /// The same thread, held by nobody.
     #[must_use]
     pub fn released(&self) -> Self {
         Self { last_assignee: self.last_assignee, ..Self::unclaimed() }
     }
 
-    /// The same thread, held by `user` from `at` on.
+    /// The same thread, claimed by `user` at `at`.
     #[must_use]
     pub fn taken(&self, user: UserId, at: DateTime<Utc>) -> Self {
         Self { last_assignee: self.last_assignee, ..Self::claimed(user, at) }
     }
 
-    /// The same thread, closed at `at`; it remembers who held it.
+    /// The same thread, closed at `at`. Its assignee is kept as the last assignee.
     #[must_use]
     pub fn closed(&self, at: DateTime<Utc>) -> Self {
         Self {
@@ -55,82 +50,75 @@ impl Tenure {
     }
 }
 
-/// Someone who acts on a thread that they may handle.
+/// A handler of a thread who acts on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Actor {
-    /// Who.
     pub user: UserId,
-    /// Their role in the agency.
     pub role: Role,
 }
 
-/// Why an act on a thread is refused.
+/// The reason why an action on a thread is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// Somebody else holds the thread.
-    AlreadyClaimed {
-        /// Who.
-        by: UserId,
-        /// Since when.
-        at: DateTime<Utc>,
-    },
-    /// The act is the assignee's or an admin's.
+pub enum ClaimRefusal {
+    /// Another user has claimed the thread.
+    AlreadyClaimed { by: UserId, at: DateTime<Utc> },
+    /// Only the assignee or an admin may do this.
     NotAssignee,
-    /// The thread is closed already, or not closed, so that there is nothing to do.
+    /// The thread is closed.
     Closed,
 }
 
-/// What an act makes of a thread; `None` if everything is so already.
-pub type Decision = Result<Option<Tenure>, Refused>;
+/// The new tenure of the thread; `None` if the action changes nothing.
+pub type Decision = Result<Option<Tenure>, ClaimRefusal>;
 
-/// Claims: the first wins, and to claim what one holds changes nothing.
+/// Claims the thread. The first claim wins. Claiming a thread that the user already holds changes nothing.
 pub fn claim(tenure: &Tenure, actor: Actor, now: DateTime<Utc>) -> Decision {
     match (tenure.assignee, tenure.claimed_at) {
         (Some(by), _) if by == actor.user => Ok(None),
-        (Some(by), at) => Err(Refused::AlreadyClaimed { by, at: at.unwrap_or(now) }),
+        (Some(by), at) => Err(ClaimRefusal::AlreadyClaimed { by, at: at.unwrap_or(now) }),
         (None, _) => Ok(Some(tenure.taken(actor.user, now))),
     }
 }
 
-/// Releases: the assignee or an admin gives the thread back to the pool.
+/// Returns the thread to the pool. Allowed for the assignee and admins.
 pub fn release(tenure: &Tenure, actor: Actor) -> Decision {
     match tenure.status {
         ThreadStatus::Unclaimed => Ok(None),
-        ThreadStatus::Closed => Err(Refused::Closed),
-        ThreadStatus::Claimed => holder_or_admin(tenure, actor).map(|()| Some(tenure.released())),
+        ThreadStatus::Closed => Err(ClaimRefusal::Closed),
+        ThreadStatus::Claimed => require_assignee_or_admin(tenure, actor).map(|()| Some(tenure.released())),
     }
 }
 
-/// Transfers to `to`. To oneself it is a take-over, which any handler may do; to another it is the
-/// assignee's or an admin's, but any handler may assign a thread that nobody holds.
+/// Transfers the thread to `to`. Any handler may take a thread over by a transfer to self, and may assign an unclaimed
+/// thread to any user. Other transfers are allowed for the assignee and admins.
 pub fn transfer(tenure: &Tenure, actor: Actor, to: UserId, now: DateTime<Utc>) -> Decision {
     if tenure.assignee == Some(to) {
         return Ok(None);
     }
     let free = actor.user == to || tenure.status == ThreadStatus::Unclaimed;
     if !free {
-        holder_or_admin(tenure, actor)?;
+        require_assignee_or_admin(tenure, actor)?;
     }
     Ok(Some(tenure.taken(to, now)))
 }
 
-/// Closes: the assignee's or an admin's.
+/// Closes the thread. Allowed for the assignee and admins.
 pub fn close(tenure: &Tenure, actor: Actor, now: DateTime<Utc>) -> Decision {
     if tenure.status == ThreadStatus::Closed {
         return Ok(None);
     }
-    holder_or_admin(tenure, actor)?;
+    require_assignee_or_admin(tenure, actor)?;
     Ok(Some(tenure.closed(now)))
 }
 
-/// Reopens by hand, as an inbound text would.
+/// Reopens the thread, with the same effect as an inbound text.
 pub fn reopen(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelta, now: DateTime<Utc>) -> Decision {
-    Ok((tenure.status == ThreadStatus::Closed).then(|| settle_reopened(tenure, roster, reopen_within, now)))
+    Ok((tenure.status == ThreadStatus::Closed).then(|| reopened_tenure(tenure, roster, reopen_within, now)))
 }
 
-/// To whom a closed thread returns: its last assignee, if it was closed less than `reopen_within`
-/// ago and they are eligible and available; otherwise to nobody.
-pub fn settle_reopened(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelta, now: DateTime<Utc>) -> Tenure {
+/// The tenure of a closed thread after it is reopened. It is assigned to its last assignee if it was closed less than
+/// `reopen_within` ago and that user is eligible and AVAILABLE; otherwise it is unclaimed.
+pub fn reopened_tenure(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelta, now: DateTime<Utc>) -> Tenure {
     let recent = tenure.closed_at.is_some_and(|at| now - at < reopen_within);
     let returning = tenure.last_assignee.and_then(|user| roster.eligible(user));
     match returning {
@@ -139,8 +127,12 @@ pub fn settle_reopened(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelt
     }
 }
 
-fn holder_or_admin(tenure: &Tenure, actor: Actor) -> Result<(), Refused> {
-    if tenure.assignee == Some(actor.user) || actor.role == Role::Admin { Ok(()) } else { Err(Refused::NotAssignee) }
+fn require_assignee_or_admin(tenure: &Tenure, actor: Actor) -> Result<(), ClaimRefusal> {
+    if tenure.assignee == Some(actor.user) || actor.role == Role::Admin {
+        Ok(())
+    } else {
+        Err(ClaimRefusal::NotAssignee)
+    }
 }
 
 #[cfg(test)]
@@ -173,26 +165,26 @@ mod tests {
         ]
     }
 
-    /// One letter per state above: `+` changes it, `=` changes nothing, a letter refuses
-    /// (A already claimed, N not the assignee, C closed).
+    /// One character per state of [`states`]: `+` for a change, `=` for no change, and a letter for a refusal (A
+    /// already claimed, N not the assignee, C closed).
     fn row(decide: impl Fn(&Tenure) -> Decision) -> String {
         states()
             .iter()
             .map(|tenure| match decide(tenure) {
                 Ok(Some(_)) => '+',
                 Ok(None) => '=',
-                Err(Refused::AlreadyClaimed { .. }) => 'A',
-                Err(Refused::NotAssignee) => 'N',
-                Err(Refused::Closed) => 'C',
+                Err(ClaimRefusal::AlreadyClaimed { .. }) => 'A',
+                Err(ClaimRefusal::NotAssignee) => 'N',
+                Err(ClaimRefusal::Closed) => 'C',
             })
             .collect()
     }
 
     #[test]
-    fn the_table_of_who_may_what() {
+    fn each_action_is_decided_by_role_and_state() {
         let member = actor(ME, Role::Member);
         let admin = actor(ME, Role::Admin);
-        // states: unclaimed, mine, another's, closed
+        // States: unclaimed, claimed by the actor, claimed by another user, closed.
         assert_eq!(row(|t| claim(t, member, now())), "+=A+");
         assert_eq!(row(|t| claim(t, admin, now())), "+=A+");
         assert_eq!(row(|t| release(t, member)), "=+NC");
@@ -205,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_remembers_the_last_assignee() {
+    fn closing_keeps_the_last_assignee() {
         let closed = Tenure::claimed(user(ME), now()).closed(now());
         assert_eq!((closed.assignee, closed.last_assignee), (None, Some(user(ME))));
         let again = closed.released().closed(now());

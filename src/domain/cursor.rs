@@ -1,4 +1,4 @@
-//! Where a subscriber stands in an agency's event log.
+//! Cursors: a subscriber's position in an agency's event log.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,21 +7,18 @@ use uuid::Uuid;
 
 use super::AgencyId;
 
-/// A place in one agency's log: everything up to `position` has been seen.
+/// A place in one agency's log: the subscriber has received all events up to and including `position`.
 ///
-/// The epoch names the log itself: a log that was begun anew has another, so that a cursor of the
-/// former one is not mistaken for a place in it.
+/// The epoch identifies the log. A log that is started again gets a new epoch, so that cursors of the former log are
+/// not mistaken for places in the new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// Whose log.
     pub agency: AgencyId,
-    /// Which log.
     pub epoch: Uuid,
-    /// How far.
     pub position: i64,
 }
 
-/// The text is no cursor.
+/// The text is not a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a cursor")]
 pub struct ParseCursorError;
@@ -43,7 +40,7 @@ impl FromStr for Cursor {
         Ok(Self {
             agency: AgencyId(uuid(&text[..32])?),
             epoch: uuid(&text[32..64])?,
-            // A position above i64::MAX would be a negative one, and does not parse.
+            // A negative position is printed with digits above i64::MAX, which do not parse.
             position: i64::from_str_radix(&text[64..], 16).map_err(|_| ParseCursorError)?,
         })
     }
@@ -54,13 +51,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_reads_back_as_itself() {
+    fn cursors_round_trip() {
         let cursor = Cursor { agency: AgencyId(Uuid::from_u128(1)), epoch: Uuid::from_u128(2), position: i64::MAX };
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
     }
 
     #[test]
-    fn other_texts_are_no_cursors() {
+    fn other_texts_are_not_cursors() {
         let negative = Cursor { agency: AgencyId(Uuid::nil()), epoch: Uuid::nil(), position: -1 }.to_string();
         for text in ["", "42", "ä", negative.as_str(), &"A".repeat(400)] {
             assert_eq!(text.parse::<Cursor>(), Err(ParseCursorError), "{text}");

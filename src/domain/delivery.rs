@@ -1,35 +1,32 @@
-//! How far a text got: what the carrier reports, in any order, and what an attempt to send it shows.
+//! The delivery status of a text: merges the carrier's reports, which arrive in any order, and schedules retries.
 
 use std::time::Duration;
 
 use super::delivery_error::BLOCKED;
 use super::{AccountTrouble, MessageStatus};
 
-/// What has been reported of a text: how far it got, and the error that goes with that.
+/// A reported delivery status and its error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// How far it got.
     pub status: MessageStatus,
-    /// Why not further, by the carrier's code or one of ours (`domain::delivery_error`).
+    /// The carrier's error code, or one of Partyline's (`domain::delivery_error`).
     pub error_code: Option<String>,
 }
 
 impl Report {
-    /// A report without an error.
     pub fn of(status: MessageStatus) -> Self {
         Self { status, error_code: None }
     }
 
-    /// A report with the error that it tells of.
     pub fn failed(status: MessageStatus, error_code: impl Into<String>) -> Self {
         Self { status, error_code: Some(error_code.into()) }
     }
 
-    /// Reads Twilio's word for a status; `None` if it says nothing of an outbound text.
+    /// Parses Twilio's status; `None` if it is not a status of an outbound text.
     /// Source: Twilio, "Messages resource: message status values".
     pub fn from_twilio(status: &str, error_code: Option<&str>) -> Option<Self> {
         let status = match status {
-            // All of these say that the carrier has it.
+            // All of these mean that the carrier has accepted the text.
             "accepted" | "scheduled" | "queued" | "sending" | "sent" => MessageStatus::Sent,
             "delivered" | "read" => MessageStatus::Delivered,
             "undelivered" => MessageStatus::Undelivered,
@@ -40,17 +37,18 @@ impl Report {
         Some(Self { status, error_code })
     }
 
-    /// Both reports as one: the higher status stands, whichever came first, and its error with it.
+    /// Merges two reports: the higher status wins together with its error, regardless of the order of the reports.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
-        // Of two that say the same, one error is chosen by its name, not by its arrival.
+        // Of two errors with the same precedence, the greater code wins, so that the result does not depend on the
+        // order.
         let key = |report: &Self| (rank(report.status), precedence(report), report.error_code.clone());
         if key(&other) > key(&self) { other } else { self }
     }
 }
 
-/// Precedence among errors with the same status. Our own codes are decisions and take precedence over the carrier's;
-/// among the carrier's codes, the block takes precedence because it affects later texts.
+/// Precedence among errors with the same status. Partyline's own codes are decisions and take precedence over the
+/// carrier's codes. Among those, the block takes precedence because it affects later texts.
 fn precedence(report: &Report) -> u8 {
     match report.error_code.as_deref() {
         None => 0,
@@ -60,14 +58,14 @@ fn precedence(report: &Report) -> u8 {
     }
 }
 
-/// The longest error code that is kept.
+/// The longest error code that is stored, in bytes.
 const MAX_CODE_BYTES: usize = 16;
 
 fn is_error_code(code: &str) -> bool {
     (1..=MAX_CODE_BYTES).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// The order in which statuses outdo each other.
+/// The rank of a status. When reports are merged, the status with the higher rank wins.
 pub fn rank(status: MessageStatus) -> u8 {
     match status {
         MessageStatus::Received => 0,
@@ -81,57 +79,52 @@ pub fn rank(status: MessageStatus) -> u8 {
     }
 }
 
-/// Whether a text with this status did not reach its phone, as far as is known.
+/// Whether the status means that the text did not reach the phone.
 pub fn is_failure(status: MessageStatus) -> bool {
     matches!(status, MessageStatus::Undelivered | MessageStatus::Failed)
 }
 
-/// What an attempt to send showed.
+/// The outcome of an attempt to send a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempted {
-    /// The carrier has the text, under this name of its own.
+    /// The carrier has accepted the text.
     Accepted {
         /// Twilio's MessageSid.
         sid: String,
     },
-    /// The carrier does not have it and will not take it.
-    Rejected {
-        /// Why.
-        error_code: String,
-    },
-    /// The carrier does not have it, and may take it later: nothing was sent, or it was asked to wait.
+    /// The carrier has permanently refused the text.
+    Rejected { error_code: String },
+    /// The carrier does not have the text and may accept it later: the request was not sent, or the carrier asked to
+    /// wait.
     NotNow {
-        /// How long the carrier asks to wait.
+        /// The delay that the carrier asked for.
         retry_after: Option<Duration>,
     },
-    /// Twilio does not have it, because it does not serve the account: the text waits until that is repaired.
-    Withheld {
-        /// Why.
-        trouble: AccountTrouble,
-    },
-    /// It may have arrived: never send it again.
+    /// Twilio refused the text because of a problem with the account. The text waits until the problem is fixed.
+    Withheld { trouble: AccountTrouble },
+    /// The carrier may have accepted the text, so it must never be sent again automatically.
     InDoubt,
 }
 
-/// The longest pause between two attempts, unless the carrier asks for more.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
-/// No carrier is waited for longer than this.
-const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
+/// The longest delay between two attempts, unless the carrier asks for more.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(5 * 60);
+/// The longest delay that a carrier can ask for.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// The shortest pause while Twilio does not serve the account: somebody has to repair it first.
-pub const TROUBLE_PAUSE: Duration = Duration::from_secs(30);
+/// The shortest delay while Twilio does not serve the account, which somebody has to fix first.
+pub const ACCOUNT_RETRY_DELAY: Duration = Duration::from_secs(30);
 
-/// How long to wait after so many failed attempts: twice as long each time, `jitter` (0 to 255)
-/// taking up to half of it away, and at least what the carrier asks for.
-pub fn pause(attempts: u32, jitter: u8, asked: Option<Duration>) -> Duration {
-    let doubled = Duration::from_secs(1 << attempts.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
-    let pause = doubled - doubled / 2 * u32::from(jitter) / 255;
-    pause.max(asked.unwrap_or_default().min(LONGEST_ASKED))
+/// The delay after `attempts` failed attempts: exponential backoff, reduced by up to half by `jitter` (0 to 255), and
+/// at least the delay that the carrier asked for.
+pub fn retry_delay(attempts: u32, jitter: u8, asked: Option<Duration>) -> Duration {
+    let doubled = Duration::from_secs(1 << attempts.saturating_sub(1).min(16)).min(MAX_RETRY_DELAY);
+    let jittered = doubled - doubled / 2 * u32::from(jitter) / 255;
+    jittered.max(asked.unwrap_or_default().min(MAX_RETRY_AFTER))
 }
 
-/// How long to wait before a text in doubt is looked for again.
-pub fn look_again(looks: u32) -> Duration {
-    Duration::from_secs(1 << looks.min(5))
+/// The delay before the carrier is asked again for a text in doubt, after `lookups` lookups.
+pub fn lookup_delay(lookups: u32) -> Duration {
+    Duration::from_secs(1 << lookups.min(5))
 }
 
 #[cfg(test)]
@@ -150,7 +143,7 @@ mod tests {
         ("delivered", None),
     ];
 
-    /// Calls back with every order of these.
+    /// Calls `seen` with every permutation.
     fn permutations<T: Clone>(rest: &[T], chosen: &mut Vec<T>, seen: &mut impl FnMut(&[T])) {
         if rest.is_empty() {
             return seen(chosen);
@@ -163,16 +156,16 @@ mod tests {
         }
     }
 
-    fn ends(reports: &[Report]) -> Report {
+    fn merged(reports: &[Report]) -> Report {
         let queued = Report::of(MessageStatus::Queued);
         reports.iter().cloned().fold(queued, Report::join)
     }
 
     #[test]
-    fn every_order_of_reports_ends_the_same() {
+    fn reports_merge_to_the_same_result_in_any_order() {
         let all: Vec<Report> = TWILIO.iter().filter_map(|(status, code)| Report::from_twilio(status, *code)).collect();
         assert_eq!(all.len(), TWILIO.len());
-        // Every choice of up to five of them, those that came twice among them, in every order.
+        // Every selection of up to four reports, with one of them repeated, in every order.
         for mask in 0_u32..1 << all.len() {
             if mask.count_ones() > 4 {
                 continue;
@@ -184,13 +177,13 @@ mod tests {
                 .map(|(_, report)| report.clone())
                 .collect();
             some.extend(some.first().cloned());
-            let expected = ends(&some);
-            permutations(&some, &mut Vec::new(), &mut |order| assert_eq!(ends(order), expected, "{order:?}"));
+            let expected = merged(&some);
+            permutations(&some, &mut Vec::new(), &mut |order| assert_eq!(merged(order), expected, "{order:?}"));
         }
     }
 
     #[test]
-    fn the_error_goes_with_the_status_that_stands() {
+    fn the_error_is_that_of_the_winning_status() {
         let undelivered = Report::failed(MessageStatus::Undelivered, "30003");
         let delivered = Report::of(MessageStatus::Delivered);
         assert_eq!(undelivered.clone().join(delivered.clone()), delivered);
@@ -199,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_errors_with_one_status_ours_stands_then_the_block_then_any_other() {
+    fn among_errors_of_one_status_partylines_codes_win_and_then_the_block() {
         let failed = |code: &str| Report::failed(MessageStatus::Failed, code);
         let ascending =
             [Report::of(MessageStatus::Failed), failed("10000"), failed("30008"), failed(BLOCKED), failed("RESENT")];
@@ -212,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_is_no_report() {
+    fn unknown_statuses_and_invalid_error_codes_are_ignored() {
         for status in ["", "received", "receiving", "DELIVERED", "partially_delivered"] {
             assert_eq!(Report::from_twilio(status, None), None, "{status}");
         }
@@ -221,9 +214,9 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_and_are_bounded() {
+    fn retry_delays_grow_and_are_bounded() {
         let seconds = |attempts, jitter, asked: Option<u64>| {
-            pause(attempts, jitter, asked.map(Duration::from_secs)).as_secs_f64()
+            retry_delay(attempts, jitter, asked.map(Duration::from_secs)).as_secs_f64()
         };
         assert_eq!([1, 2, 3, 4].map(|n| seconds(n, 0, None)), [1.0, 2.0, 4.0, 8.0]);
         assert_eq!([9, 20, u32::MAX].map(|n| seconds(n, 0, None)), [256.0, 300.0, 300.0]);

@@ -1,24 +1,19 @@
-//! Extensions: which digits one may have, and how a text names one.
+//! Extensions: their digits, and the prefix by which a text addresses one.
 
-/// Numbers that call for help. No extension may equal one, so that nobody who means to reach
-/// help is ever answered by a colleague's phone; and none is ever dialled.
+/// Emergency numbers. An extension may not have these digits, so that a call for help is never connected to a user's
+/// phone. They are never dialed.
 pub const EMERGENCY: [&str; 5] = ["911", "933", "112", "999", "000"];
 
-/// Why digits cannot be an extension.
+/// The reason why digits cannot be an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDigits {
-    /// Not 2 to 6 digits.
-    #[error("an extension has 2 to 6 digits")]
+    #[error("an extension must have 2 to 6 digits")]
     Shape,
-    /// An emergency number.
     #[error("an emergency number cannot be an extension")]
     Emergency,
 }
 
-/// Checks digits for a new extension.
-///
-/// # Errors
-/// What is wrong with them.
+/// Checks the digits of a new extension.
 pub fn check_digits(digits: &str) -> Result<(), InvalidDigits> {
     if !(2..=6).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(InvalidDigits::Shape);
@@ -29,9 +24,9 @@ pub fn check_digits(digits: &str) -> Result<(), InvalidDigits> {
     Ok(())
 }
 
-/// The digits that a text names at its beginning: `#101` or `101:`, `#101:` too, followed by white
-/// space, a letter or the end. So neither `10:30` nor `#1` nor `101 Main St` names one.
-pub fn named_in(body: &str) -> Option<&str> {
+/// The extension digits at the beginning of a text: `#101`, `101:` or `#101:`, followed by white space, a letter or the
+/// end of the text. So `10:30`, `#1` and `101 Main St` have none.
+pub fn prefix_of(body: &str) -> Option<&str> {
     let hashed = body.strip_prefix('#');
     let text = hashed.unwrap_or(body);
     let length = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -52,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_to_six_digits_and_no_emergency_number() {
+    fn extensions_have_two_to_six_digits_and_are_not_emergency_numbers() {
         for good in ["10", "101", "123456", "912"] {
             assert_eq!(check_digits(good), Ok(()), "{good}");
         }
@@ -65,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_an_extension() {
+    fn extension_prefixes_are_recognized() {
         for (body, expected) in [
             ("#101", Some("101")),
             ("#101 hello", Some("101")),
@@ -82,7 +77,7 @@ mod tests {
             ("hello #101", None),
             ("", None),
         ] {
-            assert_eq!(named_in(body), expected, "{body:?}");
+            assert_eq!(prefix_of(body), expected, "{body:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Business hours of a number: several spans a day, written `"09:00-12:00"`, and days on which it is closed.
+//! Business hours of a number: spans per weekday, written as `"09:00-12:00"`, and holidays.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-/// A day of the week, as the directory file writes it.
+/// A weekday, in the spelling of the directory file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-// Read as a text, so that an error below a day carries the day in its path.
+// Deserialized from a string, so that an error below a day has the day in its path.
 #[serde(rename_all = "lowercase", try_from = "String")]
-#[expect(missing_docs, reason = "a weekday is a weekday")]
 pub enum Weekday {
     Mon,
     Tue,
@@ -22,8 +21,8 @@ pub enum Weekday {
     Sun,
 }
 
-/// Open from one minute of the day up to another; 24:00 is 1440. A span that ends before it begins runs into the next
-/// day: "22:00-06:00".
+/// A span of open hours, from `from` (inclusive) to `to` (exclusive), in minutes since midnight; 24:00 is 1440. A span
+/// that ends before it begins ends on the next day: "22:00-06:00".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span {
@@ -31,28 +30,28 @@ pub struct Span {
     to: u16,
 }
 
-/// The open spans of each day. A day that is missing is closed; no days at all is always closed.
+/// The open spans of each weekday. A missing day is closed.
 pub type Hours = BTreeMap<Weekday, Vec<Span>>;
 
-const MINUTES_OF_A_DAY: u16 = 24 * 60;
+const MINUTES_PER_DAY: u16 = 24 * 60;
 
-/// The most spans that a day has.
+/// The most spans of one day.
 pub const MAX_SPANS: usize = 10;
-/// The most days on which a number is closed.
+/// The most holidays of a number.
 pub const MAX_HOLIDAYS: usize = 200;
 
-/// Whether a number is open. `None` for its hours is always; a span is by the clock on the wall, so that
-/// "09:00-17:00" begins at nine on the day on which the clocks change, too. A span belongs to the day on which it
-/// begins: a holiday closes the spans that begin on it, to their end on the next day, and no other.
+/// Whether a number is open. `hours` of `None` means always, except on holidays. Spans are in local time, so
+/// "09:00-17:00" begins at nine also on days on which the clocks change. A holiday closes the spans that begin on it,
+/// to their end on the next day, and no others.
 pub fn is_open(hours: Option<&Hours>, holidays: &[NaiveDate], zone: &TimeZone, now: DateTime<Utc>) -> bool {
-    let (date, weekday, minute) = on_the_wall(zone, now);
+    let (date, weekday, minute) = local_time(zone, now);
     let is_holiday = |date: Option<NaiveDate>| date.is_some_and(|date| holidays.contains(&date));
     let Some(hours) = hours else { return !is_holiday(date) };
     let spans = |day: Weekday| hours.get(&day).map_or(&[][..], Vec::as_slice).iter();
-    let since_today = spans(weekday).any(|span| span.from <= minute && (minute < span.to || span.runs_over_midnight()));
-    let since_yesterday = spans(weekday.before()).any(|span| span.runs_over_midnight() && minute < span.to);
+    let opened_today = spans(weekday).any(|span| span.from <= minute && (minute < span.to || span.spans_midnight()));
+    let opened_yesterday = spans(weekday.before()).any(|span| span.spans_midnight() && minute < span.to);
     let yesterday = date.and_then(|date| date.pred_opt());
-    (since_today && !is_holiday(date)) || (since_yesterday && !is_holiday(yesterday))
+    (opened_today && !is_holiday(date)) || (opened_yesterday && !is_holiday(yesterday))
 }
 
 impl Weekday {
@@ -81,27 +80,28 @@ impl TryFrom<String> for Weekday {
             "fri" => Self::Fri,
             "sat" => Self::Sat,
             "sun" => Self::Sun,
-            _ => return Err("this is not a day; the days are mon, tue, wed, thu, fri, sat and sun"),
+            _ => return Err("not a weekday; use mon, tue, wed, thu, fri, sat or sun"),
         })
     }
 }
 
 impl Span {
-    fn runs_over_midnight(self) -> bool {
+    fn spans_midnight(self) -> bool {
         self.to < self.from
     }
 }
 
-/// From when to when nobody is texted without having written first, by the clock on the wall.
-const QUIET: (u16, u16) = (21 * 60, 8 * 60);
+/// The quiet hours, in minutes of local time: from 21:00 to 8:00 no automatic text is sent to a contact who has not
+/// written first.
+const QUIET_HOURS: (u16, u16) = (21 * 60, 8 * 60);
 
-/// Whether an automatic text would wake somebody.
+/// Whether it is within the quiet hours.
 pub fn is_quiet(zone: &TimeZone, now: DateTime<Utc>) -> bool {
-    let (.., minute) = on_the_wall(zone, now);
-    minute >= QUIET.0 || minute < QUIET.1
+    let (.., minute) = local_time(zone, now);
+    minute >= QUIET_HOURS.0 || minute < QUIET_HOURS.1
 }
 
-fn on_the_wall(zone: &TimeZone, now: DateTime<Utc>) -> (Option<NaiveDate>, Weekday, u16) {
+fn local_time(zone: &TimeZone, now: DateTime<Utc>) -> (Option<NaiveDate>, Weekday, u16) {
     let timestamp = Timestamp::from_microsecond(now.timestamp_micros()).unwrap_or(Timestamp::UNIX_EPOCH);
     let local = zone.to_datetime(timestamp);
     let (month, day) = (u32::from(local.month().unsigned_abs()), u32::from(local.day().unsigned_abs()));
@@ -122,14 +122,14 @@ impl TryFrom<String> for Span {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || r#"hours are written "09:00-17:00""#.to_owned();
+        let wrong = || r#"invalid hours; write them as "09:00-17:00""#.to_owned();
         let (from, to) = text.split_once('-').ok_or_else(wrong)?;
         let span = Self { from: minute(from).ok_or_else(wrong)?, to: minute(to).ok_or_else(wrong)? };
         if span.from == span.to {
-            return Err(r#"a span of hours cannot end when it begins; a whole day is "00:00-24:00""#.to_owned());
+            return Err(r#"a span of hours cannot be empty; a whole day is "00:00-24:00""#.to_owned());
         }
-        if span.from == MINUTES_OF_A_DAY {
-            return Err("a span of hours begins before 24:00".to_owned());
+        if span.from == MINUTES_PER_DAY {
+            return Err("a span of hours must begin before 24:00".to_owned());
         }
         Ok(span)
     }
@@ -144,12 +144,12 @@ impl From<Span> for String {
 
 fn minute(text: &str) -> Option<u16> {
     let (hour, minute) = text.split_once(':')?;
-    // Digits alone: a number's parser would take a sign.
+    // The integer parser would also accept a sign.
     let digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
     let two_digits = |part: &str| digits(part).then(|| part.parse::<u16>().ok()).flatten();
     let (hour, minute) = (two_digits(hour)?, two_digits(minute)?);
     let total = hour * 60 + minute;
-    (minute < 60 && total <= MINUTES_OF_A_DAY).then_some(total)
+    (minute < 60 && total <= MINUTES_PER_DAY).then_some(total)
 }
 
 #[cfg(test)]
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn open_is_by_the_clock_on_the_wall() {
+    fn hours_are_in_local_time() {
         let denver = TimeZone::get("America/Denver").unwrap();
         let office = hours(Weekday::Mon, &["09:00-12:00", "13:00-17:00"]);
         for (utc, open) in [
@@ -183,14 +183,14 @@ mod tests {
         let holiday = [NaiveDate::from_ymd_opt(2026, 11, 23).unwrap()];
         assert!(!is_open(Some(&office), &holiday, &denver, at("2026-11-23T16:00:00Z")));
         assert!(!is_open(None, &holiday, &denver, at("2026-11-23T16:00:00Z")));
-        // It is still the 22nd in Denver.
+        // In Denver it is still the 22nd.
         assert!(is_open(None, &holiday, &denver, at("2026-11-23T06:59:00Z")));
         assert!(is_open(None, &[], &denver, at("2026-11-23T03:00:00Z")));
         assert!(!is_open(Some(&Hours::new()), &[], &denver, at("2026-11-23T16:00:00Z")));
     }
 
     #[test]
-    fn days_on_which_the_clocks_change() {
+    fn hours_follow_clock_changes() {
         let denver = TimeZone::get("America/Denver").unwrap();
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
         let sunday = hours(Weekday::Sun, &["01:30-03:30"]);
@@ -201,7 +201,7 @@ mod tests {
             (&denver, "2026-03-08T09:00:00Z", true),
             (&denver, "2026-03-08T09:29:00Z", true),
             (&denver, "2026-03-08T09:30:00Z", false),
-            // 2026-11-01 in Denver: 02:00 MDT is 01:00 MST, so 01:30 comes twice.
+            // 2026-11-01 in Denver: 02:00 MDT is 01:00 MST, so 01:30 occurs twice.
             (&denver, "2026-11-01T07:30:00Z", true),
             (&denver, "2026-11-01T08:00:00Z", false),
             (&denver, "2026-11-01T08:30:00Z", true),
@@ -242,7 +242,7 @@ mod tests {
             // From the last day of the week into the first.
             (&sunday_night, &[], "2026-11-23T05:59:00Z", true),
             (&sunday_night, &[], "2026-11-24T05:59:00Z", false),
-            // A holiday closes the whole night that begins on it, and not the one before.
+            // A holiday closes the whole night that begins on it, but not the night before.
             (&night, &[day(23)], "2026-11-23T22:00:00Z", false),
             (&night, &[day(23)], "2026-11-24T05:59:00Z", false),
             (&night, &[day(24)], "2026-11-24T05:59:00Z", true),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn quiet_is_from_nine_in_the_evening_to_eight() {
+    fn quiet_hours_are_from_nine_in_the_evening_to_eight() {
         let denver = TimeZone::get("America/Denver").unwrap();
         for (utc, quiet) in [
             ("2026-11-24T14:59:00Z", true),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_read_back_as_written_and_nonsense_is_refused() {
+    fn spans_round_trip_and_invalid_ones_are_refused() {
         for good in ["09:00-17:00", "00:00-24:00", "22:00-06:00", "22:00-00:00"] {
             assert_eq!(Span::try_from(good.to_owned()).map(String::from), Ok(good.to_owned()));
         }

@@ -1,7 +1,7 @@
-//! Identifiers, one type per thing, so that a thread's id can never be passed for a message's.
+//! Typed identifiers, one type per entity, so that a thread's id cannot be passed as a message's.
 //!
-//! Outside they are opaque strings, `thr_` and 32 hexadecimal digits; inside they are UUIDs of
-//! version 7 (RFC 9562), so that they sort by the time they were made.
+//! API clients see opaque strings: a prefix such as `thr_` and 32 hexadecimal digits. Internally they are version 7
+//! UUIDs (RFC 9562), which sort by creation time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The text is no id of the type that was asked for.
+/// The text is not an id of the expected type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an id of this kind")]
+#[error("not an id of this type")]
 pub struct ParseIdError;
 
 macro_rules! ids {
@@ -23,7 +23,7 @@ macro_rules! ids {
             pub struct $name(pub Uuid);
 
             impl $name {
-                /// What the outside form of this id begins with.
+                /// The prefix of the id's external form.
                 pub const PREFIX: &'static str = $prefix;
             }
 
@@ -38,7 +38,8 @@ macro_rules! ids {
 
                 fn from_str(text: &str) -> Result<Self, ParseIdError> {
                     let digits = text.strip_prefix(concat!($prefix, "_")).ok_or(ParseIdError)?;
-                    // One spelling per id: what we print, and nothing else that a UUID parser takes.
+                    // Only the printed form is accepted, so that each id has one spelling. The UUID parser accepts
+                    // others too.
                     if digits.len() != 32 || digits.bytes().any(|b| b.is_ascii_uppercase()) {
                         return Err(ParseIdError);
                     }
@@ -54,37 +55,37 @@ ids! {
     AccountId = "acc";
     /// A tenant.
     AgencyId = "agy";
-    /// A member of an agency's staff.
+    /// A staff member of an agency.
     UserId = "usr";
-    /// A number that a team shares. Its pool has the same UUID: they are one to one.
+    /// A shared phone number. Its pool has the same UUID.
     PhoneNumberId = "num";
     /// The pool of a phone number.
     PoolId = "pol";
-    /// One user in one pool.
+    /// The membership of a user in a pool.
     AssignmentId = "asg";
     /// Digits that a caller dials to reach a user.
     ExtensionId = "ext";
-    /// A person outside.
+    /// An outside person.
     ContactId = "con";
-    /// All messages between one phone number and one contact.
+    /// All messages and calls between one phone number and one contact.
     ThreadId = "thr";
-    /// One line of a thread's history.
+    /// An entry in a thread's history.
     ActivityId = "act";
-    /// One text.
+    /// A text.
     MessageId = "msg";
-    /// One attachment.
+    /// An attachment of a message.
     MediaId = "med";
-    /// One thing that one user should know.
+    /// A notification for one user.
     NotificationId = "ntf";
-    /// A text that fitted no number.
+    /// A quarantined text.
     QuarantineId = "qtn";
-    /// One line of the audit log.
+    /// An entry in the audit log.
     AuditId = "aud";
-    /// One telephone call.
+    /// A phone call.
     CallId = "cal";
-    /// One phone's part in a call.
+    /// A leg of a call.
     CallLegId = "leg";
-    /// What a caller said to nobody.
+    /// A voicemail.
     VoicemailId = "vml";
 }
 
@@ -105,14 +106,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_reads_back_as_itself_and_as_no_other_kind() {
+    fn ids_round_trip_and_do_not_parse_as_another_type() {
         let id = ThreadId(Uuid::from_u128(0x0192_f000_7000_8000_0000_0000_0001));
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.to_string().parse::<MessageId>(), Err(ParseIdError));
     }
 
     #[test]
-    fn only_the_printed_spelling_is_an_id() {
+    fn only_the_printed_form_is_accepted() {
         for text in [
             "",
             "thr_",

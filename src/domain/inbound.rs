@@ -1,36 +1,34 @@
-//! What an inbound text does to its thread, and whom it reaches.
+//! The effect of an inbound text on its thread, and its recipients.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::claim::{Tenure, settle_reopened};
+use super::claim::{Tenure, reopened_tenure};
 use super::routing::{Roster, Route, pool_route, route};
 use super::{RoutingRung, ThreadStatus};
 
-/// How long a text to an extension waits for that one user before the pool hears of it too.
-pub const EXTENSION_PATIENCE: TimeDelta = TimeDelta::minutes(5);
+/// The time after which an unclaimed text to an extension also alerts the pool.
+pub const EXTENSION_ESCALATION_DELAY: TimeDelta = TimeDelta::minutes(5);
 
 /// The effect of one inbound text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reception {
-    /// Who holds the thread afterwards.
+pub struct InboundEffect {
+    /// The thread's tenure after the text.
     pub tenure: Tenure,
-    /// Whether a closed thread came back.
+    /// Whether the text reopened a closed thread.
     pub reopened: bool,
-    /// Who is told, and by which rung.
+    /// The users to notify, and the rung that named them.
     pub route: Route,
-    /// When the pool is to be told too, if nobody has claimed the thread by then.
+    /// When to alert the pool as well if the thread is still unclaimed.
     pub escalate_at: Option<DateTime<Utc>>,
 }
 
-/// Receives a text into a thread that stands as `tenure` says.
+/// Decides the effect of a text on a thread.
 ///
-/// A closed thread is reopened: to its last assignee if it was closed less than `reopen_within`
-/// ago and they are eligible and available, otherwise unclaimed. A claimed thread alerts its
-/// assignee, and the pool too while they are away; the user of an extension that the text names is
-/// told besides.
-pub fn receive(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelta, now: DateTime<Utc>) -> Reception {
+/// A closed thread is reopened, see [`reopened_tenure`]. A claimed thread alerts its assignee, the user of an extension
+/// that the text addresses, and, while the assignee is AWAY, the pool.
+pub fn receive(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelta, now: DateTime<Utc>) -> InboundEffect {
     let reopened = tenure.status == ThreadStatus::Closed;
-    let tenure = if reopened { settle_reopened(tenure, roster, reopen_within, now) } else { tenure.clone() };
+    let tenure = if reopened { reopened_tenure(tenure, roster, reopen_within, now) } else { tenure.clone() };
 
     let (route, escalate_at) = match tenure.assignee {
         Some(assignee) => {
@@ -51,10 +49,10 @@ pub fn receive(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelta, now: 
         None => {
             let route = route(roster);
             let waits = route.rung == RoutingRung::Extension && pool_route(roster).is_some();
-            (route, waits.then(|| now + EXTENSION_PATIENCE))
+            (route, waits.then(|| now + EXTENSION_ESCALATION_DELAY))
         }
     };
-    Reception { tenure, reopened, route, escalate_at }
+    InboundEffect { tenure, reopened, route, escalate_at }
 }
 
 #[cfg(test)]
@@ -104,13 +102,13 @@ mod tests {
     }
 
     #[test]
-    fn a_claimed_thread_alerts_its_assignee_and_the_pool_while_they_are_away() {
+    fn a_claimed_thread_alerts_its_assignee_and_also_the_pool_while_the_assignee_is_away() {
         let held = Tenure::claimed(user(1), now());
         let there = receive(&held, &roster(Availability::Available), WEEK, now());
         assert_eq!(there.route, Route { rung: RoutingRung::Assignee, recipients: vec![user(1)] });
         let away = receive(&held, &roster(Availability::Away), WEEK, now());
         assert_eq!(away.route.recipients, vec![user(1), user(2)]);
-        // Somebody from outside the pool, to whom the thread was transferred.
+        // A user outside the pool to whom the thread was transferred.
         let outside = Roster { assignee: Some(member(8, Availability::Away)), ..roster(Availability::Available) };
         let away = receive(&Tenure::claimed(user(8), now()), &outside, WEEK, now());
         assert_eq!(away.route.recipients, vec![user(8), user(1), user(2)]);
@@ -128,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_extension_is_told_alone_and_the_pool_after_five_minutes() {
+    fn an_extension_is_alerted_first_and_the_pool_after_five_minutes() {
         let mut with_extension = roster(Availability::Available);
         with_extension.extension = Some(member(9, Availability::Available));
         let got = receive(&Tenure::unclaimed(), &with_extension, WEEK, now());

@@ -8,16 +8,16 @@ pub enum FormKind {
     Text,
     /// A delivery receipt for an outbound text.
     Receipt,
-    /// The form does not say. It is handled as the endpoint that received it expects.
+    /// The form does not determine its kind. It is handled as the endpoint that received it expects.
     Unclear,
 }
 
-/// The longest `MessageType` that is shown, in bytes. Twilio's values have at most 20.
+/// The longest `MessageType` that is shown, in bytes. Twilio's values have at most 20 bytes.
 const MAX_TYPE_BYTES: usize = 32;
 
-/// Tells inbound texts and delivery receipts apart, so that a webhook URL configured for the wrong event neither loses a
-/// text nor stores a receipt as a text. An inbound text has the status `received` and a Body, possibly empty. A receipt
-/// has another status and no Body.
+/// Tells inbound texts and delivery receipts apart, so that a webhook URL configured for the wrong event neither loses
+/// a text nor stores a receipt as a text. An inbound text has the status `received` and a Body, possibly empty. A
+/// receipt has another status and no Body.
 pub fn kind_of(form: &[(String, String)]) -> FormKind {
     let has_body = field(form, "Body").is_some();
     match (field(form, "MessageStatus").or_else(|| field(form, "SmsStatus")), has_body) {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_other_fields_say_becomes_text() {
+    fn locations_buttons_and_contact_cards_are_rendered_as_text() {
         let place = [("Latitude", "39.7392"), ("Longitude", "-104.9903")];
         let named = |more: &[(&'static str, &'static str)]| [&place[..], more].concat();
         for (fields, expected) in [

@@ -1,7 +1,7 @@
-//! What Partyline decides, and nothing of how it is stored or carried.
+//! Partyline's business rules as pure functions: plain values in, a decision out.
 //!
-//! Everything here is pure: plain values in, a decision out. No database, no clock, no framework;
-//! a service loads a small snapshot, asks a function here, and writes what it answers.
+//! This module uses no database, clock or framework. A service loads a small snapshot, calls a function here, and
+//! stores the result.
 
 pub mod access;
 pub mod account_trouble;
@@ -14,7 +14,7 @@ pub mod claim;
 pub mod cursor;
 pub mod delivery;
 pub mod delivery_error;
-pub mod dialling;
+pub mod dialing;
 pub mod error_actor;
 pub mod extension;
 pub mod folding;
@@ -40,6 +40,7 @@ pub mod text_quota;
 pub mod turns;
 pub mod vocabulary;
 pub mod voice_settings;
+pub mod webhook_paths;
 
 pub use ids::*;
 pub use vocabulary::*;

@@ -1,28 +1,26 @@
-//! Who wants no texts, and the one gate before every text that leaves.
+//! Opt-out keywords, and the gate that every outbound text passes.
 //!
-//! Source of the words: Twilio, "Twilio support for opt-out keywords (SMS STOP filtering)";
-//! `OptOutType` comes with numbers of a messaging service that has Advanced Opt-Out, and then says it
-//! outright.
+//! Source of the keywords: Twilio, "Twilio support for opt-out keywords (SMS STOP filtering)". Numbers of a messaging
+//! service with Advanced Opt-Out also send `OptOutType`, which is Twilio's own classification of the text.
 
 use super::Purpose;
 use super::address::is_toll_free;
 use super::folding::{fold, is_hyphen, is_punctuation};
 
-/// What a text asks for.
+/// The request that an opt-out keyword expresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// No more texts from this agency.
+    /// To receive no more texts from this agency.
     Stop,
-    /// Texts again, by START or UNSTOP.
+    /// To receive texts again, by START or UNSTOP.
     Start,
-    /// Texts again, by YES, which toll-free numbers do not support.
+    /// To receive texts again, by YES, which toll-free numbers do not support.
     Yes,
-    /// To be told who this is.
+    /// To learn who sends the texts.
     Help,
 }
 
 impl Wish {
-    /// Whether the contact wants texts again.
     pub fn opts_in(self) -> bool {
         matches!(self, Self::Start | Self::Yes)
     }
@@ -43,11 +41,12 @@ const START: [&str; 2] = ["START", "UNSTOP"];
 const YES: [&str; 1] = ["YES"];
 const HELP: [&str; 2] = ["HELP", "INFO"];
 
-/// Reads the wish of a text, if it has one. Twilio's own reading (`OptOutType`) takes precedence.
+/// Parses the keyword of a text; `None` if the text is not a keyword. Twilio's own classification (`OptOutType`) takes
+/// precedence.
 ///
 /// A word counts only when it is the whole text. Words that opt out are recognized regardless of case, surrounding
-/// punctuation and quotation marks, spaces and hyphens inside, full-width letters, and invisible characters, because the
-/// law does not require a particular spelling. Words that opt in and HELP must match exactly, except for case and
+/// punctuation and quotation marks, spaces and hyphens inside, full-width letters, and invisible characters, because
+/// the law does not require a particular spelling. Words that opt in and HELP must match exactly, except for case and
 /// surrounding white space: consent is not inferred, and "Help!" from a patient is a message to the staff that an
 /// automatic reply does not answer.
 pub fn wish(body: &str, opt_out_type: Option<&str>) -> Option<Wish> {
@@ -72,45 +71,56 @@ fn is_stop_word(body: &str) -> bool {
     STOP.iter().any(|known| known.eq_ignore_ascii_case(&joined))
 }
 
-/// What is known of a contact's wishes when a text is to be queued, or to leave.
+/// The opt-out state of a contact and a number when a text is queued or sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wishes {
-    /// They texted STOP to any number of the agency, and no START since.
+pub struct OptOutState {
+    /// The contact texted STOP to any number of the agency and has not opted in since.
     pub opted_out: bool,
-    /// The carrier refuses texts from this number to them (error 21610), until they opt in again.
+    /// The carrier refuses texts from this number to the contact (error 21610) until the contact opts in again.
     pub blocked: bool,
 }
 
-/// Why a text may not leave.
+/// The reason why a text must not be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Barred {
+pub enum GateRefusal {
     /// The contact opted out of the agency's texts.
     OptedOut,
-    /// The carrier blocks this number for them.
+    /// The carrier blocks this number for the contact.
     Blocked,
 }
 
-/// The gate. It is asked when a text is queued and, under the agency's lock, in the transaction that
-/// commits the attempt to send it: so no text leaves after a STOP.
-///
-/// # Errors
-/// When the text may not leave.
-pub fn gate(purpose: Purpose, wishes: Wishes) -> Result<(), Barred> {
-    match purpose {
-        // What answers a STOP or a HELP is the only text that goes to whoever opted out.
-        _ if wishes.blocked => Err(Barred::Blocked),
-        Purpose::OptOutReply => Ok(()),
-        Purpose::Conversation | Purpose::MissedCall if wishes.opted_out => Err(Barred::OptedOut),
-        Purpose::Conversation | Purpose::MissedCall => Ok(()),
+/// Proof that a text may be queued or sent. Only [`gate`] makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Cleared {
+    purpose: Purpose,
+}
+
+impl Cleared {
+    /// The purpose for which the text may be sent.
+    pub fn purpose(self) -> Purpose {
+        self.purpose
     }
 }
 
-/// What we answer to a STOP when the agency has no words of its own.
+/// Decides whether a text may be sent. It is called when a text is queued and again, under the agency's lock, in the
+/// transaction that commits the attempt to send it, so that no text is sent after a STOP.
+pub fn gate(purpose: Purpose, state: OptOutState) -> Result<Cleared, GateRefusal> {
+    match purpose {
+        _ if state.blocked => Err(GateRefusal::Blocked),
+        // The reply to a STOP or a HELP is the only text that may go to a contact who opted out.
+        Purpose::OptOutReply => Ok(Cleared { purpose }),
+        Purpose::Conversation | Purpose::MissedCall if state.opted_out => Err(GateRefusal::OptedOut),
+        Purpose::Conversation | Purpose::MissedCall => Ok(Cleared { purpose }),
+    }
+}
+
+/// The default reply to a STOP.
 pub fn stop_reply(agency: &str) -> String {
     format!("{agency}: you will get no more texts from us. Reply START to get them again.")
 }
 
-/// What we answer to a HELP when the agency has no words of its own.
+/// The default reply to a HELP.
 pub fn help_reply(agency: &str) -> String {
     format!("{agency}: reply here and our staff will answer. Reply STOP to get no more texts.")
 }
@@ -120,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stop_word_counts_however_it_is_typed_and_only_as_the_whole_text() {
+    fn a_stop_word_is_recognized_in_any_spelling_but_only_as_the_whole_text() {
         for body in [
             "STOP",
             " stop \n",
@@ -217,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_lifted_by_opting_in_except_that_yes_says_nothing_to_a_toll_free_number() {
+    fn opting_in_lifts_a_block_except_that_yes_does_not_for_toll_free_numbers() {
         for (wish, local, toll_free) in [
             (Wish::Start, true, true),
             (Wish::Yes, true, false),
@@ -230,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn twilios_reading_goes_first() {
+    fn twilios_classification_takes_precedence() {
         assert_eq!(wish("arrêt", Some("STOP")), Some(Wish::Stop));
         assert_eq!(wish("hello", Some("HELP")), Some(Wish::Help));
         assert_eq!(wish("hello", Some("ELSE")), None);
@@ -239,15 +249,16 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_the_gate() {
-        let (open, out) = (Wishes { opted_out: false, blocked: false }, Wishes { opted_out: true, blocked: false });
-        assert_eq!(gate(Purpose::Conversation, open), Ok(()));
-        assert_eq!(gate(Purpose::OptOutReply, open), Ok(()));
-        assert_eq!(gate(Purpose::Conversation, out), Err(Barred::OptedOut));
-        assert_eq!(gate(Purpose::OptOutReply, out), Ok(()));
+    fn the_gate_refuses_opted_out_and_blocked_contacts() {
+        let (open, out) =
+            (OptOutState { opted_out: false, blocked: false }, OptOutState { opted_out: true, blocked: false });
+        assert!(gate(Purpose::Conversation, open).is_ok());
+        assert!(gate(Purpose::OptOutReply, open).is_ok());
+        assert_eq!(gate(Purpose::Conversation, out), Err(GateRefusal::OptedOut));
+        assert!(gate(Purpose::OptOutReply, out).is_ok());
         for purpose in [Purpose::Conversation, Purpose::OptOutReply] {
             for opted_out in [false, true] {
-                let blocked = gate(purpose, Wishes { opted_out, blocked: true });
+                let blocked = gate(purpose, OptOutState { opted_out, blocked: true });
                 assert!(blocked.is_err(), "{purpose:?}");
             }
         }

@@ -1,12 +1,12 @@
-//! Texts between our own phone numbers are not sent. Automatic texts could answer each other without end, and a text of
-//! the staff would arrive at the agency itself as if a contact had written it.
+//! Refuses texts to the server's own phone numbers. Automatic texts could answer each other without end, and a user's
+//! text would arrive at the agency as if a contact had written it.
 
 use super::{AccountId, Purpose};
 
-/// Whether a text must not be sent because its recipient is one of our own phone numbers. `holders` are the accounts in
-/// which the recipient is a live number.
+/// Whether a text must not be sent because its recipient is one of the server's own phone numbers. `holders` are the
+/// accounts in which the recipient is a live number.
 ///
-/// A text of the staff may not go to any number of the account that sends it. An automatic text may not go to any number
+/// A user's text may not go to any number of the account that sends it. An automatic text may not go to any number
 /// on this server, so that two agencies never answer each other.
 pub fn is_forbidden_recipient(purpose: Purpose, sender: AccountId, holders: &[AccountId]) -> bool {
     match purpose {
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_staff_may_text_other_accounts_and_automatic_texts_may_not() {
+    fn users_may_text_other_accounts_and_automatic_texts_may_not() {
         let account = |n| AccountId(Uuid::from_u128(n));
         let (own, other) = (account(1), account(2));
         for (purpose, holders, expected) in [

@@ -1,17 +1,17 @@
-//! The pace at which a number sends: an average, and a burst after a silence.
+//! The rate limit of a sending number: an average rate, and a burst after a pause.
 //!
-//! The generic cell rate algorithm (ITU-T I.371): one moment per number says how far ahead of now it
-//! has spent its pace. So the whole state is a timestamp that a transaction can keep.
+//! It uses the generic cell rate algorithm (ITU-T I.371). The whole state of a number is one timestamp, up to which the
+//! number has used its rate, so a transaction can store it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How fast a number may send, in segments: carriers count those, and not texts. Source: Twilio, "Understanding Twilio
-/// rate limits and message queues".
+/// The rate limit of a number, in segments, because carriers count segments and not texts. Source: Twilio,
+/// "Understanding Twilio rate limits and message queues".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Segments a second, on the average.
+    /// The average rate, in segments per second.
     pub per_second: i32,
-    /// Segments at once, after a silence.
+    /// The most segments that may be sent at once after a pause.
     pub burst: i32,
 }
 
@@ -20,7 +20,7 @@ pub struct Pace {
 const TOLL_FREE: [&str; 7] = ["800", "833", "844", "855", "866", "877", "888"];
 
 impl Pace {
-    /// The rate that Twilio gives a number of this kind unless it was raised: a toll-free number sends 3 segments a
+    /// Twilio's default rate for a number of this kind: a toll-free number sends 3 segments a
     /// second, a short code 100, any other number 1.
     pub fn of_number(number: &str) -> Self {
         let is_toll_free = |digits: &str| TOLL_FREE.iter().any(|code| digits.starts_with(code));
@@ -35,13 +35,13 @@ impl Pace {
         TimeDelta::microseconds(1_000_000 / i64::from(self.per_second.max(1)))
     }
 
-    /// When the next text may leave.
+    /// The earliest time at which the next text may be sent.
     pub fn free_at(self, spent_until: DateTime<Utc>) -> DateTime<Utc> {
         spent_until - self.interval() * (self.burst.max(1) - 1)
     }
 
-    /// How far the pace is spent once a text of so many segments leaves now. It need not wait for all of them: the
-    /// texts after it do.
+    /// The new `spent_until` after a text of `segments` segments is sent at `now`. A text never waits for its own
+    /// segments; the texts after it do.
     pub fn spend(self, spent_until: DateTime<Utc>, now: DateTime<Utc>, segments: i32) -> DateTime<Utc> {
         spent_until.max(now) + self.interval() * segments.max(1)
     }
@@ -70,22 +70,22 @@ mod tests {
     }
 
     #[test]
-    fn no_pace_divides_by_nothing() {
+    fn a_rate_of_zero_is_treated_as_one() {
         let pace = Pace { per_second: 0, burst: 0 };
         assert_eq!(pace.free_at(pace.spend(at(0), at(0), 0)), at(1_000));
     }
 
     #[test]
-    fn a_long_text_spends_each_of_its_segments() {
+    fn a_long_text_uses_the_rate_of_all_its_segments() {
         let pace = Pace { per_second: 2, burst: 4 };
         let spent = pace.spend(at(-60_000), at(0), 10);
         assert_eq!(spent, at(5_000));
-        // Four may be ahead, so the next leaves when all but three of the ten are paid for.
+        // The burst is four segments, so the next text is sent when all but three of the ten have been paid for.
         assert_eq!(pace.free_at(spent), at(3_500));
     }
 
     #[test]
-    fn each_kind_of_number_has_its_own_rate() {
+    fn each_kind_of_number_has_its_default_rate() {
         for (number, per_second) in [
             ("+13035550100", 1),
             ("+18005550100", 3),

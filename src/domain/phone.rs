@@ -1,4 +1,4 @@
-//! Phone numbers as people write them.
+//! Parses phone numbers as people write them.
 //!
 //! Carriers and API clients send E.164. A directory file or a command line may hold `(303) 555-0177`, which becomes
 //! `+13035550177` if the country is known. A number that is already E.164 is never refused: the metadata of the
@@ -17,14 +17,14 @@ const MAX_SENDER_CHARS: usize = 11;
 /// Twilio, "Short Codes".
 const SHORT_CODE_DIGITS: std::ops::RangeInclusive<usize> = 3..=6;
 
-/// Why a text is not accepted as a phone number.
+/// The reason why a text is not accepted as a phone number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPhone {
-    /// It cannot be a phone number in any country, or not in the given one.
+    /// The text cannot be a phone number in any country, or in the given country.
     #[error("this is not a phone number; write it with its country code, for example +13035550100")]
     NotANumber,
-    /// It is in national notation, and the country is not known.
-    #[error("the country of this number is not known; write it with its country code, for example +13035550100")]
+    /// The number is in national notation, and no country is given.
+    #[error("the country of this number is unknown; write it with its country code, for example +13035550100")]
     CountryUnknown,
 }
 
@@ -44,11 +44,8 @@ fn is_separator(c: char) -> bool {
     c.is_whitespace() || matches!(c, '(' | ')' | '-' | '.' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
-/// Reads a phone number as a person writes it and returns it in E.164. National notation is read by the rules of
-/// `country`.
-///
-/// # Errors
-/// When the text is not a phone number, or is in national notation and `country` is `None`.
+/// Parses a phone number as a person writes it and returns it in E.164. National notation is interpreted by the rules
+/// of `country` and refused if `country` is `None`.
 pub fn parse(text: &str, country: Option<Country>) -> Result<String, InvalidPhone> {
     let compact = compact(text).ok_or(InvalidPhone::NotANumber)?;
     if compact.starts_with('+') {
@@ -62,8 +59,8 @@ pub fn parse(text: &str, country: Option<Country>) -> Result<String, InvalidPhon
     (has_numbers_of_length(code, length) && is_e164(&e164)).then_some(e164).ok_or(InvalidPhone::NotANumber)
 }
 
-/// Whether numbers of this country code can have so many digits after it; otherwise an area code is missing, for
-/// example. Whether their range is assigned does not matter: new ranges come faster than new metadata.
+/// Whether numbers of this country code can have `length` digits after it. This detects, for example, a missing area
+/// code. Whether the range is assigned is not checked, because new ranges appear before the metadata knows them.
 fn has_numbers_of_length(code: u16, length: usize) -> bool {
     let countries = DATABASE.by_code(&code).unwrap_or_default();
     countries.iter().any(|country| {
@@ -73,12 +70,9 @@ fn has_numbers_of_length(code: u16, length: usize) -> bool {
     })
 }
 
-/// Reads the address of a contact as a person writes it. Short codes (`88222`), alphanumeric senders (`TWILIO`) and
+/// Parses the address of a contact as a person writes it. Short codes (`88222`), alphanumeric senders (`TWILIO`) and
 /// channel addresses (`whatsapp:+13035560001`) stay as they are; everything else must be a phone number and is
-/// returned in E.164.
-///
-/// # Errors
-/// When the text is none of these, or is in national notation and `country` is `None`.
+/// returned in E.164, as by [`parse`].
 pub fn contact_address(text: &str, country: Option<Country>) -> Result<String, InvalidPhone> {
     let text = text.trim();
     if is_short_code(text) || is_sender_id(text) || is_channel_address(text) {
@@ -101,7 +95,7 @@ fn is_channel_address(text: &str) -> bool {
     let Some((channel, address)) = text.split_once(':') else { return false };
     let is_name = !channel.is_empty() && channel.bytes().all(|b| b.is_ascii_lowercase());
     let is_plain = !address.is_empty() && !address.contains(char::is_whitespace);
-    // WhatsApp users are known by their phone number; other channels have identifiers of their own.
+    // WhatsApp identifies users by phone number; other channels have their own identifiers.
     let is_phone = channel == "whatsapp" || address.starts_with('+');
     is_contact_address(text) && is_name && is_plain && (!is_phone || is_e164(address))
 }
@@ -115,7 +109,7 @@ mod tests {
     #[test]
     fn numbers_become_e164() {
         for (text, country, expected) in [
-            // E.164 is taken as it is, whatever the metadata knows of it.
+            // E.164 is accepted unchanged, even in ranges that the metadata does not know.
             ("+13035550177", None, "+13035550177"),
             ("+61483913619", None, "+61483913619"),
             ("+17375550123", None, "+17375550123"),
@@ -126,7 +120,7 @@ mod tests {
             ("+44 (0)20 7946 0018", Some(US), "+442079460018"),
             ("+49 30/123456", None, "+4930123456"),
             ("＋４９ ３０ １２３４５６", None, "+4930123456"),
-            // National notation does.
+            // National notation depends on the country.
             ("(303) 555-0177", Some(US), "+13035550177"),
             ("303.555.0177", Some(US), "+13035550177"),
             ("303\u{a0}555\u{2011}0177", Some(US), "+13035550177"),
@@ -139,7 +133,7 @@ mod tests {
             ("0483 913 619", Some(AU), "+61483913619"),
             ("06 698 12345", Some(IT), "+390669812345"),
             ("20 12 34 56", Some(NO), "+4720123456"),
-            // A new area code, and one that is not assigned yet.
+            // A new area code, and an unassigned one.
             ("(948) 555-0123", Some(US), "+19485550123"),
             ("(370) 555-0123", Some(US), "+13705550123"),
         ] {
@@ -172,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn no_digits_make_the_parser_panic() {
+    fn the_parser_does_not_panic_on_any_digits() {
         for metadata in DATABASE.iter() {
             let Ok(country) = metadata.id().parse::<Country>() else { continue };
             for length in [0, 1, 2, 3, 7, 8, 10, 11, 14, 20] {

@@ -1,28 +1,25 @@
-//! Which public URLs Twilio can use. Twilio connects from the internet, so it reaches public hosts only.
+//! Checks whether Twilio can use a public URL. Twilio connects from the internet, so it reaches public hosts only.
 //! Source: Twilio, "Error 21609: invalid StatusCallback URL"; IANA, "Special-Purpose Address Registries".
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// Why Twilio cannot use a URL, or should not.
+/// The reason why Twilio cannot use a URL, or should not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlProblem {
-    /// The host is the machine itself.
     #[error("the host is a loopback address, which Twilio cannot reach")]
     Loopback,
-    /// The host exists in a private or link-local network only.
     #[error("the host is in a private network, which Twilio cannot reach")]
     Private,
-    /// The host name has a character that Twilio refuses.
     #[error("the host name contains an underscore, and Twilio refuses such URLs with error 21609")]
     Underscore,
-    /// The URL is not encrypted.
     #[error("the URL is plain http, so texts and calls would travel unencrypted")]
     PlainHttp,
 }
 
-/// Top-level names that resolve inside a private network only. Sources: RFC 6762, RFC 8375, ICANN resolution 2024.07.29.06.
+/// Top-level names that resolve inside a private network only. Sources: RFC 6762, RFC 8375, ICANN resolution
+/// 2024.07.29.06.
 const PRIVATE_SUFFIXES: [&str; 4] = [".local", ".internal", ".home.arpa", ".lan"];
 
 /// The first problem of a public URL; `None` if Twilio can use it. Names are not resolved.

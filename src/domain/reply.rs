@@ -1,22 +1,24 @@
-//! What a reply does to its thread: who may write into it, and whether it claims.
+//! The effect of a reply on its thread: whether the user may reply, and whether the reply claims the thread.
 
 use chrono::{DateTime, Utc};
 
-use super::claim::{Actor, Refused, Tenure};
+use super::claim::{Actor, ClaimRefusal, Tenure};
 use super::{PoolPolicy, ThreadStatus};
 
-/// Decides on a reply of a handler. `Some` is the tenure that the reply brings about, in the same
-/// transaction.
+/// Decides on a reply of a handler. `Some` is the new tenure of the thread, to be stored in the transaction of the
+/// reply.
 ///
-/// Into another's thread nobody writes, admins neither: it is taken over first, on purpose. Where
-/// nobody holds the thread, FIRST_CLAIM gives it to who replies; SHARED leaves it unclaimed.
-///
-/// # Errors
-/// When somebody else holds the thread.
-pub fn reply(tenure: &Tenure, actor: Actor, policy: PoolPolicy, now: DateTime<Utc>) -> Result<Option<Tenure>, Refused> {
+/// A thread that another user holds cannot be replied to, not even by an admin: the sender must take it over first. In
+/// an unclaimed or closed thread, FIRST_CLAIM assigns the thread to the sender; SHARED leaves it unclaimed.
+pub fn reply(
+    tenure: &Tenure,
+    actor: Actor,
+    policy: PoolPolicy,
+    now: DateTime<Utc>,
+) -> Result<Option<Tenure>, ClaimRefusal> {
     match (tenure.assignee, policy) {
         (Some(assignee), _) if assignee == actor.user => Ok(None),
-        (Some(_), _) => Err(Refused::NotAssignee),
+        (Some(_), _) => Err(ClaimRefusal::NotAssignee),
         (None, PoolPolicy::FirstClaim) => Ok(Some(tenure.taken(actor.user, now))),
         (None, PoolPolicy::Shared) => Ok((tenure.status == ThreadStatus::Closed).then(|| tenure.released())),
     }
@@ -38,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_replies() {
+    fn replies_claim_threads_according_to_the_policy() {
         let free = Tenure::unclaimed();
         let mine = Tenure::claimed(user(1), now());
         let theirs = Tenure::claimed(user(2), now());
@@ -48,7 +50,7 @@ mod tests {
             let with = |tenure: &Tenure, policy| reply(tenure, actor, policy, now());
             for policy in [PoolPolicy::FirstClaim, PoolPolicy::Shared] {
                 assert_eq!(with(&mine, policy), Ok(None));
-                assert_eq!(with(&theirs, policy), Err(Refused::NotAssignee));
+                assert_eq!(with(&theirs, policy), Err(ClaimRefusal::NotAssignee));
             }
             let taken = |tenure: &Tenure| {
                 with(tenure, PoolPolicy::FirstClaim).unwrap().map(|after| (after.status, after.assignee))

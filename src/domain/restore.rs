@@ -1,76 +1,78 @@
-//! Whether a database has been restored from a backup since a server last used it.
+//! Detects that a database has been restored from a backup since a server last used it.
 //!
-//! A server records beside the database, or in its folder of recordings, how far the database has got. A restored database
-//! has not got as far. Texts that left after the backup would leave again, and STOPs that arrived after it are missing.
+//! A server records the progress of the database outside of it: beside the SQLite file, or in the folder of recordings.
+//! A restored database is behind that record. It would send again the texts that were sent after the backup, and it
+//! lacks the STOPs that arrived after the backup.
 
-/// What a server has recorded outside the database.
+/// The progress of the database as a server has recorded it outside the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
-    /// How often `partyline restored` had run.
+pub struct ServerRecord {
+    /// The number of times that `partyline restored` had run.
     pub restores: i64,
-    /// How many events there were.
+    /// The number of events in the database.
     pub events: i64,
 }
 
-/// What the database says.
+/// The progress that the database itself contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored {
-    /// How often `partyline restored` has run.
+pub struct DatabaseState {
+    /// The number of times that `partyline restored` has run.
     pub restores: i64,
-    /// How many events there are.
     pub events: i64,
-    /// Whether the database server still calls the tables what it called them.
+    /// Whether the database server's identifier of the tables is unchanged. Loading a dump changes it.
     pub is_same_database: bool,
 }
 
 /// The evidence for a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Evidence {
-    /// The database has no mark, but the server has a record of one.
+pub enum RestoreEvidence {
+    /// The database has no mark, but the server has a record.
     #[error("the database is older than the server's record of it")]
     NoMark,
-    /// The tables were created again, as loading a dump does.
-    #[error("the tables have been created again since, as loading a dump does")]
+    #[error("the tables have been re-created since, as happens when a dump is loaded")]
     OtherTables,
-    /// The database has a mark, and the server's record is missing.
-    #[error("the server's record of the database is missing, as on a new machine")]
+    /// The database has a mark, but the server's record is missing.
+    #[error("the server's record of the database is missing, as happens on a new machine")]
     NoRecord,
     /// The database has fewer events or restores than the server has recorded.
-    #[error("the database holds less than the server's record says")]
+    #[error("the database is behind the server's record of it")]
     Behind,
 }
 
-/// Judges a database at the start of a server; `None` for the record or the mark that does not exist.
-/// `is_record_beside` says that the record lies beside the database and goes where it goes (SQLite). Elsewhere each
-/// instance has a record of its own, and a new instance has none yet.
+/// Checks at the start of a server whether the database has been restored, and returns the evidence as the error.
 ///
-/// # Errors
-/// The evidence for a restore.
-pub fn judge(recorded: Option<Recorded>, stored: Option<Stored>, is_record_beside: bool) -> Result<(), Evidence> {
+/// `recorded` is `None` if the server has no record, `stored` if the database has no mark. `is_record_beside` means
+/// that the record lies beside the database and moves with it (SQLite). Otherwise each instance has its own record, and
+/// a new instance has none yet.
+pub fn detect_restore(
+    recorded: Option<ServerRecord>,
+    stored: Option<DatabaseState>,
+    is_record_beside: bool,
+) -> Result<(), RestoreEvidence> {
     let Some(stored) = stored else {
-        return if recorded.is_some() { Err(Evidence::NoMark) } else { Ok(()) };
+        return if recorded.is_some() { Err(RestoreEvidence::NoMark) } else { Ok(()) };
     };
     if !stored.is_same_database {
-        return Err(Evidence::OtherTables);
+        return Err(RestoreEvidence::OtherTables);
     }
     match recorded {
-        None if is_record_beside => Err(Evidence::NoRecord),
+        None if is_record_beside => Err(RestoreEvidence::NoRecord),
         None => Ok(()),
-        Some(recorded) if recorded.restores > stored.restores => Err(Evidence::Behind),
-        // Another instance has run the command since.
+        Some(recorded) if recorded.restores > stored.restores => Err(RestoreEvidence::Behind),
+        // Another instance has run `partyline restored` since.
         Some(recorded) if recorded.restores < stored.restores => Ok(()),
-        Some(recorded) if recorded.events > stored.events => Err(Evidence::Behind),
+        Some(recorded) if recorded.events > stored.events => Err(RestoreEvidence::Behind),
         Some(_) => Ok(()),
     }
 }
 
-impl Recorded {
-    /// As it is written to a file.
+impl ServerRecord {
+    /// Formats the record for its file.
     pub fn to_text(self) -> String {
         format!("restores {}\nevents {}\n", self.restores, self.events)
     }
 
-    /// Reads what [`to_text`](Self::to_text) wrote; `None` for any other text.
+    /// Parses the output of [`to_text`](Self::to_text); `None` for any other text.
     pub fn from_text(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let mut number = |name: &str| lines.next()?.strip_prefix(name)?.trim().parse().ok();
@@ -84,42 +86,42 @@ mod tests {
 
     #[test]
     fn every_combination_of_record_and_database() {
-        let recorded = |restores, events| Some(Recorded { restores, events });
-        let stored = |restores, events| Some(Stored { restores, events, is_same_database: true });
-        let dumped = Some(Stored { restores: 0, events: 10, is_same_database: false });
+        let recorded = |restores, events| Some(ServerRecord { restores, events });
+        let stored = |restores, events| Some(DatabaseState { restores, events, is_same_database: true });
+        let dumped = Some(DatabaseState { restores: 0, events: 10, is_same_database: false });
         for (record, database, beside, expected) in [
             // First start, and first start after an upgrade.
             (None, None, true, Ok(())),
             (None, None, false, Ok(())),
             // A backup from before the mark existed.
-            (recorded(0, 10), None, true, Err(Evidence::NoMark)),
+            (recorded(0, 10), None, true, Err(RestoreEvidence::NoMark)),
             // An ordinary start, and one after a crash between a commit and its record.
             (recorded(0, 10), stored(0, 10), true, Ok(())),
             (recorded(0, 8), stored(0, 10), true, Ok(())),
             // A backup put in place of the database.
-            (recorded(0, 11), stored(0, 10), true, Err(Evidence::Behind)),
-            (recorded(0, 11), stored(0, 10), false, Err(Evidence::Behind)),
+            (recorded(0, 11), stored(0, 10), true, Err(RestoreEvidence::Behind)),
+            (recorded(0, 11), stored(0, 10), false, Err(RestoreEvidence::Behind)),
             // A backup from before an earlier restore.
-            (recorded(1, 5), stored(0, 10), true, Err(Evidence::Behind)),
+            (recorded(1, 5), stored(0, 10), true, Err(RestoreEvidence::Behind)),
             // Another instance has run the command.
             (recorded(0, 50), stored(1, 10), false, Ok(())),
             // A new machine: with the file alone, and as one more instance.
-            (None, stored(0, 10), true, Err(Evidence::NoRecord)),
+            (None, stored(0, 10), true, Err(RestoreEvidence::NoRecord)),
             (None, stored(0, 10), false, Ok(())),
             // A dump that was loaded, whatever the record says.
-            (recorded(0, 10), dumped, false, Err(Evidence::OtherTables)),
-            (None, dumped, false, Err(Evidence::OtherTables)),
+            (recorded(0, 10), dumped, false, Err(RestoreEvidence::OtherTables)),
+            (None, dumped, false, Err(RestoreEvidence::OtherTables)),
         ] {
-            assert_eq!(judge(record, database, beside), expected, "{record:?} {database:?} {beside}");
+            assert_eq!(detect_restore(record, database, beside), expected, "{record:?} {database:?} {beside}");
         }
     }
 
     #[test]
     fn a_record_reads_back_as_itself() {
-        let recorded = Recorded { restores: 3, events: 1_000_000 };
-        assert_eq!(Recorded::from_text(&recorded.to_text()), Some(recorded));
+        let recorded = ServerRecord { restores: 3, events: 1_000_000 };
+        assert_eq!(ServerRecord::from_text(&recorded.to_text()), Some(recorded));
         for text in ["", "restores 1", "events 1\nrestores 1", "restores x\nevents 1"] {
-            assert_eq!(Recorded::from_text(text), None, "{text}");
+            assert_eq!(ServerRecord::from_text(text), None, "{text}");
         }
     }
 }

@@ -1,57 +1,50 @@
-//! Who hears of a text: a ladder of rungs that never ends in nobody.
+//! Chooses the recipients of an inbound text: the first rung of a ladder that names anybody.
 
 use super::{Availability, RoutingRung, UserId};
 
-/// An active user, as far as routing needs to know them.
+/// An active user, with the facts that routing needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
-    /// Who.
     pub user: UserId,
-    /// Whether they take work now.
     pub availability: Availability,
 }
 
-/// Everyone who could hear of a text to one number from one contact. All of them are active.
+/// The possible recipients of a text from one contact to one number. All of them are active.
 #[derive(Debug, Clone, Default)]
 pub struct Roster {
-    /// The user of the extension that the text, or its thread, names.
+    /// The user of the extension that the text or its thread addresses.
     pub extension: Option<Member>,
-    /// The number's eligible users, primary first, then by the age of their assignment.
+    /// The number's eligible users: the primary one first, then from the oldest assignment to the newest.
     pub pool: Vec<Member>,
-    /// The contact's provider.
     pub provider: Option<Member>,
-    /// The agency's default user.
     pub default_user: Option<Member>,
-    /// Every admin of the agency.
     pub admins: Vec<Member>,
-    /// Who holds the thread, on whichever rung they stand or on none: threads are transferred to
-    /// any user of the agency.
+    /// The thread's assignee. It may be a user on no rung, because a thread can be transferred to any user of the
+    /// agency.
     pub assignee: Option<Member>,
 }
 
 impl Roster {
-    /// The eligible user with this id.
     pub fn eligible(&self, user: UserId) -> Option<&Member> {
         self.pool.iter().find(|member| member.user == user)
     }
 
-    /// Whether this assignee takes no work now.
+    /// Whether the assignee or pool member with this id is AWAY.
     pub fn is_away(&self, user: UserId) -> bool {
         let known = self.assignee.iter().chain(&self.pool).find(|member| member.user == user);
         known.is_some_and(|member| member.availability == Availability::Away)
     }
 }
 
-/// Whom a text reaches, and by which rung.
+/// The recipients of a text and the rung that named them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The rung that named them.
     pub rung: RoutingRung,
-    /// Each once, in the order in which they were named.
+    /// The recipients without duplicates, in the order of the rung.
     pub recipients: Vec<UserId>,
 }
 
-/// The first rung that names anybody. A muted or empty pool falls through to the next one.
+/// Routes a text by the first rung that names anybody. A muted or empty pool falls through to the next rung.
 pub fn route(roster: &Roster) -> Route {
     let one = |rung, member: &Member| Route { rung, recipients: vec![member.user] };
     if let Some(member) = &roster.extension {
@@ -68,7 +61,7 @@ pub fn route(roster: &Roster) -> Route {
     })
 }
 
-/// The pool's rung alone, if anyone stands on it.
+/// The route by the pool alone; `None` if the pool has no eligible user.
 pub fn pool_route(roster: &Roster) -> Option<Route> {
     (!roster.pool.is_empty()).then(|| Route { rung: RoutingRung::Pool, recipients: users(&roster.pool) })
 }
@@ -99,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rung_is_reached_when_the_ones_above_are_empty() {
+    fn each_rung_is_used_when_the_rungs_above_it_are_empty() {
         let mut roster = full();
         let expect = |roster: &Roster, rung, users: &[u128]| {
             let recipients = users.iter().map(|n| member(*n).user).collect();

@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::phone::compact;
 
-/// From this many digits on, a number that begins with 0 is taken for one in national notation.
+/// The least number of digits for which a leading 0 is interpreted as the trunk prefix of national notation.
 const NATIONAL_DIGITS: usize = 7;
 
 /// The search form of a name or of a search text. Texts that differ only in letter case or in how Unicode composes
@@ -16,17 +16,17 @@ const NATIONAL_DIGITS: usize = 7;
 /// `Straße`, `ﬁ` and `fi`. The Turkish letters `İ` and `ı` are searched as `i`. Accents are significant: `Élodie` is
 /// not `Elodie`.
 ///
-/// Rows hold this form. A change of this function needs a migration that computes it again.
+/// The database stores this form. A change of this function needs a migration that recomputes it.
 pub fn fold(text: &str) -> String {
-    // Through upper case, because some letters differ only in lower case (`ß` and `ss`, `ς` and `σ`); and to that
-    // through lower case, because `ẞ` is upper case already.
+    // Uppercasing unifies letters that differ only in lower case (`ß` and `ss`, `ς` and `σ`). It is preceded by
+    // lowercasing because `ẞ` is already upper case.
     let upper = text.nfkc().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
-    // `İ` is lowered to an `i` with a combining dot above.
+    // The lower case of `İ` is `i` with a combining dot above.
     upper.flat_map(char::to_lowercase).nfkc().collect::<String>().replace("i\u{307}", "i")
 }
 
-/// The part of an E.164 number that a search text names, if it is nothing but (part of) a phone number: `303 555`,
-/// `(303) 555-01`, `+1 303`. Prefixes that are not part of E.164 are left out: `00`, and the trunk prefix `0` of a
+/// The digits to search for in E.164 numbers, if the search text is a phone number or a part of one: `303 555`,
+/// `(303) 555-01`, `+1 303`. Prefixes that are not part of E.164 are removed: `00`, and the trunk prefix `0` of a
 /// number in national notation.
 pub fn phone_part(text: &str) -> Option<String> {
     let digits = compact(text)?;

@@ -1,20 +1,20 @@
-//! How many segments a text is sent in, which is what carriers count and charge.
+//! Counts the segments of a text. Carriers count and charge segments.
 //!
 //! Source: 3GPP TS 23.038 (the GSM 7-bit alphabet and its extension table) and 23.040 (concatenation:
 //! a header of 6 octets in each part).
 
-/// The most characters that one text may have. Source: Twilio, "Messages resource: Body".
+/// The most characters of one text. Source: Twilio, "Messages resource: Body".
 pub const MAX_CHARS: usize = 1_600;
 
-/// One septet each.
+/// Characters of one septet.
 const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§\
                      ¿abcdefghijklmnopqrstuvwxyzäöñüà";
-/// An escape and a septet each.
+/// Characters of two septets: an escape and a septet.
 const EXTENDED: &str = "\u{c}^{}\\[~]|€";
 
-/// How many segments this text is sent in: none if it is empty.
+/// The number of segments of a text; 0 if it is empty.
 pub fn segments(text: &str) -> u32 {
-    // What each character takes, in septets or in UTF-16 units; none is split between two segments.
+    // The size of each character, in septets or in UTF-16 units. A character is not split between two segments.
     let septets: Option<Vec<usize>> = text.chars().map(septets).collect();
     match septets {
         Some(sizes) => count(&sizes, 160, 153),
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_of_lengths() {
+    fn segments_are_counted_in_both_encodings() {
         for (text, expected) in [
             (String::new(), 0),
             ("a".repeat(160), 1),
@@ -79,8 +79,8 @@ mod tests {
     }
 
     #[test]
-    fn the_alphabets_are_whole() {
-        // 128 septets, of which one is the escape; the page break is in the other table.
+    fn the_alphabets_are_complete() {
+        // 128 septets, of which one is the escape.
         assert_eq!(BASIC.chars().count(), 127);
         assert_eq!(EXTENDED.chars().count(), 10);
     }

@@ -1,34 +1,34 @@
-//! The order in which the texts of a number leave: senders take turns, and staff go before automatic texts.
+//! Fair queuing of a number's texts: senders take turns, and users' texts are sent before automatic ones.
 //!
-//! Each text gets a turn when it is queued: one more than the last turn of its sender, but no earlier than the turn that the
-//! number has reached. So a sender who queues many texts at once spreads them over many turns, and the first text of anybody
-//! else shares the turn that is reached (start-time fair queuing, Goyal, Vin and Cheng, 1996).
+//! Each text gets a turn when it is queued: one more than the last turn of its sender, but no earlier than the number's
+//! current turn. So a sender's many texts are spread over many turns, and the first text of any other sender gets the
+//! current turn (start-time fair queuing, Goyal, Vin and Cheng, 1996).
 
-/// The turn of automatic texts: after those of all staff.
+/// The turn of automatic texts, which is after all users' texts.
 pub const AUTOMATIC: i64 = 1 << 40;
 
-/// The most texts of one sender that may wait on one number.
+/// The most queued texts of one sender on one number.
 pub const MAX_WAITING: i64 = 300;
 
-/// The texts that wait on a number when another one is queued.
+/// The queue of a number at the time when a sender queues another text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Waiting {
-    /// How many are of the same sender.
+    /// The number of queued texts of the same sender.
     pub of_sender: i64,
-    /// The last turn of the same sender.
+    /// The last turn of the same sender's queued texts.
     pub last_of_sender: Option<i64>,
-    /// The first turn of any sender.
+    /// The first turn of all queued texts.
     pub first: Option<i64>,
 }
 
 impl Waiting {
-    /// The turn of the sender's next text; `None` if [`MAX_WAITING`] texts of the sender wait.
+    /// The turn of the sender's next text; `None` if the sender already has [`MAX_WAITING`] queued texts.
     pub fn next_turn(&self) -> Option<i64> {
         if self.of_sender >= MAX_WAITING {
             return None;
         }
-        let reached = self.first.filter(|turn| *turn < AUTOMATIC).unwrap_or(0);
-        Some(self.last_of_sender.map_or(reached, |last| (last + 1).max(reached)))
+        let current = self.first.filter(|turn| *turn < AUTOMATIC).unwrap_or(0);
+        Some(self.last_of_sender.map_or(current, |last| (last + 1).max(current)))
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_beside_a_long_queue_leaves_second() {
+    fn a_text_behind_another_senders_long_queue_is_sent_second() {
         let mut queue = Queue::default();
         "a".repeat(25).chars().for_each(|sender| queue.queue(sender));
         let first: String = (0..10).filter_map(|_| queue.leave()).collect();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_who_comes_back_again_and_again_gets_half() {
+    fn a_sender_of_single_texts_gets_an_equal_share() {
         let mut queue = Queue::default();
         "aaaaaa".chars().for_each(|sender| queue.queue(sender));
         let mut left = String::new();

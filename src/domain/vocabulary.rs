@@ -1,12 +1,10 @@
-//! The words of the product as types. Each is stored and shown by the one name given here.
+//! The product's enumerations. Each value is stored, and shown to API clients, under the name given here.
 
 use serde::{Deserialize, Serialize};
 
-/// A word that is stored as text.
+/// An enumeration whose values are stored as text.
 pub trait Word: Sized + Copy + 'static {
-    /// The name it is stored and shown by.
     fn as_str(self) -> &'static str;
-    /// The word with this name, if there is one.
     fn from_name(name: &str) -> Option<Self>;
 }
 
@@ -30,7 +28,7 @@ macro_rules! words {
     };
 }
 
-/// Calls a macro with every word type, so that adapters cannot forget one.
+/// Calls a macro with every enumeration, so that adapters cannot omit one.
 macro_rules! words_list {
     ($with:ident) => {
         $with! {
@@ -44,86 +42,81 @@ macro_rules! words_list {
 pub(crate) use words_list;
 
 words! {
-    /// What a user may do in the agency.
+    /// The permissions of a user in the agency.
     Role {
-        /// Runs the agency: pools, extensions, users; sees every thread.
+        /// Manages pools, extensions and users, and sees every thread.
         Admin = "ADMIN",
-        /// Sees and handles what their pools and threads bring.
+        /// Sees and handles the threads of the user's pools, and threads assigned to the user.
         Member = "MEMBER",
     }
-    /// Whether a user takes work now. It matters for assignment and ringing, not for eligibility.
+    /// Whether a user currently takes work. It affects assignment and ringing, but not eligibility.
     Availability {
-        /// Takes work.
         Available = "AVAILABLE",
-        /// Does not.
         Away = "AWAY",
     }
-    /// How the threads of a pool find an assignee.
+    /// How the threads of a pool get an assignee.
     PoolPolicy {
-        /// The first to claim or to reply is the assignee.
+        /// The first user to claim or to reply becomes the assignee.
         FirstClaim = "FIRST_CLAIM",
-        /// Threads stay unclaimed and any handler replies, until someone claims one.
+        /// Threads stay unclaimed and any handler replies, until a user claims the thread.
         Shared = "SHARED",
     }
     /// How the phones of a pool ring.
     RingStrategy {
-        /// All at once.
         Simultaneous = "SIMULTANEOUS",
-        /// One after the other.
         Sequential = "SEQUENTIAL",
     }
-    /// Which number the phones of a pool show while they ring for an inbound call.
+    /// The number that the phones of a pool show while they ring for an inbound call.
     LegCallerId {
-        /// The caller's, or the pool's number if the caller withholds theirs.
+        /// The caller's number, or the pool's number if the caller ID is withheld.
         Caller = "CALLER",
         /// The pool's number.
         Number = "NUMBER",
     }
-    /// Who answers STOP, START and HELP.
+    /// The system that answers STOP, START and HELP.
     OptOutReplies {
-        /// Twilio does; we send nothing.
+        /// Twilio answers, and Partyline sends nothing.
         Twilio = "TWILIO",
-        /// We do; Twilio's filter is off.
+        /// Partyline answers; Twilio's filter must be off.
         Partyline = "PARTYLINE",
     }
-    /// Where a thread stands.
     ThreadStatus {
-        /// Nobody holds it.
+        /// The thread has no assignee.
         Unclaimed = "UNCLAIMED",
-        /// Its assignee holds it.
+        /// The thread has an assignee.
         Claimed = "CLAIMED",
-        /// Done, until the contact writes again.
+        /// The thread is done until the contact writes again or a user reopens it.
         Closed = "CLOSED",
     }
-    /// Which way a message went.
+    /// The direction of a message or call.
     Direction {
         /// From the contact.
         Inbound = "INBOUND",
         /// To the contact.
         Outbound = "OUTBOUND",
     }
-    /// How far a message got.
+    /// The delivery status of a message.
     MessageStatus {
-        /// An inbound one, stored.
+        /// The message is inbound and stored.
         Received = "RECEIVED",
-        /// Stored, not yet sent.
+        /// The message is stored and waits to be sent.
         Queued = "QUEUED",
-        /// On its way to the carrier.
+        /// The message is being handed to the carrier.
         Sending = "SENDING",
-        /// It may or may not have reached the carrier.
+        /// The message may or may not have reached the carrier.
         Unknown = "UNKNOWN",
-        /// The carrier has it.
+        /// The carrier has accepted the message.
         Sent = "SENT",
-        /// The carrier could not deliver it.
+        /// The carrier could not deliver the message.
         Undelivered = "UNDELIVERED",
-        /// It was not sent.
+        /// The message was not sent.
         Failed = "FAILED",
-        /// The phone has it.
+        /// The message has reached the phone.
         Delivered = "DELIVERED",
     }
-    /// Why a user was told of a message: the step of the routing that named them.
+    /// The rung of the routing ladder that named the recipients of a message.
     RoutingRung {
-        /// The text named an extension.
+        /// The user of the extension that the text or its thread addresses.
         Extension = "EXTENSION",
         /// The number's eligible users.
         Pool = "POOL",
@@ -131,178 +124,174 @@ words! {
         Provider = "PROVIDER",
         /// The agency's default user.
         DefaultUser = "DEFAULT_USER",
-        /// Every admin: the last rung, which is never empty.
+        /// Every admin; the last rung, which is never empty.
         Admins = "ADMINS",
         /// The thread's assignee.
         Assignee = "ASSIGNEE",
     }
-    /// Whether an attachment can be shown.
+    /// Whether an attachment or recording can be shown.
     MediaState {
-        /// Not fetched yet.
+        /// The file has not been fetched yet.
         Pending = "PENDING",
-        /// Kept here.
+        /// The file is stored and can be shown.
         Ready = "READY",
-        /// It could not be fetched.
+        /// The file could not be fetched.
         Failed = "FAILED",
     }
-    /// What a notification tells.
+    /// The cause of a notification.
     NotificationKind {
-        /// A client wrote.
+        /// A contact texted.
         InboundClientMessage = "INBOUND_CLIENT_MESSAGE",
-        /// A colleague gave the user a thread.
+        /// A colleague transferred a thread to the user.
         ThreadAssigned = "THREAD_ASSIGNED",
-        /// A colleague took the user's thread over.
+        /// A colleague took over the user's thread.
         ThreadTakenOver = "THREAD_TAKEN_OVER",
-        /// A thread lost its assignee and waits for someone of the pool.
+        /// A thread of the user's pool lost its assignee.
         ThreadUnclaimed = "THREAD_UNCLAIMED",
-        /// A text of the user's did not reach its contact, or nobody knows whether it did.
+        /// The user's text did not reach the contact, or its delivery is unknown.
         DeliveryFailed = "DELIVERY_FAILED",
-        /// Somebody called, and nobody answered.
+        /// A call was not answered.
         MissedCall = "MISSED_CALL",
-        /// Somebody called and left a voicemail.
+        /// A caller left a voicemail.
         Voicemail = "VOICEMAIL",
         /// Twilio does not serve the agency's account, so texts, calls or recordings wait. Sent to admins.
         CarrierAccountProblem = "CARRIER_ACCOUNT_PROBLEM",
     }
-    /// What happened to a thread.
+    /// The kind of an entry in a thread's history.
     ActivityKind {
-        /// Someone claimed it.
         Claimed = "CLAIMED",
-        /// Its assignee let it go.
         Released = "RELEASED",
-        /// It went to another user, perhaps to the one who took it over.
+        /// The thread was assigned to another user, by a transfer or a takeover.
         Transferred = "TRANSFERRED",
-        /// It was closed.
         Closed = "CLOSED",
-        /// It was reopened, by hand or by an inbound text.
+        /// The thread was reopened by a user or by an inbound text.
         Reopened = "REOPENED",
-        /// Its assignee lost their place in the pool.
+        /// The assignee lost the membership in the pool.
         Unassigned = "UNASSIGNED",
-        /// Its contact does not want texts any more.
+        /// The contact opted out.
         OptedOut = "OPTED_OUT",
-        /// Its contact wants texts again.
+        /// The contact opted in again.
         OptedIn = "OPTED_IN",
         /// The contact sent a text that sounds like a request to stop.
         OptOutHinted = "OPT_OUT_HINTED",
     }
-    /// What an event of an agency's log tells.
+    /// The kind of an event in an agency's log.
     EventKind {
-        /// A text came in.
+        /// A text was received.
         InboundMessage = "INBOUND_MESSAGE",
-        /// A thread changed, other than by a text.
+        /// A thread changed other than by an inbound text.
         ThreadUpdated = "THREAD_UPDATED",
         /// Pools, assignments, extensions, users or numbers changed.
         DirectoryUpdated = "DIRECTORY_UPDATED",
-        /// A call began, or got further.
+        /// A call began or changed.
         CallUpdated = "CALL_UPDATED",
     }
-    /// What became of a text in quarantine.
+    /// The state of a quarantined text.
     QuarantineState {
-        /// Waits for an operator.
+        /// The text waits for an operator's decision.
         Held = "HELD",
-        /// Given to an agency.
+        /// The text was assigned to an agency.
         Assigned = "ASSIGNED",
-        /// Put aside by an operator.
+        /// The text was discarded by an operator.
         Discarded = "DISCARDED",
     }
-    /// Where a text stands on its way to the carrier.
+    /// The state of a text in the outbox.
     OutboxState {
-        /// It waits to be tried.
+        /// The text waits for an attempt to send it.
         Queued = "QUEUED",
-        /// It is being tried, and may be there already.
+        /// An attempt is in progress; the carrier may already have the text.
         Attempting = "ATTEMPTING",
-        /// It was tried, and nobody knows what came of it.
+        /// The outcome of the attempt is unknown.
         InDoubt = "IN_DOUBT",
     }
-    /// What a text is sent for: it decides whether it may go to a contact who opted out.
+    /// The purpose of a text, which determines whether it may be sent to a contact who opted out.
     Purpose {
-        /// A member of the staff writes.
+        /// A user's text.
         Conversation = "CONVERSATION",
-        /// It answers a STOP or a HELP.
+        /// An automatic reply to STOP or HELP.
         OptOutReply = "OPT_OUT_REPLY",
-        /// It follows a call that nobody answered.
+        /// An automatic text after a missed call.
         MissedCall = "MISSED_CALL",
     }
-    /// How far a call got.
     CallStatus {
-        /// Nobody has answered yet.
+        /// The call has not been answered yet.
         Ringing = "RINGING",
-        /// Two people are talking.
+        /// The call was answered and is active.
         InProgress = "IN_PROGRESS",
-        /// They were.
+        /// The call was answered and has ended.
         Completed = "COMPLETED",
-        /// Nobody answered, and no voicemail was left.
+        /// The call was not answered, and no voicemail was left.
         NoAnswer = "NO_ANSWER",
-        /// The other side was busy.
+        /// The called party was busy.
         Busy = "BUSY",
-        /// It could not be put through.
+        /// The call could not be connected.
         Failed = "FAILED",
-        /// The caller left while it rang.
+        /// The caller hung up while the call rang.
         Canceled = "CANCELED",
-        /// Nobody answered, and a voicemail was left.
+        /// The call was not answered, and a voicemail was left.
         Voicemail = "VOICEMAIL",
     }
-    /// What a caller was last told to do: it decides what the end of the call means.
+    /// The last instruction to the caller, which determines the meaning of the end of the call.
     CallStage {
-        /// They hear the greeting and may dial an extension.
+        /// The caller hears the greeting and may dial an extension.
         Greeting = "GREETING",
-        /// Phones ring for them.
+        /// Phones ring for the caller.
         Ringing = "RINGING",
-        /// They are asked for a voicemail.
+        /// The caller is asked for a voicemail.
         Recording = "RECORDING",
-        /// They have been said goodbye to.
+        /// The caller has heard the closing sentence.
         Done = "DONE",
     }
-    /// How the carrier says that a call ended.
+    /// The end of a call as reported by the carrier.
     CallEnd {
-        /// Somebody hung up.
+        /// One side hung up.
         Completed = "COMPLETED",
-        /// The other side was busy.
+        /// The called party was busy.
         Busy = "BUSY",
-        /// The other side did not answer.
+        /// The called party did not answer.
         NoAnswer = "NO_ANSWER",
-        /// It was given up before it was answered.
+        /// The call was canceled before it was answered.
         Canceled = "CANCELED",
-        /// It could not be put through.
+        /// The call could not be connected.
         Failed = "FAILED",
     }
     /// The carrier's verdict on the caller ID of an inbound call.
     CallerIdVerification {
         /// Verified; the originating carrier vouches for the caller's right to the number.
         PassedA = "PASSED_A",
-        /// Verified; the originating carrier knows the caller, but not their right to the number.
+        /// Verified; the originating carrier knows the caller, but not the caller's right to the number.
         PassedB = "PASSED_B",
         /// Verified; the originating carrier only knows where the call entered its network.
         PassedC = "PASSED_C",
-        /// The verification failed: the number may be forged.
+        /// The verification failed; the number may be forged.
         Failed = "FAILED",
-        /// The call carried nothing that could be verified.
+        /// The call carried no information that could be verified.
         NotVerified = "NOT_VERIFIED",
     }
-    /// How far one phone's part in a call got. A later one in this list is never undone by an earlier.
+    /// The state of a leg of a call, in ascending order of precedence: a report never replaces a later state in this
+    /// list with an earlier one.
     LegState {
-        /// It rings.
         Ringing = "RINGING",
-        /// It stopped ringing before anybody picked it up: the call went elsewhere.
+        /// The phone stopped ringing before it was picked up, because the call went elsewhere.
         Canceled = "CANCELED",
-        /// It rang to the end.
+        /// The phone rang for the whole time.
         NoAnswer = "NO_ANSWER",
-        /// It was busy, or the call was refused.
+        /// The phone was busy, or the call was refused.
         Busy = "BUSY",
-        /// It could not be reached.
+        /// The phone could not be reached.
         Failed = "FAILED",
-        /// Somebody, or a mobile's own voicemail, picked it up.
+        /// A person or a mobile's own voicemail picked up.
         PickedUp = "PICKED_UP",
-        /// Whoever picked it up did not want the call.
+        /// The person who picked up did not accept the call.
         Declined = "DECLINED",
-        /// Whoever picked it up wanted the call, and a colleague had it already.
+        /// The person who picked up tried to accept the call, but a colleague had already taken it.
         AlreadyTaken = "ALREADY_TAKEN",
-        /// 1 was pressed.
+        /// The person who picked up pressed 1.
         Accepted = "ACCEPTED",
-        /// It was connected with the caller.
+        /// The leg was connected with the caller.
         Connected = "CONNECTED",
     }
-    /// Why Twilio does not serve an account, from the least to the most severe reason.
+    /// The reason why Twilio does not serve an account, in ascending order of severity.
     AccountTrouble {
         /// Twilio cannot use the public URL that receipts are sent to (error 21609).
         CallbackUrl = "CALLBACK_URL",
@@ -315,20 +304,20 @@ words! {
     }
     /// The purpose of a request to Twilio's REST API.
     TwilioRequest {
-        /// To send a text.
+        /// Sending a text.
         Text = "TEXT",
-        /// To find out what became of texts and calls.
+        /// Looking up the status of texts and calls.
         Lookup = "LOOKUP",
-        /// To start a call.
+        /// Starting a call.
         Call = "CALL",
-        /// To fetch a recording.
+        /// Fetching a recording.
         Recording = "RECORDING",
     }
-    /// Why a recording could not be fetched.
+    /// The reason why a recording could not be fetched.
     VoicemailFailure {
         /// Twilio does not have the recording.
         Missing = "MISSING",
-        /// What Twilio delivered is not audio; the account may encrypt its recordings.
+        /// The file that Twilio delivered is not audio; the account may encrypt its recordings.
         NotAudio = "NOT_AUDIO",
         /// The recording is larger than 16 MiB.
         TooLarge = "TOO_LARGE",
@@ -340,7 +329,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_reads_back_by_its_name() {
+    fn values_round_trip_by_their_names() {
         for rung in [
             RoutingRung::Extension,
             RoutingRung::Pool,

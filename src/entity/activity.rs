@@ -1,11 +1,10 @@
-//! One line of a thread's history.
+//! An entry in a thread's history.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use crate::domain::{ActivityId, ActivityKind, AgencyId, ThreadId, UserId};
 
-/// One line of a thread's history.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "thread_activity")]
 pub struct Model {
@@ -15,17 +14,29 @@ pub struct Model {
     pub id: ActivityId,
     pub thread_id: ThreadId,
     pub kind: ActivityKind,
-    /// Who did it; NULL when the system did.
+    /// The user who acted; `None` for an automatic change.
     pub actor_id: Option<UserId>,
-    /// Who has the thread by it.
+    /// The new assignee.
     pub to_user_id: Option<UserId>,
     #[sea_orm(column_type = "Text")]
     pub note: Option<String>,
     pub created_at: DateTime<Utc>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// An entry without actor, target user and note.
+    pub fn begin(
+        agency_id: AgencyId,
+        id: ActivityId,
+        thread_id: ThreadId,
+        kind: ActivityKind,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self { agency_id, id, thread_id, kind, actor_id: None, to_user_id: None, note: None, created_at: now }
+    }
+}

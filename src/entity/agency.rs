@@ -1,11 +1,10 @@
-//! A tenant.
+//! An agency, which is a tenant.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use crate::domain::{AccountId, AgencyId, OptOutReplies, UserId};
 
-/// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "agency")]
 pub struct Model {
@@ -14,26 +13,25 @@ pub struct Model {
     /// The stable name that directory files and tokens use.
     pub key: String,
     pub name: String,
-    /// An IANA name, `America/Denver`.
+    /// An IANA time zone, for example `America/Denver`.
     pub time_zone: String,
-    /// The account its numbers belong to.
+    /// The account of the agency's numbers.
     pub twilio_account_id: Option<AccountId>,
-    /// Who is told when neither a pool nor a provider is there.
+    /// The user on the routing rung below the pool and the provider.
     pub default_user_id: Option<UserId>,
     pub opt_out_replies: OptOutReplies,
-    /// What we answer to a STOP, if the replies are ours; `None` is our own words.
+    /// The custom reply to STOP, used if `opt_out_replies` is PARTYLINE; `None` means the default text.
     pub stop_reply: Option<String>,
-    /// What we answer to a HELP.
+    /// The custom reply to HELP, likewise.
     pub help_reply: Option<String>,
-    /// Countries that its staff may call, as JSON: `["US", "CA"]`; `None` is the country of the number
-    /// that is called from.
+    /// The countries that users may call and text, as JSON: `["US", "CA"]`; `None` means the country of the agency's
+    /// number.
     #[sea_orm(column_type = "Text")]
     pub calling_countries: Option<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,26 +1,24 @@
-//! The counter row of an agency: the lock that makes its writers serial, and the head of its log.
+//! The counter row of an agency: the lock that serializes its writers, and the head of its log.
 
 use sea_orm::entity::prelude::*;
 
 use crate::domain::AgencyId;
 
-/// The counter row of an agency: the lock that makes its writers serial, and the head of its log.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "agency_position")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub agency_id: AgencyId,
-    /// Names the log; a log begun anew has another.
+    /// Identifies the log; a log that is started again gets a new epoch.
     pub epoch: Uuid,
     /// The position of the newest event.
     pub position: i64,
-    /// Grows with each change of users, numbers, pools or extensions.
+    /// Incremented with each change of users, numbers, pools or extensions.
     pub directory_version: i64,
-    /// The oldest position that can still be replayed after; older events were pruned.
+    /// The oldest position after which events can be replayed. Older events have been pruned.
     pub first_kept: i64,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

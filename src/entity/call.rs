@@ -1,15 +1,15 @@
-//! One telephone call: what is known of it as a whole.
+//! A phone call as a whole.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::domain::call::Facts;
+use super::call_leg;
+use crate::domain::call::CallState;
 use crate::domain::{
     AccountId, AgencyId, CallEnd, CallId, CallStage, CallStatus, CallerIdVerification, ContactId, Direction,
     ExtensionId, PhoneNumberId, ThreadId, UserId,
 };
 
-/// One telephone call: what is known of it as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "call")]
 pub struct Model {
@@ -18,57 +18,56 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: CallId,
     pub phone_number_id: PhoneNumberId,
-    /// `None` for a caller who hides who they are.
+    /// `None` if the caller ID is withheld.
     pub contact_id: Option<ContactId>,
     pub thread_id: Option<ThreadId>,
-    /// The extension that was dialled.
+    /// The extension that was dialed.
     pub extension_id: Option<ExtensionId>,
-    /// Whom that extension reached then: theirs is the voicemail.
+    /// The user of that extension at the time of the call, who gets the voicemail.
     pub mailbox_user_id: Option<UserId>,
     pub direction: Direction,
     pub twilio_account_id: AccountId,
-    /// Twilio's name for it; `None` until an outbound call has one.
+    /// The CallSid; `None` until Twilio has assigned one to an outbound call.
     pub provider_sid: Option<String>,
     pub status: CallStatus,
     pub stage: CallStage,
-    /// How many documents have told the caller what to do: what comes late from an earlier one does not count.
+    /// The number of TwiML documents sent to the caller. Late requests from an earlier document are ignored.
     pub step: i32,
-    /// How many extensions were dialled that there are not.
+    /// The number of wrong extensions dialed.
     pub wrong_tries: i32,
-    /// Twilio's name for the leg on which 1 was pressed first: the claim, until it is corrected.
+    /// The CallSid of the leg on which 1 was pressed first. That leg holds the call unless this is corrected.
     pub accepted_sid: Option<String>,
-    /// Who has the call, or had it.
+    /// The user who answered the call.
     pub answered_by_id: Option<UserId>,
-    /// Who called, of the staff.
+    /// The user who started an outbound call.
     pub started_by_id: Option<UserId>,
     pub started_at: DateTime<Utc>,
     pub answered_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
-    /// How it ended, as far as the carrier has said.
+    /// The end of the call as reported by the carrier; `None` until it has reported one.
     pub end: Option<CallEnd>,
     /// Whether a voicemail was left.
     pub recorded: bool,
     pub duration_seconds: Option<i32>,
-    /// Why Twilio refused the call, of outbound ones: its code, or `domain::call_error`'s.
+    /// For an outbound call that Twilio refused: Twilio's error code, or one of `domain::call_error`.
     pub error_code: Option<String>,
-    /// When to look what became of it, if nobody says so before.
+    /// When to ask the carrier for the status, if it has not been reported by then.
     pub look_at: Option<DateTime<Utc>>,
-    /// When somebody was told that it was missed.
+    /// When users were notified of the missed call.
     pub told_at: Option<DateTime<Utc>>,
-    /// The carrier's verdict on the caller ID; `None` if it gave none.
+    /// `None` if the carrier gave no verdict on the caller ID.
     pub caller_id_verification: Option<CallerIdVerification>,
-    /// The time at which this call caused a missed-call text; `None` if it caused none.
+    /// When this call caused a missed-call text; `None` if it caused none.
     pub missed_call_text_at: Option<DateTime<Utc>>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    /// A call that has just begun.
+    /// A new call.
     pub fn begin(
         agency: AgencyId,
         id: CallId,
@@ -108,8 +107,8 @@ impl Model {
         }
     }
 
-    /// The own part of a user who may no longer see the call: without the contact, the thread, the extension, and the
-    /// parts of colleagues.
+    /// The call reduced to the part of `user`, for a user who may no longer see the call: without the contact, the
+    /// thread, the extension and the parts of colleagues.
     #[must_use]
     pub fn part_of(&self, user: UserId) -> Self {
         let own = |part: Option<UserId>| part.filter(|id| *id == user);
@@ -128,14 +127,50 @@ impl Model {
         }
     }
 
-    /// What is known of it.
-    pub fn facts(&self) -> Facts {
-        Facts {
+    /// The state to which events are applied. `legs` are the stored legs of this call.
+    pub fn state(&self, legs: &[call_leg::Model]) -> CallState {
+        CallState {
             direction: self.direction,
+            sid: self.provider_sid.clone(),
             stage: self.stage,
-            answered: self.answered_at.is_some(),
-            voicemail: self.recorded,
+            step: self.step,
+            wrong_extensions: self.wrong_tries,
+            extension: self.extension_id.zip(self.mailbox_user_id),
+            accepted_sid: self.accepted_sid.clone(),
+            answered_by: self.answered_by_id,
+            started_by: self.started_by_id,
+            started_at: self.started_at,
+            answered_at: self.answered_at,
+            ended_at: self.ended_at,
             end: self.end,
+            has_voicemail: self.recorded,
+            duration_seconds: self.duration_seconds,
+            error_code: self.error_code.clone(),
+            verification: self.caller_id_verification,
+            legs: legs.iter().map(call_leg::Model::leg).collect(),
         }
+    }
+
+    /// Takes over a state. Its legs are stored separately.
+    pub fn set_state(&mut self, state: &CallState) {
+        self.status = state.status();
+        self.provider_sid.clone_from(&state.sid);
+        self.stage = state.stage;
+        self.step = state.step;
+        self.wrong_tries = state.wrong_extensions;
+        if let Some((extension, user)) = state.extension {
+            self.extension_id = Some(extension);
+            self.mailbox_user_id = Some(user);
+        }
+        self.accepted_sid.clone_from(&state.accepted_sid);
+        self.answered_by_id = state.answered_by;
+        self.started_by_id = state.started_by;
+        self.answered_at = state.answered_at;
+        self.ended_at = state.ended_at;
+        self.end = state.end;
+        self.recorded = state.has_voicemail;
+        self.duration_seconds = state.duration_seconds;
+        self.error_code.clone_from(&state.error_code);
+        self.caller_id_verification = state.verification;
     }
 }

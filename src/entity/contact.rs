@@ -1,4 +1,4 @@
-//! A person outside, by address within an agency.
+//! A contact: an outside person, identified by address within an agency.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
@@ -6,7 +6,6 @@ use sea_orm::entity::prelude::*;
 use crate::domain::search::fold;
 use crate::domain::{AgencyId, ContactId, UserId};
 
-/// A person outside, by address within an agency.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "contact")]
 pub struct Model {
@@ -14,14 +13,14 @@ pub struct Model {
     pub agency_id: AgencyId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ContactId,
-    /// As Twilio sent it: E.164, a short code, a name, `whatsapp:+1…`.
+    /// The address as sent by Twilio: E.164, a short code, an alphanumeric sender ID, or `whatsapp:+1…`.
     pub phone: String,
-    /// Written by [`Model::rename`], together with its search form.
+    /// Set with [`Model::rename`], which also sets the search form.
     pub name: Option<String>,
-    /// The name in the form in which it is searched: `domain::search::fold`.
+    /// The search form of the name, by `domain::search::fold`.
     #[sea_orm(column_type = "Text", nullable)]
     pub name_folded: Option<String>,
-    /// The user who cares for them.
+    /// The user who cares for the contact.
     pub provider_user_id: Option<UserId>,
     /// Set by a STOP to any number of the agency, cleared by a START.
     pub opted_out_at: Option<DateTime<Utc>>,
@@ -29,14 +28,13 @@ pub struct Model {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    /// A contact that is known only by its address so far.
+    /// A new contact that is known only by its address.
     pub fn begin(agency_id: AgencyId, id: ContactId, phone: impl Into<String>, now: DateTime<Utc>) -> Self {
         Self {
             agency_id,
@@ -51,7 +49,7 @@ impl Model {
         }
     }
 
-    /// The contact for a user who may not see them but has written to their phone: nothing but that phone.
+    /// The contact reduced to its phone, for a user who has written to the phone but may not see the contact.
     #[must_use]
     pub fn phone_only(self) -> Self {
         Self { name: None, name_folded: None, provider_user_id: None, opted_out_at: None, ..self }

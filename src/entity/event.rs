@@ -1,11 +1,11 @@
-//! One durable row of an agency's ordered log.
+//! An event in an agency's ordered log.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
+use super::message;
 use crate::domain::{AgencyId, CallId, EventKind, MessageId, ThreadId, UserId};
 
-/// One durable row of an agency's ordered log.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
 pub struct Model {
@@ -17,34 +17,57 @@ pub struct Model {
     pub thread_id: Option<ThreadId>,
     pub message_id: Option<MessageId>,
     pub call_id: Option<CallId>,
-    /// What changed in the directory, as its outside id.
+    /// The external id of the changed node, for a change of the directory.
     pub node_id: Option<String>,
-    /// Users who could see the thread until this event, separated by commas: they are told to remove it.
+    /// The users who lost access to the thread by this event, separated by commas. Their clients are told to remove it.
     #[sea_orm(column_type = "Text")]
     pub lost_by: Option<String>,
     pub created_at: DateTime<Utc>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    /// Whether it is about the agency itself: of the events of the directory, only these can notify users.
+    /// An event of an agency that names nothing yet. Its position is assigned when it is appended.
+    pub fn begin(agency_id: AgencyId, kind: EventKind, now: DateTime<Utc>) -> Self {
+        Self {
+            agency_id,
+            position: 0,
+            kind,
+            thread_id: None,
+            message_id: None,
+            call_id: None,
+            node_id: None,
+            lost_by: None,
+            created_at: now,
+        }
+    }
+
+    /// An event about a message in its thread.
+    pub fn of_message(message: &message::Model, kind: EventKind, now: DateTime<Utc>) -> Self {
+        Self {
+            thread_id: Some(message.thread_id),
+            message_id: Some(message.id),
+            ..Self::begin(message.agency_id, kind, now)
+        }
+    }
+
+    /// Whether the event is about the agency itself. Of the directory events, only these can cause notifications.
     pub fn is_about_agency(&self) -> bool {
         self.node_id.as_deref() == Some(self.agency_id.to_string().as_str())
     }
 
-    /// Whether this user could see the thread until this event.
+    /// Whether this user lost access to the thread by this event.
     pub fn is_lost_by(&self, user: UserId) -> bool {
         let user = user.to_string();
         self.lost_by.as_deref().is_some_and(|list| list.split(',').any(|one| one == user))
     }
 }
 
-/// Writes the list of `lost_by`.
+/// Formats the value of `lost_by`.
 pub fn join_users(users: &[UserId]) -> String {
     users.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

@@ -1,11 +1,10 @@
-//! Digits that a caller dials, or a text names, to reach a user.
+//! An extension: digits that a caller dials, or a text begins with, to reach a user.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use crate::domain::{AgencyId, ExtensionId, PhoneNumberId, UserId};
 
-/// Digits that a caller dials, or a text names, to reach a user.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "extension")]
 pub struct Model {
@@ -13,18 +12,17 @@ pub struct Model {
     pub agency_id: AgencyId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ExtensionId,
-    /// 2 to 6 digits.
     pub digits: String,
     pub user_id: UserId,
-    /// The number it is valid on; the nil id for the whole agency, for a unique key cannot hold NULL.
+    /// The number that the extension is scoped to; the nil id for the whole agency, because NULLs are not unique in a
+    /// key.
     pub phone_number_id: PhoneNumberId,
-    /// TRUE, or NULL once deactivated: the digits can be given again.
+    /// TRUE, or NULL after the deactivation, so that the digits can be assigned again.
     pub live: Option<bool>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

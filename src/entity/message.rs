@@ -1,4 +1,4 @@
-//! One text.
+//! A text message.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
@@ -7,7 +7,6 @@ use crate::domain::{
     AccountId, AgencyId, Direction, ExtensionId, MessageId, MessageStatus, RoutingRung, ThreadId, UserId,
 };
 
-/// One text.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "message")]
 pub struct Model {
@@ -17,29 +16,28 @@ pub struct Model {
     pub id: MessageId,
     pub thread_id: ThreadId,
     pub direction: Direction,
-    /// As it came.
+    /// The body as received or sent.
     #[sea_orm(column_type = "Text")]
     pub body: String,
     pub status: MessageStatus,
-    /// Who wrote it, of outbound ones.
+    /// The user who wrote an outbound message; `None` for automatic and inbound messages.
     pub sender_id: Option<UserId>,
-    /// The extension it named, or was written as.
+    /// The extension that the message addressed, or was sent as.
     pub extension_id: Option<ExtensionId>,
     pub twilio_account_id: AccountId,
-    /// Twilio's MessageSid; unique within the account.
+    /// Twilio's MessageSid, which is unique within the account.
     pub provider_sid: Option<String>,
-    /// The rung that named whom it reached, of inbound ones.
+    /// The rung that routed an inbound message.
     pub routed_by: Option<RoutingRung>,
     pub error_code: Option<String>,
-    /// How many the carrier counts, of outbound ones.
+    /// The number of segments of an outbound message.
     pub segments: Option<i32>,
-    /// Since when nobody knows whether it was sent, and a person has to decide.
+    /// When the message was flagged for a decision by a user, because it is unknown whether it was sent.
     pub flagged_at: Option<DateTime<Utc>>,
-    /// When it was stored.
+    /// When Partyline stored the message; Twilio's date for an imported message.
     pub created_at: DateTime<Utc>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,11 +1,10 @@
-//! One thing that one user should know: one per user and event.
+//! A notification; at most one per user and event.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use crate::domain::{AgencyId, CallId, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId};
 
-/// One thing that one user should know: one per user and event.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "notification")]
 pub struct Model {
@@ -14,21 +13,19 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: NotificationId,
     pub user_id: UserId,
-    /// The event that caused it.
     pub event_position: i64,
     pub kind: NotificationKind,
     pub thread_id: Option<ThreadId>,
     pub message_id: Option<MessageId>,
     pub call_id: Option<CallId>,
-    /// The rung that named this user, if one did.
+    /// The rung that named this user, if the routing did.
     pub rung: Option<RoutingRung>,
     pub read_at: Option<DateTime<Utc>>,
-    /// When somebody else took care of it.
+    /// When another user took care of the cause.
     pub resolved_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,11 +1,10 @@
-//! A number that a team shares.
+//! A shared phone number.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use crate::domain::{AccountId, AgencyId, PhoneNumberId};
 
-/// A number that a team shares.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "phone_number")]
 pub struct Model {
@@ -13,21 +12,19 @@ pub struct Model {
     pub agency_id: AgencyId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: PhoneNumberId,
-    /// The account it belongs to.
     pub twilio_account_id: AccountId,
     pub e164: String,
     pub label: String,
-    /// How many segments a second leave from it, on the average.
+    /// The average sending rate, in segments per second despite the name.
     pub texts_per_second: i32,
-    /// How many may leave at once after a silence.
+    /// The most segments that may be sent at once after a pause.
     pub texts_burst: i32,
-    /// TRUE while active, NULL once released: a number is live in one agency of an account.
+    /// TRUE, or NULL after the release. A number is live in at most one agency of an account.
     pub live: Option<bool>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,11 +1,11 @@
-//! The policy of a phone number; its members are its assignments. One to one with the number, by the same id.
+//! The pool of a phone number: its policy and voice settings. It has the number's UUID; its members are the
+//! assignments.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use crate::domain::{AgencyId, LegCallerId, PoolId, PoolPolicy, RingStrategy};
 
-/// The policy of a phone number; its members are its assignments. One to one with the number, by the same id.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "pool")]
 pub struct Model {
@@ -14,31 +14,30 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: PoolId,
     pub policy: PoolPolicy,
-    /// For how long a closed thread returns to its last assignee.
+    /// The number of days for which a reopened thread returns to its last assignee.
     pub reopen_within_days: i32,
     pub ring_strategy: RingStrategy,
     pub ring_seconds: i32,
-    /// `domain::hours::Hours` as JSON; NULL is always open.
+    /// `domain::hours::Hours` as JSON; `None` means always open.
     #[sea_orm(column_type = "Text")]
     pub hours: Option<String>,
-    /// Days on which it is closed, as JSON: `["2026-12-25"]`.
+    /// The dates on which the number is closed, as JSON: `["2026-12-25"]`.
     #[sea_orm(column_type = "Text")]
     pub holidays: Option<String>,
-    /// What callers hear first; `None` is our own words.
+    /// The custom greeting; `None` means the default one.
     #[sea_orm(column_type = "Text")]
     pub greeting: Option<String>,
-    /// What they hear before they leave a voicemail.
+    /// The custom voicemail greeting; `None` means the default one.
     #[sea_orm(column_type = "Text")]
     pub voicemail_greeting: Option<String>,
-    /// What is texted to a caller whom nobody answered; `None` is nothing.
+    /// The text that is sent after a missed call; `None` means that no text is sent.
     #[sea_orm(column_type = "Text")]
     pub missed_call_text: Option<String>,
-    /// Which number the phones show while they ring for an inbound call.
+    /// The number that the phones show while they ring for an inbound call.
     pub leg_caller_id: LegCallerId,
     pub updated_at: DateTime<Utc>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

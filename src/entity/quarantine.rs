@@ -1,11 +1,10 @@
-//! A text that is authentic but could not be stored with an agency.
+//! A quarantined text: authentic, but not stored with an agency.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use crate::domain::{AccountId, AgencyId, QuarantineId, QuarantineState};
 
-/// A text that is authentic but could not be stored with an agency.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "quarantine")]
 pub struct Model {
@@ -13,13 +12,13 @@ pub struct Model {
     pub id: QuarantineId,
     pub twilio_account_id: AccountId,
     pub provider_sid: String,
-    /// Shortened to what an address may be.
+    /// The To address, truncated to the maximum length of an address.
     pub to_address: String,
-    /// Whose admins see it; NULL is for operators alone.
+    /// The agency whose admins see the text; `None` if only operators do.
     pub agency_id: Option<AgencyId>,
-    /// Why it is here: UNMATCHED or REFUSED.
+    /// UNMATCHED or REFUSED.
     pub reason: String,
-    /// The whole form as it came, as a JSON list of pairs.
+    /// The complete form as received, as a JSON list of pairs.
     #[sea_orm(column_type = "Text")]
     pub form: String,
     pub state: QuarantineState,
@@ -27,7 +26,6 @@ pub struct Model {
     pub settled_at: Option<DateTime<Utc>>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,11 +1,10 @@
-//! How many texts a user, or a whole agency, has sent in the current period of 24 hours.
+//! The number of texts that a user or a whole agency has sent in the current period of 24 hours.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use crate::domain::{AgencyId, UserId};
 
-/// How many texts a user, or a whole agency, has sent in the current period of 24 hours.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "text_quota")]
 pub struct Model {
@@ -18,7 +17,6 @@ pub struct Model {
     pub texts: i32,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

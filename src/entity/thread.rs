@@ -1,4 +1,4 @@
-//! All messages between one phone number and one contact, for ever.
+//! A thread: all messages and calls between one phone number and one contact. There is only one per pair, permanently.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
@@ -6,7 +6,6 @@ use sea_orm::entity::prelude::*;
 use crate::domain::claim::Tenure;
 use crate::domain::{AgencyId, ContactId, ExtensionId, MessageId, PhoneNumberId, ThreadId, ThreadStatus, UserId};
 
-/// All messages between one phone number and one contact, for ever.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "thread")]
 pub struct Model {
@@ -17,41 +16,40 @@ pub struct Model {
     pub phone_number_id: PhoneNumberId,
     pub contact_id: ContactId,
     pub status: ThreadStatus,
-    /// Set exactly while CLAIMED.
+    /// Set exactly while the status is CLAIMED.
     pub assignee_id: Option<UserId>,
     pub claimed_at: Option<DateTime<Utc>>,
-    /// Who held it when it was last closed.
+    /// The assignee when the thread was last closed.
     pub last_assignee_id: Option<UserId>,
     pub closed_at: Option<DateTime<Utc>>,
-    /// The extension that the thread is spoken as.
+    /// The extension that the thread's messages are routed to and sent as.
     pub extension_id: Option<ExtensionId>,
-    /// When the pool is told of a text that only an extension's user knows of.
+    /// When to alert the pool of a text that has so far alerted only the extension's user.
     pub escalate_at: Option<DateTime<Utc>>,
     pub last_message_id: Option<MessageId>,
-    /// Since when the carrier refuses texts from this number to this contact (error 21610).
+    /// When the carrier began to refuse texts from this number to this contact (error 21610); `None` if it does not.
     pub blocked_at: Option<DateTime<Utc>>,
-    /// The last inbound message that sounds like a request to stop; NULL after a person has settled it.
+    /// The last inbound message that sounds like a request to stop; `None` after a user has decided on it.
     pub opt_out_hint_id: Option<MessageId>,
-    /// The inbox is ordered by it.
+    /// The sort key of the inbox.
     pub last_activity_at: DateTime<Utc>,
-    /// How many inbound messages there are; read marks count against it.
+    /// The number of inbound messages. Read marks are compared with it.
     pub inbound_count: i32,
-    /// `inbound_count` as it was at the last outbound message.
+    /// `inbound_count` at the time of the last outbound message.
     pub answered_count: i32,
     pub created_at: DateTime<Utc>,
-    /// Whether the user who started the thread, by typing a phone, could not see the contact who has it. Until the
-    /// contact texts or calls the number, this thread shows members nothing of the contact but the phone.
+    /// Whether the user who started the thread by entering a phone could not see the contact with that phone. Until the
+    /// contact texts or calls the number, the thread shows members only the contact's phone.
     pub started_blind: bool,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    /// A thread that has just begun.
+    /// A new thread.
     pub fn begin(
         agency: AgencyId,
         id: ThreadId,
@@ -82,13 +80,12 @@ impl Model {
         }
     }
 
-    /// Whether the thread shows everybody who may see it its contact too. If not, `store::contacts` decides for each
+    /// Whether every user who may see the thread may also see its contact. If not, `store::contacts` decides for each
     /// viewer.
     pub fn shows_contact(&self) -> bool {
         !self.started_blind || self.inbound_count > 0
     }
 
-    /// Who holds it.
     pub fn tenure(&self) -> Tenure {
         Tenure {
             status: self.status,
@@ -99,7 +96,6 @@ impl Model {
         }
     }
 
-    /// Sets who holds it.
     pub fn set_tenure(&mut self, tenure: &Tenure) {
         self.status = tenure.status;
         self.assignee_id = tenure.assignee;

@@ -1,11 +1,10 @@
-//! A member of an agency's staff.
+//! A user: a staff member of an agency.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use crate::domain::{AgencyId, Availability, Role, UserId};
 
-/// A member of an agency's staff.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "user_account")]
 pub struct Model {
@@ -19,7 +18,7 @@ pub struct Model {
     pub role: Role,
     /// E.164.
     pub phone: Option<String>,
-    /// Only verified phones are ever dialled.
+    /// Only verified phones are dialed.
     pub phone_verified: bool,
     pub active: bool,
     pub availability: Availability,
@@ -29,7 +28,6 @@ pub struct Model {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

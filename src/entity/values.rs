@@ -1,4 +1,4 @@
-//! How the domain's ids and words stand in a column: ids as UUIDs, words as their names.
+//! Column types for the domain's ids (UUIDs) and enumerations (their names).
 
 use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, StringLen, Value, ValueType, ValueTypeErr};
 use sea_orm::{ColIdx, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable};
@@ -98,7 +98,7 @@ macro_rules! word_columns {
                 fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
                     let name = String::try_get_by(row, index)?;
                     Self::from_name(&name).ok_or_else(|| {
-                        TryGetError::DbErr(DbErr::Type(format!("no {} has this name", stringify!($name))))
+                        TryGetError::DbErr(DbErr::Type(format!("unknown {} name", stringify!($name))))
                     })
                 }
             }

@@ -1,11 +1,10 @@
-//! A verification code that was texted, kept as long as it counts toward a limit.
+//! A texted verification code, kept as long as it counts toward a limit.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use crate::domain::{AgencyId, UserId};
 
-/// A verification code that was texted, kept as long as it counts toward a limit.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "verification_text")]
 pub struct Model {
@@ -18,7 +17,6 @@ pub struct Model {
     pub sent_at: DateTime<Utc>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

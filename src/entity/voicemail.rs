@@ -1,11 +1,10 @@
-//! What a caller said to nobody.
+//! A voicemail of a call.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use crate::domain::{AccountId, AgencyId, CallId, MediaState, UserId, VoicemailFailure, VoicemailId};
 
-/// What a caller said to nobody.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "voicemail")]
 pub struct Model {
@@ -15,20 +14,20 @@ pub struct Model {
     pub id: VoicemailId,
     pub call_id: CallId,
     pub twilio_account_id: AccountId,
-    /// Twilio's name for the recording.
+    /// Twilio's RecordingSid.
     pub recording_sid: String,
-    /// The time at which the carrier reported that the recording is too short or silent. Such a row is not a voicemail and
-    /// is never shown; it keeps later reports of the same recording from creating one.
+    /// When the carrier reported that the recording is too short or silent. Such a row is not a voicemail and is never
+    /// shown; it prevents later reports of the same recording from creating one.
     pub absent_at: Option<DateTime<Utc>>,
     pub state: MediaState,
-    /// Why the recording could not be fetched, once it is FAILED.
+    /// The reason why the recording could not be fetched; set only if the state is FAILED.
     pub failure: Option<VoicemailFailure>,
-    /// The SHA-256 of the recording in hexadecimal, by which the media store knows it; `None` until READY.
+    /// The hexadecimal SHA-256 of the recording, which is its key in the media store; `None` until READY.
     pub digest: Option<String>,
     pub content_type: Option<String>,
-    /// How often it was tried to fetch it.
+    /// The number of attempts to fetch the recording.
     pub attempts: i32,
-    /// When to try again.
+    /// When the next attempt is due.
     pub due_at: DateTime<Utc>,
     pub duration_seconds: i32,
     #[sea_orm(column_type = "Text")]
@@ -38,7 +37,6 @@ pub struct Model {
     pub created_at: DateTime<Utc>,
 }
 
-/// Rows are put together by `store`, whose every query names the agency.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,5 +1,5 @@
-//! How instances on one PostgreSQL database wake each other. Elsewhere, and when this fails, the poll
-//! of each second does it.
+//! Notifications between instances on one PostgreSQL database. With other databases, and when notifications fail, the
+//! poll of the positions, once per second, replaces them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,75 +12,76 @@ use super::Feeds;
 use crate::domain::AgencyId;
 use crate::ports::Clock;
 use crate::store::Database;
-use crate::store::failure::describe;
-use crate::store::wake::{Listener, MAX_PAYLOAD, notify};
+use crate::store::error_class::describe;
+use crate::store::notify_listen::{Listener, MAX_PAYLOAD, notify};
 use crate::store::writer::Committed;
 
-/// After a lost connection, so that a database that is away is not asked all the time.
-const BREATHER: Duration = Duration::from_secs(1);
+/// The delay before a lost connection is opened again.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// The newest positions of the agencies in which this instance has committed, on their way to the
-/// other instances.
+/// Sends the newest positions of the agencies in which this instance has committed, and receives those of others.
 #[derive(Debug)]
 pub struct Bus {
     database: Database,
     feeds: Arc<Feeds>,
     clock: Arc<dyn Clock>,
-    /// What was committed while the last message was under way goes with the next one.
-    untold: Mutex<BTreeMap<AgencyId, i64>>,
-    more: Notify,
+    /// Positions that are not sent yet. Commits during a send are merged into the next message.
+    pending: Mutex<BTreeMap<AgencyId, i64>>,
+    has_pending: Notify,
 }
 
 impl Bus {
-    /// A bus that has told nothing yet.
     pub fn new(database: Database, feeds: Arc<Feeds>, clock: Arc<dyn Clock>) -> Self {
-        Self { database, feeds, clock, untold: Mutex::default(), more: Notify::new() }
+        Self { database, feeds, clock, pending: Mutex::default(), has_pending: Notify::new() }
     }
 
-    /// Puts what was committed on its way. It never waits.
+    /// Queues the positions of a commit for sending. It never waits.
     pub fn announce(&self, committed: &[Committed]) {
-        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         for Committed { agency, events, .. } in committed {
             if let Some(newest) = events.last() {
-                untold.insert(*agency, newest.position);
+                pending.insert(*agency, newest.position);
             }
         }
-        drop(untold);
-        self.more.notify_one();
+        drop(pending);
+        self.has_pending.notify_one();
     }
 
-    /// Tells the others, for ever.
-    pub async fn tell(&self) {
+    /// Sends queued positions. It never returns.
+    pub async fn run_sender(&self) {
         loop {
-            self.more.notified().await;
-            let untold = std::mem::take(&mut *self.untold.lock().unwrap_or_else(PoisonError::into_inner));
-            for payload in payloads(untold) {
+            self.has_pending.notified().await;
+            let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+            for payload in encode_payloads(pending) {
                 if let Err(error) = notify(&self.database.reader, &payload).await {
-                    // Not told again: the others' poll finds it.
-                    tracing::warn!(error = describe(&error), "other instances could not be woken");
+                    // Not retried, because the other instances also poll.
+                    tracing::warn!(error = describe(&error), "other instances could not be notified");
                 }
             }
         }
     }
 
-    /// Hears what the others tell, for ever.
-    pub async fn hear(&self) {
+    /// Receives positions from other instances. It never returns.
+    pub async fn run_listener(&self) {
         loop {
             let Err(error) = self.listen().await;
-            tracing::warn!(error = describe(&error), "other instances are not heard; the poll stands in");
-            self.clock.sleep(BREATHER).await;
+            tracing::warn!(
+                error = describe(&error),
+                "notifications from other instances are not received; events are polled instead"
+            );
+            self.clock.sleep(RETRY_DELAY).await;
         }
     }
 
     async fn listen(&self) -> Result<std::convert::Infallible, DbErr> {
         let mut listener = Listener::open(&self.database).await?;
-        // What was told before we listened, or while the connection was lost, is looked up.
+        // Notifications before LISTEN, or while the connection was lost, are made up for by a poll.
         self.feeds.poll().await?;
         loop {
-            match listener.next().await? {
+            match listener.recv().await? {
                 Some(payload) => {
-                    for (agency, position) in read(&payload) {
-                        self.feeds.notice(agency, position).await?;
+                    for (agency, position) in decode_payload(&payload) {
+                        self.feeds.catch_up_to(agency, position).await?;
                     }
                 }
                 None => self.feeds.poll().await?,
@@ -89,10 +90,10 @@ impl Bus {
     }
 }
 
-/// `agency:position` after `agency:position`, in as few messages as there must be.
-fn payloads(untold: BTreeMap<AgencyId, i64>) -> Vec<String> {
+/// Encodes positions as `agency:position` pairs, separated by spaces, in as few messages as possible.
+fn encode_payloads(pending: BTreeMap<AgencyId, i64>) -> Vec<String> {
     let mut payloads: Vec<String> = Vec::new();
-    for (agency, position) in untold {
+    for (agency, position) in pending {
         let entry = format!("{agency}:{position} ");
         match payloads.last_mut().filter(|payload| payload.len() + entry.len() <= MAX_PAYLOAD) {
             Some(payload) => payload.push_str(&entry),
@@ -102,8 +103,8 @@ fn payloads(untold: BTreeMap<AgencyId, i64>) -> Vec<String> {
     payloads
 }
 
-/// What cannot be read is not ours: anybody who may connect may NOTIFY.
-fn read(payload: &str) -> impl Iterator<Item = (AgencyId, i64)> {
+/// Skips invalid entries, because any user of the database can NOTIFY on the channel.
+fn decode_payload(payload: &str) -> impl Iterator<Item = (AgencyId, i64)> {
     payload.split_whitespace().filter_map(|entry| {
         let (agency, position) = entry.split_once(':')?;
         Some((agency.parse().ok()?, position.parse().ok()?))
@@ -117,15 +118,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_travel_in_few_messages() {
-        let untold: BTreeMap<_, _> = (0..500).map(|n| (AgencyId(Uuid::from_u128(n)), i64::MAX)).collect();
-        let payloads = payloads(untold.clone());
+    fn positions_are_encoded_in_few_messages() {
+        let pending: BTreeMap<_, _> = (0..500).map(|n| (AgencyId(Uuid::from_u128(n)), i64::MAX)).collect();
+        let payloads = encode_payloads(pending.clone());
         assert!(payloads.len() < 6 && payloads.iter().all(|payload| payload.len() <= MAX_PAYLOAD));
-        assert_eq!(payloads.iter().flat_map(|payload| read(payload)).collect::<BTreeMap<_, _>>(), untold);
+        assert_eq!(payloads.iter().flat_map(|payload| decode_payload(payload)).collect::<BTreeMap<_, _>>(), pending);
     }
 
     #[test]
-    fn what_others_put_on_the_channel_is_passed_over() {
-        assert_eq!(read("x agy_1:2 : ::: 5").count(), 0);
+    fn invalid_entries_of_other_senders_are_skipped() {
+        assert_eq!(decode_payload("x agy_1:2 : ::: 5").count(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! The newest events of each agency in memory, and a signal when there are more.
+//! The newest events of each agency in memory, and a signal when more arrive.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,14 +11,15 @@ use crate::entity::{agency_position, event};
 use crate::store::writer::Committed;
 use crate::store::{DirectoryCache, event_log};
 
-/// How many events a feed holds. A subscriber further behind reads from the log.
-const TAIL: usize = 1024;
-/// How many events are read from the log at a time.
-const PAGE: u64 = 256;
-/// How many events a subscriber takes from memory at a time: one that does not read holds no more.
-const HANDFUL: usize = 64;
+/// The number of events that a feed holds. A subscriber that lags further behind reads from the log.
+const TAIL_CAPACITY: usize = 1024;
+/// The number of events read from the log at a time.
+const LOG_PAGE_SIZE: u64 = 256;
+/// The number of events that a subscriber takes from memory at a time, which bounds what a subscriber that does not
+/// read holds.
+const MEMORY_PAGE_SIZE: usize = 64;
 
-/// The feeds of all agencies that somebody follows.
+/// The feeds of all agencies with subscribers.
 #[derive(Debug)]
 pub struct Feeds {
     conn: DatabaseConnection,
@@ -28,28 +29,29 @@ pub struct Feeds {
 
 #[derive(Debug)]
 struct Feed {
+    /// The newest known position.
     head: watch::Sender<i64>,
-    /// Raised when the directory has changed, or may have.
+    /// Signals that the directory has or may have changed.
     directory: watch::Sender<()>,
     /// Consecutive events, the newest last.
     tail: VecDeque<Arc<event::Model>>,
-    /// Where the tail ends: up to here everything has been taken note of. Not known until the log has
-    /// been looked at.
+    /// The position of the last processed event, where the tail ends; `None` until the log has been read.
     end: Option<i64>,
-    /// One at a time reads what others wrote: the others find it in the tail.
-    reading: Arc<tokio::sync::Mutex<()>>,
-    /// How many looks at the log's head have begun; the number of the last that came back, and with what.
-    looks: u64,
-    found: Option<(u64, Result<Option<agency_position::Model>, DbErr>)>,
+    /// Held while one task reads events that another process wrote. Waiting tasks then find them in the tail.
+    read_lock: Arc<tokio::sync::Mutex<()>>,
+    /// The number of reads of the log's head that have begun.
+    head_reads: u64,
+    /// The number and the result of the last completed read of the log's head.
+    last_head: Option<(u64, Result<Option<agency_position::Model>, DbErr>)>,
 }
 
 impl Feeds {
-    /// No feeds yet, over the pool that reads.
+    /// `conn` is the pool for reads.
     pub fn new(conn: DatabaseConnection, directories: Arc<DirectoryCache>) -> Self {
         Self { conn, directories, feeds: Mutex::default() }
     }
 
-    /// Takes what a commit of this process appended.
+    /// Appends the events of a commit of this process and wakes the subscribers.
     pub fn publish(&self, committed: &[Committed]) {
         let mut feeds = self.lock();
         for Committed { agency, events, .. } in committed {
@@ -59,16 +61,13 @@ impl Feeds {
                 feed.directory.send_replace(());
             }
             if let Some(newest) = events.last() {
-                feed.raise(newest.position);
+                feed.signal(newest.position);
             }
         }
     }
 
-    /// Looks up the positions of all followed agencies, so that what another process wrote is seen,
-    /// and lets go of feeds that nobody follows any more.
-    ///
-    /// # Errors
-    /// When the database fails; the next poll makes up for it.
+    /// Reads the positions of all agencies with subscribers, to detect events of other processes, and drops feeds
+    /// without subscribers. After an error, the next poll catches up.
     pub async fn poll(&self) -> Result<(), DbErr> {
         let followed: Vec<AgencyId> = {
             let mut feeds = self.lock();
@@ -80,34 +79,31 @@ impl Feeds {
         }
         let mut outcome = Ok(());
         for (agency, position) in event_log::positions(&self.conn, &followed).await? {
-            // One agency's trouble is not the others'.
-            outcome = outcome.and(self.notice(agency, position).await);
+            // An error of one agency does not affect the others.
+            outcome = outcome.and(self.catch_up_to(agency, position).await);
         }
         outcome
     }
 
-    /// Another process is said to have written up to this position: reads what it wrote, once for
-    /// all subscribers, then wakes them.
-    ///
-    /// # Errors
-    /// When the database fails; a later notice or poll makes up for it.
-    pub async fn notice(&self, agency: AgencyId, position: i64) -> Result<(), DbErr> {
-        let Some(reading) = self.reading(agency) else { return Ok(()) };
-        let _reading = reading.lock().await;
-        self.catch_up(agency, position).await
+    /// Reads what another process has written up to this position, once for all subscribers, and wakes them. After an
+    /// error, a later call or poll catches up.
+    pub async fn catch_up_to(&self, agency: AgencyId, position: i64) -> Result<(), DbErr> {
+        let Some(read_lock) = self.read_lock(agency) else { return Ok(()) };
+        let _guard = read_lock.lock().await;
+        self.read_missed(agency, position).await
     }
 
-    /// Takes note of all that was written up to this position, and wakes those who follow. One at a time:
-    /// whoever calls it is the one who reads. The position is a hint, which the log must bear out.
-    async fn catch_up(&self, agency: AgencyId, position: i64) -> Result<(), DbErr> {
+    /// Reads the log up to this position and wakes the subscribers. Requires the feed's `read_lock`. The
+    /// position is only a hint; the log decides.
+    async fn read_missed(&self, agency: AgencyId, position: i64) -> Result<(), DbErr> {
         let Some(end) = self.lock().get(&agency).map(|feed| feed.end) else { return Ok(()) };
         match end {
             Some(end) if position <= end => {}
-            Some(end) if position - end <= TAIL as i64 => {
-                let missed = event_log::after(&self.conn, agency, end, TAIL as u64).await?;
-                self.take(agency, &missed);
+            Some(end) if position - end <= TAIL_CAPACITY as i64 => {
+                let missed = event_log::after(&self.conn, agency, end, TAIL_CAPACITY as u64).await?;
+                self.ingest(agency, &missed);
             }
-            // Nobody knows what happened before: the directory may have changed.
+            // Too many events were missed, and the directory may have changed among them.
             _ => {
                 let Some(head) = event_log::head(&self.conn, agency).await? else { return Ok(()) };
                 self.directories.expire(agency);
@@ -115,15 +111,15 @@ impl Feeds {
                     feed.tail.clear();
                     feed.end = Some(head.position);
                     feed.directory.send_replace(());
-                    feed.raise(head.position);
+                    feed.signal(head.position);
                 }
             }
         }
         Ok(())
     }
 
-    /// Takes events that were read from the log, which another process may have written.
-    fn take(&self, agency: AgencyId, events: &[Arc<event::Model>]) {
+    /// Processes events that were read from the log, which another process may have written.
+    fn ingest(&self, agency: AgencyId, events: &[Arc<event::Model>]) {
         let directory_changed = changes_directory(events);
         if directory_changed {
             self.directories.expire(agency);
@@ -133,93 +129,94 @@ impl Feeds {
             if directory_changed {
                 feed.directory.send_replace(());
             }
-            // Whoever stands at the newest position that is signalled does not look further.
+            // A subscriber at the newest signaled position does not read the log, so the position must be signaled.
             if let Some(end) = feed.end {
-                feed.raise(end);
+                feed.signal(end);
             }
         }
     }
 
-    /// The signal of an agency's feed: the newest position that is known here.
-    pub(super) fn follow(&self, agency: AgencyId) -> watch::Receiver<i64> {
+    /// Returns a receiver of the newest known position of an agency.
+    pub(super) fn subscribe(&self, agency: AgencyId) -> watch::Receiver<i64> {
         self.lock().entry(agency).or_insert_with(Feed::new).head.subscribe()
     }
 
-    /// Tells when the agency's directory has changed, or may have: at once for changes of this
-    /// process, with the next notice or poll for those of others.
+    /// Signals changes of the agency's directory: immediately for changes of this process, and with the next
+    /// notification or poll for those of others. A signal may be spurious.
     pub fn directory_changes(&self, agency: AgencyId) -> watch::Receiver<()> {
         self.lock().entry(agency).or_insert_with(Feed::new).directory.subscribe()
     }
 
-    /// Where the log of a followed agency begins and ends. When a server has restarted everybody asks
-    /// at once: a look at the database serves all who had asked before it began.
+    /// Returns the first and the last position of an agency's log. After a restart all clients subscribe at once, so a
+    /// read of the database is shared by all calls that were waiting before it began.
     pub(super) async fn head(&self, agency: AgencyId) -> Result<Option<agency_position::Model>, DbErr> {
-        let asked = self.lock().get(&agency).map(|feed| (Arc::clone(&feed.reading), feed.looks));
-        let Some((reading, begun)) = asked else { return event_log::head(&self.conn, agency).await };
-        let _reading = reading.lock().await;
-        let look = {
+        let waiting = self.lock().get(&agency).map(|feed| (Arc::clone(&feed.read_lock), feed.head_reads));
+        let Some((read_lock, begun)) = waiting else { return event_log::head(&self.conn, agency).await };
+        let _guard = read_lock.lock().await;
+        let number = {
             let mut feeds = self.lock();
             let feed = feeds.entry(agency).or_insert_with(Feed::new);
-            match &feed.found {
-                Some((look, found)) if *look > begun => return found.clone(),
-                _ => feed.looks += 1,
+            match &feed.last_head {
+                Some((number, head)) if *number > begun => return head.clone(),
+                _ => feed.head_reads += 1,
             }
-            feed.looks
+            feed.head_reads
         };
-        // Boxed: those who only wait carry no look's future.
-        let found = Box::pin(self.look(agency)).await;
+        // Boxed, so that waiting calls hold no room for the read; see "Boxed futures" in `graphql`.
+        let head = Box::pin(self.read_head(agency)).await;
         if let Some(feed) = self.lock().get_mut(&agency) {
-            feed.found = Some((look, found.clone()));
+            feed.last_head = Some((number, head.clone()));
         }
-        found
+        head
     }
 
-    async fn look(&self, agency: AgencyId) -> Result<Option<agency_position::Model>, DbErr> {
+    async fn read_head(&self, agency: AgencyId) -> Result<Option<agency_position::Model>, DbErr> {
         let head = event_log::head(&self.conn, agency).await?;
         if let Some(head) = &head {
-            self.catch_up(agency, head.position).await?;
+            self.read_missed(agency, head.position).await?;
         }
         Ok(head)
     }
 
-    /// The next events after a position, in order and without a gap; empty if there are none yet.
+    /// Returns the next events after a position, in order and without a gap; empty if there are none yet.
     pub(super) async fn after(&self, agency: AgencyId, position: i64) -> Result<Vec<Arc<event::Model>>, DbErr> {
-        match self.held_after(agency, position) {
-            Some(held) => Ok(held),
-            // Boxed, for it is rare and large.
+        match self.cached_after(agency, position) {
+            Some(cached) => Ok(cached),
+            // Boxed: a rare future, see "Boxed futures" in `graphql`.
             None => Box::pin(self.read_after(agency, position)).await,
         }
     }
 
     async fn read_after(&self, agency: AgencyId, position: i64) -> Result<Vec<Arc<event::Model>>, DbErr> {
-        let follows_the_tail = self.lock().get(&agency).is_some_and(|feed| feed.end == Some(position));
-        match self.reading(agency).filter(|_| follows_the_tail) {
-            // Another process wrote in between. Everybody at the tail's end needs the same events.
-            Some(reading) => {
-                let _reading = reading.lock().await;
-                if let Some(held) = self.held_after(agency, position) {
-                    return Ok(held);
+        let is_at_tail_end = self.lock().get(&agency).is_some_and(|feed| feed.end == Some(position));
+        match self.read_lock(agency).filter(|_| is_at_tail_end) {
+            // Another process has written events. All subscribers at the end of the tail need the same ones.
+            Some(read_lock) => {
+                let _guard = read_lock.lock().await;
+                if let Some(cached) = self.cached_after(agency, position) {
+                    return Ok(cached);
                 }
-                let events = event_log::after(&self.conn, agency, position, PAGE).await?;
-                self.take(agency, &events);
+                let events = event_log::after(&self.conn, agency, position, LOG_PAGE_SIZE).await?;
+                self.ingest(agency, &events);
                 Ok(events)
             }
-            None => event_log::after(&self.conn, agency, position, PAGE).await,
+            None => event_log::after(&self.conn, agency, position, LOG_PAGE_SIZE).await,
         }
     }
 
-    /// The same from memory alone; `None` if it does not reach from there to the newest.
-    fn held_after(&self, agency: AgencyId, position: i64) -> Option<Vec<Arc<event::Model>>> {
+    /// Returns the next events from memory; `None` if memory does not hold all events between the position and the
+    /// head.
+    fn cached_after(&self, agency: AgencyId, position: i64) -> Option<Vec<Arc<event::Model>>> {
         let feeds = self.lock();
         let Feed { head, tail, end, .. } = feeds.get(&agency)?;
         let unseen = usize::try_from((*end)?.checked_sub(position)?).unwrap_or(0);
         let skip = tail.len().checked_sub(unseen)?;
         let caught_up = unseen == 0 && *head.borrow() <= position;
-        (unseen > 0 || caught_up).then(|| tail.iter().skip(skip).take(HANDFUL).cloned().collect())
+        (unseen > 0 || caught_up).then(|| tail.iter().skip(skip).take(MEMORY_PAGE_SIZE).cloned().collect())
     }
 
-    fn reading(&self, agency: AgencyId) -> Option<Arc<tokio::sync::Mutex<()>>> {
-        self.lock().get(&agency).map(|feed| Arc::clone(&feed.reading))
+    fn read_lock(&self, agency: AgencyId) -> Option<Arc<tokio::sync::Mutex<()>>> {
+        self.lock().get(&agency).map(|feed| Arc::clone(&feed.read_lock))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<AgencyId, Feed>> {
@@ -234,27 +231,27 @@ impl Feed {
             directory: watch::Sender::new(()),
             tail: VecDeque::new(),
             end: None,
-            reading: Arc::default(),
-            looks: 0,
-            found: None,
+            read_lock: Arc::default(),
+            head_reads: 0,
+            last_head: None,
         }
     }
 
-    /// Takes what continues the tail. What begins further on is left to be read from the log, for
-    /// another process wrote in between.
+    /// Appends the events that continue the tail. Events after a gap are ignored: another process wrote the events in
+    /// between, and all of them are read from the log.
     fn append(&mut self, events: &[Arc<event::Model>]) {
         for event in events {
             if self.end.is_some_and(|end| end + 1 == event.position) {
                 self.tail.push_back(Arc::clone(event));
                 self.end = Some(event.position);
             }
-            if self.tail.len() > TAIL {
+            if self.tail.len() > TAIL_CAPACITY {
                 self.tail.pop_front();
             }
         }
     }
 
-    fn raise(&self, position: i64) {
+    fn signal(&self, position: i64) {
         self.head.send_if_modified(|head| {
             let newer = position > *head;
             *head = (*head).max(position);

@@ -1,9 +1,8 @@
-//! Live events: each agency's durable log, followed from any position without a gap.
+//! Live events: subscriptions to an agency's durable log, from any position and without gaps.
 //!
-//! A commit hands its events to the agency's [`feed`]; a subscriber reads from there what it has not
-//! seen, or from the log what the feed no longer holds. The feed is a cache and a signal, no more: a
-//! poll of the positions stands behind it, so a lost signal costs time and never an event. Instances on
-//! one PostgreSQL wake each other over the [`bus`].
+//! A commit passes its events to the agency's [`feed`]. A subscriber reads new events from the feed, or from the log if
+//! the feed no longer holds them. The feed is only a cache and a signal: positions are also polled, so a lost signal
+//! delays events but never loses them. Instances on one PostgreSQL database wake each other over the [`bus`].
 
 mod bus;
 mod feed;
@@ -11,4 +10,4 @@ mod stream;
 
 pub use bus::Bus;
 pub use feed::Feeds;
-pub use stream::{Followed, SubscribeError, Subscription};
+pub use stream::{StreamedEvent, SubscribeError, Subscription};

@@ -1,4 +1,4 @@
-//! One subscriber's way through a log: replay what was missed, then go live.
+//! One subscription to a log: a replay of missed events, followed by live events.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,90 +11,82 @@ use crate::domain::AgencyId;
 use crate::domain::cursor::Cursor;
 use crate::entity::event;
 
-/// Why a log cannot be followed from a cursor.
+/// Why a subscription cannot begin or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum SubscribeError {
-    /// The cursor is another agency's.
-    #[error("the cursor is not of this agency's log")]
+    #[error("the cursor belongs to another agency's log")]
     Foreign,
-    /// The cursor lies before what is kept, or ahead of the log, or in a log that is no more.
+    /// The cursor is older than the retained log, beyond its end, or from a log that was replaced.
     #[error("the cursor has expired")]
     Expired,
-    /// The log could not be read.
     #[error("the log could not be read")]
     Database(#[from] DbErr),
 }
 
-/// An event on its way to a subscriber.
+/// An event as delivered to one subscriber.
 #[derive(Debug, Clone)]
-pub struct Followed {
-    /// The event.
+pub struct StreamedEvent {
     pub event: Arc<event::Model>,
-    /// The place after it.
+    /// The position after the event.
     pub cursor: Cursor,
-    /// Where the log ended when the subscription began, if the event had been committed by then.
+    /// For an event that was committed before the subscription began: the last position of the log at that time.
     pub replayed_from: Option<i64>,
 }
 
-/// A subscriber's place in a log.
 pub struct Subscription {
     feeds: Arc<Feeds>,
     signal: watch::Receiver<i64>,
-    place: Cursor,
+    cursor: Cursor,
+    /// The last position of the log when the subscription began.
     live_from: i64,
+    /// Events that have been fetched and not delivered.
     ready: VecDeque<Arc<event::Model>>,
 }
 
 impl Subscription {
-    /// Follows an agency's log after `after`, or from now on.
-    ///
-    /// # Errors
-    /// When that is not possible.
+    /// Subscribes to an agency's log after a cursor, or from its current end.
     pub async fn begin(feeds: Arc<Feeds>, agency: AgencyId, after: Option<Cursor>) -> Result<Self, SubscribeError> {
         if after.is_some_and(|cursor| cursor.agency != agency) {
             return Err(SubscribeError::Foreign);
         }
-        // The signal first, the head after it: what is committed in between is seen by both.
-        let signal = feeds.follow(agency);
+        // Subscribed before the head is read, so that a commit in between is not missed.
+        let signal = feeds.subscribe(agency);
         let head = feeds.head(agency).await?.ok_or(SubscribeError::Expired)?;
-        let place = after.unwrap_or(Cursor { agency, epoch: head.epoch, position: head.position });
-        let kept = (head.first_kept..=head.position).contains(&place.position);
-        if place.epoch != head.epoch || !kept {
+        let cursor = after.unwrap_or(Cursor { agency, epoch: head.epoch, position: head.position });
+        let is_retained = (head.first_kept..=head.position).contains(&cursor.position);
+        if cursor.epoch != head.epoch || !is_retained {
             return Err(SubscribeError::Expired);
         }
-        Ok(Self { feeds, signal, place, live_from: head.position, ready: VecDeque::new() })
+        Ok(Self { feeds, signal, cursor, live_from: head.position, ready: VecDeque::new() })
     }
 
-    /// The next event, when there is one. It never skips.
-    ///
-    /// # Errors
-    /// When the log cannot be read, or what comes next is no longer kept.
-    pub async fn next(&mut self) -> Result<Followed, SubscribeError> {
+    /// Waits for the next event. Events are never skipped: if the next one has been removed by retention, it fails with
+    /// [`SubscribeError::Expired`].
+    pub async fn next(&mut self) -> Result<StreamedEvent, SubscribeError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
-                // A hole means that retention overtook this subscriber.
-                if event.position != self.place.position + 1 {
+                // A gap means that retention has removed events that were not delivered.
+                if event.position != self.cursor.position + 1 {
                     return Err(SubscribeError::Expired);
                 }
-                self.place.position = event.position;
+                self.cursor.position = event.position;
                 let replayed_from = (event.position <= self.live_from).then_some(self.live_from);
-                return Ok(Followed { event, cursor: self.place, replayed_from });
+                return Ok(StreamedEvent { event, cursor: self.cursor, replayed_from });
             }
-            // Who stands where the log is known to end needs no look.
+            // Skips the read when the cursor is already at the head of the log.
             let newest = *self.signal.borrow_and_update();
-            if newest != self.place.position {
-                self.ready = self.feeds.after(self.place.agency, self.place.position).await?.into();
+            if newest != self.cursor.position {
+                self.ready = self.feeds.after(self.cursor.agency, self.cursor.position).await?.into();
             }
             if self.ready.is_empty() && self.signal.changed().await.is_err() {
-                // The feed was dropped for want of followers while we were between two of its
-                // signals; a new one continues from our own place.
-                self.signal = self.feeds.follow(self.place.agency);
+                // The feed was dropped because it had no subscribers for a moment. The new one continues at the cursor.
+                self.signal = self.feeds.subscribe(self.cursor.agency);
             }
         }
     }
 
-    /// How many events are known here that were not handed out yet.
-    pub fn behind(&self) -> i64 {
-        (*self.signal.borrow() - self.place.position).max(0)
+    /// The number of known events that have not been delivered.
+    pub fn lag(&self) -> i64 {
+        (*self.signal.borrow() - self.cursor.position).max(0)
     }
 }

@@ -1,4 +1,4 @@
-//! What every resolver knows of the request that it answers.
+//! The context of a request that every resolver uses: the requester, the viewer and the loaders.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -11,69 +11,70 @@ use super::errors::{Code, Failure, Result};
 use super::loaders::Loaders;
 use crate::domain::{AgencyId, UserId};
 use crate::service::authenticate::Identity;
-use crate::service::{Fault, Services, Viewer, WhoAsked};
+use crate::service::{Fault, Services, Viewer, ViewerUse};
 
-/// Who asks, and what there is to answer with.
+/// The authenticated API user behind a request, with the services that answer it.
 #[derive(Clone)]
-pub struct Caller {
-    /// The use cases and where to read.
+pub struct Requester {
     pub services: Arc<Services>,
-    /// Whom the token speaks for. Resolvers ask their viewer, who is watched.
+    /// The identity in the token. Resolvers use [`viewer`](Self::viewer) instead, so that `usage` notices when an
+    /// answer depends on the user.
     identity: Identity,
-    /// Names the request in the log.
+    /// The id of the request in the log.
     pub request_id: Arc<str>,
-    watched: Option<WhoAsked>,
+    usage: Option<ViewerUse>,
     faults: Arc<FaultLog>,
 }
 
-impl Caller {
-    /// Whom a token speaks for, with a request.
+impl Requester {
     pub(super) fn new(services: Arc<Services>, identity: Identity, request_id: Arc<str>) -> Self {
         let faults = Arc::new(FaultLog::new(request_id.clone()));
-        Self { services, identity, request_id, watched: None, faults }
+        Self { services, identity, request_id, usage: None, faults }
     }
 
-    /// The same for one execution: its faults are logged once for each cause.
+    /// Returns a copy for one execution, with a fault log of its own, so that each cause is logged once per execution.
     pub(super) fn for_execution(&self) -> Self {
         Self { faults: Arc::new(FaultLog::new(self.request_id.clone())), ..self.clone() }
     }
 
-    /// The user who asks. For the transport: what is shown never looks here.
+    /// The id of the user. Only for the transport: what an answer shows must come from [`viewer`](Self::viewer).
     pub(super) fn user(&self) -> UserId {
         self.identity.user
     }
 
-    /// The agency of the user who asks. For the transport as well.
+    /// The id of the user's agency. Only for the transport, like [`user`](Self::user).
     pub(super) fn agency(&self) -> AgencyId {
         self.identity.agency
     }
 
-    /// The same, whom an answer cannot come to depend on unnoticed.
-    pub(super) fn watched_by(&self, who_asked: &WhoAsked) -> Self {
-        Self { watched: Some(who_asked.clone()), ..self.for_execution() }
+    /// Returns a copy for one execution whose viewers report to `usage` when an answer depends on the user.
+    pub(super) fn recorded_by(&self, usage: &ViewerUse) -> Self {
+        Self { usage: Some(usage.clone()), ..self.for_execution() }
     }
 
-    /// The user who asks and their agency's directory, both as they stand now: a role or an activity
-    /// is never the token's, and what a mutation answers is what it committed. It is read from
-    /// memory.
+    /// The user and their agency's directory in their current state, read from memory. Role and activity are never
+    /// taken from the token, and a mutation's answer shows what it committed.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED if the user does not exist or is not active.
     pub async fn viewer(&self) -> Result<Arc<Viewer>> {
         let Identity { agency, user, .. } = self.identity;
         let viewer = self.services.viewer(agency, user).await.map_err(|fault| self.fault(fault))?;
         let viewer = viewer.ok_or_else(Failure::unauthenticated)?;
-        Ok(Arc::new(match &self.watched {
-            Some(who_asked) => viewer.watched_by(who_asked),
+        Ok(Arc::new(match &self.usage {
+            Some(usage) => viewer.recorded_by(usage),
             None => viewer,
         }))
     }
 
-    /// Logs what failed, once, and makes the error that is shown.
+    /// Logs a fault, and returns the error that the client sees.
     pub fn fault(&self, fault: impl Into<Fault>) -> Failure {
         self.failed(&fault.into())
     }
 
-    /// The same for a row that another row names and that is not there.
-    pub fn absent(&self, what: &str) -> Failure {
-        self.failed(&format_args!("a {what} that is referred to is not there"))
+    /// Logs that a row refers to another row that does not exist, and returns the error that the client sees.
+    pub fn missing_reference(&self, what: &str) -> Failure {
+        self.failed(&format_args!("a row refers to a {what} that does not exist"))
     }
 
     fn failed(&self, error: &dyn Display) -> Failure {
@@ -90,7 +91,7 @@ struct FaultLog {
     repeats: Mutex<HashMap<String, u64>>,
 }
 
-/// How many causes are told apart in one execution.
+/// The most causes that are logged per execution.
 const MAX_CAUSES: usize = 8;
 
 impl FaultLog {
@@ -119,27 +120,31 @@ impl Drop for FaultLog {
     }
 }
 
-/// A name for a request that came without one.
+/// Makes an id for a request that has none.
 pub(super) fn make_request_id(services: &Services) -> Arc<str> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("{:x}-{count:x}", services.clock.now().timestamp()).into()
 }
 
-/// Who asks.
-pub fn caller<'a>(ctx: &Context<'a>) -> Result<&'a Caller> {
-    ctx.data_opt::<Caller>().ok_or_else(|| Failure::new(Code::Unauthenticated, "Nobody asks."))
+/// The requester of the current request.
+///
+/// # Errors
+/// UNAUTHENTICATED if the request has no requester.
+pub fn requester<'a>(ctx: &Context<'a>) -> Result<&'a Requester> {
+    ctx.data_opt::<Requester>()
+        .ok_or_else(|| Failure::new(Code::Unauthenticated, "Authentication is required. Send a bearer token."))
 }
 
-/// Who asks, as they stand now.
+/// The viewer of the current request, see [`Requester::viewer`].
 pub async fn viewer(ctx: &Context<'_>) -> Result<Arc<Viewer>> {
-    caller(ctx)?.viewer().await
+    requester(ctx)?.viewer().await
 }
 
-/// This execution's loaders.
+/// The loaders of the current execution.
 pub fn loaders<'a>(ctx: &Context<'a>) -> Result<&'a Loaders> {
     match ctx.data_opt::<Loaders>() {
         Some(loaders) => Ok(loaders),
-        None => Err(caller(ctx)?.absent("set of loaders")),
+        None => Err(requester(ctx)?.missing_reference("set of loaders")),
     }
 }

@@ -1,6 +1,6 @@
-//! Documents that were parsed and found to be within all bounds that need no schema.
+//! Parsed documents that have passed all checks that need no schema, and a cache of them.
 //!
-//! Clients send the same few documents again and again, with other variables: those are kept.
+//! Clients send the same few documents repeatedly with different variables.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,16 +10,16 @@ use async_graphql::parser::types::{ExecutableDocument, Selection};
 use async_graphql_value::Value;
 use hashlink::LruCache;
 
-use super::direct;
+use super::direct_json;
 use super::errors::{Failure, Result};
 use super::introspection;
-use super::limits::{self, MAX_KEPT_BYTES, MAX_KEPT_DOCUMENTS};
+use super::limits::{self, MAX_CACHED_DOCUMENT_BYTES, MAX_CACHED_DOCUMENTS};
 
-/// A document that may be executed.
+/// A parsed document that is within all limits that need no schema.
 pub(super) struct Document {
     pub(super) parsed: ExecutableDocument,
-    /// Whether rows may be written directly.
-    pub(super) is_plain: bool,
+    /// See [`direct_json::supports_direct_json`].
+    pub(super) supports_direct_json: bool,
     /// Whether the document selects `__schema` or `__type`.
     pub(super) selects_schema: bool,
     /// The variables that `@include` and `@skip` use.
@@ -27,15 +27,15 @@ pub(super) struct Document {
 }
 
 impl Document {
-    fn read(text: &str) -> Result<Self> {
+    fn parse(text: &str) -> Result<Self> {
         limits::check_text(text)?;
         let parsed = parse_query(text).map_err(|error| Failure::parse(&error))?;
         limits::check(&parsed)?;
         limits::check_literals(&parsed)?;
-        let is_plain = direct::is_plain(&parsed);
+        let supports_direct_json = direct_json::supports_direct_json(&parsed);
         let selects_schema = introspection::selects_schema(&parsed);
         let conditions = selections(&parsed).flat_map(condition_variables).cloned().collect();
-        Ok(Self { parsed, is_plain, selects_schema, conditions })
+        Ok(Self { parsed, supports_direct_json, selects_schema, conditions })
     }
 }
 
@@ -64,25 +64,25 @@ fn condition_variables(selection: &Selection) -> impl Iterator<Item = &Name> {
     })
 }
 
-/// The documents that were asked for last, by their text.
+/// The most recently used documents by their text.
 pub struct Documents(Mutex<LruCache<Box<str>, Arc<Document>>>);
 
 impl Default for Documents {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(MAX_KEPT_DOCUMENTS)))
+        Self(Mutex::new(LruCache::new(MAX_CACHED_DOCUMENTS)))
     }
 }
 
 impl Documents {
-    /// Parses and checks a text, unless that was done before.
-    pub(super) fn read(&self, text: &str) -> Result<Arc<Document>> {
-        if text.len() > MAX_KEPT_BYTES {
-            return Document::read(text).map(Arc::new);
+    /// Returns the document of a text, and parses and checks it if it is not cached.
+    pub(super) fn get(&self, text: &str) -> Result<Arc<Document>> {
+        if text.len() > MAX_CACHED_DOCUMENT_BYTES {
+            return Document::parse(text).map(Arc::new);
         }
-        if let Some(known) = self.lock().get(text) {
-            return Ok(Arc::clone(known));
+        if let Some(document) = self.lock().get(text) {
+            return Ok(Arc::clone(document));
         }
-        let document = Arc::new(Document::read(text)?);
+        let document = Arc::new(Document::parse(text)?);
         self.lock().insert(text.into(), Arc::clone(&document));
         Ok(document)
     }
@@ -97,32 +97,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_parsed_once_while_it_is_kept() {
+    fn a_document_is_parsed_once_while_it_is_cached() {
         let documents = Documents::default();
-        let first = documents.read("{ a }").unwrap();
-        assert!(Arc::ptr_eq(&first, &documents.read("{ a }").unwrap()));
-        for n in 0..MAX_KEPT_DOCUMENTS {
-            documents.read(&format!("{{ a{n} }}")).unwrap();
+        let first = documents.get("{ a }").unwrap();
+        assert!(Arc::ptr_eq(&first, &documents.get("{ a }").unwrap()));
+        for n in 0..MAX_CACHED_DOCUMENTS {
+            documents.get(&format!("{{ a{n} }}")).unwrap();
         }
-        assert!(!Arc::ptr_eq(&first, &documents.read("{ a }").unwrap()));
-        assert_eq!(documents.lock().len(), MAX_KEPT_DOCUMENTS);
+        assert!(!Arc::ptr_eq(&first, &documents.get("{ a }").unwrap()));
+        assert_eq!(documents.lock().len(), MAX_CACHED_DOCUMENTS);
     }
 
     #[test]
-    fn variables_of_conditions_are_found_at_every_place_of_a_document() {
+    fn variables_of_conditions_are_found_everywhere_in_a_document() {
         let text = "query($a: Boolean!, $b: Boolean!, $c: Boolean!) { d(if: $n) @include(if: $a) { ... @skip(if: $b) { e } ...F } }
                     fragment F on G { h @include(if: true) @other(if: $n) i @skip(if: $c) @include(if: $a) }";
-        let mut found: Vec<_> = Document::read(text).unwrap().conditions.iter().map(Name::to_string).collect();
+        let mut found: Vec<_> = Document::parse(text).unwrap().conditions.iter().map(Name::to_string).collect();
         found.sort();
         assert_eq!(found, ["a", "a", "b", "c"]);
     }
 
     #[test]
-    fn what_is_refused_or_long_is_not_kept() {
+    fn invalid_and_long_documents_are_not_cached() {
         let documents = Documents::default();
-        assert!(documents.read("{ a").is_err());
-        let long = format!("{{ a }} #{}", "x".repeat(MAX_KEPT_BYTES));
-        assert!(documents.read(&long).is_ok());
+        assert!(documents.get("{ a").is_err());
+        let long = format!("{{ a }} #{}", "x".repeat(MAX_CACHED_DOCUMENT_BYTES));
+        assert!(documents.get(&long).is_ok());
         assert_eq!(documents.lock().len(), 0);
     }
 }

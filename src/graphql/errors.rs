@@ -1,9 +1,8 @@
-//! Errors as clients see them: each has a code, none has a secret.
+//! GraphQL errors with codes. They never contain internal details.
 //!
-//! Resolvers fail with [`Failure`], which no database error turns into by itself: what failed inside
-//! goes through [`Caller::fault`](super::context::Caller::fault), is logged there once, and shows
-//! nothing but the request's id. Expected refusals of mutations are data, see
-//! [`types::user_error`](super::types::user_error).
+//! Resolvers fail with [`Failure`]. Database errors do not convert to it automatically: internal errors go through
+//! [`Requester::fault`](super::context::Requester::fault), which logs them once and returns only the request id.
+//! Expected refusals of mutations are data, see [`types::user_error`](super::types::user_error).
 
 use std::sync::Arc;
 
@@ -13,40 +12,39 @@ use super::limits::{MAX_ERRORS, MAX_MESSAGE_CHARS};
 use crate::admission::Limited;
 use crate::domain::cursor::Cursor;
 
-/// What `extensions.code` says of an error.
+/// The code of an error, in `extensions.code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// There is no valid token, it has expired, or its user is not active any more.
+    /// The token is missing, invalid or expired, or its user is not active.
     Unauthenticated,
-    /// The user may not.
+    /// The user lacks the permission.
     Forbidden,
-    /// An argument or a request is wrong.
+    /// An argument or the request is invalid.
     BadUserInput,
-    /// The document is no GraphQL.
+    /// The document is not valid GraphQL.
     ParseFailed,
-    /// The document does not fit the schema.
+    /// The document does not match the schema.
     ValidationFailed,
     /// The document queries the schema, but introspection is disabled.
     IntrospectionDisabled,
     /// The request contains the hash of a persisted query instead of a document. Apollo's clients respond to this
     /// code by sending the document.
     PersistedQueryNotSupported,
-    /// The document exceeds a bound of [`limits`](super::limits).
+    /// The document exceeds one of the [`limits`](super::limits).
     QueryTooComplex,
-    /// The log does not reach back, or not forward, to the cursor.
+    /// The cursor is older than the retained log, or beyond its end.
     CursorExpired,
-    /// The subscription fell behind; `extensions.cursor` is where to go on from.
+    /// The subscription fell behind. `extensions.cursor` is the cursor to resubscribe with.
     Resume,
-    /// A limit of the user, the agency or the address is reached; `extensions.retryAfterSeconds` says when to try again.
+    /// A limit of the user, the agency or the address is reached. `extensions.retryAfterSeconds` is the delay to wait.
     RateLimited,
-    /// The request took longer than its deadline.
+    /// The request exceeded its timeout.
     Timeout,
-    /// Something failed here; `extensions.requestId` names the line in the log.
+    /// An internal error. `extensions.requestId` identifies its line in the log.
     Internal,
 }
 
 impl Code {
-    /// As clients read it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unauthenticated => "UNAUTHENTICATED",
@@ -66,8 +64,10 @@ impl Code {
     }
 }
 
-/// Why a field, or a whole request, has no answer. It is not `Display` on purpose: the library would
-/// take anything that is, a database error too, and show it.
+/// The error of a field or a request.
+///
+/// It deliberately does not implement `Display`: async-graphql converts every `Display` type to an error, so database
+/// errors could then be returned by `?` and shown.
 #[derive(Debug, Clone)]
 pub struct Failure {
     code: Code,
@@ -85,50 +85,48 @@ enum Detail {
     RetryAfterSeconds(u64),
 }
 
-/// What a resolver answers.
 pub type Result<T> = std::result::Result<T, Failure>;
 
 impl Failure {
-    /// An error with this code; the message is shown.
+    /// The message is shown to the client.
     pub fn new(code: Code, message: impl Into<Arc<str>>) -> Self {
         Self { code, message: message.into(), position: None, detail: None }
     }
 
-    /// The user is not, or no longer, one of ours.
     pub fn unauthenticated() -> Self {
-        Self::new(Code::Unauthenticated, "A valid bearer token of an active user is needed.")
+        Self::new(Code::Unauthenticated, "A valid bearer token of an active user is required.")
     }
 
-    /// An argument is wrong.
     pub fn bad_input(message: impl Into<Arc<str>>) -> Self {
         Self::new(Code::BadUserInput, message)
     }
 
-    /// Something failed and has been logged under this id.
+    /// An internal error that has been logged under this request id.
     pub(super) fn internal(request_id: &Arc<str>) -> Self {
         let detail = Some(Detail::RequestId(Arc::clone(request_id)));
         Self { detail, ..Self::new(Code::Internal, "internal error") }
     }
 
-    /// The subscription is too far behind.
+    /// The subscription fell behind. `cursor` is the position after the last delivered event.
     pub(super) fn resume(cursor: Cursor) -> Self {
         let detail = Some(Detail::Cursor(cursor.to_string().into()));
-        Self { detail, ..Self::new(Code::Resume, "The subscription fell behind. Subscribe again after this cursor.") }
+        Self {
+            detail,
+            ..Self::new(Code::Resume, "The subscription fell behind. Subscribe again after `extensions.cursor`.")
+        }
     }
 
-    /// A limit is reached.
     pub(super) fn limited(limited: &Limited) -> Self {
         let detail = Some(Detail::RetryAfterSeconds(limited.retry_after_seconds()));
         Self { detail, ..Self::new(Code::RateLimited, limited.message()) }
     }
 
-    /// The document could not be parsed.
     pub(super) fn parse(error: &async_graphql::parser::Error) -> Self {
         let mut positions = error.positions();
-        Self { position: positions.next(), ..Self::new(Code::ParseFailed, "The document is no valid GraphQL.") }
+        Self { position: positions.next(), ..Self::new(Code::ParseFailed, "The document is not valid GraphQL.") }
     }
 
-    /// When to try again, if a limit is reached.
+    /// `None` unless a limit was reached.
     pub(super) fn retry_after_seconds(&self) -> Option<u64> {
         match &self.detail {
             Some(Detail::RetryAfterSeconds(seconds)) => Some(*seconds),
@@ -136,12 +134,11 @@ impl Failure {
         }
     }
 
-    /// Its code.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The same as an error of a response that has no data.
+    /// Converts the failure to an error of a response without data.
     pub fn into_server_error(self) -> ServerError {
         let position = self.position;
         let error = async_graphql::Error::from(self);
@@ -167,7 +164,6 @@ impl From<Failure> for async_graphql::Error {
     }
 }
 
-/// The code of an error, if it has one.
 pub fn code_of(error: &ServerError) -> Option<&str> {
     match error.extensions.as_ref()?.get("code")? {
         Value::String(code) => Some(code),
@@ -175,11 +171,10 @@ pub fn code_of(error: &ServerError) -> Option<&str> {
     }
 }
 
-/// Gives a code to the errors of a response that the library made: what has no path did not get as far
-/// as a field, so the document is wrong; else it is an argument. They may quote what was sent, a
-/// variable among it; that part is cut off. So is what is too much.
-pub(super) fn label(errors: &mut Vec<ServerError>) {
-    // A document of many mistakes would be answered with many times its length.
+/// Adds codes to the errors that async-graphql created. An error without a path comes from validation, one with a path
+/// from an argument. Their messages may quote values of the request, such as variables; those parts are removed.
+pub(super) fn add_codes(errors: &mut Vec<ServerError>) {
+    // Otherwise the response to a document with many errors would be many times longer than the document.
     errors.truncate(MAX_ERRORS);
     for error in errors {
         if code_of(error).is_some() {

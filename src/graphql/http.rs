@@ -1,8 +1,8 @@
 //! GraphQL over HTTP (graphql.github.io/graphql-over-http): `POST /graphql`, JSON in and out.
 //!
-//! Nothing but `application/json` is read, so that no page of another origin can make a browser send
-//! a mutation without asking first (CORS); no batches, no uploads, no GET. Who does not authenticate
-//! is turned away before the body is read.
+//! Only `application/json` is accepted, so that a page of another origin cannot make a browser send a mutation without
+//! a CORS preflight. Batches, uploads and GET are not supported. Unauthenticated requests are rejected before their
+//! body is read.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,33 +17,33 @@ use async_graphql::parser::types::OperationType;
 use serde::Serialize;
 
 use super::GraphqlState;
-use super::context::{Caller, make_request_id};
+use super::context::{Requester, make_request_id};
 use super::errors::{Code, Failure};
-use super::limits::{BODY_WITHIN, MAX_BODY_BYTES};
-use super::operation::{Answer, Asked, Refused, execute, prepare};
+use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES};
+use super::operation::{OperationResponse, RejectedRequest, RequestParameters, execute, prepare};
 use super::reserved_body;
 use crate::admission::{Limited, Reservation};
-use crate::rest::body::{self, BodyError, Bounds, is_json};
-use crate::rest::caller::{Denied, client_address, identity};
+use crate::http::authentication::{self, AuthenticationError, client_address};
+use crate::http::body::{self, BodyError, BodyLimits, is_json};
 use crate::service::authenticate::Identity;
 
-/// The two media types of an answer.
+/// The media types of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Media {
-    /// `application/json`: 200 for every well-formed request, whatever became of it.
+    /// `application/json`: 200 for every well-formed request, whatever its result.
     Json,
-    /// `application/graphql-response+json`: 400 for what does not parse or validate.
+    /// `application/graphql-response+json`: 400 for requests that do not parse or validate.
     GraphqlResponse,
 }
 
-/// Answers `POST /graphql`.
+/// Handles `POST /graphql`.
 pub(super) async fn post(State(state): State<Arc<GraphqlState>>, request: Request) -> Response {
-    let media = Media::wanted(request.headers());
-    match answer(&state, media, request).await {
+    let media = Media::negotiate(request.headers());
+    match respond(&state, media, request).await {
         Ok(response) => response,
         Err((status, failure)) => {
             let retry_after = failure.retry_after_seconds().map(HeaderValue::from);
-            let mut response = media.response(status, &Refused::from(failure), None);
+            let mut response = media.response(status, &RejectedRequest::from(failure), None);
             if let Some(seconds) = retry_after {
                 response.headers_mut().insert(RETRY_AFTER, seconds);
             }
@@ -52,13 +52,13 @@ pub(super) async fn post(State(state): State<Arc<GraphqlState>>, request: Reques
     }
 }
 
-type Turned = (StatusCode, Failure);
+type HttpFailure = (StatusCode, Failure);
 
-fn limited(limited: Limited) -> Turned {
+fn too_many_requests(limited: Limited) -> HttpFailure {
     (StatusCode::TOO_MANY_REQUESTS, Failure::limited(&limited))
 }
 
-async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<Response, Turned> {
+async fn respond(state: &GraphqlState, media: Media, request: Request) -> Result<Response, HttpFailure> {
     let request_id = make_request_id(&state.services);
     let client = client_address(&state.admission, request.extensions(), request.headers());
     let identity = authenticate(state, request.headers(), client, &request_id).await?;
@@ -66,11 +66,12 @@ async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<
         let failure = Failure::bad_input("The body must be application/json in UTF-8.");
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, failure));
     }
-    let asked = read(state, request).await?;
-    // After the body, because a connection with an unread body is closed, and the client may not see the answer.
-    state.admission.request(identity.agency, identity.user).map_err(limited)?;
-    let caller = Caller::new(Arc::clone(&state.services), identity, request_id);
-    let refused = |failure: Failure| {
+    let parameters = read_parameters(state, request).await?;
+    // After the body is read: a connection with an unread body is closed, and the client might not receive the
+    // response.
+    state.admission.count_request(identity.agency, identity.user).map_err(too_many_requests)?;
+    let requester = Requester::new(Arc::clone(&state.services), identity, request_id);
+    let with_status = |failure: Failure| {
         let status = match (failure.code(), media) {
             (Code::RateLimited, _) => StatusCode::TOO_MANY_REQUESTS,
             (_, Media::Json) => StatusCode::OK,
@@ -80,17 +81,17 @@ async fn answer(state: &GraphqlState, media: Media, request: Request) -> Result<
         };
         (status, failure)
     };
-    let prepared = prepare(state, asked).map_err(refused)?;
+    let prepared = prepare(state, parameters).map_err(with_status)?;
     if prepared.kind == OperationType::Subscription {
-        return Err(refused(Failure::bad_input("Subscriptions are served at /graphql/ws.")));
+        return Err(with_status(Failure::bad_input("Subscriptions are served at /graphql/ws.")));
     }
-    let executed = execute(&state.schema, &state.admission, &caller, prepared).await;
-    let (answer, reservation) = executed.map_err(refused)?;
-    let status = match answer {
-        Answer::Refused(_) if media == Media::GraphqlResponse => StatusCode::BAD_REQUEST,
+    let executed = execute(&state.schema, &state.admission, &requester, prepared).await;
+    let (response, reservation) = executed.map_err(with_status)?;
+    let status = match response {
+        OperationResponse::Rejected(_) if media == Media::GraphqlResponse => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    Ok(media.response(status, &answer, Some(reservation)))
+    Ok(media.response(status, &response, Some(reservation)))
 }
 
 async fn authenticate(
@@ -98,37 +99,44 @@ async fn authenticate(
     headers: &HeaderMap,
     client: IpAddr,
     request_id: &Arc<str>,
-) -> Result<Identity, Turned> {
-    match identity(&state.services, &state.authenticator, &state.admission, headers, client).await {
+) -> Result<Identity, HttpFailure> {
+    match authentication::authenticate(&state.services, &state.authenticator, &state.admission, headers, client).await {
         Ok(identity) => Ok(identity),
-        Err(Denied::Invalid) => Err((StatusCode::UNAUTHORIZED, Failure::unauthenticated())),
-        Err(Denied::Limited(reached)) => Err(limited(reached)),
-        Err(Denied::Fault(fault)) => {
-            tracing::error!(%request_id, error = %fault, "a token could not be checked");
+        Err(AuthenticationError::Invalid) => Err((StatusCode::UNAUTHORIZED, Failure::unauthenticated())),
+        Err(AuthenticationError::Limited(limited)) => Err(too_many_requests(limited)),
+        Err(AuthenticationError::Fault(fault)) => {
+            tracing::error!(%request_id, error = %fault, "a token could not be verified");
             Err((StatusCode::SERVICE_UNAVAILABLE, Failure::internal(request_id)))
         }
     }
 }
 
-async fn read(state: &GraphqlState, request: Request) -> Result<Asked, Turned> {
-    let bounds = Bounds { bytes: MAX_BODY_BYTES, within: BODY_WITHIN };
-    let body = body::read(&*state.services.clock, request.into_body(), bounds).await.map_err(|error| match error {
-        BodyError::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, Failure::bad_input("The body is too long.")),
-        BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, Failure::bad_input("The body took too long to arrive.")),
-        BodyError::Broken => (StatusCode::BAD_REQUEST, Failure::bad_input("The body did not arrive.")),
+async fn read_parameters(state: &GraphqlState, request: Request) -> Result<RequestParameters, HttpFailure> {
+    let limits = BodyLimits { bytes: MAX_BODY_BYTES, timeout: BODY_TIMEOUT };
+    let body = body::read(&*state.services.clock, request.into_body(), limits).await.map_err(|error| match error {
+        BodyError::TooLong => {
+            (StatusCode::PAYLOAD_TOO_LARGE, Failure::bad_input("The body is too long. Send at most 256 KiB."))
+        }
+        BodyError::TooSlow => (
+            StatusCode::REQUEST_TIMEOUT,
+            Failure::bad_input("The body took too long to arrive. Send the request again."),
+        ),
+        BodyError::Broken => {
+            (StatusCode::BAD_REQUEST, Failure::bad_input("The body was incomplete. Send the request again."))
+        }
     })?;
     let malformed = |message: &'static str| (StatusCode::BAD_REQUEST, Failure::bad_input(message));
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => serde_json::from_slice(&body)
-            .map_err(|_| malformed("The body is not a GraphQL request. It must have a `query`, which is a string.")),
-        Some(b'[') => Err(malformed("One request at a time: batches are not taken.")),
-        _ => Err(malformed("The body is no JSON object.")),
+            .map_err(|_| malformed("The body is not a GraphQL request. It must have a string `query`.")),
+        Some(b'[') => Err(malformed("Batches are not supported. Send one request at a time.")),
+        _ => Err(malformed("The body must be a JSON object.")),
     }
 }
 
 impl Media {
-    /// What the `Accept` header prefers (RFC 9110, section 12.5.1); of two alike, the first named.
-    fn wanted(headers: &HeaderMap) -> Self {
+    /// Chooses the media type with the highest quality in `Accept` (RFC 9110, section 12.5.1), and the first of equals.
+    fn negotiate(headers: &HeaderMap) -> Self {
         let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let mut best = (Self::Json, 0.0);
         for range in ranges.flat_map(|value| value.split(',')) {
@@ -160,20 +168,19 @@ impl Media {
     }
 }
 
-/// Answers `GET /graphiql` with a page to try the API on. It loads its scripts from a CDN, so it needs
-/// the internet; a bundled one comes with the console.
+/// Handles `GET /graphiql`. The page loads its scripts from a CDN, so it needs access to the internet.
 pub(super) async fn graphiql() -> Response {
     let page = GraphiQLSource::build().title("Partyline").endpoint("/graphql").subscription_endpoint("/graphql/ws");
     ([(CONTENT_SECURITY_POLICY, GRAPHIQL_POLICY)], Html(page.finish())).into_response()
 }
 
-/// What that page loads, and from where; everything else is refused.
+/// The content security policy of the GraphiQL page.
 const GRAPHIQL_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' blob: https://esm.sh; \
      style-src 'unsafe-inline' https://esm.sh; font-src data: https://esm.sh; img-src data: https://esm.sh; \
      worker-src blob: https://esm.sh; connect-src 'self' ws: wss: https://esm.sh; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Which origins' pages may call the API from a browser.
+/// Whether pages of this origin may call the API from a browser.
 pub(super) fn is_allowed(origins: &[String], origin: &HeaderValue) -> bool {
     origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
 }
@@ -198,8 +205,8 @@ mod tests {
             ("text/html", Media::Json),
             ("", Media::Json),
         ] {
-            assert_eq!(Media::wanted(&headers(ACCEPT, accept)), wanted, "{accept}");
+            assert_eq!(Media::negotiate(&headers(ACCEPT, accept)), wanted, "{accept}");
         }
-        assert_eq!(Media::wanted(&HeaderMap::new()), Media::Json);
+        assert_eq!(Media::negotiate(&HeaderMap::new()), Media::Json);
     }
 }

@@ -1,4 +1,4 @@
-//! Ids as they come in.
+//! Parses the IDs in requests.
 
 use std::str::FromStr;
 
@@ -6,13 +6,12 @@ use async_graphql::ID;
 
 use crate::service::Refusal;
 
-/// The id of a thing of this kind; a text that is none names nothing, like the id of a thing that is
-/// not there.
+/// Parses an ID. A malformed ID gives `None`, and is treated like the ID of an object that does not exist.
 pub(super) fn parse<T: FromStr>(id: &ID) -> Option<T> {
     id.0.parse().ok()
 }
 
-/// The same in a mutation's input.
-pub(super) fn named<T: FromStr>(id: &ID, what: &str, field: &str) -> Result<T, Refusal> {
+/// Parses an ID in the input of a mutation; a malformed one is refused as NOT_FOUND.
+pub(super) fn parse_input<T: FromStr>(id: &ID, what: &str, field: &str) -> Result<T, Refusal> {
     parse(id).ok_or_else(|| Refusal::not_found(what, field))
 }

@@ -5,7 +5,7 @@ use async_graphql::parser::types::{ExecutableDocument, Selection};
 use super::documents::selections;
 use super::errors::{Code, Failure};
 
-/// Whether a document selects `__schema` or `__type` anywhere. `__typename` is always allowed.
+/// Returns whether a document selects `__schema` or `__type` anywhere. `__typename` is always allowed.
 pub(super) fn selects_schema(document: &ExecutableDocument) -> bool {
     selections(document).any(|selection| match selection {
         Selection::Field(field) => matches!(field.node.name.node.as_str(), "__schema" | "__type"),
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn introspection_is_found_at_every_place_of_a_document() {
+    fn introspection_is_found_anywhere_in_a_document() {
         for (text, expected) in [
             ("{ __schema { queryType { name } } }", true),
             ("{ viewer { key } name: __type(name: \"User\") { name } }", true),

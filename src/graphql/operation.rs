@@ -1,4 +1,4 @@
-//! A request from the outside, made ready to execute: what both transports share.
+//! Preparation and execution of requests, shared by the HTTP and WebSocket transports.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use async_graphql::parser::types::{
 use async_graphql::{Request, Response, ServerError, Value, Variables};
 use serde::{Deserialize, Serialize};
 
-use super::context::Caller;
-use super::direct::IsPlain;
+use super::context::Requester;
+use super::direct_json::AllowDirectJson;
 use super::documents::Document;
-use super::errors::{Code, Failure, Result, code_of, label};
+use super::errors::{Code, Failure, Result, add_codes, code_of};
 use super::introspection;
-use super::limits::{BYTES_PER_POINT, MUTATION_WITHIN, QUERY_WITHIN, check_value};
+use super::limits::{BYTES_PER_POINT, MUTATION_TIMEOUT, QUERY_TIMEOUT, check_value};
 use super::loaders::Loaders;
 use super::queries::SnapshotCursor;
 use super::variables::coerce;
@@ -24,10 +24,10 @@ use crate::store::cancel_on_drop;
 
 type Object = serde_json::Map<String, serde_json::Value>;
 
-/// What a client asks, as GraphQL over HTTP and graphql-transport-ws both write it.
+/// The parameters of a request, in the format that GraphQL over HTTP and graphql-transport-ws share.
 #[derive(Deserialize)]
-#[serde(try_from = "Parameters")]
-pub(super) struct Asked {
+#[serde(try_from = "RawParameters")]
+pub(super) struct RequestParameters {
     /// The document; `None` if the request contains the hash of a persisted query instead.
     query: Option<String>,
     operation_name: Option<String>,
@@ -36,18 +36,18 @@ pub(super) struct Asked {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Parameters {
+struct RawParameters {
     query: Option<String>,
     operation_name: Option<String>,
     variables: Option<Object>,
     extensions: Option<Object>,
 }
 
-impl TryFrom<Parameters> for Asked {
+impl TryFrom<RawParameters> for RequestParameters {
     type Error = &'static str;
 
-    fn try_from(parameters: Parameters) -> std::result::Result<Self, Self::Error> {
-        let Parameters { query, operation_name, variables, extensions } = parameters;
+    fn try_from(raw: RawParameters) -> std::result::Result<Self, Self::Error> {
+        let RawParameters { query, operation_name, variables, extensions } = raw;
         let is_persisted = extensions.is_some_and(|all| all.get("persistedQuery").is_some_and(|one| !one.is_null()));
         if query.is_none() && !is_persisted {
             return Err("`query` is missing");
@@ -56,105 +56,106 @@ impl TryFrom<Parameters> for Asked {
     }
 }
 
-/// An operation that is within all bounds that need no schema.
+/// An operation that has passed all checks before validation and execution.
 pub(super) struct Prepared {
     pub(super) kind: OperationType,
     pub(super) query: String,
     pub(super) name: Option<String>,
     pub(super) variables: Variables,
     pub(super) document: Arc<Document>,
-    /// In points, see [`Costs`](super::limits::Costs).
+    /// Points, see [`Costs`](super::limits::Costs).
     pub(super) cost: usize,
 }
 
 impl Prepared {
-    /// The size of the document and the variables.
+    /// The size of the document and the variables, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.query.len() + serde_json::to_string(&self.variables).map_or(0, |variables| variables.len())
     }
 
-    /// The expected size of an answer.
+    /// The expected size of a response, in bytes.
     pub(super) fn expected_bytes(&self) -> usize {
         self.cost.saturating_mul(BYTES_PER_POINT)
     }
 }
 
-/// Parses and checks what is asked.
-pub(super) fn prepare(state: &GraphqlState, asked: Asked) -> Result<Prepared> {
-    let Some(query) = asked.query else {
-        // Some clients look for this message instead of the code.
+/// Parses a request and checks it against the limits.
+pub(super) fn prepare(state: &GraphqlState, parameters: RequestParameters) -> Result<Prepared> {
+    let Some(query) = parameters.query else {
+        // Some clients check for this message instead of the code.
         return Err(Failure::new(Code::PersistedQueryNotSupported, "PersistedQueryNotSupported"));
     };
-    let document = state.documents.read(&query)?;
+    let document = state.documents.get(&query)?;
     if document.selects_schema && !state.introspection {
         return Err(introspection::disabled());
     }
-    let operation = choose(&document.parsed, asked.operation_name.as_deref())?;
+    let operation = select_operation(&document.parsed, parameters.operation_name.as_deref())?;
     let kind = operation.ty;
     if kind == OperationType::Subscription && root_fields(&document.parsed, &operation.selection_set.node) != 1 {
-        let message = "A subscription has exactly one root field.";
+        let message = "A subscription must have exactly one root field.";
         return Err(Failure::new(Code::ValidationFailed, message));
     }
-    let variables = coerce(operation, &document.conditions, asked.variables)?;
+    let variables = coerce(operation, &document.conditions, parameters.variables)?;
     variables.values().try_for_each(check_value)?;
     let cost = state.costs.check(&document.parsed, operation, &variables)?;
-    Ok(Prepared { kind, query, name: asked.operation_name, variables, document, cost })
+    Ok(Prepared { kind, query, name: parameters.operation_name, variables, document, cost })
 }
 
-/// Executes a query or a mutation when it is the user's turn, within its deadline. The reservation is for the bytes of the
-/// answer, until they are sent.
+/// Executes a query or a mutation within its timeout, after it has acquired the user's permits. The reservation counts
+/// the bytes of the response until they are sent.
 pub(super) async fn execute(
     schema: &Schema,
     admission: &Admission,
-    caller: &Caller,
+    requester: &Requester,
     prepared: Prepared,
-) -> Result<(Answer, Reservation)> {
+) -> Result<(OperationResponse, Reservation)> {
     let kind = prepared.kind;
-    let within = if kind == OperationType::Query { QUERY_WITHIN } else { MUTATION_WITHIN };
+    let timeout = if kind == OperationType::Query { QUERY_TIMEOUT } else { MUTATION_TIMEOUT };
     let executed = async {
-        let (agency, user) = (caller.agency(), caller.user());
+        let (agency, user) = (requester.agency(), requester.user());
         let reservation = admission.reserve(user, prepared.expected_bytes()).await;
-        let turn = match kind {
-            OperationType::Query => admission.query(agency, user).await,
-            OperationType::Mutation | OperationType::Subscription => admission.mutation(agency, user).await,
+        let permit = match kind {
+            OperationType::Query => admission.acquire_query(agency, user).await,
+            OperationType::Mutation | OperationType::Subscription => admission.acquire_mutation(agency, user).await,
         };
-        let _turn = turn.map_err(|limited| Failure::limited(&limited))?;
-        Ok((execute_now(schema, caller, prepared).await?, reservation))
+        let _permit = permit.map_err(|limited| Failure::limited(&limited))?;
+        Ok((execute_admitted(schema, requester, prepared).await?, reservation))
     };
     tokio::select! {
         executed = cancel_on_drop(executed) => executed,
-        () = caller.services.clock.sleep(within) => Err(timeout(kind, within)),
+        () = requester.services.clock.sleep(timeout) => Err(timeout_failure(kind, timeout)),
     }
 }
 
-fn timeout(kind: OperationType, within: Duration) -> Failure {
+fn timeout_failure(kind: OperationType, timeout: Duration) -> Failure {
     let advice = match kind {
-        OperationType::Query => "Request less at a time.",
+        OperationType::Query => "Request less data at a time.",
         OperationType::Mutation | OperationType::Subscription => {
-            "The change may have been made nevertheless: read before you repeat it."
+            "The change may have been made. Read the current state before you repeat it."
         }
     };
-    Failure::new(Code::Timeout, format!("The request took longer than {} s. {advice}", within.as_secs()))
+    Failure::new(Code::Timeout, format!("The request took longer than {} s. {advice}", timeout.as_secs()))
 }
 
-async fn execute_now(schema: &Schema, caller: &Caller, prepared: Prepared) -> Result<Answer> {
+async fn execute_admitted(schema: &Schema, requester: &Requester, prepared: Prepared) -> Result<OperationResponse> {
     let Prepared { kind, query, name, variables, document, .. } = prepared;
-    let caller = &caller.for_execution();
-    let loaders = Loaders::new(caller);
-    let mut request = Request::new(query).variables(variables).data(caller.clone()).data(loaders);
+    let requester = &requester.for_execution();
+    let loaders = Loaders::new(requester);
+    let mut request = Request::new(query).variables(variables).data(requester.clone()).data(loaders);
     if kind == OperationType::Query && selects(&document.parsed, "eventCursor") {
-        // Before anything else is read: what happens in between is then told twice, never missed.
-        request = request.data(SnapshotCursor::take(caller).await?);
+        // Read first, so that an event during the execution is delivered again after the cursor instead of being
+        // missed.
+        request = request.data(SnapshotCursor::read(requester).await?);
     }
-    if document.is_plain {
-        request = request.data(IsPlain);
+    if document.supports_direct_json {
+        request = request.data(AllowDirectJson);
     }
     request.operation_name = name;
     request.set_parsed_query(document.parsed.clone());
-    Ok(Answer::of(schema.execute(request).await))
+    Ok(OperationResponse::of(schema.execute(request).await))
 }
 
-fn choose<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Result<&'a OperationDefinition> {
+fn select_operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Result<&'a OperationDefinition> {
     let wrong = |message: &'static str| Failure::new(Code::ValidationFailed, message);
     match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Ok(&operation.node),
@@ -162,18 +163,21 @@ fn choose<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Result<&'
             let mut all = operations.values();
             match (all.next(), all.next()) {
                 (Some(only), None) => Ok(&only.node),
-                _ => Err(wrong("The document has several operations: `operationName` must say which.")),
+                _ => Err(wrong("The document has several operations. Set `operationName` to one of them.")),
             }
         }
         (DocumentOperations::Multiple(operations), Some(name)) => match operations.get(name) {
             Some(operation) => Ok(&operation.node),
-            None => Err(wrong("The document has no operation of this name.")),
+            None => Err(wrong("The document has no operation with the name in `operationName`.")),
         },
-        (DocumentOperations::Single(_), Some(_)) => Err(wrong("The document has no operation of this name.")),
+        (DocumentOperations::Single(_), Some(_)) => {
+            Err(wrong("The document has no operation with the name in `operationName`."))
+        }
     }
 }
 
-/// How many fields a selection has at its top. [`limits::check`] has seen to it that this ends.
+/// Counts the root fields. The recursion is bounded, because [`limits::check`](super::limits::check) has rejected
+/// cycles.
 fn root_fields(document: &ExecutableDocument, set: &SelectionSet) -> usize {
     let count = |item: &Selection| match item {
         Selection::Field(_) => 1,
@@ -186,7 +190,7 @@ fn root_fields(document: &ExecutableDocument, set: &SelectionSet) -> usize {
     set.items.iter().map(|item| count(&item.node)).sum()
 }
 
-/// Whether a field of this name stands at the top of an operation, or of a fragment.
+/// Whether a field with this name is selected at the top level of an operation or a fragment.
 fn selects(document: &ExecutableDocument, name: &str) -> bool {
     fn within(set: &SelectionSet, name: &str) -> bool {
         set.items.iter().any(|item| match &item.node {
@@ -199,56 +203,56 @@ fn selects(document: &ExecutableDocument, name: &str) -> bool {
         || document.fragments.values().any(|fragment| within(&fragment.node.selection_set.node, name))
 }
 
-/// A response without data: nothing was executed.
+/// A response without `data`: the request was not executed.
 #[derive(Serialize)]
-pub(super) struct Refused {
+pub(super) struct RejectedRequest {
     errors: Vec<ServerError>,
 }
 
-impl Refused {
+impl RejectedRequest {
     pub(super) fn errors(&self) -> &[ServerError] {
         &self.errors
     }
 
-    /// Whether it says that who asks is not one of ours any more.
+    /// Whether the response says that the user is no longer active.
     pub(super) fn is_unauthenticated(&self) -> bool {
         is_unauthenticated(&self.errors)
     }
 }
 
-impl From<Vec<ServerError>> for Refused {
+impl From<Vec<ServerError>> for RejectedRequest {
     fn from(errors: Vec<ServerError>) -> Self {
         Self { errors }
     }
 }
 
-impl From<Failure> for Refused {
+impl From<Failure> for RejectedRequest {
     fn from(failure: Failure) -> Self {
         Self { errors: vec![failure.into_server_error()] }
     }
 }
 
-/// A response as it is written: `data` is there exactly if the operation was executed.
+/// A serializable response. It has `data` if and only if the operation was executed.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum Answer {
+pub(super) enum OperationResponse {
     Executed(Response),
-    Refused(Refused),
+    Rejected(RejectedRequest),
 }
 
-impl Answer {
+impl OperationResponse {
     fn of(mut response: Response) -> Self {
-        label(&mut response.errors);
-        // An error that names a field came of executing it.
+        add_codes(&mut response.errors);
+        // Errors with a path come from execution.
         let executed = response.data != Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
-        if executed { Self::Executed(response) } else { Self::Refused(Refused { errors: response.errors }) }
+        if executed { Self::Executed(response) } else { Self::Rejected(RejectedRequest { errors: response.errors }) }
     }
 
-    /// Whether it says that who asks is not one of ours any more.
+    /// Whether the response says that the user is no longer active.
     pub(super) fn is_unauthenticated(&self) -> bool {
         match self {
             Self::Executed(response) => is_unauthenticated(&response.errors),
-            Self::Refused(refused) => refused.is_unauthenticated(),
+            Self::Rejected(rejected) => rejected.is_unauthenticated(),
         }
     }
 }
@@ -264,9 +268,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_operation_is_chosen_by_its_name() {
+    fn the_operation_is_selected_by_its_name() {
         let kind = |text: &str, name: Option<&str>| {
-            choose(&parse_query(text).unwrap(), name).map(|operation| operation.ty).map_err(|failure| failure.code())
+            select_operation(&parse_query(text).unwrap(), name)
+                .map(|operation| operation.ty)
+                .map_err(|failure| failure.code())
         };
         assert_eq!(kind("{ a }", None), Ok(OperationType::Query));
         assert_eq!(kind("mutation M { a }", None), Ok(OperationType::Mutation));
@@ -281,7 +287,7 @@ mod tests {
     fn root_fields_are_counted_through_fragments() {
         let count = |text: &str| {
             let document = parse_query(text).unwrap();
-            root_fields(&document, &choose(&document, None).ok().unwrap().selection_set.node)
+            root_fields(&document, &select_operation(&document, None).ok().unwrap().selection_set.node)
         };
         assert_eq!(count("subscription { a { b c } }"), 1);
         assert_eq!(count("subscription { a ... { b ...F } } fragment F on Subscription { c }"), 3);

@@ -1,5 +1,5 @@
-//! Relay's connections (relay.dev/graphql/connections.htm), over rows of a table and over lists in
-//! memory alike.
+//! Relay connections over tables and over lists in memory. Source: GraphQL Cursor Connections Specification
+//! (relay.dev/graphql/connections.htm).
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -8,8 +8,8 @@ use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Object, ObjectType, TypeName};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use super::context::{Caller, caller, loaders};
-use super::direct::{Direct, Inner, Rows};
+use super::context::{Requester, loaders, requester};
+use super::direct_json::{DirectJson, ObjectField, Rows};
 use super::errors::{Failure, Result};
 use super::limits::{DEFAULT_PAGE, MAX_PAGE};
 use super::loaders::ThreadList;
@@ -17,16 +17,12 @@ use crate::domain::ThreadId;
 use crate::service::Fault;
 use crate::store::page::{Key, Page, Take, Window};
 
-/// The four arguments of a connection, as they came.
+/// The pagination arguments of a connection, unvalidated.
 #[derive(Debug, Clone, Default)]
 pub struct PageArgs {
-    /// How many from the start.
     pub first: Option<i32>,
-    /// After which cursor.
     pub after: Option<String>,
-    /// How many from the end.
     pub last: Option<i32>,
-    /// Before which cursor.
     pub before: Option<String>,
 }
 
@@ -37,42 +33,46 @@ impl PageArgs {
             _ => Err(Failure::bad_input(format!("`{name}` must be from 0 to {MAX_PAGE}."))),
         };
         match (self.first, self.last) {
-            (Some(_), Some(_)) => Err(Failure::bad_input("Give `first` or `last`, not both.")),
+            (Some(_), Some(_)) => Err(Failure::bad_input("`first` and `last` cannot be combined. Give one of them.")),
             (None, Some(last)) => count("last", last).map(Take::Last),
             (first, None) => count("first", first.unwrap_or(DEFAULT_PAGE)).map(Take::First),
         }
     }
 
-    /// The window of a table.
+    /// Validates the arguments for a query of a table.
     ///
     /// # Errors
-    /// When the arguments are wrong.
+    /// BAD_USER_INPUT if a size is out of range, `first` and `last` are combined, or a cursor is malformed.
     pub fn window(&self) -> Result<Window> {
         let key = |name: &str, cursor: &Option<String>| {
-            let parse = |text: &String| text.parse::<Key>().map_err(|_| foreign_cursor(name));
+            let parse = |text: &String| text.parse::<Key>().map_err(|_| invalid_cursor(name));
             cursor.as_ref().map(parse).transpose()
         };
         let (after, before) = (key("after", &self.after)?, key("before", &self.before)?);
         Ok(Window { after, before, take: self.take()? })
     }
 
-    /// The part of a list in memory. Of the list, only what `keep` lets through is there; a cursor
-    /// is found also when its item no longer is.
+    /// Cuts the page out of a list in memory. Items that `keep` rejects are skipped, but their cursors remain valid.
     ///
     /// # Errors
-    /// When the arguments are wrong.
-    pub fn cut<T: Clone>(&self, list: &[T], id: impl Fn(&T) -> String, keep: impl Fn(&T) -> bool) -> Result<Page<T>> {
-        let place = |name: &str, cursor: &Option<String>| match cursor {
+    /// As [`window`](Self::window); a cursor is also rejected if it belongs to no item of the list.
+    pub fn paginate<T: Clone>(
+        &self,
+        list: &[T],
+        id: impl Fn(&T) -> String,
+        keep: impl Fn(&T) -> bool,
+    ) -> Result<Page<T>> {
+        let index_of = |name: &str, cursor: &Option<String>| match cursor {
             Some(cursor) => {
                 let found = list.iter().position(|item| id(item) == *cursor);
-                found.map(Some).ok_or_else(|| foreign_cursor(name))
+                found.map(Some).ok_or_else(|| invalid_cursor(name))
             }
             None => Ok(None),
         };
-        let from = place("after", &self.after)?.map_or(0, |at| at + 1);
-        let to = place("before", &self.before)?.unwrap_or(list.len());
-        let kept = |item: &&T| keep(item);
-        let part: Vec<&T> = list.get(from..to).unwrap_or_default().iter().filter(kept).collect();
+        let from = index_of("after", &self.after)?.map_or(0, |at| at + 1);
+        let to = index_of("before", &self.before)?.unwrap_or(list.len());
+        let is_kept = |item: &&T| keep(item);
+        let part: Vec<&T> = list.get(from..to).unwrap_or_default().iter().filter(is_kept).collect();
         let take = self.take()?;
         let (Take::First(count) | Take::Last(count)) = take;
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(part.len());
@@ -88,40 +88,38 @@ impl PageArgs {
     }
 }
 
-fn foreign_cursor(name: &str) -> Failure {
-    Failure::bad_input(format!("`{name}` is no cursor of this list."))
+fn invalid_cursor(name: &str) -> Failure {
+    Failure::bad_input(format!("Invalid value for `{name}`: the cursor does not belong to this list."))
 }
 
-/// Something that stands in connections.
-pub trait Listed: Direct + ObjectType {
-    /// Its place in its list.
+/// A type that can be the node of a connection.
+pub trait ConnectionNode: DirectJson + ObjectType {
+    /// The cursor of this item in its list.
     fn cursor(&self) -> String;
 }
 
-type CountLater = Box<dyn Fn(Caller) -> BoxFuture<'static, std::result::Result<u64, Fault>> + Send + Sync>;
+type CountLater = Box<dyn Fn(Requester) -> BoxFuture<'static, std::result::Result<u64, Fault>> + Send + Sync>;
 
-/// How many rows a connection has in all.
+/// The total number of rows of a connection.
 pub enum Total {
-    /// So many.
     Known(usize),
-    /// To be counted, when somebody asks.
+    /// Counted only if `totalCount` is selected.
     Later(CountLater),
-    /// To be counted together with the same list of other threads, when somebody asks.
+    /// Counted only if `totalCount` is selected, together with the same list of other threads.
     OfThread(ThreadList, ThreadId),
 }
 
 impl Total {
-    /// Counts only when the count is selected.
+    /// Defers the count until `totalCount` is selected.
     pub fn later<F, Fut>(count: F) -> Self
     where
-        F: Fn(Caller) -> Fut + Send + Sync + 'static,
+        F: Fn(Requester) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = std::result::Result<u64, Fault>> + Send + 'static,
     {
-        Self::Later(Box::new(move |caller| count(caller).boxed()))
+        Self::Later(Box::new(move |requester| count(requester).boxed()))
     }
 }
 
-/// A part of a list.
 pub struct Connection<N> {
     edges: Vec<Edge<N>>,
     has_next: bool,
@@ -129,45 +127,44 @@ pub struct Connection<N> {
     total: Total,
 }
 
-/// An item and its place in the list.
 pub struct Edge<N> {
     node: N,
 }
 
-impl<N: Listed> Connection<N> {
-    /// A page, and how many there are in all.
+impl<N: ConnectionNode> Connection<N> {
     pub fn new(page: Page<N>, total: Total) -> Self {
         let Page { rows, has_next, has_previous } = page;
         Self { edges: rows.into_iter().map(|node| Edge { node }).collect(), has_next, has_previous, total }
     }
 }
 
-impl<N: Listed> TypeName for Connection<N> {
+impl<N: ConnectionNode> TypeName for Connection<N> {
     fn type_name() -> Cow<'static, str> {
         format!("{}Connection", N::type_name()).into()
     }
 }
 
-impl<N: Listed> TypeName for Edge<N> {
+impl<N: ConnectionNode> TypeName for Edge<N> {
     fn type_name() -> Cow<'static, str> {
         format!("{}Edge", N::type_name()).into()
     }
 }
 
-/// A part of a list, as in Relay's specification.
+/// One page of a list, as defined by the Relay connection specification. Invalid pagination arguments give an error
+/// with the code BAD_USER_INPUT.
 #[Object(name_type)]
-impl<N: Listed> Connection<N> {
-    /// The items, each with its cursor.
+impl<N: ConnectionNode> Connection<N> {
+    /// The items of this page, each with its cursor.
     async fn edges(&self) -> Rows<'_, Edge<N>> {
         Rows(self.edges.iter().collect())
     }
 
-    /// The items alone.
+    /// The items of this page without their cursors.
     async fn nodes(&self) -> Rows<'_, N> {
         Rows(self.edges.iter().map(|edge| &edge.node).collect())
     }
 
-    /// What lies before and behind this part.
+    /// The cursors of this page's first and last item, and whether there are items before and after the page.
     async fn page_info(&self) -> PageInfo {
         PageInfo {
             has_previous_page: self.has_previous,
@@ -177,14 +174,14 @@ impl<N: Listed> Connection<N> {
         }
     }
 
-    /// How many there are in all. It is counted only when it is asked for.
+    /// The total number of items in the list, on all pages. It is counted only if this field is selected.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
         let count = match &self.total {
             Total::Known(count) => i32::try_from(*count),
             Total::Later(count) => {
-                let caller = caller(ctx)?;
-                let counted = count(caller.clone()).await;
-                i32::try_from(counted.map_err(|fault| caller.fault(fault))?)
+                let requester = requester(ctx)?;
+                let counted = count(requester.clone()).await;
+                i32::try_from(counted.map_err(|fault| requester.fault(fault))?)
             }
             Total::OfThread(list, thread) => i32::try_from(loaders(ctx)?.count(*list, *thread).await?),
         };
@@ -192,8 +189,8 @@ impl<N: Listed> Connection<N> {
     }
 }
 
-impl<N: Listed> Direct for Edge<N> {
-    fn write(&self, field: &mut Inner<'_>) -> Option<()> {
+impl<N: ConnectionNode> DirectJson for Edge<N> {
+    fn write_object_field(&self, field: &mut ObjectField<'_>) -> Option<()> {
         match field.name() {
             "node" => field.object(Some(&self.node)),
             _ => None,
@@ -201,15 +198,15 @@ impl<N: Listed> Direct for Edge<N> {
     }
 }
 
-/// An item of a list and its place there.
+/// One item of a list, with its cursor.
 #[Object(name_type)]
-impl<N: Listed> Edge<N> {
-    /// The item's place, for `after` and `before`.
+impl<N: ConnectionNode> Edge<N> {
+    /// The cursor of the item, for the arguments `after` and `before` of the same list.
     async fn cursor(&self) -> String {
         self.node.cursor()
     }
 
-    /// The item.
+    /// The item at this position of the list.
     async fn node(&self) -> &N {
         &self.node
     }
@@ -225,12 +222,12 @@ mod tests {
     }
 
     #[test]
-    fn sizes_out_of_range_are_refused() {
+    fn sizes_out_of_range_are_rejected() {
         for (first, last) in
             [(Some(-1), None), (Some(101), None), (None, Some(-1)), (None, Some(101)), (Some(1), Some(1))]
         {
-            let refused = args(first, None, last, None).window().map_err(|failure| failure.code());
-            assert_eq!(refused, Err(Code::BadUserInput), "{first:?} {last:?}");
+            let error = args(first, None, last, None).window().map_err(|failure| failure.code());
+            assert_eq!(error, Err(Code::BadUserInput), "{first:?} {last:?}");
         }
         let default = args(None, None, None, None).window().map(|window| window.take).ok();
         assert_eq!(default, Some(Take::First(25)));
@@ -238,19 +235,19 @@ mod tests {
     }
 
     #[test]
-    fn cursors_of_other_lists_are_refused() {
+    fn cursors_of_other_lists_are_rejected() {
         for (after, before) in [(Some("x"), None), (None, Some("x")), (Some(""), None)] {
             let args = args(None, after, None, before);
             assert_eq!(args.window().map_err(|failure| failure.code()), Err(Code::BadUserInput));
-            assert!(args.cut(&[1, 2], i32::to_string, |_| true).is_err());
+            assert!(args.paginate(&[1, 2], i32::to_string, |_| true).is_err());
         }
     }
 
     #[test]
-    fn a_list_in_memory_is_cut_as_a_table_is() {
+    fn lists_in_memory_are_paginated_like_tables() {
         let list = [1, 2, 3, 4, 5, 6];
         let cut = |args: PageArgs| {
-            let page = args.cut(&list, i32::to_string, |n| *n != 4).ok().unwrap();
+            let page = args.paginate(&list, i32::to_string, |n| *n != 4).ok().unwrap();
             (page.rows, page.has_previous, page.has_next)
         };
         assert_eq!(cut(args(None, None, None, None)), (vec![1, 2, 3, 5, 6], false, false));

@@ -1,4 +1,4 @@
-//! The body of an answer that counts as unsent until the connection has taken it.
+//! A response body whose bytes count as unsent until the connection has accepted them.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,13 +10,13 @@ use serde::Serialize;
 
 use crate::admission::Reservation;
 
-/// The connection takes so many bytes at a time. hyper asks for more once most of what it has taken is written to the
-/// network, so a client that does not read holds the rest here, and with it the reservation.
+/// The size of a chunk. hyper requests the next chunk once most of the previous one is written to the network, so a
+/// client that does not read keeps the rest of the body here, and with it the reservation.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// A body of JSON. The reservation shrinks to its length and ends when the body has been taken.
+/// Serializes a value as JSON. The reservation shrinks to the length of the body and ends with the body.
 pub(super) fn json(value: &impl Serialize, reservation: Option<Reservation>) -> Body {
-    // All keys are strings: it cannot fail.
+    // Serialization cannot fail because all keys are strings.
     let rest = Bytes::from(serde_json::to_vec(value).unwrap_or_default());
     match reservation {
         Some(mut reservation) => {

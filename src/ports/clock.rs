@@ -1,4 +1,4 @@
-//! Time. `clippy.toml` bans the ambient clocks everywhere else.
+//! The clock. `clippy.toml` bans direct access to the system clock everywhere else.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -7,31 +7,33 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-/// A clock to read and to wait by.
+/// A clock that tests can replace.
 pub trait Clock: Send + Sync + Debug {
-    /// The time of day, in whole microseconds, which is what every database keeps.
+    /// The current time in whole microseconds, the precision that all databases store.
     fn now(&self) -> DateTime<Utc>;
 
-    /// Time that only grows, since some fixed moment: for ages and intervals.
+    /// The time since a fixed point, which never goes backward. Use it to measure intervals.
     fn monotonic(&self) -> Duration;
 
-    /// Waits.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 
-    /// Waits a few milliseconds at most, for pace alone: nothing that is promised depends on it, so a
-    /// test's clock need not be advanced for it.
+    /// Waits for a few milliseconds, only to batch work. Correctness must not depend on it, so a test clock may use
+    /// real time here instead of waiting to be advanced.
     fn pause(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug)]
 pub struct SystemClock {
     started: Instant,
 }
 
 impl SystemClock {
-    /// A clock that begins to count now.
-    #[expect(clippy::new_without_default, reason = "starting a clock is an act, not a default value")]
+    /// A clock whose `monotonic` starts at zero now.
+    #[expect(
+        clippy::new_without_default,
+        reason = "a new clock depends on the current time, so it is not a default value"
+    )]
     #[expect(clippy::disallowed_methods, reason = "this is the port that the ban points to")]
     pub fn new() -> Self {
         Self { started: Instant::now() }

@@ -5,25 +5,25 @@ use std::fmt::Debug;
 use chrono::{DateTime, Utc};
 use uuid::{ContextV7, Timestamp, Uuid};
 
-/// Makes identifiers.
+/// A source of identifiers and randomness that tests can replace.
 pub trait IdGen: Send + Sync + Debug {
-    /// A UUID of version 7 (RFC 9562): later ones of one generator sort after earlier ones, also
-    /// within a millisecond, so that messages stored together keep their order.
+    /// A version 7 UUID (RFC 9562). The UUIDs of one generator sort in the order of creation, also within a
+    /// millisecond, so that messages that are stored together keep their order.
     fn uuid(&self, now: DateTime<Utc>) -> Uuid;
 
-    /// 24 bytes that nobody can guess and that never come twice.
+    /// 24 random bytes, unpredictable and unique.
     fn nonce(&self) -> [u8; 24];
 }
 
-/// The machine's generator.
+/// The generator for production, which uses the randomness of the operating system.
 #[derive(Debug)]
 pub struct SystemIdGen {
     context: std::sync::Mutex<ContextV7>,
 }
 
 impl SystemIdGen {
-    /// A new generator; one per process is enough.
-    #[expect(clippy::new_without_default, reason = "a generator has a state of its own; two are not alike")]
+    /// A new generator. One per process is enough.
+    #[expect(clippy::new_without_default, reason = "each generator has its own state, so it is not a default value")]
     pub fn new() -> Self {
         Self { context: std::sync::Mutex::new(ContextV7::new()) }
     }
@@ -36,10 +36,10 @@ impl IdGen for SystemIdGen {
         Uuid::new_v7(Timestamp::from_unix(&*context, seconds, now.timestamp_subsec_nanos()))
     }
 
-    #[expect(clippy::expect_used, reason = "a machine without randomness must not go on")]
+    #[expect(clippy::expect_used, reason = "the server must not run without randomness")]
     fn nonce(&self) -> [u8; 24] {
         let mut bytes = [0; 24];
-        getrandom::fill(&mut bytes).expect("the operating system gives no randomness");
+        getrandom::fill(&mut bytes).expect("the operating system provides randomness");
         bytes
     }
 }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_of_one_moment_sort_in_the_order_they_were_made() {
+    fn ids_of_the_same_time_sort_in_the_order_of_creation() {
         let ids = SystemIdGen::new();
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let made: Vec<Uuid> = (0..1000).map(|_| ids.uuid(now)).collect();

@@ -1,5 +1,5 @@
-//! Where recordings and pictures are kept: a folder, in it a folder for each agency, and in that each
-//! file under the SHA-256 of what it holds. So the same twice is one file, and a file never changes.
+//! Recordings and images as files. Each agency has a folder, in which the name of a file is the SHA-256 of its content.
+//! So equal contents share one file, and files never change.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,23 +11,22 @@ use uuid::Uuid;
 
 use crate::domain::AgencyId;
 
-/// The folder.
 #[derive(Debug, Clone)]
 pub struct MediaStore {
     folder: PathBuf,
 }
 
 impl MediaStore {
-    /// A store in this folder, which is made when it is needed.
+    /// A store in this folder, which is created with the first file.
     pub fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// Keeps bytes and gives the name they are kept by, the SHA-256 in hexadecimal. They are on the disk, whole,
-    /// when this returns. `scratch` is a name that nobody else uses.
+    /// Stores bytes and returns their SHA-256 in hexadecimal. They are synced to disk when this returns. `scratch` must
+    /// be unique; it names the temporary file.
     ///
     /// # Errors
-    /// When the disk does not take them.
+    /// Returns an error if the file cannot be written.
     pub async fn put(&self, agency: AgencyId, bytes: &[u8], scratch: Uuid) -> io::Result<String> {
         let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let path = self.path(agency, &digest);
@@ -35,25 +34,25 @@ impl MediaStore {
             return Ok(digest);
         }
         let folder = path.parent().unwrap_or(&self.folder);
-        // What callers said is for the server's own eyes.
+        // Recordings are confidential, so only the user of the server may read them.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await?;
-        // Under another name until it is whole, and under one of its own: another server may write the same now.
-        let half = path.with_extension(format!("{}.part", scratch.simple()));
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half).await?;
+        // A unique temporary name, because another server may write the same content at the same time.
+        let temporary = path.with_extension(format!("{}.part", scratch.simple()));
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).await?;
         file.write_all(bytes).await?;
         file.sync_all().await?;
-        fs::rename(&half, &path).await?;
+        fs::rename(&temporary, &path).await?;
         sync_folder(folder).await?;
         Ok(digest)
     }
 
-    /// Where a file is kept.
+    /// The path of a file.
     pub fn path(&self, agency: AgencyId, digest: &str) -> PathBuf {
         self.folder.join(agency.to_string()).join(digest)
     }
 }
 
-/// A name in a folder is on the disk only once the folder is.
+/// A renamed file is durable only after its folder has been synced.
 async fn sync_folder(folder: &Path) -> io::Result<()> {
     fs::File::open(folder).await?.sync_all().await
 }
@@ -63,7 +62,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_same_twice_is_one_file_for_each_agency() {
+    async fn equal_contents_are_one_file_per_agency() {
         let folder = std::env::temp_dir().join(format!("partyline-media-{}", std::process::id()));
         let store = MediaStore::new(folder.clone());
         let (one, other) = (AgencyId(Uuid::from_u128(1)), AgencyId(Uuid::from_u128(2)));

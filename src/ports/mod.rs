@@ -1,5 +1,5 @@
-//! The world: time and randomness behind traits, so that tests bring their own; Twilio's API and an
-//! issuer's keys over HTTP.
+//! Everything outside of the process: time and randomness behind traits, which tests replace; Twilio's REST API and the
+//! keys of token issuers over HTTP; files.
 
 pub mod clock;
 pub mod id_gen;

@@ -1,4 +1,4 @@
-//! Files that only the server's own user may read, whatever the umask is.
+//! Files and folders that only the user of the server may access, whatever the umask is.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
@@ -12,23 +12,23 @@ const FOLDER_MODE: u32 = 0o700;
 /// Permission bits of a mode, without the file's type.
 const PERMISSION_BITS: u32 = 0o777;
 
-/// Creates the file `path` with `bytes` in it, unless there is one already; returns whether it did.
+/// Creates the file `path` with this content; returns false if it exists already.
 ///
-/// The file appears whole or not at all: it is written and synced under a temporary name in the same folder, linked to
-/// its own name, and the folder is synced. Of several processes that create the same file at once, one succeeds.
+/// The creation is atomic and durable: the file is written and synced under a temporary name in the same folder, then
+/// linked to `path`, and the folder is synced. If several processes create the same file at once, one of them succeeds.
 ///
 /// # Errors
-/// If the file system refuses.
+/// Returns the error of the file system.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let folder = folder_of(path);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = folder.join(name);
-    // A crash may have left one behind under the same process id.
+    // A crashed process with the same id may have left a temporary file.
     remove_if_present(&part)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&part)?;
     let linked = file
-        // The umask may have taken bits from the mode.
+        // The umask may have removed bits from the mode.
         .set_permissions(Permissions::from_mode(FILE_MODE))
         .and_then(|()| file.write_all(bytes))
         .and_then(|()| file.sync_all())
@@ -42,11 +42,11 @@ pub fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     linked
 }
 
-/// Replaces the content of the file `path`, which appears whole or not at all. It is not synced: after a power failure the
-/// file may have its former content.
+/// Replaces the content of the file `path` atomically. It is not synced, so the file may have its previous content
+/// after a power failure.
 ///
 /// # Errors
-/// If the file system refuses.
+/// Returns the error of the file system.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
@@ -56,11 +56,11 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&part, path)
 }
 
-/// Takes away every permission of others than the owner on a file or folder; returns whether there were any. A path
-/// that does not exist is left alone.
+/// Removes all permissions of the group and others on a file or folder; returns true if there were any. A path that
+/// does not exist is ignored.
 ///
 /// # Errors
-/// If the file system refuses, for example because the file belongs to another user.
+/// Returns the error of the file system, for example if the file belongs to another user.
 pub fn restrict(path: &Path) -> io::Result<bool> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -76,10 +76,10 @@ pub fn restrict(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Creates a folder and the folders above it that are missing, all of them private.
+/// Creates a private folder, and its missing parents as private folders.
 ///
 /// # Errors
-/// If the file system refuses.
+/// Returns the error of the file system.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
 }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_created_once_and_for_its_owner_alone() {
+    fn a_file_is_created_once_and_only_its_owner_has_access() {
         let folder = folder("create");
         let path = folder.join("secret");
         assert!(create(&path, b"one").unwrap());
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_of_others_are_taken_away() {
+    fn permissions_of_others_are_removed() {
         let folder = folder("restrict");
         let path = folder.join("open");
         fs::write(&path, b"x").unwrap();
@@ -133,7 +133,7 @@ mod tests {
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         assert!(restrict(&path).unwrap() && restrict(&folder).unwrap());
         assert_eq!((mode(&path), mode(&folder)), (FILE_MODE, FOLDER_MODE));
-        assert!(!restrict(&path).unwrap(), "nothing is left to take away");
+        assert!(!restrict(&path).unwrap(), "the permissions are already removed");
         assert!(!restrict(&folder.join("missing")).unwrap());
         fs::remove_dir_all(folder).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Errors of these routes: `{"error": {"code", "message"}}`, each code with one status.
+//! Errors of the REST routes: `{"error": {"code", "message"}}`. Each code has one status.
 
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -7,15 +7,15 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::BodyError;
 use crate::admission::Limited;
-use crate::service::{Fault, Refusal, RefusalCode};
+use crate::http::body::BodyError;
+use crate::service::{Error, Fault, Refusal, RefusalCode};
 use crate::store::writer::WriteError;
 
-/// The longest message: it may quote what was sent.
+/// The maximum length of a message, which may quote the request.
 const MAX_MESSAGE_CHARS: usize = 200;
 
-/// What went wrong.
+/// The code of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum ErrorCode {
@@ -51,21 +51,21 @@ impl ErrorCode {
         }
     }
 
-    /// As the document says it.
+    /// The default message, which is also the description in the OpenAPI document.
     pub(super) fn description(self) -> &'static str {
         match self {
-            Self::Invalid => "The input is wrong; nothing was changed.",
-            Self::Unauthenticated => "A valid bearer token of an active user is needed.",
+            Self::Invalid => "The input is invalid. Nothing was changed.",
+            Self::Unauthenticated => "A valid bearer token of an active user is required.",
             Self::Forbidden => "Only an admin of the agency may do this.",
-            Self::NotFound => "There is no such thing, or it is another agency's.",
-            Self::MethodNotAllowed => "This is not done here.",
-            Self::RequestTimeout => "The body took longer than 10 s to arrive.",
-            Self::Conflict => "It clashes with what is there; nothing was changed.",
-            Self::PayloadTooLarge => "The body is longer than 64 KiB.",
+            Self::NotFound => "The resource does not exist or belongs to another agency.",
+            Self::MethodNotAllowed => "This route does not support the method.",
+            Self::RequestTimeout => "The body took longer than 10 s to arrive. Send the request again.",
+            Self::Conflict => "The change conflicts with the current state. Nothing was changed.",
+            Self::PayloadTooLarge => "The body is larger than 64 KiB.",
             Self::UnsupportedMediaType => "The body must be application/json in UTF-8.",
-            Self::RateLimited => "Too many requests: `Retry-After` says in how many seconds to try again.",
-            Self::Internal => "Something failed here and has been logged.",
-            Self::Unavailable => "The database does not answer, or too much is waiting: try again.",
+            Self::RateLimited => "Too many requests. Try again after the number of seconds in `Retry-After`.",
+            Self::Internal => "An internal error occurred and was logged.",
+            Self::Unavailable => "The database is unavailable or the server is overloaded. Try again.",
         }
     }
 }
@@ -77,26 +77,25 @@ pub(super) struct ErrorBody {
     error: ErrorDetail,
 }
 
-/// What went wrong, for a program and for a person.
+/// The code and the message of an error.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ErrorDetail {
     code: ErrorCode,
-    /// In words, for a person.
+    /// A description of the error for people.
     #[schema(max_length = 200)]
     message: String,
 }
 
-/// A request that is answered with an error.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct ErrorResponse {
     code: ErrorCode,
     message: String,
-    /// In seconds.
+    /// Seconds.
     retry_after: Option<u64>,
 }
 
-impl Refused {
-    /// An error in its usual words.
+impl ErrorResponse {
+    /// An error with the default message of its code.
     pub(super) fn plain(code: ErrorCode) -> Self {
         Self { code, message: code.description().to_owned(), retry_after: None }
     }
@@ -113,25 +112,23 @@ impl Refused {
         Self { message: message.to_owned(), ..Self::plain(ErrorCode::Invalid) }
     }
 
-    /// What was sent is no JSON, or not of the shape.
+    /// The body is not valid JSON or does not match the schema.
     pub(super) fn malformed(error: &serde_json::Error) -> Self {
-        let message = format!("The body does not fit: {error}");
+        let message = format!("The body does not match the schema: {error}");
         Self { message: message.chars().take(MAX_MESSAGE_CHARS).collect(), ..Self::plain(ErrorCode::Invalid) }
     }
 
-    /// Logs what failed, once; the answer says no more than whether to try again.
+    /// Logs an internal error. The response only says whether to try again.
     pub(super) fn fault(fault: &Fault) -> Self {
-        tracing::error!(error = %fault, "a request could not be answered");
+        tracing::error!(error = %fault, "a request failed");
         Self::plain(match fault {
-            Fault::Write(WriteError::Refused) | Fault::Sealed(_) => ErrorCode::Internal,
-            Fault::Write(WriteError::Overloaded | WriteError::Failed) | Fault::Read(_) | Fault::Keys(_) => {
-                ErrorCode::Unavailable
-            }
+            Fault::Write(WriteError::Rejected) | Fault::Sealed(_) => ErrorCode::Internal,
+            Fault::Write(_) | Fault::Read(_) | Fault::Keys(_) => ErrorCode::Unavailable,
         })
     }
 }
 
-impl From<Refusal> for Refused {
+impl From<Refusal> for ErrorResponse {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal.code {
             RefusalCode::Invalid => ErrorCode::Invalid,
@@ -147,24 +144,33 @@ impl From<Refusal> for Refused {
     }
 }
 
-impl From<Limited> for Refused {
+impl From<Error> for ErrorResponse {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => refusal.into(),
+            Error::Failed(fault) => Self::fault(&fault),
+        }
+    }
+}
+
+impl From<Limited> for ErrorResponse {
     fn from(limited: Limited) -> Self {
         let retry_after = Some(limited.retry_after_seconds());
         Self { code: ErrorCode::RateLimited, message: limited.message(), retry_after }
     }
 }
 
-impl From<BodyError> for Refused {
+impl From<BodyError> for ErrorResponse {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::TooLong => Self::plain(ErrorCode::PayloadTooLarge),
             BodyError::TooSlow => Self::plain(ErrorCode::RequestTimeout),
-            BodyError::Broken => Self::invalid("The body did not arrive."),
+            BodyError::Broken => Self::invalid("The body is incomplete. Send the request again."),
         }
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         let Self { code, message, retry_after } = self;
         let body = Json(ErrorBody { error: ErrorDetail { code, message } });

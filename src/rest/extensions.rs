@@ -1,4 +1,4 @@
-//! `/api/extensions`: digits that reach a user.
+//! `/api/extensions`: digits that route callers and texts to a user.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::RestState;
-use super::caller::{Caller, Named, id, id_in};
-use super::error::Refused;
-use super::given;
-use super::openapi::{Deleting, Reading, Writing};
+use super::deserialize_present;
+use super::error::ErrorResponse;
+use super::openapi::{DeleteErrors, ReadErrors, WriteErrors};
+use super::requester::{PathParam, Requester, parse_id, parse_path_id};
 use crate::domain::ExtensionId;
 use crate::entity::extension;
 use crate::service::Refusal;
@@ -19,70 +19,69 @@ use crate::service::manage_extensions::{
 };
 use crate::store::directory::AGENCY_WIDE;
 
-/// An agency's extensions, by digits, those out of use too.
+/// The extensions of an agency, ordered by digits, including deactivated ones.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Extensions {
     extensions: Vec<Extension>,
 }
 
-/// Digits that a caller dials, or a text names, to reach a user.
+/// Digits that a caller dials, or that a text begins with, to reach a user.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Extension {
     #[schema(pattern = "^ext_[0-9a-f]{32}$")]
     id: String,
-    /// The digits.
+    /// The digits of the extension.
     #[schema(pattern = "^[0-9]{2,6}$")]
     extension: String,
-    /// Whom it reaches.
+    /// The user that the extension reaches.
     #[schema(pattern = "^usr_[0-9a-f]{32}$")]
     user_id: String,
-    /// The one number it is valid on; null is every number of the agency.
+    /// The phone number on which the extension is valid. Null means all numbers of the agency.
     #[schema(pattern = "^num_[0-9a-f]{32}$", required)]
     number_id: Option<String>,
-    /// Whether it reaches anybody. Digits out of use can be given again.
+    /// Whether the extension is active. The digits of a deactivated extension can be reused.
     is_active: bool,
 }
 
-/// A new extension.
+/// The input for a new extension.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewExtension {
-    /// 2 to 6 digits, no emergency number (911, 933, 112, 999, 000), not taken.
+    /// The digits, 2 to 6. Emergency numbers (911, 933, 112, 999, 000) and digits in use are rejected.
     #[schema(pattern = "^[0-9]{2,6}$")]
     extension: String,
-    /// Whom it reaches: an active user.
+    /// The user that the extension reaches, who must be active.
     #[schema(pattern = "^usr_[0-9a-f]{32}$")]
     user_id: String,
-    /// The one number it is valid on; null or absent: every number of the agency.
+    /// The phone number on which the extension is valid. Null or omitted means all numbers of the agency.
     #[serde(default)]
     #[schema(pattern = "^num_[0-9a-f]{32}$")]
     number_id: Option<String>,
-    /// Whether it is in use from the start.
+    /// Whether the extension is active. Default: true.
     #[serde(default = "active")]
     #[schema(default = true)]
     is_active: bool,
 }
 
-/// What to change of an extension. What is absent stays. One out of use can only be changed by saying
-/// `isActive`.
+/// A change to an extension. Omitted fields keep their values. A change to a deactivated extension must set `isActive`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ExtensionChange {
-    /// 2 to 6 digits, no emergency number (911, 933, 112, 999, 000), not taken.
-    #[serde(default, deserialize_with = "given")]
+    /// The digits, 2 to 6. Emergency numbers (911, 933, 112, 999, 000) and digits in use are rejected.
+    #[serde(default, deserialize_with = "deserialize_present")]
     #[schema(pattern = "^[0-9]{2,6}$", nullable = false)]
     extension: Option<String>,
-    /// Whom it reaches: an active user.
-    #[serde(default, deserialize_with = "given")]
+    /// The user that the extension reaches, who must be active.
+    #[serde(default, deserialize_with = "deserialize_present")]
     #[schema(pattern = "^usr_[0-9a-f]{32}$", nullable = false)]
     user_id: Option<String>,
-    /// The one number it is valid on; null: every number of the agency; absent: as it is.
-    #[serde(default, deserialize_with = "given")]
+    /// The phone number on which the extension is valid. Null means all numbers of the agency.
+    #[serde(default, deserialize_with = "deserialize_present")]
     #[schema(value_type = Option<String>, pattern = "^num_[0-9a-f]{32}$")]
     number_id: Option<Option<String>>,
-    /// False puts it out of use; true puts it into use again, if its digits are free.
-    #[serde(default, deserialize_with = "given")]
+    /// False deactivates the extension. True activates it again if its digits are free.
+    #[serde(default, deserialize_with = "deserialize_present")]
     #[schema(nullable = false)]
     is_active: Option<bool>,
 }
@@ -92,23 +91,23 @@ fn active() -> bool {
 }
 
 impl NewExtension {
-    fn read(self) -> Result<CreateExtension, Refusal> {
+    fn parse(self) -> Result<CreateExtension, Refusal> {
         Ok(CreateExtension {
             digits: self.extension,
-            user: id(&self.user_id, "user")?,
-            number: self.number_id.map(|number| id(&number, "phone number")).transpose()?,
+            user: parse_id(&self.user_id, "user")?,
+            number: self.number_id.map(|number| parse_id(&number, "phone number")).transpose()?,
             active: self.is_active,
         })
     }
 }
 
 impl ExtensionChange {
-    fn read(self, extension: ExtensionId) -> Result<UpdateExtension, Refusal> {
-        let number = |scope: Option<String>| scope.map(|number| id(&number, "phone number")).transpose();
+    fn parse(self, extension: ExtensionId) -> Result<UpdateExtension, Refusal> {
+        let number = |scope: Option<String>| scope.map(|number| parse_id(&number, "phone number")).transpose();
         Ok(UpdateExtension {
             extension,
             digits: self.extension,
-            user: self.user_id.map(|user| id(&user, "user")).transpose()?,
+            user: self.user_id.map(|user| parse_id(&user, "user")).transpose()?,
             number: self.number_id.map(number).transpose()?,
             active: self.is_active,
         })
@@ -127,48 +126,51 @@ impl Extension {
     }
 }
 
-/// Lists the agency's extensions.
+/// Lists the extensions of an agency.
 #[utoipa::path(
     get,
     path = "/api/extensions/agency/{agency}",
     operation_id = "listExtensions",
     tag = "extensions",
     params(("agency" = String, Path, description = "The agency's key or id.", pattern = "^[A-Za-z0-9._-]{1,64}$")),
-    responses((status = 200, body = Extensions, description = "All of them, those out of use too."), Reading),
+    responses(
+        (status = 200, body = Extensions, description = "All extensions, including deactivated ones."),
+        ReadErrors,
+    ),
 )]
 pub(super) async fn list(
     State(state): State<RestState>,
-    agency: Named,
+    agency: PathParam,
     request: Request,
-) -> Result<Json<Extensions>, Refused> {
-    let caller = Caller::of(&state, request.extensions(), request.headers()).await?;
-    caller.in_agency(&agency)?;
-    Ok(Json(Extensions { extensions: caller.viewer.directory.extensions.iter().map(Extension::of).collect() }))
+) -> Result<Json<Extensions>, ErrorResponse> {
+    let requester = Requester::authenticate(&state, request.extensions(), request.headers()).await?;
+    requester.require_agency(&agency)?;
+    Ok(Json(Extensions { extensions: requester.viewer.directory.extensions.iter().map(Extension::of).collect() }))
 }
 
-/// Makes an extension. For admins.
+/// Creates an extension. Only admins may do this.
 #[utoipa::path(
     post,
     path = "/api/extensions",
     operation_id = "createExtension",
     tag = "extensions",
     request_body = NewExtension,
-    responses((status = 201, body = Extension, description = "The new extension."), Writing),
+    responses((status = 201, body = Extension, description = "The new extension."), WriteErrors),
 )]
 pub(super) async fn create(
     State(state): State<RestState>,
     request: Request,
-) -> Result<(StatusCode, Json<Extension>), Refused> {
+) -> Result<(StatusCode, Json<Extension>), ErrorResponse> {
     let (parts, body) = request.into_parts();
-    let caller = Caller::of(&state, &parts.extensions, &parts.headers).await?;
-    caller.as_admin()?;
-    let input: NewExtension = caller.sent(&parts.headers, body).await?;
-    let outcome = create_extension(&caller.services, &caller.viewer, input.read()?).await;
-    let row = outcome.map_err(|fault| Refused::fault(&fault))??;
+    let requester = Requester::authenticate(&state, &parts.extensions, &parts.headers).await?;
+    requester.require_admin()?;
+    let input: NewExtension = requester.read_json(&parts.headers, body).await?;
+    let outcome = create_extension(&requester.services, &requester.viewer, input.parse()?).await;
+    let row = outcome?;
     Ok((StatusCode::CREATED, Json(Extension::of(&row))))
 }
 
-/// Changes an extension. For admins.
+/// Changes an extension. Only admins may do this.
 #[utoipa::path(
     patch,
     path = "/api/extensions/{id}",
@@ -176,43 +178,43 @@ pub(super) async fn create(
     tag = "extensions",
     params(("id" = String, Path, description = "The extension's id.", pattern = "^ext_[0-9a-f]{32}$")),
     request_body = ExtensionChange,
-    responses((status = 200, body = Extension, description = "The extension as it is now."), Writing),
+    responses((status = 200, body = Extension, description = "The extension after the change."), WriteErrors),
 )]
 pub(super) async fn update(
     State(state): State<RestState>,
-    extension: Named,
+    extension: PathParam,
     request: Request,
-) -> Result<Json<Extension>, Refused> {
+) -> Result<Json<Extension>, ErrorResponse> {
     let (parts, body) = request.into_parts();
-    let caller = Caller::of(&state, &parts.extensions, &parts.headers).await?;
-    caller.as_admin()?;
-    let input: ExtensionChange = caller.sent(&parts.headers, body).await?;
-    let input = input.read(id_in(&extension, "extension")?)?;
-    let outcome = update_extension(&caller.services, &caller.viewer, input).await;
-    let row = outcome.map_err(|fault| Refused::fault(&fault))??;
+    let requester = Requester::authenticate(&state, &parts.extensions, &parts.headers).await?;
+    requester.require_admin()?;
+    let input: ExtensionChange = requester.read_json(&parts.headers, body).await?;
+    let input = input.parse(parse_path_id(&extension, "extension")?)?;
+    let outcome = update_extension(&requester.services, &requester.viewer, input).await;
+    let row = outcome?;
     Ok(Json(Extension::of(&row)))
 }
 
-/// Puts an extension out of use. For admins.
+/// Deactivates an extension. Only admins may do this.
 ///
-/// Its digits can be given again. Doing it twice changes nothing.
+/// Its digits can be reused. Deactivating it again changes nothing.
 #[utoipa::path(
     delete,
     path = "/api/extensions/{id}",
     operation_id = "deactivateExtension",
     tag = "extensions",
     params(("id" = String, Path, description = "The extension's id.", pattern = "^ext_[0-9a-f]{32}$")),
-    responses((status = 204, description = "It is out of use."), Deleting),
+    responses((status = 204, description = "The extension is deactivated."), DeleteErrors),
 )]
 pub(super) async fn deactivate(
     State(state): State<RestState>,
-    extension: Named,
+    extension: PathParam,
     request: Request,
-) -> Result<StatusCode, Refused> {
-    let caller = Caller::of(&state, request.extensions(), request.headers()).await?;
-    caller.as_admin()?;
-    let extension = id_in(&extension, "extension")?;
-    let outcome = deactivate_extension(&caller.services, &caller.viewer, extension).await;
-    outcome.map_err(|fault| Refused::fault(&fault))??;
+) -> Result<StatusCode, ErrorResponse> {
+    let requester = Requester::authenticate(&state, request.extensions(), request.headers()).await?;
+    requester.require_admin()?;
+    let extension = parse_path_id(&extension, "extension")?;
+    let outcome = deactivate_extension(&requester.services, &requester.viewer, extension).await;
+    outcome?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,7 +1,5 @@
-//! Plain HTTP routes: assignments and extensions as JSON, their OpenAPI document; is it alive, can it
-//! take work, what does it count, and what is here.
-//!
-//! What all transports share of HTTP is here too: [`body`] and [`caller`].
+//! Plain HTTP routes: assignments and extensions as JSON with their OpenAPI document, recordings, health checks,
+//! metrics and the front page.
 
 use std::sync::Arc;
 
@@ -16,38 +14,31 @@ use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::admission::Admission;
+use crate::metrics::Metrics;
 use crate::service::Services;
 use crate::service::authenticate::Authenticator;
-use error::{ErrorCode, Refused};
-use metrics::Metrics;
+use error::{ErrorCode, ErrorResponse};
 
 mod assignments;
-pub(crate) mod body;
-pub(crate) mod caller;
 mod error;
 mod extensions;
 mod media;
-pub mod metrics;
 mod openapi;
+mod requester;
 
 pub use openapi::document;
 
-/// What these routes work with.
 #[derive(Clone)]
 pub struct RestState {
-    /// The use cases.
     pub services: Arc<Services>,
-    /// Who checks tokens.
     pub authenticator: Arc<Authenticator>,
-    /// Limits of users, agencies and addresses.
     pub admission: Arc<Admission>,
-    /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// True once the server takes no more work.
+    /// True once the server drains.
     pub drain: watch::Receiver<bool>,
 }
 
-/// The routes, without [`metrics_router`]. Pages of `allowed_origins` may call those below `/api` from a browser.
+/// The routes without [`metrics_router`]. Pages of `allowed_origins` may call the routes below `/api` from a browser.
 pub fn router(state: RestState, allowed_origins: &[String]) -> Router {
     Router::new()
         .merge(api(allowed_origins))
@@ -58,7 +49,7 @@ pub fn router(state: RestState, allowed_origins: &[String]) -> Router {
         .with_state(state)
 }
 
-/// `GET /metrics` alone: it needs no token, so an operator may want it at an address of its own.
+/// The route `GET /metrics`. It is separate because it requires no token, so operators can serve it at another address.
 pub fn metrics_router(state: RestState) -> Router {
     Router::new().route("/metrics", get(show_metrics)).with_state(state)
 }
@@ -76,38 +67,44 @@ fn api(allowed_origins: &[String]) -> Router<RestState> {
         .route("/api/extensions/{id}", patch(extensions::update).delete(extensions::deactivate))
         .route("/api/extensions/agency/{agency}", get(extensions::list))
         .route("/api/openapi.json", get(openapi::show))
-        .method_not_allowed_fallback(async || Refused::plain(ErrorCode::MethodNotAllowed))
+        .method_not_allowed_fallback(async || ErrorResponse::plain(ErrorCode::MethodNotAllowed))
         .layer(cors)
 }
 
-/// A field that is absent, and not one that is null: with `#[serde(default)]`.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
+/// Deserializes a field that may be omitted but not null. Requires `#[serde(default)]`.
+fn deserialize_present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
     T::deserialize(field).map(Some)
 }
 
-/// Says where the API is.
 async fn front_page() -> &'static str {
     "Partyline\n\nPOST /graphql      the API, with a bearer token\nGET  /graphql/ws   live subscriptions (graphql-transport-ws)\nGET  /api/openapi.json   assignments and extensions as JSON\n"
 }
 
-/// Alive: the process answers.
+/// Liveness: the process responds.
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Can take work: not draining, and the database answers.
+/// Readiness: the server is not draining, the database responds, and the writer takes work. Further lines show the
+/// background tasks; they do not affect the status.
 async fn readyz(State(state): State<RestState>) -> Response {
     if *state.drain.borrow() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
-    match state.services.database.ping().await {
-        Ok(()) if state.services.restore.is_held() => {
-            "ready; no text is sent: the database was restored from a backup, run `partyline restored`\n"
-                .into_response()
-        }
-        Ok(()) => "ready\n".into_response(),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response(),
-    }
+    let services = &state.services;
+    let (status, summary) = if services.database.ping().await.is_err() {
+        (StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable")
+    } else if !services.writer.is_serving() {
+        (StatusCode::SERVICE_UNAVAILABLE, "a writer lane has ended: restart this instance")
+    } else if services.restore.is_held() {
+        let held = "ready; sending is held because the database was restored from a backup: run `partyline restored`";
+        (StatusCode::OK, held)
+    } else {
+        (StatusCode::OK, "ready")
+    };
+    let workers = state.metrics.workers.all();
+    let lines = std::iter::once(summary.to_owned()).chain(workers.iter().map(|worker| worker.to_string()));
+    (status, lines.collect::<Vec<_>>().join("\n") + "\n").into_response()
 }
 
 async fn show_metrics(State(state): State<RestState>) -> Response {
@@ -115,7 +112,7 @@ async fn show_metrics(State(state): State<RestState>) -> Response {
     match state.metrics.render(&state.services, &state.admission).await {
         Ok(text) => ([(CONTENT_TYPE, TEXT)], text).into_response(),
         Err(fault) => {
-            tracing::error!(error = %fault, "the figures could not be read");
+            tracing::error!(error = %fault, "metrics could not be read");
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
     }

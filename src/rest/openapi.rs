@@ -1,4 +1,4 @@
-//! The OpenAPI document of these routes: `docs/openapi.json`, and `GET /api/openapi.json`.
+//! The OpenAPI document of the REST routes: `docs/openapi.json` and `GET /api/openapi.json`.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
-use super::error::{ErrorBody, ErrorCode, Refused};
+use super::error::{ErrorBody, ErrorCode, ErrorResponse};
 use super::{assignments, extensions};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Partyline: assignments and extensions",
-        description = "Who is in which number's pool, and which digits reach whom. All the rest is GraphQL.",
+        description = "Pools of phone numbers, and extensions. All other functions are in the GraphQL API.",
     ),
     paths(
         assignments::list,
@@ -39,75 +39,72 @@ impl Modify for Bearer {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("A token of a user, made by `partyline token` or by the issuer that the settings name."));
+            .description(Some("A token of a user, created by `partyline token` or by the issuer in the settings."));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme.build()));
     }
 }
 
-/// The document as it is committed and served.
-///
-/// # Errors
-/// When it cannot be written as JSON.
+/// Returns the document as JSON text.
 pub fn document() -> Result<String, serde_json::Error> {
     Ok(Document::openapi().to_pretty_json()? + "\n")
 }
 
-/// This document.
+/// Returns this OpenAPI document.
 #[utoipa::path(
     get,
     path = "/api/openapi.json",
     operation_id = "openapi",
     tag = "document",
-    responses((status = 200, body = Object, description = "OpenAPI 3.1."), Faults),
+    responses((status = 200, body = Object, description = "The OpenAPI 3.1 document."), PublicErrors),
     security(()),
 )]
-pub(super) async fn show() -> Result<impl IntoResponse, Refused> {
+pub(super) async fn show() -> Result<impl IntoResponse, ErrorResponse> {
     match document() {
         Ok(text) => Ok(([(CONTENT_TYPE, "application/json")], text)),
         Err(error) => {
-            tracing::error!(%error, "the document could not be written");
-            Err(Refused::plain(ErrorCode::Internal))
+            tracing::error!(%error, "the OpenAPI document could not be serialized");
+            Err(ErrorResponse::plain(ErrorCode::Internal))
         }
     }
 }
 
-/// The errors of a request that needs no token.
-pub(super) struct Faults;
-/// The errors of a request that reads.
-pub(super) struct Reading;
-/// The errors of a request that changes something and has no body.
-pub(super) struct Deleting;
-/// The errors of a request that changes something.
-pub(super) struct Writing;
+/// The error responses of routes that require no token.
+pub(super) struct PublicErrors;
+/// The error responses of routes that read.
+pub(super) struct ReadErrors;
+/// The error responses of routes that write and have no body.
+pub(super) struct DeleteErrors;
+/// The error responses of routes that write and have a body.
+pub(super) struct WriteErrors;
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 
-impl IntoResponses for Faults {
+impl IntoResponses for PublicErrors {
     fn responses() -> Responses {
         errors(&[ErrorCode::Internal])
     }
 }
 
-impl IntoResponses for Reading {
+impl IntoResponses for ReadErrors {
     fn responses() -> Responses {
         use ErrorCode::{Internal, NotFound, RateLimited, Unauthenticated, Unavailable};
         errors(&[Unauthenticated, NotFound, RateLimited, Internal, Unavailable])
     }
 }
 
-impl IntoResponses for Deleting {
+impl IntoResponses for DeleteErrors {
     fn responses() -> Responses {
-        let mut responses = Reading::responses();
+        let mut responses = ReadErrors::responses();
         responses.extend(errors(&[ErrorCode::Forbidden]));
         responses
     }
 }
 
-impl IntoResponses for Writing {
+impl IntoResponses for WriteErrors {
     fn responses() -> Responses {
         use ErrorCode::{Conflict, Invalid, PayloadTooLarge, RequestTimeout, UnsupportedMediaType};
-        let mut responses = Deleting::responses();
+        let mut responses = DeleteErrors::responses();
         responses.extend(errors(&[Invalid, RequestTimeout, Conflict, PayloadTooLarge, UnsupportedMediaType]));
         responses
     }

@@ -1,11 +1,11 @@
-//! How long a connection may wait for the head of a request, and for a peer that does not read.
+//! Timeouts for idle connections, for slow request heads, and for peers that do not read.
 //!
-//! hyper has one timeout for it, which runs from the moment at which it waits for a head: it would bound idle connections
-//! and slow heads alike. It takes the timer from us, though, and tells it when a wait begins and ends. [`HeadTimer`] gives
-//! an idle connection its own time, and a head that has begun to arrive on the [`Watched`] stream another.
+//! hyper has one timeout for request heads, which starts when it begins to wait for a head. It would apply the same
+//! limit to idle connections and slow heads. But hyper lets the server supply the timer. [`HeadTimer`] applies the idle
+//! limit until the head begins to arrive on the [`WatchedStream`], and the head limit from then on.
 //!
-//! A part of a pipelined head that arrived together with the request before it does not count as begun: such a connection
-//! is idle until more of it arrives.
+//! If a part of a pipelined head arrives together with the previous request, the connection still counts as idle until
+//! more of the head arrives.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -23,37 +23,37 @@ use super::activity::Activity;
 use super::figures::OpenConnection;
 use crate::ports::Clock;
 
-/// How long a connection may wait.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// From the first byte of a head to its end; also from the start of a connection to the first byte.
+    /// From the first byte of a request head to its end, or from the start of the connection to the end of the first
+    /// head.
     pub(super) head: Duration,
     /// Between two requests.
     pub(super) idle: Duration,
-    /// From a write for which the kernel has no room until it has some.
+    /// Without progress of a write.
     pub(super) write: Duration,
 }
 
-/// A stream that records when bytes arrive, and fails when none can be written for too long. It goes on to be the stream
-/// of a WebSocket.
-pub(super) struct Watched {
+/// A stream that records when bytes arrive, and fails if no bytes can be written for too long. It also carries
+/// WebSockets after an upgrade.
+pub(super) struct WatchedStream {
     stream: TcpStream,
     /// Whether bytes have arrived since the timer last started.
     has_read: Arc<AtomicBool>,
     clock: Arc<dyn Clock>,
     write_limit: Duration,
-    /// Runs while the kernel has no room for a write.
-    stalled: Option<Mutex<Running>>,
+    /// Runs while the send buffer of the kernel is full.
+    write_timeout: Option<Mutex<RunningTimer>>,
     activity: Arc<Activity>,
     _open: OpenConnection,
 }
 
-/// The timer of one connection. hyper uses it for the heads of requests alone, and asks for one at a time.
+/// The timer of one connection. hyper uses it only for request heads, and one at a time.
 pub(super) struct HeadTimer {
     clock: Arc<dyn Clock>,
     limits: Limits,
     has_read: Arc<AtomicBool>,
-    /// Whether the head of the first request is still to come.
+    /// Whether no request head has been awaited yet.
     is_first: AtomicBool,
 }
 
@@ -64,31 +64,31 @@ pub(super) fn watch(
     limits: Limits,
     activity: Arc<Activity>,
     open: OpenConnection,
-) -> (Watched, HeadTimer) {
+) -> (WatchedStream, HeadTimer) {
     let has_read = Arc::<AtomicBool>::default();
-    let watched = Watched {
+    let watched = WatchedStream {
         stream,
         has_read: has_read.clone(),
         clock: clock.clone(),
         write_limit: limits.write,
-        stalled: None,
+        write_timeout: None,
         activity,
         _open: open,
     };
     (watched, HeadTimer { clock, limits, has_read, is_first: AtomicBool::new(true) })
 }
 
-impl Watched {
-    /// Passes on what came of a write, unless writes have waited for too long.
-    fn written(&mut self, cx: &mut Context<'_>, write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+impl WatchedStream {
+    /// Returns the result of a write, or an error if writes have made no progress for too long.
+    fn check_write(&mut self, cx: &mut Context<'_>, write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(written) = write {
-            self.stalled = None;
-            self.activity.wrote(*written.as_ref().unwrap_or(&0));
+            self.write_timeout = None;
+            self.activity.record_written(*written.as_ref().unwrap_or(&0));
             return Poll::Ready(written);
         }
-        let stalled = self.stalled.get_or_insert_with(|| Mutex::new(run(&self.clock, self.write_limit)));
-        let stalled = stalled.get_mut().unwrap_or_else(PoisonError::into_inner);
-        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let timeout = self.write_timeout.get_or_insert_with(|| Mutex::new(start_timer(&self.clock, self.write_limit)));
+        let timeout = timeout.get_mut().unwrap_or_else(PoisonError::into_inner);
+        timeout.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -97,55 +97,55 @@ impl Timer for HeadTimer {
         self.has_read.store(false, Ordering::Relaxed);
         let is_first = self.is_first.swap(false, Ordering::Relaxed);
         let limit = if is_first { self.limits.head } else { self.limits.idle };
-        Box::pin(Wait {
+        Box::pin(HeadTimeout {
             clock: self.clock.clone(),
             has_read: self.has_read.clone(),
             head: Some(self.limits.head),
-            running: Mutex::new(run(&self.clock, limit)),
+            running: Mutex::new(start_timer(&self.clock, limit)),
         })
     }
 
-    /// The deadline is hyper's own, which knows one limit only.
+    /// Ignores the deadline, which hyper computes from its only limit.
     fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
         self.sleep(Duration::ZERO)
     }
 }
 
-type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+type RunningTimer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-fn run(clock: &Arc<dyn Clock>, limit: Duration) -> Running {
+fn start_timer(clock: &Arc<dyn Clock>, limit: Duration) -> RunningTimer {
     let clock = clock.clone();
     Box::pin(async move { clock.sleep(limit).await })
 }
 
-/// The wait for one head. It is over when its time is up.
-struct Wait {
+/// The timeout of one request head.
+struct HeadTimeout {
     clock: Arc<dyn Clock>,
     has_read: Arc<AtomicBool>,
-    /// The limit of a head, until one has begun to arrive.
+    /// The head limit; `None` once the head has begun to arrive and the limit applies.
     head: Option<Duration>,
-    /// hyper wants a timer to be `Sync`; nobody shares it.
-    running: Mutex<Running>,
+    /// A mutex only because hyper requires `Sync`.
+    running: Mutex<RunningTimer>,
 }
 
-impl Sleep for Wait {}
+impl Sleep for HeadTimeout {}
 
-impl Future for Wait {
+impl Future for HeadTimeout {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // hyper reads before it asks the timer, so what has arrived is known here.
+        // hyper reads before it polls the timer, so `has_read` is up to date.
         if self.has_read.load(Ordering::Relaxed)
             && let Some(limit) = self.head.take()
         {
-            self.running = Mutex::new(run(&self.clock, limit));
+            self.running = Mutex::new(start_timer(&self.clock, limit));
         }
         let running = self.running.get_mut().unwrap_or_else(PoisonError::into_inner);
         running.as_mut().poll(cx)
     }
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for WatchedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -156,10 +156,10 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for WatchedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let write = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.written(cx, write)
+        self.check_write(cx, write)
     }
 
     fn poll_write_vectored(
@@ -168,7 +168,7 @@ impl AsyncWrite for Watched {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let write = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.written(cx, write)
+        self.check_write(cx, write)
     }
 
     fn is_write_vectored(&self) -> bool {

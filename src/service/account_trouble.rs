@@ -1,7 +1,7 @@
-//! Record what a request to Twilio shows about the account: that Twilio does not serve it, or that it does again. The
-//! admins of the agencies that the account serves are told once for each trouble, not for each text.
+//! Records whether Twilio serves an account, as shown by the requests that this server makes to Twilio. The admins of
+//! the account's agencies are notified once per trouble, not once per text.
 
-use sea_orm::DbErr;
+use std::convert::Infallible;
 
 use super::accounts::Account;
 use super::{Fault, Services};
@@ -9,14 +9,14 @@ use crate::domain::account_trouble::{OpenTrouble, is_over};
 use crate::domain::delivery::Attempted;
 use crate::domain::{AccountId, AccountTrouble, AgencyId, NotificationKind, TwilioRequest, UserId, Word as _};
 use crate::ports::twilio_rest::TwilioError;
-use crate::store::writer::{Notice, Tx, Unit};
+use crate::store::writer::{Notice, Tx, Unit, UnitError};
 use crate::store::{Directory, account_trouble as store, accounts, notifications};
 
-/// What a request shows about the account: that Twilio served it, or why not. `None` if it shows neither.
-pub(super) type Shown = Option<Result<(), AccountTrouble>>;
+/// Evidence from one request: Twilio served the account, or the reason why it did not. `None` if the request shows
+/// neither.
+pub(super) type AccountEvidence = Option<Result<(), AccountTrouble>>;
 
-/// What an attempt to send a text shows about the account.
-pub(super) fn shown_by_attempt(attempted: &Attempted) -> Shown {
+pub(super) fn evidence_from_attempt(attempted: &Attempted) -> AccountEvidence {
     match attempted {
         Attempted::Accepted { .. } => Some(Ok(())),
         Attempted::Withheld { trouble } => Some(Err(*trouble)),
@@ -24,8 +24,8 @@ pub(super) fn shown_by_attempt(attempted: &Attempted) -> Shown {
     }
 }
 
-/// What the answer to a request that reads shows about the account.
-pub(super) fn shown_by_answer<T>(answer: &Result<T, TwilioError>) -> Shown {
+/// The evidence in the response to a request that only reads.
+pub(super) fn evidence_from_response<T>(answer: &Result<T, TwilioError>) -> AccountEvidence {
     match answer {
         Ok(_) => Some(Ok(())),
         Err(TwilioError::Account(trouble)) => Some(Err(*trouble)),
@@ -33,16 +33,17 @@ pub(super) fn shown_by_answer<T>(answer: &Result<T, TwilioError>) -> Shown {
     }
 }
 
-/// Records what a request has shown. A failure is logged and made up for by the next request that shows the same.
-pub(super) async fn observe(services: &Services, account: &Account, request: TwilioRequest, shown: Shown) {
-    let change = match (shown, account.trouble) {
+/// Records the evidence from a request. A failed write is only logged: the next request with the same evidence repeats
+/// it.
+pub(super) async fn observe(services: &Services, account: &Account, request: TwilioRequest, evidence: AccountEvidence) {
+    let change = match (evidence, account.trouble) {
         (Some(Err(trouble)), open) if trouble.replaces(open.map(|(open, _)| open)) => Change::Begin((trouble, request)),
         (Some(Ok(())), Some(open)) if is_over(open, request) => Change::End(open),
-        // It shows nothing, or what is known already.
+        // No evidence, or no change.
         _ => return,
     };
     if let Err(error) = record(services, account, change).await {
-        tracing::error!(%error, account = %account.id, "the state of a Twilio account was not stored");
+        tracing::error!(%error, account = %account.id, "failed to store the state of a Twilio account");
     }
 }
 
@@ -78,8 +79,9 @@ struct Record {
 
 impl Unit for Record {
     type Output = bool;
+    type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, UnitError> {
         let is_new = match self.change {
             Change::Begin(trouble) => store::begin(tx.conn, self.account, trouble, tx.now).await?,
             Change::End(trouble) => store::end(tx.conn, self.account, trouble).await?,
@@ -93,7 +95,7 @@ impl Unit for Record {
             if !serves(&directory, self.account) {
                 continue;
             }
-            // Of several only the newest is open.
+            // Only the newest notification of this kind stays open.
             notifications::resolve_of_kind(tx.conn, agency, kind, tx.now).await?;
             let users: Vec<UserId> = match self.change {
                 Change::Begin(_) => directory.admins().map(|user| user.id).collect(),
@@ -106,7 +108,7 @@ impl Unit for Record {
     }
 }
 
-/// Whether a number of the agency is live on the account.
+/// Whether the agency has a live number on the account.
 fn serves(directory: &Directory, account: AccountId) -> bool {
     directory.numbers.iter().any(|number| number.live == Some(true) && number.twilio_account_id == account)
 }

@@ -1,4 +1,5 @@
-//! Twilio accounts with their tokens open, for checking signatures. Never more than a second old.
+//! A cache of Twilio accounts with their secrets decrypted, for checking signatures and for calling the REST API. While
+//! the database answers, an entry is at most [`CACHE_TTL`] old.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -17,29 +18,26 @@ use crate::ports::Clock;
 use crate::ports::twilio_rest::Credentials;
 use crate::store;
 
-/// How old a cached account may be.
-const FRESH: Duration = Duration::from_secs(1);
-/// How long the database is waited for before what was known last is used.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CACHE_TTL: Duration = Duration::from_secs(1);
+/// The time limit for reading an account that is cached. After it, the expired entry is used.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// An account, ready to check signatures with.
+/// A Twilio account with its secrets decrypted.
 #[derive(Debug)]
 pub struct Account {
-    /// Our id of it.
     pub id: AccountId,
-    /// Twilio's name for it.
     pub sid: String,
-    /// Its auth tokens: one, or two while they are rotated.
+    /// The auth tokens: one, or two during a rotation.
     pub auth_tokens: Vec<SecretString>,
-    /// SID and secret of the API key for REST calls, if one is used.
+    /// SID and secret of the API key for REST requests, if the account has one.
     pub api_key: Option<(String, SecretString)>,
-    /// Why Twilio does not serve it, and which request met that; `None` while Twilio does.
+    /// The reason why Twilio does not serve the account, and the request that showed it. `None` while Twilio serves it.
     pub trouble: Option<OpenTrouble>,
     secondary_first: Arc<AtomicBool>,
 }
 
 impl Account {
-    /// What to ask Twilio's REST API with: the API key, or else the auth tokens.
+    /// The credentials for Twilio's REST API: the API key if there is one, otherwise the auth tokens.
     pub fn credentials(&self) -> Option<Credentials> {
         let (username, password, secondary) = match &self.api_key {
             Some((sid, secret)) => (sid.clone(), secret.clone(), None),
@@ -50,20 +48,17 @@ impl Account {
     }
 }
 
-/// Which of an account's secrets a sealed text is.
+/// The secrets of an account that are stored sealed.
 #[derive(Debug, Clone, Copy)]
 pub enum Secret {
-    /// The auth token.
     AuthToken,
-    /// The secondary one.
     SecondaryAuthToken,
-    /// The API key's secret.
     ApiKeySecret,
 }
 
 impl Secret {
-    /// The place it is sealed for.
-    pub fn place(self, account_sid: &str) -> String {
+    /// The context that the secret is sealed for: see [`Sealer::seal`].
+    pub fn context(self, account_sid: &str) -> String {
         let name = match self {
             Self::AuthToken => "auth-token",
             Self::SecondaryAuthToken => "secondary-auth-token",
@@ -73,7 +68,7 @@ impl Secret {
     }
 }
 
-/// Accounts by SID.
+/// The account cache, by SID.
 #[derive(Debug)]
 pub struct Accounts {
     conn: DatabaseConnection,
@@ -83,16 +78,12 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// An empty cache over a pool that reads.
     pub fn new(conn: DatabaseConnection, sealer: Arc<Sealer>, clock: Arc<dyn Clock>) -> Self {
         Self { conn, sealer, clock, cache: RwLock::default() }
     }
 
-    /// Reads all accounts, so that the first webhooks after a start do not depend on how fast the database answers. An
-    /// account whose tokens do not open is left out here: each use of it reports why.
-    ///
-    /// # Errors
-    /// When the database fails.
+    /// Fills the cache, so that the first webhooks after a start do not depend on how fast the database answers. An
+    /// account whose secrets cannot be decrypted is left out: each use of it reports the error.
     pub async fn load(&self) -> Result<(), DbErr> {
         let now = self.clock.monotonic();
         let rows = store::accounts::all(&self.conn).await?;
@@ -102,36 +93,40 @@ impl Accounts {
         Ok(())
     }
 
-    /// The account with this SID; `None` if there is none. While the database does not answer, as it was last known.
+    /// The account with this SID; `None` if there is none. While the database does not answer, returns the cached
+    /// account.
     ///
     /// # Errors
-    /// When the database fails, or the account's tokens do not open. That is no `None`: what it is
-    /// sent may be authentic, and must be asked for again.
+    /// When the account is not cached and the database fails, or when a secret cannot be decrypted. This differs from
+    /// `None`: the webhook may be authentic, so the sender must repeat it.
     pub async fn by_sid(&self, sid: &str) -> Result<Option<Arc<Account>>, Fault> {
         let now = self.clock.monotonic();
         let known = self.cache.read().unwrap_or_else(PoisonError::into_inner).get(sid).cloned();
         if let Some((account, read)) = &known
-            && now.saturating_sub(*read) < FRESH
+            && now.saturating_sub(*read) < CACHE_TTL
         {
             return Ok(Some(account.clone()));
         }
         let read = tokio::select! {
             read = store::accounts::by_sid(&self.conn, sid) => read,
-            () = self.clock.sleep(PATIENCE), if known.is_some() => Err(DbErr::Custom("the accounts were not read in time".to_owned())),
+            () = self.clock.sleep(READ_TIMEOUT), if known.is_some() => {
+                Err(DbErr::Custom("timed out reading an account".to_owned()))
+            }
         };
         let row = match (read, &known) {
             (Ok(row), _) => row,
-            // A caller is on the line, and is answered from memory. What must be stored is refused there.
+            // Webhooks of live calls must be answered even now. A request that has to store something fails in the
+            // writer.
             (Err(_), Some((account, _))) => return Ok(Some(account.clone())),
             (Err(error), None) => return Err(error.into()),
         };
         let mut account = row.map(|row| self.open(&row)).transpose()?;
-        // Which token Twilio accepts is remembered as long as the account is.
+        // Keeps the knowledge of which token Twilio accepts for as long as the account is cached.
         if let (Some(account), Some((known, _))) = (&mut account, known) {
             account.secondary_first = known.secondary_first.clone();
         }
         let account = account.map(Arc::new);
-        // Only accounts that are there are kept, so nobody outside can fill this.
+        // Unknown SIDs are not cached, so requests from outside cannot fill the cache.
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         match &account {
             Some(account) => cache.insert(sid.to_owned(), (account.clone(), now)),
@@ -140,15 +135,12 @@ impl Accounts {
         Ok(account)
     }
 
-    /// The account with this id; `None` if there is none.
-    ///
-    /// # Errors
-    /// As of [`Self::by_sid`].
+    /// The account with this id; `None` if there is none. Fails as [`Self::by_sid`] does.
     pub async fn by_id(&self, id: AccountId) -> Result<Option<Arc<Account>>, Fault> {
         let now = self.clock.monotonic();
         {
             let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
-            let fresh = |read: Duration| now.saturating_sub(read) < FRESH;
+            let fresh = |read: Duration| now.saturating_sub(read) < CACHE_TTL;
             if let Some((account, _)) = cache.values().find(|(account, read)| account.id == id && fresh(*read)) {
                 return Ok(Some(account.clone()));
             }
@@ -159,20 +151,17 @@ impl Accounts {
         }
     }
 
-    /// Makes the next use of an account read it from the database, because its row has changed.
+    /// Expires a cache entry after a change of its row, so that the next use reads the database.
     pub(super) fn expire(&self, sid: &str) {
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, read)) = cache.get_mut(sid) {
-            *read = read.saturating_sub(FRESH);
+            *read = read.saturating_sub(CACHE_TTL);
         }
     }
 
-    /// Opens the secrets of an account.
-    ///
-    /// # Errors
-    /// When they were sealed under another key.
+    /// Decrypts the secrets of an account. Fails if they were sealed under another key.
     pub fn open(&self, row: &account::Model) -> Result<Account, UnsealError> {
-        let open = |sealed: &str, which: Secret| self.sealer.unseal(sealed, &which.place(&row.account_sid));
+        let open = |sealed: &str, which: Secret| self.sealer.unseal(sealed, &which.context(&row.account_sid));
         let mut auth_tokens = vec![open(&row.auth_token_sealed, Secret::AuthToken)?];
         if let Some(sealed) = &row.secondary_auth_token_sealed {
             auth_tokens.push(open(sealed, Secret::SecondaryAuthToken)?);

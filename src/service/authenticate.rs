@@ -1,9 +1,9 @@
-//! Who a bearer token speaks for.
+//! Authentication with bearer tokens.
 //!
-//! Tokens are JWTs (RFC 7519) with `sub` (the user's key), `agency` (the agency's key) and `exp`; with
-//! `iss` and `aud`, if the settings name them. Ours are signed with the configured secret (HS256), an
-//! issuer's with one of its published keys (RS256, ES256). They say who one is, never what one may:
-//! role and activity are read from the directory each time.
+//! Tokens are JWTs (RFC 7519) with `sub` (the user's key), `agency` (the agency's key) and `exp`, and with `iss` and
+//! `aud` if the settings require them. Tokens that Partyline issues are signed with the configured secret (HS256),
+//! tokens of an external issuer with one of its published keys (RS256, ES256). A token identifies a user and grants
+//! nothing: role and active state are read from the directory each time.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,68 +21,62 @@ use crate::entity::user;
 use crate::ports::Clock;
 use crate::ports::jwks::Jwks;
 
-/// The longest token that is looked at.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
-/// How far an issuer's clock may be ahead of ours. For `exp` there is no leeway.
+/// How far the issuer's clock may be ahead of this server's, for `nbf`. There is no leeway for `exp`.
 const LEEWAY_SECONDS: i64 = 5;
-/// The longest life of a token that is signed with the configured secret.
-pub const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The longest validity of a token that is signed with the configured secret.
+pub const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Whom a token speaks for, and until when.
+/// The user that a token identifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// The user's agency.
     pub agency: AgencyId,
-    /// The user.
     pub user: UserId,
-    /// From then on the token is worth nothing.
+    /// The token is invalid from this time on.
     pub expires_at: DateTime<Utc>,
-    /// The generation of a token of our own; `None` for an issuer's, which have none.
+    /// The generation of a token that Partyline issued; `None` for a token of an external issuer.
     generation: Option<i32>,
 }
 
 impl Identity {
-    /// Whether the token is accepted from this user as they stand now: an active user who has not had it revoked.
+    /// Whether the token is still accepted: the user is active and the token has not been revoked.
     pub fn is_accepted(&self, user: &user::Model) -> bool {
         user.active && self.generation.is_none_or(|generation| generation == user.token_generation)
     }
 }
 
-/// Why a token is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// It is no token of ours, has expired, or its user is not there or not active. Which of them
-    /// is not told.
+    /// The token is forged, malformed, expired or revoked, or its user does not exist or is not active. The response
+    /// does not tell these cases apart.
     #[error("the token is not valid")]
     Invalid,
-    /// It could not be checked.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
-/// Why there is no new token.
+/// Errors of [`Authenticator::issue`].
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
-    /// Tokens are the issuer's to make.
-    #[error("tokens come from the issuer of PARTYLINE_JWKS_URL: PARTYLINE_JWT_SECRET is not set")]
+    #[error(
+        "cannot issue a token: PARTYLINE_JWT_SECRET is not set, and tokens come from the issuer of PARTYLINE_JWKS_URL"
+    )]
     NoSecret,
-    /// It would be valid for too long.
-    #[error("a token is valid for at most {} days", LONGEST_LIFE.as_secs() / (24 * 60 * 60))]
+    #[error("a token can be valid for at most {} days", MAX_TOKEN_LIFETIME.as_secs() / (24 * 60 * 60))]
     TooLong,
-    /// It cannot be signed.
     #[error("the token cannot be signed")]
     Sign(#[from] jsonwebtoken::errors::Error),
 }
 
-/// Whose tokens are taken.
+/// The keys and claims that tokens are checked against.
 pub struct Trust<'a> {
-    /// Signs our own.
+    /// The secret that signs the tokens that Partyline issues.
     pub secret: Option<&'a SecretString>,
-    /// An issuer's keys.
+    /// The keys of an external issuer.
     pub issuer_keys: Option<Jwks>,
-    /// What tokens must say in `iss`.
+    /// The required `iss` claim.
     pub issuer: Option<&'a str>,
-    /// What tokens must say in `aud`.
+    /// The required `aud` claim.
     pub audience: Option<&'a str>,
 }
 
@@ -93,19 +87,19 @@ struct Claims {
     exp: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
-    /// A token without one is of the first generation.
+    /// A token without this claim belongs to the first generation.
     #[serde(default, rename = "gen")]
     generation: i32,
 }
 
-/// The user that a new token is issued to.
+/// The user to whom a token is issued.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The agency's key.
     pub agency: &'a str,
     /// The user's key.
     pub user: &'a str,
-    /// The user's current generation of tokens.
+    /// The user's current token generation.
     pub generation: i32,
 }
 
@@ -113,7 +107,7 @@ pub struct Subject<'a> {
 struct OwnClaims<'a> {
     #[serde(flatten)]
     claims: Claims,
-    /// The id of this token (RFC 7519, section 4.1.7).
+    /// Token id (RFC 7519, section 4.1.7).
     jti: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,
@@ -121,7 +115,7 @@ struct OwnClaims<'a> {
     aud: Option<&'a str>,
 }
 
-/// Checks tokens, and makes them.
+/// Checks and issues tokens.
 pub struct Authenticator {
     own: Option<(EncodingKey, PinnedKey)>,
     issuer_keys: Option<IssuerKeys>,
@@ -130,7 +124,6 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// An authenticator that trusts these.
     pub fn new(trust: Trust<'_>) -> Self {
         let own = trust.secret.map(|secret| {
             let secret = secret.expose_secret().as_bytes();
@@ -145,10 +138,7 @@ impl Authenticator {
         }
     }
 
-    /// Whom this token speaks for.
-    ///
-    /// # Errors
-    /// When it speaks for nobody, or cannot be checked.
+    /// The user that this token identifies.
     pub async fn authenticate(&self, services: &Services, token: &str) -> Result<Identity, AuthError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(AuthError::Invalid);
@@ -167,7 +157,7 @@ impl Authenticator {
         let directory = directory.ok_or(AuthError::Invalid)?;
         let user = directory.user_by_key(&claims.sub).ok_or(AuthError::Invalid)?;
         let is_own = pinned.algorithm == Algorithm::HS256;
-        if is_own && (expires_at - now).to_std().is_ok_and(|life| life > LONGEST_LIFE) {
+        if is_own && (expires_at - now).to_std().is_ok_and(|life| life > MAX_TOKEN_LIFETIME) {
             return Err(AuthError::Invalid);
         }
         let generation = is_own.then_some(claims.generation);
@@ -175,8 +165,8 @@ impl Authenticator {
         if identity.is_accepted(user) { Ok(identity) } else { Err(AuthError::Invalid) }
     }
 
-    /// The key that this token must be signed with. Its header only says which of ours to try: the
-    /// algorithm is the key's own.
+    /// The key that this token must be signed with. The token's header only selects among the trusted keys: each key is
+    /// pinned to its algorithm.
     async fn key_of(&self, token: &str, clock: &dyn Clock) -> Result<PinnedKey, AuthError> {
         let header = decode_header(token).map_err(|_| AuthError::Invalid)?;
         if header.alg == Algorithm::HS256 {
@@ -202,15 +192,12 @@ impl Authenticator {
             None => validation.validate_aud = false,
         }
         validation.set_required_spec_claims(&required);
-        // Time is checked by the clock of the port.
+        // `authenticate` checks the expiry against the injected clock.
         validation.validate_exp = false;
         validation
     }
 
-    /// A token for a user, named `id`.
-    ///
-    /// # Errors
-    /// If it would be valid for too long, or cannot be signed.
+    /// Issues a token for a user. `id` becomes the `jti` claim.
     pub fn issue(
         &self,
         subject: Subject<'_>,
@@ -219,7 +206,7 @@ impl Authenticator {
         id: Uuid,
     ) -> Result<String, IssueError> {
         let (key, _) = self.own.as_ref().ok_or(IssueError::NoSecret)?;
-        if ttl > LONGEST_LIFE {
+        if ttl > MAX_TOKEN_LIFETIME {
             return Err(IssueError::TooLong);
         }
         let Subject { agency, user, generation } = subject;

@@ -1,29 +1,26 @@
-//! Close a thread: done, until the contact writes again.
+//! Close a thread. An inbound text reopens it.
 
-use super::thread_act::{Act, Facts, Record, perform};
+use super::thread_action::{Consequences, ThreadAction, ThreadContext, perform};
 use super::{Outcome, Refusal, Services, Viewer};
 use crate::domain::claim::{Decision, Tenure, close};
 use crate::domain::{ActivityKind, ThreadId};
 use crate::entity::thread;
 
-/// Closes a thread. The assignee may, and an admin. It remembers who held it.
-///
-/// # Errors
-/// When the database fails.
+/// Closes a thread and records its last assignee. The assignee and admins may do this.
 pub async fn close_thread(services: &Services, viewer: &Viewer, thread: ThreadId) -> Outcome<thread::Model> {
     perform(services, viewer, thread, Close).await
 }
 
 struct Close;
 
-impl Act for Close {
-    const ASKS_ROSTER: bool = false;
+impl ThreadAction for Close {
+    const NEEDS_ROSTER: bool = false;
 
-    fn decide(&self, facts: &Facts<'_>) -> Result<Decision, Refusal> {
-        Ok(close(&facts.tenure, facts.actor, facts.now))
+    fn decide(&self, context: &ThreadContext<'_>) -> Result<Decision, Refusal> {
+        Ok(close(&context.tenure, context.actor, context.now))
     }
 
-    fn record(&self, _: &Facts<'_>, _: &Tenure) -> Record {
-        Record { kind: ActivityKind::Closed, to_user: None, note: None, told: Vec::new() }
+    fn consequences(&self, _: &ThreadContext<'_>, _: &Tenure) -> Consequences {
+        Consequences::of(ActivityKind::Closed, None)
     }
 }

@@ -1,135 +1,133 @@
-//! Fetch what callers said from the carrier and keep it, so that it can be heard here.
+//! Downloads voicemail recordings from the carrier into the media store.
 
-use chrono::TimeDelta;
-use futures_util::stream::{self, StreamExt as _};
-use sea_orm::DbErr;
+use std::convert::Infallible;
 
-use super::account_trouble::{observe, shown_by_answer};
+use super::account_trouble::{evidence_from_response, observe};
 use super::{Fault, Services};
 use crate::domain::{MediaState, TwilioRequest, VoicemailFailure};
 use crate::entity::voicemail;
-use crate::ports::twilio_rest::{Fetched, TwilioError};
+use crate::ports::twilio_rest::{RecordingFile, TwilioError};
 use crate::store::calls;
 use crate::store::directory_writes::save;
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, UnitError};
+use chrono::TimeDelta;
+use futures_util::stream::{self, StreamExt as _};
 
-/// How many recordings one round takes.
-const ROUND: u64 = 20;
-/// How many are fetched at a time.
-const AT_A_TIME: usize = 4;
-/// How long to wait after each attempt, in seconds: a recording is there some moments after it was made. One that
-/// is not there after the last is given up.
-const PAUSES: [i64; 9] = [2, 5, 15, 60, 300, 900, 3_600, 14_400, 43_200];
-/// How long to wait where the fault is ours, or nobody's: it is tried for as long as it takes.
-const OURS: i64 = 300;
+const BATCH_SIZE: u64 = 20;
+const MAX_CONCURRENT: usize = 4;
+/// The delay after each failed attempt, in seconds. A recording becomes available a few seconds after it was made. One
+/// that is still missing after the last delay is marked as failed.
+const RETRY_DELAYS: [i64; 9] = [2, 5, 15, 60, 300, 900, 3_600, 14_400, 43_200];
+/// The delay in seconds after an error that says nothing about the recording. These attempts are not counted, so they
+/// continue until the recording can be fetched.
+const UNCOUNTED_RETRY_DELAY: i64 = 300;
 
-/// Fetches the recordings that are due. Running it twice keeps them once, and what is wrong with one holds up no other.
-///
-/// # Errors
-/// When the database fails; the next round makes up for it.
+/// Fetches the recordings that are due. A second run stores nothing twice, and a failure of one recording does not
+/// delay the others.
 pub async fn fetch_recordings(services: &Services) -> Result<(), Fault> {
-    let due = calls::recordings_due(services.reader(), services.clock.now(), ROUND).await?;
+    let due = calls::recordings_due(services.reader(), services.clock.now(), BATCH_SIZE).await?;
     let fetching = due.into_iter().map(|voicemail| async move { (fetch(services, &voicemail).await, voicemail) });
-    let mut fetched = stream::iter(fetching).buffer_unordered(AT_A_TIME);
-    while let Some((found, voicemail)) = fetched.next().await {
-        services.writer.run(voicemail.agency_id, Keep { voicemail, found }).await?;
+    let mut fetched = stream::iter(fetching).buffer_unordered(MAX_CONCURRENT);
+    while let Some((outcome, voicemail)) = fetched.next().await {
+        services.writer.run(voicemail.agency_id, RecordFetch { voicemail, outcome }).await?;
     }
     Ok(())
 }
 
-enum Found {
-    /// It is kept, under this name and of this type.
-    Kept(String, String),
-    /// The carrier does not have it, or what it delivers is not audio. It may be there after some time.
+enum FetchOutcome {
+    /// Stored in the media store.
+    Stored { digest: String, content_type: String },
+    /// The carrier does not have the recording, or the response is not audio. It may become available later.
     Missing(VoicemailFailure),
-    /// It can never be kept.
+    /// The recording cannot be stored, now or later.
     Unusable(VoicemailFailure),
-    /// It could not be asked for, or not be kept.
-    NotNow,
+    /// The request or the storage failed for a reason that may pass.
+    RetryLater,
 }
 
-async fn fetch(services: &Services, voicemail: &voicemail::Model) -> Found {
+async fn fetch(services: &Services, voicemail: &voicemail::Model) -> FetchOutcome {
     let account = match services.accounts.by_id(voicemail.twilio_account_id).await {
         Ok(account) => account,
         Err(error) => {
-            tracing::error!(%error, voicemail = %voicemail.id, "a recording cannot be asked for");
-            return Found::NotNow;
+            tracing::error!(%error, voicemail = %voicemail.id, "failed to read the Twilio account of a recording");
+            return FetchOutcome::RetryLater;
         }
     };
-    let Some(account) = account else { return Found::NotNow };
-    let Some(credentials) = account.credentials() else { return Found::NotNow };
+    let Some(account) = account else { return FetchOutcome::RetryLater };
+    let Some(credentials) = account.credentials() else { return FetchOutcome::RetryLater };
     let fetched = services.sending.twilio.recording(&credentials, &voicemail.recording_sid).await;
-    observe(services, &account, TwilioRequest::Recording, shown_by_answer(&fetched)).await;
-    let Fetched { content_type, bytes } = match fetched {
+    observe(services, &account, TwilioRequest::Recording, evidence_from_response(&fetched)).await;
+    let RecordingFile { content_type, bytes } = match fetched {
         Ok(fetched) => fetched,
         Err(error) => {
-            let found = unfetched(&error);
-            tracing::warn!(%error, voicemail = %voicemail.id, "a recording was not fetched");
-            return found;
+            let outcome = outcome_of_error(&error);
+            tracing::warn!(%error, voicemail = %voicemail.id, "failed to fetch a recording");
+            return outcome;
         }
     };
     let scratch = services.ids.uuid(services.clock.now());
     match services.media.put(voicemail.agency_id, &bytes, scratch).await {
-        Ok(digest) => Found::Kept(digest, content_type),
+        Ok(digest) => FetchOutcome::Stored { digest, content_type },
         Err(error) => {
-            tracing::error!(%error, voicemail = %voicemail.id, "a recording cannot be kept");
-            Found::NotNow
+            tracing::error!(%error, voicemail = %voicemail.id, "failed to store a recording");
+            FetchOutcome::RetryLater
         }
     }
 }
 
-/// Only 404 and 410 say that Twilio does not have a recording. Whatever is wrong with the account, with the network or
-/// at Twilio passes.
-fn unfetched(error: &TwilioError) -> Found {
+/// Only 404 and 410 mean that Twilio does not have the recording. Errors of the account, the network or Twilio's
+/// servers are temporary.
+fn outcome_of_error(error: &TwilioError) -> FetchOutcome {
     match error {
-        TwilioError::Missing => Found::Missing(VoicemailFailure::Missing),
-        TwilioError::NotAudio => Found::Missing(VoicemailFailure::NotAudio),
-        TwilioError::TooLarge => Found::Unusable(VoicemailFailure::TooLarge),
+        TwilioError::Missing => FetchOutcome::Missing(VoicemailFailure::Missing),
+        TwilioError::NotAudio => FetchOutcome::Missing(VoicemailFailure::NotAudio),
+        TwilioError::TooLarge => FetchOutcome::Unusable(VoicemailFailure::TooLarge),
         TwilioError::Unreachable
         | TwilioError::Account(_)
         | TwilioError::Busy
         | TwilioError::TooMany
-        | TwilioError::Answer(_) => Found::NotNow,
+        | TwilioError::Answer(_) => FetchOutcome::RetryLater,
     }
 }
 
-struct Keep {
+struct RecordFetch {
     voicemail: voicemail::Model,
-    found: Found,
+    outcome: FetchOutcome,
 }
 
-impl Unit for Keep {
+impl Unit for RecordFetch {
     type Output = ();
+    type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
         let agency = self.voicemail.agency_id;
         let Some(before) = calls::voicemail(tx.conn, agency, self.voicemail.id).await? else { return Ok(()) };
         if before.state != MediaState::Pending {
             return Ok(());
         }
-        let pause = usize::try_from(before.attempts).ok().and_then(|tried| PAUSES.get(tried)).copied();
-        let later = |attempts, pause| voicemail::Model {
+        let delay = usize::try_from(before.attempts).ok().and_then(|tried| RETRY_DELAYS.get(tried)).copied();
+        let retry = |attempts, delay| voicemail::Model {
             attempts,
-            due_at: tx.now + TimeDelta::seconds(pause),
+            due_at: tx.now + TimeDelta::seconds(delay),
             ..before.clone()
         };
-        let after = match (&self.found, pause) {
-            (Found::Kept(digest, content_type), _) => voicemail::Model {
+        let after = match (&self.outcome, delay) {
+            (FetchOutcome::Stored { digest, content_type }, _) => voicemail::Model {
                 state: MediaState::Ready,
                 digest: Some(digest.clone()),
                 content_type: Some(content_type.clone()),
                 ..before
             },
-            (Found::NotNow, _) => later(before.attempts, OURS),
-            (Found::Missing(_), Some(pause)) => later(before.attempts + 1, pause),
-            (Found::Missing(failure), None) | (Found::Unusable(failure), _) => {
+            (FetchOutcome::RetryLater, _) => retry(before.attempts, UNCOUNTED_RETRY_DELAY),
+            (FetchOutcome::Missing(_), Some(delay)) => retry(before.attempts + 1, delay),
+            (FetchOutcome::Missing(failure), None) | (FetchOutcome::Unusable(failure), _) => {
                 voicemail::Model { state: MediaState::Failed, failure: Some(*failure), ..before }
             }
         };
-        let settled = after.state != MediaState::Pending;
+        let is_final = after.state != MediaState::Pending;
         let call = after.call_id;
         save(tx.conn, after).await?;
-        if settled && let Some(call) = calls::by_id(tx.conn, agency, call).await? {
+        if is_final && let Some(call) = calls::by_id(tx.conn, agency, call).await? {
             tx.call_updated(&call, Vec::new())?;
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! An issuer's public keys in memory. Each is good for one algorithm: which, is the key's to say and
-//! never the token's.
+//! A cache of an issuer's public keys. Each key is valid for one algorithm, which the key determines and never the
+//! token.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,99 +12,100 @@ use tokio::sync::Mutex;
 use crate::ports::Clock;
 use crate::ports::jwks::{Jwks, JwksError};
 
-/// Anybody can name a key that there is not: the issuer is asked no more often than this.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
-/// A key that the issuer has withdrawn is taken no longer than this.
-const FRESH_FOR: Duration = Duration::from_secs(15 * 60);
+/// The shortest time between two requests to the issuer. Without it, tokens with unknown key ids would cause a request
+/// each.
+const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(60);
+/// The age at which cached keys are fetched again. Bounds how long a withdrawn key is accepted while the issuer
+/// answers.
+const CACHE_TTL: Duration = Duration::from_secs(15 * 60);
 
-/// A key and the one algorithm it is for.
+/// A key and the only algorithm that it is accepted for.
 #[derive(Clone)]
 pub(super) struct PinnedKey {
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
 }
 
-/// The keys of one issuer.
 pub(super) struct IssuerKeys {
     source: Jwks,
-    held: RwLock<Held>,
-    /// The last time that the issuer was asked, and whether it answered. Who holds it may ask.
-    asked: Mutex<Option<(Duration, bool)>>,
+    cached: RwLock<CachedKeys>,
+    /// The time and the success of the last request to the issuer. The lock makes requests single-flight.
+    last_fetch: Mutex<Option<(Duration, bool)>>,
 }
 
 #[derive(Clone, Default)]
-struct Held {
+struct CachedKeys {
     keys: Arc<HashMap<String, PinnedKey>>,
-    since: Duration,
+    fetched_at: Duration,
 }
 
 impl IssuerKeys {
     pub(super) fn new(source: Jwks) -> Self {
-        Self { source, held: RwLock::default(), asked: Mutex::default() }
+        Self { source, cached: RwLock::default(), last_fetch: Mutex::default() }
     }
 
-    /// The key of this name; of no name, the only one there is.
+    /// The key with this key id (`kid`), or the issuer's only key if the token has no key id.
     ///
     /// # Errors
-    /// When it is not known and the issuer does not answer.
-    pub(super) async fn find(&self, name: Option<&str>, clock: &dyn Clock) -> Result<Option<PinnedKey>, JwksError> {
-        // Nobody waits for an answer of the issuer whose key is there and fresh.
+    /// When the key is not cached and the issuer does not answer.
+    pub(super) async fn find(&self, key_id: Option<&str>, clock: &dyn Clock) -> Result<Option<PinnedKey>, JwksError> {
+        // A fresh key is returned without taking the lock, so it never waits for a request to the issuer.
         let now = clock.monotonic();
-        if let Some(key) = self.held().find(name, now, FRESH_FOR) {
+        if let Some(key) = self.cached().find(key_id, now, CACHE_TTL) {
             return Ok(Some(key));
         }
-        let mut asked = self.asked.lock().await;
-        if asked.is_none_or(|(at, _)| now.saturating_sub(at) >= ASK_AGAIN_AFTER) {
+        let mut last_fetch = self.last_fetch.lock().await;
+        if last_fetch.is_none_or(|(at, _)| now.saturating_sub(at) >= MIN_FETCH_INTERVAL) {
             let fetched = self.source.fetch().await;
-            *asked = Some((now, fetched.is_ok()));
+            *last_fetch = Some((now, fetched.is_ok()));
             match fetched {
                 Ok(keys) => {
                     let keys = Arc::new(keys.iter().filter_map(pin).collect());
-                    *self.held.write().unwrap_or_else(PoisonError::into_inner) = Held { keys, since: now };
+                    *self.cached.write().unwrap_or_else(PoisonError::into_inner) = CachedKeys { keys, fetched_at: now };
                 }
-                Err(error) => tracing::warn!(%error, "the issuer's keys were not refreshed"),
+                Err(error) => tracing::warn!(%error, "failed to refresh the issuer's keys"),
             }
         }
-        // While the issuer does not answer, an old key stands.
-        match (self.held().find(name, now, Duration::MAX), *asked) {
+        // While the issuer does not answer, expired keys are still accepted.
+        match (self.cached().find(key_id, now, Duration::MAX), *last_fetch) {
             (Some(key), _) => Ok(Some(key)),
-            // Whether it is a new key or none cannot be told now.
+            // This may be a new key of the issuer, so the token cannot be rejected.
             (None, Some((_, false))) => Err(JwksError::Unreachable),
             (None, _) => Ok(None),
         }
     }
 
-    fn held(&self) -> Held {
-        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn cached(&self) -> CachedKeys {
+        self.cached.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl Held {
-    fn find(&self, name: Option<&str>, now: Duration, fresh_for: Duration) -> Option<PinnedKey> {
-        if now.saturating_sub(self.since) >= fresh_for {
+impl CachedKeys {
+    fn find(&self, key_id: Option<&str>, now: Duration, max_age: Duration) -> Option<PinnedKey> {
+        if now.saturating_sub(self.fetched_at) >= max_age {
             return None;
         }
-        match name {
-            Some(name) => self.keys.get(name).cloned(),
+        match key_id {
+            Some(key_id) => self.keys.get(key_id).cloned(),
             None if self.keys.len() == 1 => self.keys.values().next().cloned(),
             None => None,
         }
     }
 }
 
-/// A key for signatures of RS256 or ES256 under its name; every other is left out.
+/// The key id and the key, if it is a signature key for RS256 or ES256.
 fn pin(jwk: &Jwk) -> Option<(String, PinnedKey)> {
     if jwk.common.public_key_use.as_ref().is_some_and(|used| *used != PublicKeyUse::Signature) {
         return None;
     }
-    let (algorithm, named) = match &jwk.algorithm {
+    let (algorithm, expected) = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),
         AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => {
             (Algorithm::ES256, KeyAlgorithm::ES256)
         }
         _ => return None,
     };
-    if jwk.common.key_algorithm.is_some_and(|said| said != named) {
+    if jwk.common.key_algorithm.is_some_and(|declared| declared != expected) {
         return None;
     }
     let key = DecodingKey::from_jwk(jwk).ok()?;

@@ -1,6 +1,4 @@
-//! Extensions: digits that reach a user, on one number or on all. Admins only.
-
-use sea_orm::DbErr;
+//! Manage extensions: digits that reach a user, on one phone number or agency-wide. Admins only.
 
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::extension::check_digits;
@@ -9,40 +7,30 @@ use crate::entity::extension;
 use crate::store::Directory;
 use crate::store::directory::AGENCY_WIDE;
 use crate::store::directory_writes::{add, save};
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, UnitError};
 
-/// A new extension.
 #[derive(Debug, Clone)]
 pub struct CreateExtension {
     /// 2 to 6 digits.
     pub digits: String,
-    /// Whom they reach.
     pub user: UserId,
-    /// On which number; `None` is the whole agency.
+    /// The phone number that the extension is limited to; `None` makes it agency-wide.
     pub number: Option<PhoneNumberId>,
-    /// Whether it is in use from the start.
     pub active: bool,
 }
 
-/// Changes what is given of an extension.
+/// Changes to an extension. `None` leaves a field unchanged.
 #[derive(Debug, Clone)]
 pub struct UpdateExtension {
-    /// Which.
     pub extension: ExtensionId,
-    /// Its new digits.
     pub digits: Option<String>,
-    /// Whom they reach from now on.
     pub user: Option<UserId>,
-    /// On which number; `Some(None)` is the whole agency.
+    /// `Some(None)` makes the extension agency-wide.
     pub number: Option<Option<PhoneNumberId>>,
-    /// Whether it is in use from now on. Unless it is given, only one in use can be changed.
+    /// An inactive extension can be changed only if this is given.
     pub active: Option<bool>,
 }
 
-/// Makes an extension.
-///
-/// # Errors
-/// When the database fails.
 pub async fn create_extension(
     services: &Services,
     viewer: &Viewer,
@@ -51,10 +39,7 @@ pub async fn create_extension(
     run(services, viewer, Change::Create(input)).await
 }
 
-/// Changes an active extension, puts it out of use, or puts it into use again.
-///
-/// # Errors
-/// When the database fails.
+/// Changes, deactivates or reactivates an extension.
 pub async fn update_extension(
     services: &Services,
     viewer: &Viewer,
@@ -63,10 +48,7 @@ pub async fn update_extension(
     run(services, viewer, Change::Update(input)).await
 }
 
-/// Puts an extension out of use; its digits can be given again. Doing it twice changes nothing.
-///
-/// # Errors
-/// When the database fails.
+/// Deactivates an extension and frees its digits. Repeating it changes nothing.
 pub async fn deactivate_extension(
     services: &Services,
     viewer: &Viewer,
@@ -93,32 +75,30 @@ struct ChangeExtension {
 }
 
 impl Unit for ChangeExtension {
-    type Output = Result<extension::Model, Refusal>;
+    type Output = extension::Model;
+    type Refusal = Refusal;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<extension::Model, UnitError<Refusal>> {
         let directory = tx.directory(self.agency).await?;
-        let (before, after) = match self.plan(&directory, ExtensionId(tx.new_id()), tx.now) {
-            Ok(planned) => planned,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+        let (before, after) = self.plan(&directory, ExtensionId(tx.new_id()), tx.now)?;
         let action = match before {
             None => {
                 add(tx.conn, after.clone()).await?;
                 "createExtension"
             }
-            Some(before) if before == after => return Ok(Ok(before)),
+            Some(before) if before == after => return Ok(before),
             Some(before) => {
                 save(tx.conn, extension::Model { updated_at: tx.now, ..after.clone() }).await?;
                 if before.live.is_some() && after.live.is_none() { "deactivateExtension" } else { "updateExtension" }
             }
         };
         tx.directory_updated(self.agency, &after.id.to_string(), action, Some(self.actor))?;
-        Ok(Ok(after))
+        Ok(after)
     }
 }
 
 impl ChangeExtension {
-    /// The row as it was and as it is to be.
+    /// The row before the change (`None` for a new extension) and after it.
     fn plan(
         &self,
         directory: &Directory,
@@ -170,19 +150,19 @@ impl ChangeExtension {
     }
 }
 
-/// What must hold of an active extension; of one out of use, only what the change gives it.
+/// Validates an extension. Of an inactive one, only the changed fields are checked.
 fn check(directory: &Directory, before: Option<&extension::Model>, row: &extension::Model) -> Result<(), Refusal> {
-    let stays = |same: fn(&extension::Model, &extension::Model) -> bool| {
+    let is_unchanged = |same: fn(&extension::Model, &extension::Model) -> bool| {
         row.live.is_none() && before.is_some_and(|before| same(before, row))
     };
-    if !stays(|before, row| before.digits == row.digits) {
+    if !is_unchanged(|before, row| before.digits == row.digits) {
         check_digits(&row.digits).map_err(|error| Refusal::invalid(error.to_string(), "digits"))?;
     }
-    if !stays(|before, row| before.user_id == row.user_id) && directory.active_user(row.user_id).is_none() {
+    if !is_unchanged(|before, row| before.user_id == row.user_id) && directory.active_user(row.user_id).is_none() {
         return Err(Refusal::not_found("active user", "userId"));
     }
     if row.phone_number_id != AGENCY_WIDE
-        && !stays(|before, row| before.phone_number_id == row.phone_number_id)
+        && !is_unchanged(|before, row| before.phone_number_id == row.phone_number_id)
         && directory.number(row.phone_number_id).is_none()
     {
         return Err(Refusal::not_found("phone number", "phoneNumberId"));
@@ -195,7 +175,8 @@ fn check(directory: &Directory, before: Option<&extension::Model>, row: &extensi
             && other.digits == row.digits
     });
     if taken {
-        return Err(Refusal::new(RefusalCode::Conflict, "These digits are taken.").at("digits"));
+        let message = "Another active extension already has these digits. Choose different digits.";
+        return Err(Refusal::new(RefusalCode::Conflict, message).at("digits"));
     }
     Ok(())
 }

@@ -1,38 +1,32 @@
-//! Who is in a number's pool, and by which policy it works. Admins only.
+//! Manage the members of a phone number's pool. Admins only.
 
 use std::collections::HashSet;
 
 use sea_orm::DbErr;
 
-use super::thread_act::unassign_held;
+use super::thread_action::unassign_held;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::{AgencyId, AssignmentId, PhoneNumberId, PoolId, UserId};
 use crate::entity::{assignment, pool};
 use crate::store::Directory;
 use crate::store::directory_writes::{add, save, unset_primary};
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, UnitError};
 
-/// The most changes in one unit of work: the writer is busy with it meanwhile.
+/// The limit of changes in one unit of work, because the writer is busy for as long as the unit runs.
 pub const MAX_CHANGES: usize = 200;
 
-/// Adds a user to a pool.
 #[derive(Debug, Clone, Copy)]
 pub struct AddPoolMember {
-    /// Whose pool.
+    /// The number of the pool.
     pub number: PhoneNumberId,
-    /// Whom.
     pub user: UserId,
-    /// Whether texts reach them.
     pub sms_enabled: bool,
-    /// Whether calls do.
     pub voice_enabled: bool,
-    /// Whether they become the primary user.
     pub is_primary: bool,
 }
 
-/// Changes what is given of a user's place in a pool.
+/// Changes to an assignment. `None` leaves a field unchanged.
 #[derive(Debug, Clone, Copy)]
-#[expect(missing_docs, reason = "as in AddPoolMember")]
 pub struct UpdatePoolMember {
     pub number: PhoneNumberId,
     pub user: UserId,
@@ -41,35 +35,24 @@ pub struct UpdatePoolMember {
     pub is_primary: Option<bool>,
 }
 
-/// A user's place in a pool, and the pool.
+/// An assignment and its pool.
 #[derive(Debug, Clone)]
 pub struct PoolMember {
-    /// The place; after a removal, as it was.
+    /// After a removal: the assignment before it.
     pub assignment: assignment::Model,
-    /// The pool.
     pub pool: pool::Model,
 }
 
-/// Adds a user to a pool without removing others.
-///
-/// # Errors
-/// When the database fails.
 pub async fn add_pool_member(services: &Services, viewer: &Viewer, input: AddPoolMember) -> Outcome<PoolMember> {
     run(services, viewer, Change::Add(input)).await
 }
 
-/// Changes a user's place in a pool. Who loses their eligibility by it gives back what they hold.
-///
-/// # Errors
-/// When the database fails.
+/// Changes an assignment. If the user becomes ineligible, the threads that they hold on this number are unassigned.
 pub async fn update_pool_member(services: &Services, viewer: &Viewer, input: UpdatePoolMember) -> Outcome<PoolMember> {
     run(services, viewer, Change::Update(input)).await
 }
 
-/// Removes a user from a pool; they give back what they hold through it.
-///
-/// # Errors
-/// When the database fails.
+/// Removes a user from a pool and unassigns the threads that they hold on this number.
 pub async fn remove_pool_member(
     services: &Services,
     viewer: &Viewer,
@@ -79,53 +62,43 @@ pub async fn remove_pool_member(
     run(services, viewer, Change::Remove { number, user }).await
 }
 
-/// Changes to one pool that are made all together, or not at all.
+/// Changes to one pool that are applied atomically.
 #[derive(Debug, Clone)]
 pub struct ChangePool {
-    /// Whose pool.
     pub number: PhoneNumberId,
-    /// In this order, each user once.
+    /// Applied in this order. Each user may appear once.
     pub changes: Vec<PoolChange>,
 }
 
-/// One change of a pool.
+/// One change of a pool. Added users have calls enabled.
 #[derive(Debug, Clone, Copy)]
-#[expect(missing_docs, reason = "as in AddPoolMember")]
 pub enum PoolChange {
-    /// Takes a user out.
     Remove { user: UserId },
-    /// Changes what is given of a user's place.
     Update { user: UserId, sms_enabled: Option<bool>, is_primary: Option<bool> },
-    /// Puts a user in, for texts and for calls.
     Add { user: UserId, sms_enabled: bool, is_primary: bool },
 }
 
-/// Makes several changes to the pool of a live number in one unit of work: a refusal of one is a
-/// refusal of all.
-///
-/// # Errors
-/// When the database fails.
+/// Applies several changes to the pool of a live number in one unit of work. If one change is refused, none is applied.
 pub async fn change_pool(services: &Services, viewer: &Viewer, input: ChangePool) -> Outcome<()> {
     let ChangePool { number, changes } = input;
-    if let Err(refusal) = check_changes(&changes) {
-        return Ok(Err(refusal));
-    }
-    let changes = changes.into_iter().map(|change| change.of(number)).collect();
+    check_changes(&changes)?;
+    let changes = changes.into_iter().map(|change| change.for_number(number)).collect();
     let unit = ChangeMembers { agency: viewer.agency(), actor: viewer.id(), number, changes };
     Ok(services.writer.run(viewer.agency(), unit).await?)
 }
 
-/// What must hold of a list of changes, whatever the pool is.
+/// The checks that do not depend on the pool.
 fn check_changes(changes: &[PoolChange]) -> Result<(), Refusal> {
     if changes.len() > MAX_CHANGES {
-        return Err(Refusal::new(RefusalCode::Invalid, format!("At most {MAX_CHANGES} changes at a time.")));
+        let message = format!("At most {MAX_CHANGES} changes are allowed in one request.");
+        return Err(Refusal::new(RefusalCode::Invalid, message));
     }
     let mut users = HashSet::new();
     if !changes.iter().all(|change| users.insert(change.user())) {
-        return Err(Refusal::invalid("Each user can be named once.", "userId"));
+        return Err(Refusal::invalid("Each user can appear only once in the changes.", "userId"));
     }
     if changes.iter().filter(|change| change.makes_primary()).count() > 1 {
-        return Err(Refusal::invalid("A pool has one primary user.", "isPrimary"));
+        return Err(Refusal::invalid("A pool can have only one primary user.", "isPrimary"));
     }
     Ok(())
 }
@@ -146,7 +119,7 @@ impl PoolChange {
         matches!(self, Self::Update { is_primary: Some(true), .. } | Self::Add { is_primary: true, .. })
     }
 
-    fn of(self, number: PhoneNumberId) -> Change {
+    fn for_number(self, number: PhoneNumberId) -> Change {
         match self {
             Self::Remove { user } => Change::Remove { number, user },
             Self::Update { user, sms_enabled, is_primary } => {
@@ -172,7 +145,7 @@ struct ChangeMember {
     change: Change,
 }
 
-/// The pool of a number that is live, if the actor may change it.
+/// The pool of a number, if the actor is an admin.
 pub(super) fn pool_for(directory: &Directory, actor: UserId, number: PhoneNumberId) -> Result<pool::Model, Refusal> {
     if !directory.admins().any(|admin| admin.id == actor) {
         return Err(Refusal::admins_only());
@@ -181,10 +154,11 @@ pub(super) fn pool_for(directory: &Directory, actor: UserId, number: PhoneNumber
 }
 
 impl Unit for ChangeMember {
-    type Output = Result<PoolMember, Refusal>;
+    type Output = PoolMember;
+    type Refusal = Refusal;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
-        self.make(tx).await
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<PoolMember, UnitError<Refusal>> {
+        self.apply(tx).await
     }
 }
 
@@ -196,56 +170,48 @@ struct ChangeMembers {
 }
 
 impl Unit for ChangeMembers {
-    type Output = Result<(), Refusal>;
+    type Output = ();
+    type Refusal = Refusal;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError<Refusal>> {
         let directory = tx.directory(self.agency).await?;
-        if let Err(refusal) = pool_for(&directory, self.actor, self.number) {
-            return Ok(Err(refusal));
-        }
+        pool_for(&directory, self.actor, self.number)?;
         if directory.number(self.number).is_none_or(|number| number.live.is_none()) {
-            return Ok(Err(Refusal::not_found("phone number", "phoneNumberId")));
+            return Err(Refusal::not_found("phone number", "phoneNumberId").into());
         }
         for change in &self.changes {
-            let change = ChangeMember { agency: self.agency, actor: self.actor, change: *change };
-            if let Err(refusal) = change.make(tx).await? {
-                tx.give_up();
-                return Ok(Err(refusal));
-            }
+            ChangeMember { agency: self.agency, actor: self.actor, change: *change }.apply(tx).await?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 }
 
 impl ChangeMember {
-    async fn make(&self, tx: &mut Tx<'_>) -> Result<Result<PoolMember, Refusal>, DbErr> {
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<PoolMember, UnitError<Refusal>> {
         let directory = tx.directory(self.agency).await?;
         let (number, user) = match &self.change {
             Change::Add(AddPoolMember { number, user, .. })
             | Change::Update(UpdatePoolMember { number, user, .. })
             | Change::Remove { number, user } => (*number, *user),
         };
-        let pool = match pool_for(&directory, self.actor, number) {
-            Ok(pool) => pool,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+        let pool = pool_for(&directory, self.actor, number)?;
         let present = directory.pool_members(number).find(|row| row.user_id == user).cloned();
         let assignment = match (&self.change, present) {
             (Change::Add(_), Some(_)) => {
-                let message = "The user is in this pool already.";
-                return Ok(Err(Refusal::new(RefusalCode::Conflict, message).at("userId")));
+                let message = "The user is already in this pool.";
+                return Err(Refusal::new(RefusalCode::Conflict, message).at("userId").into());
             }
             (Change::Add(input), None) => {
                 if directory.active_user(user).is_none() {
-                    return Ok(Err(Refusal::not_found("active user", "userId")));
+                    return Err(Refusal::not_found("active user", "userId").into());
                 }
                 self.add(tx, input).await?
             }
-            (_, None) => return Ok(Err(Refusal::not_found("user in this pool", "userId"))),
+            (_, None) => return Err(Refusal::not_found("user in this pool", "userId").into()),
             (Change::Update(input), Some(before)) => self.update(tx, input, before).await?,
             (Change::Remove { .. }, Some(before)) => self.remove(tx, before).await?,
         };
-        Ok(Ok(PoolMember { assignment, pool }))
+        Ok(PoolMember { assignment, pool })
     }
 
     async fn add(&self, tx: &mut Tx<'_>, input: &AddPoolMember) -> Result<assignment::Model, DbErr> {
@@ -274,7 +240,7 @@ impl ChangeMember {
         tx: &mut Tx<'_>,
         input: &UpdatePoolMember,
         before: assignment::Model,
-    ) -> Result<assignment::Model, DbErr> {
+    ) -> Result<assignment::Model, UnitError> {
         let after = assignment::Model {
             sms_enabled: input.sms_enabled.unwrap_or(before.sms_enabled),
             voice_enabled: input.voice_enabled.unwrap_or(before.voice_enabled),
@@ -297,7 +263,7 @@ impl ChangeMember {
         Ok(after)
     }
 
-    async fn remove(&self, tx: &mut Tx<'_>, before: assignment::Model) -> Result<assignment::Model, DbErr> {
+    async fn remove(&self, tx: &mut Tx<'_>, before: assignment::Model) -> Result<assignment::Model, UnitError> {
         let after = assignment::Model { live: None, is_primary: false, updated_at: tx.now, ..before.clone() };
         save(tx.conn, after).await?;
         tx.directory_updated(self.agency, &before.id.to_string(), "removePoolMember", Some(self.actor))?;

@@ -1,5 +1,5 @@
-//! Addresses of recordings and pictures: signed over the thing, the user for whom the address was made and the time
-//! until which it is valid, so that a browser can play them without a token, and nobody can make one up.
+//! Signed URLs of media. The signature covers the media id, the user and the expiry, so a browser can load the file
+//! without a bearer token and the URL cannot be forged.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -8,23 +8,22 @@ use sha2::Sha256;
 
 use crate::domain::{AgencyId, UserId};
 
-/// How long an address is valid.
 const VALID_FOR: TimeDelta = TimeDelta::minutes(15);
 
-/// Signs addresses and checks them.
+/// Creates and checks signed URLs.
 pub struct MediaLinks {
     key: [u8; 32],
     public_url: String,
 }
 
 impl MediaLinks {
-    /// Signs with a key that is made of the server's secret, for this purpose alone.
+    /// Derives the signing key from the server's secret, for this purpose only.
     pub fn new(secret: &SecretString, public_url: &str) -> Self {
         let key = mac(secret.expose_secret().as_bytes(), "partyline media links");
         Self { key: key.finalize().into_bytes().into(), public_url: public_url.to_owned() }
     }
 
-    /// The address of a thing for a user, by its outside id.
+    /// The signed URL of a media file for a user. `id` is the public id.
     pub fn link(&self, (agency, user): (AgencyId, UserId), id: &str, now: DateTime<Utc>) -> String {
         let expires = (now + VALID_FOR).timestamp();
         let signature = mac(&self.key, &signed((agency, user), id, expires)).finalize().into_bytes();
@@ -32,7 +31,7 @@ impl MediaLinks {
         format!("{}/media/{id}?agency={agency}&user={user}&expires={expires}&signature={signature}", self.public_url)
     }
 
-    /// Whether an address is one of ours that is still valid. Takes the same time whatever is wrong.
+    /// Whether the signature is valid and has not expired. The signature is compared in constant time.
     pub fn is_valid(
         &self,
         whose: (AgencyId, UserId),
@@ -44,8 +43,8 @@ impl MediaLinks {
         let given: Option<Vec<u8>> = (0..signature.len() / 2)
             .map(|at| u8::from_str_radix(signature.get(2 * at..2 * at + 2)?, 16).ok())
             .collect();
-        let is_ours = mac(&self.key, &signed(whose, id, expires)).verify_slice(&given.unwrap_or_default()).is_ok();
-        is_ours && now.timestamp() < expires
+        let is_signed = mac(&self.key, &signed(whose, id, expires)).verify_slice(&given.unwrap_or_default()).is_ok();
+        is_signed && now.timestamp() < expires
     }
 }
 
@@ -54,7 +53,7 @@ fn signed((agency, user): (AgencyId, UserId), id: &str, expires: i64) -> String 
 }
 
 fn mac(key: &[u8], text: &str) -> Hmac<Sha256> {
-    // A key of any length is one: this does not fail.
+    // HMAC accepts keys of any length, so this does not fail.
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()));
     mac.update(text.as_bytes());
     mac
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_valid_for_a_quarter_of_an_hour_and_for_one_thing() {
+    fn a_link_is_valid_for_15_minutes_for_one_user_and_one_file() {
         let links = MediaLinks::new(&SecretString::from("a secret of some length, for tests"), "https://p.example");
         let whose = (AgencyId(Uuid::nil()), UserId(Uuid::nil()));
         let now = DateTime::from_timestamp(1_795_446_000, 0).unwrap();

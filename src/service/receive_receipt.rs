@@ -1,15 +1,17 @@
 //! Receive a receipt: the carrier says how far a text got. Durable when this returns.
 
+use std::convert::Infallible;
+
 use sea_orm::{DatabaseConnection, DbErr};
 
-use super::receive_sms::{NotAText, receipt_to_quarantine};
-use super::report::report;
+use super::delivery::record_report;
+use super::inbound::{InboundOutcome, NotAText, quarantine, receipt_to_quarantine};
 use super::{Fault, Services};
 use crate::domain::delivery::Report;
 use crate::domain::sid::is_sid;
 use crate::domain::{AccountId, AgencyId, Direction, MessageId};
 use crate::entity::message;
-use crate::store::writer::{InboundOutcome, Tx, Unit, WhenAway};
+use crate::store::writer::{Tx, Unit, UnitError, WhenAway};
 use crate::store::{accounts, messages};
 
 /// An authentic receipt.
@@ -79,7 +81,7 @@ pub async fn quarantine_receipt(
     form: Vec<(String, String)>,
 ) -> Result<Result<InboundOutcome, NotAText>, Fault> {
     match receipt_to_quarantine(account, form) {
-        Ok(text) => Ok(Ok(services.writer.quarantine(text).await?)),
+        Ok(text) => Ok(Ok(quarantine(services, text).await?)),
         Err(not_a_text) => Ok(Err(not_a_text)),
     }
 }
@@ -109,13 +111,14 @@ struct Receive {
 
 impl Unit for Receive {
     type Output = bool;
+    type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, UnitError> {
         let (agency, id) = (self.message.agency_id, self.message.id);
         let message = messages::by_ids(tx.conn, agency, &[id]).await?.pop();
         let Some(message) = message.filter(|message| is_receipts(message, &self.receipt)) else { return Ok(false) };
         let directory = tx.directory(agency).await?;
-        report(tx, &directory, &message, self.receipt.report.clone(), Some(&self.receipt.sid)).await?;
+        record_report(tx, &directory, &message, self.receipt.report.clone(), Some(&self.receipt.sid)).await?;
         Ok(true)
     }
 

@@ -1,35 +1,32 @@
-//! Reopen a thread by hand, as an inbound text would.
+//! Reopen a thread manually, with the same result as an inbound text.
 
-use super::thread_act::{Act, Facts, Record, Told, perform};
+use super::thread_action::{Alert, Consequences, ThreadAction, ThreadContext, perform};
 use super::{Outcome, Refusal, Services, Viewer};
 use crate::domain::claim::{Decision, Tenure, reopen};
 use crate::domain::{ActivityKind, NotificationKind, ThreadId};
 use crate::entity::thread;
 
-/// Reopens a closed thread: to its last assignee while that is recent, otherwise to the pool.
-///
-/// # Errors
-/// When the database fails.
+/// Reopens a closed thread. If it was closed recently, it goes to its last assignee, otherwise to the pool.
 pub async fn reopen_thread(services: &Services, viewer: &Viewer, thread: ThreadId) -> Outcome<thread::Model> {
     perform(services, viewer, thread, Reopen).await
 }
 
 struct Reopen;
 
-impl Act for Reopen {
-    const ASKS_ROSTER: bool = true;
+impl ThreadAction for Reopen {
+    const NEEDS_ROSTER: bool = true;
 
-    fn decide(&self, facts: &Facts<'_>) -> Result<Decision, Refusal> {
-        Ok(reopen(&facts.tenure, &facts.roster, facts.reopen_within, facts.now))
+    fn decide(&self, context: &ThreadContext<'_>) -> Result<Decision, Refusal> {
+        Ok(reopen(&context.tenure, &context.roster, context.reopen_within, context.now))
     }
 
-    fn record(&self, facts: &Facts<'_>, after: &Tenure) -> Record {
-        let actor = facts.actor.user;
-        let told = match after.assignee {
+    fn consequences(&self, context: &ThreadContext<'_>, after: &Tenure) -> Consequences {
+        let actor = context.actor.user;
+        let alerts = match after.assignee {
             Some(assignee) if assignee == actor => Vec::new(),
-            Some(assignee) => vec![Told::one(NotificationKind::ThreadAssigned, assignee)],
-            None => vec![Told::waiting(&facts.roster, actor)],
+            Some(assignee) => vec![Alert::user(NotificationKind::ThreadAssigned, assignee)],
+            None => vec![Alert::unclaimed(&context.roster, actor)],
         };
-        Record { kind: ActivityKind::Reopened, to_user: after.assignee, note: None, told }
+        Consequences { kind: ActivityKind::Reopened, to_user: after.assignee, note: None, alerts }
     }
 }

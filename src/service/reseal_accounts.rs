@@ -1,8 +1,7 @@
-//! Change the key that seals stored secrets: what the previous key sealed is sealed again under the current one.
+//! Rotates the key that seals stored secrets: seals the secrets again under the current key.
 
+use std::convert::Infallible;
 use std::sync::Arc;
-
-use sea_orm::DbErr;
 
 use super::accounts::Secret;
 use super::seal::{Sealer, UnsealError};
@@ -10,13 +9,10 @@ use super::{Fault, Services};
 use crate::entity::account;
 use crate::store::accounts;
 use crate::store::directory_writes::save;
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, UnitError};
 
 /// Seals the secrets of all Twilio accounts under the current key, and returns how many accounts changed. An account
-/// whose secrets neither key opens is left as it is; `doctor` names it.
-///
-/// # Errors
-/// If the database fails.
+/// whose secrets neither key decrypts is left as it is; `doctor` reports it.
 pub async fn reseal_accounts(services: &Services, sealer: Arc<Sealer>) -> Result<usize, Fault> {
     Ok(services.writer.run_for(Vec::new(), Reseal { sealer }).await?)
 }
@@ -27,8 +23,9 @@ struct Reseal {
 
 impl Unit for Reseal {
     type Output = usize;
+    type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<usize, DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<usize, UnitError> {
         let mut changed = 0;
         for row in accounts::all(tx.conn).await? {
             let Ok(resealed) = self.reseal(&row) else { continue };
@@ -44,7 +41,7 @@ impl Unit for Reseal {
 impl Reseal {
     fn reseal(&self, row: &account::Model) -> Result<account::Model, UnsealError> {
         let again = |sealed: &String, which: Secret| {
-            let resealed = self.sealer.reseal(sealed, &which.place(&row.account_sid))?;
+            let resealed = self.sealer.reseal(sealed, &which.context(&row.account_sid))?;
             Ok::<_, UnsealError>(resealed.unwrap_or_else(|| sealed.clone()))
         };
         let optional =

@@ -1,11 +1,9 @@
-//! Resend a message: a person has decided that a text which failed, or may never have been sent, is
-//! said once more. It is another message; the first one remembers that.
+//! Resend a message: a user decides that a text that failed, or whose delivery status stayed unknown, is sent again.
+//! This queues a new message and marks the first one as resent.
 
-use sea_orm::DbErr;
-
-use super::compose::{Draft, Queued, Request, Seen, say};
+use super::compose::{Draft, IdempotentRequest, Queued, VisibleMessage, queue_in_thread};
+use super::delivery::record_report;
 use super::own_numbers::refuse_own_number;
-use super::report::report;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::{Report, is_failure};
 use crate::domain::delivery_error::RESENT;
@@ -13,12 +11,9 @@ use crate::domain::text_quota::TextLimits;
 use crate::domain::{AgencyId, Direction, MessageId, MessageStatus, UserId};
 use crate::entity::message;
 use crate::store::contacts;
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, UnitError};
 
-/// Queues the same text again. Whoever does it must be one who may write into the thread.
-///
-/// # Errors
-/// When the database fails.
+/// Queues the same text again. The viewer must be allowed to send to the thread.
 pub async fn resend_message(
     services: &Services,
     viewer: &Viewer,
@@ -39,16 +34,14 @@ struct Resend {
 }
 
 impl Unit for Resend {
-    type Output = Result<Queued, Refusal>;
+    type Output = Queued;
+    type Refusal = Refusal;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
-        let Seen { viewer, message, thread } = match Seen::find(tx, self.agency, self.user, self.message).await? {
-            Ok(seen) => seen,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let Some(contact) = contacts::by_ids(tx.conn, self.agency, &[thread.contact_id]).await?.pop() else {
-            return Ok(Err(Refusal::not_found("message", "messageId")));
-        };
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Queued, UnitError<Refusal>> {
+        let VisibleMessage { viewer, message, thread } =
+            VisibleMessage::find(tx, self.agency, self.user, self.message).await?;
+        let contact = contacts::by_ids(tx.conn, self.agency, &[thread.contact_id]).await?.pop();
+        let contact = contact.ok_or_else(|| Refusal::not_found("message", "messageId"))?;
         let draft = Draft {
             body: message.body.clone(),
             media_urls: Vec::new(),
@@ -56,39 +49,32 @@ impl Unit for Resend {
             last_seen: None,
             idempotency_key: self.idempotency_key.clone(),
         };
-        if let Err(refusal) = draft.check() {
-            return Ok(Err(refusal));
+        draft.check()?;
+        let operation = format!("resendMessage {}", self.message);
+        let request = IdempotentRequest::new(self.agency, self.user, &operation, &draft);
+        if let Some(queued) = request.earlier_result(tx).await? {
+            return Ok(queued);
         }
-        let what = format!("resendMessage {}", self.message);
-        let request = Request::new(self.agency, self.user, &what, &draft);
-        if let Some(repeated) = request.repeated(tx).await? {
-            return Ok(repeated);
-        }
-        if let Err(refusal) = may_be_resent(&message) {
-            return Ok(Err(refusal));
-        }
+        may_be_resent(&message)?;
         let sender = message.twilio_account_id;
-        if let Err(refusal) = refuse_own_number(tx.conn, sender, &contact.phone, "messageId").await? {
-            return Ok(Err(refusal));
-        }
-        let said = say(tx, &viewer, &thread, &contact, &request, &draft, self.limits).await?;
-        if said.is_ok() {
-            report(tx, &viewer.directory, &message, Report::failed(MessageStatus::Failed, RESENT), None).await?;
-        }
-        Ok(said)
+        refuse_own_number(tx.conn, sender, &contact.phone, "messageId").await?;
+        let queued = queue_in_thread(tx, &viewer, &thread, &contact, &request, &draft, self.limits).await?;
+        let resent = Report::failed(MessageStatus::Failed, RESENT);
+        record_report(tx, &viewer.directory, &message, resent, None).await?;
+        Ok(queued)
     }
 }
 
 fn may_be_resent(message: &message::Model) -> Result<(), Refusal> {
-    let conflict = |why: &str| Err(Refusal::new(RefusalCode::Conflict, why).at("messageId"));
+    let conflict = |reason: &str| Err(Refusal::new(RefusalCode::Conflict, reason).at("messageId"));
     if message.direction == Direction::Inbound {
-        return conflict("Only a text that was sent from here can be sent again.");
+        return conflict("Only an outbound text can be resent.");
     }
     if message.error_code.as_deref() == Some(RESENT) {
-        return conflict("It was sent again already.");
+        return conflict("This text was already resent.");
     }
     if message.flagged_at.is_some() || is_failure(message.status) {
         return Ok(());
     }
-    conflict("It is still on its way, or has arrived.")
+    conflict("This text did not fail. It is still being sent, or it was delivered.")
 }

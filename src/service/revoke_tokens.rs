@@ -1,20 +1,17 @@
-//! End all tokens of a user before their time.
+//! Revoke all tokens of a user.
 
-use sea_orm::DbErr;
+use std::convert::Infallible;
 
 use super::{Fault, Services};
 use crate::domain::{AgencyId, UserId};
 use crate::entity::user;
 use crate::store::directory_writes::save;
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, UnitError};
 
-/// Raises the generation of a user's tokens: those that were issued before are refused from then on, and sockets that
-/// were opened with one are closed. Returns whether there is such a user.
+/// Increments a user's token generation: tokens issued before are rejected, and sockets opened with them are closed.
+/// Returns false if the user does not exist.
 ///
-/// Tokens of an issuer have no generation. They end at the issuer, or when the user is deactivated.
-///
-/// # Errors
-/// If the database fails.
+/// Tokens of an external issuer have no generation. They end when the issuer revokes them or the user is deactivated.
 pub async fn revoke_tokens(services: &Services, agency: AgencyId, user: UserId) -> Result<bool, Fault> {
     Ok(services.writer.run(agency, RevokeTokens { agency, user }).await?)
 }
@@ -26,8 +23,9 @@ struct RevokeTokens {
 
 impl Unit for RevokeTokens {
     type Output = bool;
+    type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, UnitError> {
         let directory = tx.directory(self.agency).await?;
         let Some(before) = directory.user(self.user) else { return Ok(false) };
         let after = user::Model {

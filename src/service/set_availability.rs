@@ -1,17 +1,10 @@
-//! Say whether one takes work now.
-
-use sea_orm::DbErr;
-
 use super::{Outcome, Refusal, Services, Viewer};
 use crate::domain::{AgencyId, Availability, UserId};
 use crate::entity::user;
 use crate::store::directory_writes::save;
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, UnitError};
 
 /// Sets the viewer's availability.
-///
-/// # Errors
-/// When the database fails.
 pub async fn set_availability(
     services: &Services,
     viewer: &Viewer,
@@ -28,13 +21,12 @@ struct SetAvailability {
 }
 
 impl Unit for SetAvailability {
-    type Output = Result<user::Model, Refusal>;
+    type Output = user::Model;
+    type Refusal = Refusal;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<user::Model, UnitError<Refusal>> {
         let directory = tx.directory(self.agency).await?;
-        let Some(before) = directory.active_user(self.user) else {
-            return Ok(Err(Refusal::not_found("user", "availability")));
-        };
+        let before = directory.active_user(self.user).ok_or_else(|| Refusal::not_found("user", "availability"))?;
         let mut after = user::Model::clone(before);
         if after.availability != self.availability {
             after.availability = self.availability;
@@ -42,6 +34,6 @@ impl Unit for SetAvailability {
             save(tx.conn, after.clone()).await?;
             tx.directory_updated(self.agency, &after.id.to_string(), "setAvailability", Some(self.user))?;
         }
-        Ok(Ok(after))
+        Ok(after)
     }
 }

@@ -1,22 +1,19 @@
-//! Start a thread: the first text to a contact, or one more to somebody whose thread is not at hand.
+//! Send a text by recipient instead of by thread. Creates the contact and the thread if they do not exist.
 
 use sea_orm::DbErr;
 
-use super::compose::{Draft, Queued, Request, say};
+use super::compose::{Draft, IdempotentRequest, Queued, queue_in_thread};
 use super::own_numbers::refuse_own_number;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::address::is_e164;
-use crate::domain::dialling::check_recipient;
+use crate::domain::dialing::check_recipient;
 use crate::domain::text_quota::TextLimits;
 use crate::domain::{AgencyId, ContactId, PhoneNumberId, ThreadId, UserId};
 use crate::entity::{contact, thread};
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, UnitError};
 use crate::store::{bulk, contacts, threads};
 
-/// Queues a text to a phone, from this number or from the sender's own choice of number.
-///
-/// # Errors
-/// When the database fails.
+/// Queues a text to a phone. If `number` is `None`, it is sent from the sender's default number for this contact.
 pub async fn start_thread(
     services: &Services,
     viewer: &Viewer,
@@ -24,11 +21,9 @@ pub async fn start_thread(
     number: Option<PhoneNumberId>,
     draft: Draft,
 ) -> Outcome<Queued> {
-    if let Err(refusal) = draft.check() {
-        return Ok(Err(refusal));
-    }
+    draft.check()?;
     if !is_e164(&to) {
-        return Ok(Err(Refusal::invalid("A number in E.164 is needed, such as +13035550100.", "to")));
+        return Err(Refusal::invalid("Enter a phone number in E.164 format, such as +13035550100.", "to").into());
     }
     let limits = services.text_limits;
     let unit = StartThread { agency: viewer.agency(), user: viewer.id(), to, number, draft, limits };
@@ -45,35 +40,29 @@ struct StartThread {
 }
 
 impl Unit for StartThread {
-    type Output = Result<Queued, Refusal>;
+    type Output = Queued;
+    type Refusal = Refusal;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Queued, UnitError<Refusal>> {
         let directory = tx.directory(self.agency).await?;
-        let Some(viewer) = Viewer::of(directory.clone(), self.user) else {
-            return Ok(Err(Refusal::new(RefusalCode::Forbidden, "You are not active any more.")));
-        };
+        let viewer = Viewer::of(directory.clone(), self.user)
+            .ok_or_else(|| Refusal::new(RefusalCode::Forbidden, "Your user is no longer active."))?;
         let number = self.number.map(|number| number.to_string()).unwrap_or_default();
-        let what = format!("startThread {number} {}", self.to);
-        let request = Request::new(self.agency, self.user, &what, &self.draft);
-        if let Some(repeated) = request.repeated(tx).await? {
-            return Ok(repeated);
+        let operation = format!("startThread {number} {}", self.to);
+        let request = IdempotentRequest::new(self.agency, self.user, &operation, &self.draft);
+        if let Some(queued) = request.earlier_result(tx).await? {
+            return Ok(queued);
         }
         let known = contacts::by_phone(tx.conn, self.agency, &self.to).await?;
         let threads = match &known {
             Some(contact) => threads::of_contact(tx.conn, self.agency, contact.id).await?,
             None => Vec::new(),
         };
-        let number = match self.number_of(&viewer, &threads) {
-            Ok(number) => number,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+        let number = self.choose_number(&viewer, &threads)?;
         if let Some(own) = directory.number(number) {
-            if let Err(error) = check_recipient(&self.to, &own.e164, directory.calling_countries().as_deref()) {
-                return Ok(Err(Refusal::invalid(format!("This number cannot be texted: {error}."), "to")));
-            }
-            if let Err(refusal) = refuse_own_number(tx.conn, own.twilio_account_id, &self.to, "to").await? {
-                return Ok(Err(refusal));
-            }
+            check_recipient(&self.to, &own.e164, directory.calling_countries().as_deref())
+                .map_err(|error| Refusal::invalid(format!("This number cannot be texted: {error}."), "to"))?;
+            refuse_own_number(tx.conn, own.twilio_account_id, &self.to, "to").await?;
         }
         let (contact, is_stranger) = match known {
             Some(contact) => {
@@ -93,19 +82,15 @@ impl Unit for StartThread {
                 thread
             }
         };
-        let said = say(tx, &viewer, &thread, &contact, &request, &self.draft, self.limits).await?;
-        if said.is_err() {
-            // Neither the contact nor the thread came about.
-            tx.give_up();
-        }
-        Ok(said)
+        // A refusal also undoes the new contact and thread.
+        queue_in_thread(tx, &viewer, &thread, &contact, &request, &self.draft, self.limits).await
     }
 }
 
 impl StartThread {
-    /// The number that is named, or else the one of the sender's that last had a thread with the
-    /// contact, then the one on which they are primary, then that of their oldest assignment.
-    fn number_of(&self, viewer: &Viewer, newest_first: &[thread::Model]) -> Result<PhoneNumberId, Refusal> {
+    /// The number to send from: the given number, otherwise the sender's number with the newest thread with this
+    /// contact, then the number where the sender is primary, then the number of the sender's oldest assignment.
+    fn choose_number(&self, viewer: &Viewer, newest_first: &[thread::Model]) -> Result<PhoneNumberId, Refusal> {
         let directory = &viewer.directory;
         let is_live = |id: PhoneNumberId| directory.number(id).is_some_and(|number| number.live == Some(true));
         let is_own = |id: PhoneNumberId| is_live(id) && directory.is_eligible(id, self.user);
@@ -119,10 +104,12 @@ impl StartThread {
             }
             return Ok(number);
         }
-        let had = newest_first.iter().map(|thread| thread.phone_number_id).find(|number| is_own(*number));
-        // Primary first, then by the age of the assignment.
+        let with_thread = newest_first.iter().map(|thread| thread.phone_number_id).find(|number| is_own(*number));
+        // Assignments are sorted: primary first, then oldest first.
         let own = || directory.assignments_of(self.user).map(|row| row.phone_number_id).find(|number| is_own(*number));
-        had.or_else(own).ok_or_else(|| Refusal::invalid("You have no number to text from; name one.", "phoneNumberId"))
+        with_thread.or_else(own).ok_or_else(|| {
+            Refusal::invalid("You have no number of your own to text from. Specify phoneNumberId.", "phoneNumberId")
+        })
     }
 
     async fn add_contact(&self, tx: &Tx<'_>) -> Result<contact::Model, DbErr> {

@@ -1,7 +1,6 @@
-//! How many texts staff may send: per day, and waiting on one number.
+//! Limits on texts sent by staff: per 24 hours, and waiting on one number.
 
 use chrono::TimeDelta;
-use sea_orm::DbErr;
 
 use super::{Refusal, RefusalCode};
 use crate::domain::text_quota::{Period, TextLimits};
@@ -10,23 +9,23 @@ use crate::domain::{AgencyId, UserId};
 use crate::entity::{phone_number, text_quota};
 use crate::store::outbox;
 use crate::store::text_quotas::{WHOLE_AGENCY, of_user, save};
-use crate::store::writer::Tx;
+use crate::store::writer::{Tx, UnitError};
 
-/// Counts a text of a user, and returns its turn in the queue of the number. The transaction holds the agency's lock, so
-/// simultaneous texts are counted one after the other.
+/// Counts a text of a user against the limits, and returns its turn in the number's queue. The transaction holds the
+/// agency's lock, so simultaneous texts are counted one after another.
 pub(super) async fn admit(
     tx: &Tx<'_>,
     agency: AgencyId,
     user: UserId,
     number: &phone_number::Model,
     limits: TextLimits,
-) -> Result<Result<i64, Refusal>, DbErr> {
+) -> Result<i64, UnitError<Refusal>> {
     let waiting = outbox::waiting(tx.conn, agency, number.id, user, tx.now).await?;
     let Some(turn) = waiting.next_turn() else {
-        let message = format!("You have {MAX_WAITING} texts waiting on this number, which is the most.");
-        // By then some have left.
+        let message = format!("You already have {MAX_WAITING} texts waiting on this number. Try again later.");
+        // The time in which the number sends about ten texts.
         let seconds = 10 / number.texts_per_second.max(1);
-        return Ok(Err(limit_exceeded(message, TimeDelta::seconds(seconds.into()))));
+        return Err(limit_exceeded(message, TimeDelta::seconds(seconds.into())).into());
     };
     let rows = of_user(tx.conn, agency, user).await?;
     let mut counted = Vec::new();
@@ -40,16 +39,16 @@ pub(super) async fn admit(
                 counted.push(text_quota::Model { agency_id: agency, user_id: of, began_at, texts });
             }
             Err(wait) => {
-                let message = format!("{whose} sent {limit} texts within 24 hours, which is the most.");
-                return Ok(Err(limit_exceeded(message, wait)));
+                let message = format!("{whose} reached the limit of {limit} texts in 24 hours. Try again later.");
+                return Err(limit_exceeded(message, wait).into());
             }
         }
     }
     save(tx.conn, counted).await?;
-    Ok(Ok(turn))
+    Ok(turn)
 }
 
-/// The refusal of what exceeds a limit, with the time after which the same may succeed.
+/// A refusal of a request that exceeds a limit. `wait` is the time after which the request may succeed.
 pub(super) fn limit_exceeded(message: String, wait: TimeDelta) -> Refusal {
     let seconds = wait.num_seconds() + i64::from(wait.subsec_nanos() > 0);
     let retry_after_seconds = i32::try_from(seconds.max(1)).ok();

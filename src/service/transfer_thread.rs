@@ -1,19 +1,15 @@
-//! Transfer a thread: hand it to a colleague, assign one that nobody holds, or take one over.
+//! Transfer a thread to a colleague, assign an unclaimed thread, or take a thread over.
 
-use super::thread_act::{Act, Facts, Record, Told, perform};
+use super::thread_action::{Alert, Consequences, ThreadAction, ThreadContext, perform};
 use super::{Outcome, Refusal, Services, Viewer};
 use crate::domain::claim::{Decision, Tenure, transfer};
 use crate::domain::{ActivityKind, NotificationKind, ThreadId, UserId};
 use crate::entity::thread;
 
-/// The longest note, in characters.
 pub const MAX_NOTE_CHARS: usize = 2_000;
 
-/// Transfers a thread to any active user of the agency, with a note for them. To oneself it is a
-/// take-over, of which the former assignee is told.
-///
-/// # Errors
-/// When the database fails.
+/// Transfers a thread to any active user of the agency, with a note for that user. A transfer to the viewer is a
+/// takeover, which notifies the former assignee.
 pub async fn transfer_thread(
     services: &Services,
     viewer: &Viewer,
@@ -22,8 +18,8 @@ pub async fn transfer_thread(
     note: Option<String>,
 ) -> Outcome<thread::Model> {
     if note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE_CHARS || note.contains('\0')) {
-        let message = format!("A note has at most {MAX_NOTE_CHARS} characters, none of them NUL.");
-        return Ok(Err(Refusal::invalid(message, "note")));
+        let message = format!("A note can have at most {MAX_NOTE_CHARS} characters and must not contain NUL.");
+        return Err(Refusal::invalid(message, "note").into());
     }
     perform(services, viewer, thread, Transfer { to, note }).await
 }
@@ -33,25 +29,25 @@ struct Transfer {
     note: Option<String>,
 }
 
-impl Act for Transfer {
-    const ASKS_ROSTER: bool = false;
+impl ThreadAction for Transfer {
+    const NEEDS_ROSTER: bool = false;
 
-    fn decide(&self, facts: &Facts<'_>) -> Result<Decision, Refusal> {
-        if facts.directory.active_user(self.to).is_none() {
+    fn decide(&self, context: &ThreadContext<'_>) -> Result<Decision, Refusal> {
+        if context.directory.active_user(self.to).is_none() {
             return Err(Refusal::not_found("active user", "toUserId"));
         }
-        Ok(transfer(&facts.tenure, facts.actor, self.to, facts.now))
+        Ok(transfer(&context.tenure, context.actor, self.to, context.now))
     }
 
-    fn record(&self, facts: &Facts<'_>, _: &Tenure) -> Record {
-        let actor = facts.actor.user;
-        let mut told = Vec::new();
+    fn consequences(&self, context: &ThreadContext<'_>, _: &Tenure) -> Consequences {
+        let actor = context.actor.user;
+        let mut alerts = Vec::new();
         if self.to != actor {
-            told.push(Told::one(NotificationKind::ThreadAssigned, self.to));
+            alerts.push(Alert::user(NotificationKind::ThreadAssigned, self.to));
         }
-        if let Some(former) = facts.tenure.assignee.filter(|former| *former != actor) {
-            told.push(Told::one(NotificationKind::ThreadTakenOver, former));
+        if let Some(former) = context.tenure.assignee.filter(|former| *former != actor) {
+            alerts.push(Alert::user(NotificationKind::ThreadTakenOver, former));
         }
-        Record { kind: ActivityKind::Transferred, to_user: Some(self.to), note: self.note.clone(), told }
+        Consequences { kind: ActivityKind::Transferred, to_user: Some(self.to), note: self.note.clone(), alerts }
     }
 }

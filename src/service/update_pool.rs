@@ -1,4 +1,4 @@
-//! Change how a number's texts find an assignee and how its calls are taken. Admins only.
+//! Change a pool's assignment policy and its call handling. Admins only.
 
 use chrono::NaiveDate;
 use sea_orm::DbErr;
@@ -12,47 +12,45 @@ use crate::domain::voice_settings::{
 use crate::domain::{AgencyId, LegCallerId, PhoneNumberId, PoolPolicy, RingStrategy, UserId};
 use crate::entity::pool;
 use crate::store::directory_writes::save;
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, UnitError};
 
-/// Changes what is given of a pool. Of what may be empty, `Some(None)` empties it.
+/// Changes to a pool. `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct UpdatePool {
-    /// How its threads find an assignee.
     pub policy: Option<PoolPolicy>,
-    /// How its phones ring.
     pub ring_strategy: Option<RingStrategy>,
-    /// How long, in seconds.
     pub ring_seconds: Option<i32>,
-    /// Which number they show.
     pub leg_caller_id: Option<LegCallerId>,
-    /// When it is open; `Some(None)` is always.
+    /// `Some(None)`: always open.
     pub hours: Option<Option<Hours>>,
-    /// On which days it is closed.
     pub holidays: Option<Vec<NaiveDate>>,
-    /// What callers hear first; `Some(None)` is our own words.
+    /// `Some(None)`: the default greeting.
     pub greeting: Option<Option<String>>,
-    /// What they hear before they leave a voicemail.
+    /// `Some(None)`: the default greeting.
     pub voicemail_greeting: Option<Option<String>>,
-    /// What is texted to a caller whom nobody answered; `Some(None)` is nothing.
+    /// `Some(None)`: no text is sent after a missed call.
     pub missed_call_text: Option<Option<String>>,
 }
 
 impl UpdatePool {
     fn check(&self) -> Result<(), Refusal> {
-        fn given<T>(value: Option<T>, check: impl Fn(T) -> Result<(), InvalidSetting>) -> Result<(), InvalidSetting> {
+        fn check_given<T>(
+            value: Option<T>,
+            check: impl Fn(T) -> Result<(), InvalidSetting>,
+        ) -> Result<(), InvalidSetting> {
             value.map_or(Ok(()), check)
         }
         let text = |text: &Option<Option<String>>| text.clone().flatten();
         let checked = [
-            ("ringSeconds", given(self.ring_seconds, check_ring_seconds)),
-            ("hours", given(self.hours.as_ref().and_then(Option::as_ref), check_hours)),
-            ("holidays", given(self.holidays.as_deref(), check_holidays)),
-            ("greeting", given(text(&self.greeting), |text| check_greeting(&text))),
-            ("voicemailGreeting", given(text(&self.voicemail_greeting), |text| check_greeting(&text))),
-            ("missedCallText", given(text(&self.missed_call_text), |text| check_text(&text))),
+            ("ringSeconds", check_given(self.ring_seconds, check_ring_seconds)),
+            ("hours", check_given(self.hours.as_ref().and_then(Option::as_ref), check_hours)),
+            ("holidays", check_given(self.holidays.as_deref(), check_holidays)),
+            ("greeting", check_given(text(&self.greeting), |text| check_greeting(&text))),
+            ("voicemailGreeting", check_given(text(&self.voicemail_greeting), |text| check_greeting(&text))),
+            ("missedCallText", check_given(text(&self.missed_call_text), |text| check_text(&text))),
         ];
         for (field, checked) in checked {
-            checked.map_err(|wrong| Refusal::invalid(wrong.to_string(), field))?;
+            checked.map_err(|error| Refusal::invalid(error.to_string(), field))?;
         }
         Ok(())
     }
@@ -83,19 +81,13 @@ impl UpdatePool {
     }
 }
 
-/// Changes the pool of a number.
-///
-/// # Errors
-/// When the database fails.
 pub async fn update_pool(
     services: &Services,
     viewer: &Viewer,
     number: PhoneNumberId,
     change: UpdatePool,
 ) -> Outcome<pool::Model> {
-    if let Err(refusal) = change.check() {
-        return Ok(Err(refusal));
-    }
+    change.check()?;
     let unit = Change { agency: viewer.agency(), actor: viewer.id(), number, change };
     Ok(services.writer.run(viewer.agency(), unit).await?)
 }
@@ -108,21 +100,19 @@ struct Change {
 }
 
 impl Unit for Change {
-    type Output = Result<pool::Model, Refusal>;
+    type Output = pool::Model;
+    type Refusal = Refusal;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<pool::Model, UnitError<Refusal>> {
         let directory = tx.directory(self.agency).await?;
-        let before = match pool_for(&directory, self.actor, self.number) {
-            Ok(pool) => pool,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+        let before = pool_for(&directory, self.actor, self.number)?;
         let after = self.change.apply(&before)?;
         if after == before {
-            return Ok(Ok(before));
+            return Ok(before);
         }
         let after = pool::Model { updated_at: tx.now, ..after };
         save(tx.conn, after.clone()).await?;
         tx.directory_updated(self.agency, &after.id.to_string(), "updatePool", Some(self.actor))?;
-        Ok(Ok(after))
+        Ok(after)
     }
 }

@@ -1,82 +1,80 @@
-//! Verify a user's own phone: a code is texted to it, and whoever gives it back has the phone. Only verified
-//! phones are ever dialled.
+//! Verification of a user's phone: a code is texted to the phone, and the user enters it. Only verified phones are
+//! dialed.
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::DbErr;
 use sha2::{Digest as _, Sha256};
 
-use super::account_trouble::{observe, shown_by_attempt};
+use super::account_trouble::{evidence_from_attempt, observe};
 use super::own_numbers::holders_of;
 use super::text_limits::limit_exceeded;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::Attempted;
-use crate::domain::dialling::check_number;
-use crate::domain::opt_out::{Wishes, gate};
+use crate::domain::dialing::check_number;
+use crate::domain::opt_out::{Cleared, OptOutState, gate};
 use crate::domain::pace::Pace;
 use crate::domain::{AgencyId, Purpose, TwilioRequest, UserId};
 use crate::entity::{phone_number, phone_verification, user, verification_text};
 use crate::ports::twilio_rest::OutboundText;
 use crate::store::directory_writes::save;
 use crate::store::outbox::{pace_spent, spend_pace};
-use crate::store::phone_verifications::{find, forget, keep, record_text, texts_since};
-use crate::store::writer::{Tx, Unit};
+use crate::store::phone_verifications::{delete, find, record_text, replace, texts_since};
+use crate::store::writer::{Tx, Unit, UnitError};
 use crate::store::{contacts, threads};
 
-/// How long a code is good.
-const GOOD_FOR: TimeDelta = TimeDelta::minutes(10);
-/// How many codes are texted in [`WINDOW`]: for one user, to one phone, and for all users of an agency.
-const MOST_PER_USER: usize = 5;
-const MOST_PER_PHONE: usize = 5;
-const MOST_PER_AGENCY: usize = 50;
+/// The validity of a code.
+const CODE_TTL: TimeDelta = TimeDelta::minutes(10);
+/// Limits of codes texted in [`WINDOW`]: for one user, to one phone, and for all users of an agency.
+const MAX_PER_USER: usize = 5;
+const MAX_PER_PHONE: usize = 5;
+const MAX_PER_AGENCY: usize = 50;
 const WINDOW: TimeDelta = TimeDelta::hours(1);
-/// How many wrong codes are taken before a new one is needed.
-const MOST_WRONG: i32 = 5;
+/// The number of wrong attempts after which a new code is required.
+const MAX_WRONG_CODES: i32 = 5;
 
-/// Texts a code to a phone that the viewer says is theirs.
-///
-/// # Errors
-/// When the database fails.
+/// Texts a verification code to a phone for the viewer.
 pub async fn start_phone_verification(services: &Services, viewer: &Viewer, phone: String) -> Outcome<()> {
-    let code = code(services.ids.nonce());
+    let code = new_code(services.ids.nonce());
     let begin = Begin { agency: viewer.agency(), user: viewer.id(), phone: phone.clone(), code: code.clone() };
-    let number = match services.writer.run(viewer.agency(), begin).await? {
-        Ok(number) => number,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
+    let (number, cleared) = services.writer.run(viewer.agency(), begin).await?;
     let account = services.accounts.by_id(number.twilio_account_id).await?;
     let agency = viewer.directory.agency.name.clone();
-    // It is no text to a client, and worth nothing once its ten minutes are over: it is tried once, and whoever
-    // does not get it asks again.
+    // The code bypasses the outbox: it is not a text to a contact and it expires soon. It is sent once; a user who does
+    // not receive it requests another.
     let attempted = match account.as_ref().and_then(|account| account.credentials()) {
         Some(credentials) => {
             let text = OutboundText {
+                cleared,
                 from: number.e164.clone(),
                 to: phone,
-                body: format!("{code} is your code for calls by {agency}. It is good for 10 minutes."),
+                body: format!("{code} is your verification code for calls from {agency}. It expires in 10 minutes."),
                 status_callback: services.sending.receipts_url.clone(),
-                validity_seconds: u32::try_from(GOOD_FOR.num_seconds()).unwrap_or(0),
+                validity_seconds: u32::try_from(CODE_TTL.num_seconds()).unwrap_or(0),
             };
             services.sending.twilio.send(&credentials, &text).await
         }
         None => Attempted::NotNow { retry_after: None },
     };
     if let Some(account) = account {
-        observe(services, &account, TwilioRequest::Text, shown_by_attempt(&attempted)).await;
+        observe(services, &account, TwilioRequest::Text, evidence_from_attempt(&attempted)).await;
     }
-    Ok(match attempted {
-        Attempted::Accepted { .. } | Attempted::InDoubt => Ok(()),
-        Attempted::Rejected { .. } => Err(Refusal::invalid("The carrier does not text this phone.", "phone")),
-        Attempted::NotNow { .. } => {
-            Err(Refusal::new(RefusalCode::Conflict, "The carrier cannot be reached now; try again."))
+    let refusal = match attempted {
+        Attempted::Accepted { .. } | Attempted::InDoubt => return Ok(()),
+        Attempted::Rejected { .. } => {
+            Refusal::invalid("The carrier rejected the text to this phone. Check the number.", "phone")
         }
-        Attempted::Withheld { .. } => Err(Refusal::not_served()),
-    })
+        Attempted::NotNow { .. } => {
+            Refusal::new(RefusalCode::Conflict, "The carrier cannot be reached at the moment. Try again later.")
+        }
+        Attempted::Withheld { .. } => Refusal::not_served(),
+    };
+    Err(refusal.into())
 }
 
-/// Six digits, of three random bytes.
-fn code(nonce: [u8; 24]) -> String {
+/// A random code of six digits.
+fn new_code(nonce: [u8; 24]) -> String {
     let number =
         u32::from_be_bytes([0, nonce[0], nonce[1], nonce[2]]) ^ u32::from_be_bytes([0, nonce[8], nonce[9], nonce[10]]);
     format!("{:06}", number % 1_000_000)
@@ -89,7 +87,7 @@ fn digest(agency: AgencyId, user: UserId, phone: &str, code: &str) -> String {
         hasher.update([0]);
     }
     hasher.finalize().iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -103,41 +101,43 @@ struct Begin {
 }
 
 impl Unit for Begin {
-    type Output = Result<phone_number::Model, Refusal>;
+    /// The number to send from, and the clearance to send.
+    type Output = (phone_number::Model, Cleared);
+    type Refusal = Refusal;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, UnitError<Refusal>> {
         let directory = tx.directory(self.agency).await?;
         if directory.active_user(self.user).is_none() {
-            return Ok(Err(Refusal::not_found("user", "phone")));
+            return Err(Refusal::not_found("user", "phone").into());
         }
-        // From a number that they share, or any other of the agency.
+        // Sends from a number of one of the user's pools if possible, otherwise from any number of the agency.
         let shared = directory.pool_numbers(self.user);
         let mut live: Vec<_> = directory.numbers.iter().filter(|number| number.live == Some(true)).collect();
         live.sort_by_key(|number| !shared.contains(&number.id));
-        let Some(number) = live.first() else {
-            return Ok(Err(Refusal::new(RefusalCode::Conflict, "The agency has no number to text from.")));
-        };
+        let number = live
+            .first()
+            .ok_or_else(|| Refusal::new(RefusalCode::Conflict, "The agency has no active number to text from."))?;
         if !holders_of(tx.conn, &self.phone).await?.is_empty() {
             let message = "This number is shared by an agency on this server. Enter the number of your own phone.";
-            return Ok(Err(Refusal::invalid(message, "phone")));
+            return Err(Refusal::invalid(message, "phone").into());
         }
-        if let Err(error) = check_number(&self.phone, &number.e164, directory.calling_countries().as_deref()) {
-            return Ok(Err(Refusal::invalid(format!("This phone cannot be used: {error}."), "phone")));
-        }
-        // Whoever does not want the agency's texts gets none, whatever it is for.
+        check_number(&self.phone, &number.e164, directory.calling_countries().as_deref())
+            .map_err(|error| Refusal::invalid(format!("This phone cannot be used: {error}."), "phone"))?;
+        // A phone that has opted out of the agency's texts gets no code either.
+        let mut state = OptOutState { opted_out: false, blocked: false };
         if let Some(contact) = contacts::by_phone(tx.conn, self.agency, &self.phone).await? {
             let threads = threads::of_contact(tx.conn, self.agency, contact.id).await?;
             let from_number = threads.iter().find(|thread| thread.phone_number_id == number.id);
-            let blocked = from_number.is_some_and(|thread| thread.blocked_at.is_some());
-            let wishes = Wishes { opted_out: contact.opted_out_at.is_some(), blocked };
-            if gate(Purpose::Conversation, wishes).is_err() {
-                let message = "This phone does not accept the agency's texts. Text START from it, then try again.";
-                return Ok(Err(Refusal::new(RefusalCode::OptedOut, message).at("phone")));
-            }
+            state.blocked = from_number.is_some_and(|thread| thread.blocked_at.is_some());
+            state.opted_out = contact.opted_out_at.is_some();
         }
+        let cleared = gate(Purpose::Conversation, state).map_err(|_| {
+            let message = "This phone does not accept the agency's texts. Text START from it, then try again.";
+            Refusal::new(RefusalCode::OptedOut, message).at("phone")
+        })?;
         let recent = texts_since(tx.conn, self.agency, tx.now - WINDOW).await?;
         if let Some(refusal) = self.exceeded(&recent, tx.now) {
-            return Ok(Err(refusal));
+            return Err(refusal.into());
         }
         let text = verification_text::Model {
             agency_id: self.agency,
@@ -147,7 +147,7 @@ impl Unit for Begin {
             sent_at: tx.now,
         };
         record_text(tx.conn, text).await?;
-        // The code does not wait its turn, but the texts behind it do.
+        // The code is sent at once, but it counts toward the pace of the texts that follow.
         let spent = pace_spent(tx.conn, self.agency, number.id).await?.unwrap_or(tx.now);
         let pace = Pace { per_second: number.texts_per_second, burst: number.texts_burst };
         spend_pace(tx.conn, self.agency, number.id, pace.spend(spent, tx.now, 1)).await?;
@@ -159,51 +159,49 @@ impl Unit for Begin {
             wrong_codes: 0,
             sent: 1,
             first_sent_at: tx.now,
-            expires_at: tx.now + GOOD_FOR,
+            expires_at: tx.now + CODE_TTL,
         };
-        keep(tx.conn, row).await?;
-        Ok(Ok(phone_number::Model::clone(number)))
+        replace(tx.conn, row).await?;
+        Ok((phone_number::Model::clone(number), cleared))
     }
 }
 
 impl Begin {
-    /// The limit that one more code would exceed, given the codes that were texted in the last [`WINDOW`].
+    /// The refusal if one more code would exceed a limit. `recent` are the codes texted in the last [`WINDOW`].
     fn exceeded(&self, recent: &[verification_text::Model], now: DateTime<Utc>) -> Option<Refusal> {
         type Counts<'a> = &'a dyn Fn(&verification_text::Model) -> bool;
         let limits: [(Counts<'_>, usize, String); 3] = [
             (
                 &|text| text.user_id == self.user,
-                MOST_PER_USER,
-                format!("You can request at most {MOST_PER_USER} codes in an hour. Try again later."),
+                MAX_PER_USER,
+                format!("You can request at most {MAX_PER_USER} codes in an hour. Try again later."),
             ),
             (
                 &|text| text.phone == self.phone,
-                MOST_PER_PHONE,
-                format!("At most {MOST_PER_PHONE} codes are texted to one phone in an hour. Try again later."),
+                MAX_PER_PHONE,
+                format!("At most {MAX_PER_PHONE} codes are texted to one phone in an hour. Try again later."),
             ),
             (
                 &|_| true,
-                MOST_PER_AGENCY,
-                format!("Your agency can request at most {MOST_PER_AGENCY} codes in an hour. Try again later."),
+                MAX_PER_AGENCY,
+                format!("Your agency can request at most {MAX_PER_AGENCY} codes in an hour. Try again later."),
             ),
         ];
-        limits.into_iter().find_map(|(counts, most, message)| {
+        limits.into_iter().find_map(|(counts, limit, message)| {
             let mut sent: Vec<_> = recent.iter().filter(|text| counts(text)).map(|text| text.sent_at).collect();
             sent.sort_unstable();
-            // The one whose hour has to be over for another to be within the limit.
-            let last = sent.len().checked_sub(most).and_then(|at| sent.get(at))?;
-            Some(limit_exceeded(message, *last + WINDOW - now).at("phone"))
+            // Another code is allowed once this one has left the window.
+            let oldest_counted = sent.len().checked_sub(limit).and_then(|at| sent.get(at))?;
+            Some(limit_exceeded(message, *oldest_counted + WINDOW - now).at("phone"))
         })
     }
 }
 
-/// Takes the code that was texted: the phone is the viewer's, and calls may ring it.
-///
-/// # Errors
-/// When the database fails.
+/// Checks the code that was texted. If it is correct, the phone becomes the viewer's verified phone, so calls can ring
+/// it.
 pub async fn confirm_phone_verification(services: &Services, viewer: &Viewer, code: String) -> Outcome<user::Model> {
     let unit = Confirm { agency: viewer.agency(), user: viewer.id(), code };
-    Ok(services.writer.run(viewer.agency(), unit).await?)
+    Ok(services.writer.run(viewer.agency(), unit).await??)
 }
 
 struct Confirm {
@@ -213,23 +211,25 @@ struct Confirm {
 }
 
 impl Unit for Confirm {
+    /// The refusal is part of the output because the number of wrong codes must be kept.
     type Output = Result<user::Model, Refusal>;
+    type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, UnitError> {
         let directory = tx.directory(self.agency).await?;
         let wrong = || Ok(Err(Refusal::invalid("The code is wrong or has expired. Request a new one.", "code")));
         let Some(before) = directory.active_user(self.user) else { return wrong() };
         let Some(mut row) = find(tx.conn, self.agency, self.user).await? else { return wrong() };
-        if row.expires_at <= tx.now || row.wrong_codes >= MOST_WRONG {
+        if row.expires_at <= tx.now || row.wrong_codes >= MAX_WRONG_CODES {
             return wrong();
         }
-        // What is compared are digests: how long it takes says nothing of the code.
+        // Comparing digests keeps the timing independent of the code.
         if digest(self.agency, self.user, &row.phone, self.code.trim()) != row.code_digest {
             row.wrong_codes += 1;
-            keep(tx.conn, row).await?;
+            replace(tx.conn, row).await?;
             return wrong();
         }
-        forget(tx.conn, self.agency, self.user).await?;
+        delete(tx.conn, self.agency, self.user).await?;
         let mut after = user::Model::clone(before);
         after.phone = Some(row.phone);
         after.phone_verified = true;

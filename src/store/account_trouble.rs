@@ -1,5 +1,5 @@
-//! The trouble of a Twilio account: one at a time, changed by conditional statements, so that it is reported once
-//! whatever the number of requests and instances that meet it.
+//! The open trouble of a Twilio account, at most one at a time. Conditional statements change it, so that a trouble is
+//! reported once even if several requests and instances detect it.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
@@ -12,14 +12,11 @@ use crate::domain::account_trouble::OpenTrouble;
 use crate::domain::{AccountId, AccountTrouble, TwilioRequest, Word as _};
 use crate::entity::account;
 
-/// Every trouble there is, from the least to the most severe.
+/// All kinds of trouble, from the least to the most severe.
 pub const ALL: [AccountTrouble; 4] =
     [AccountTrouble::CallbackUrl, AccountTrouble::Forbidden, AccountTrouble::Suspended, AccountTrouble::Credentials];
 
-/// Records a trouble, unless one is open that is as severe. Returns whether it was recorded.
-///
-/// # Errors
-/// When the database fails.
+/// Records a trouble unless one that is at least as severe is open. Returns whether it was recorded.
 pub async fn begin(
     conn: &impl ConnectionTrait,
     account: AccountId,
@@ -44,10 +41,7 @@ pub async fn begin(
     Ok(done.rows_affected == 1)
 }
 
-/// Ends a trouble, if it is still the one that is open. Returns whether it was.
-///
-/// # Errors
-/// When the database fails.
+/// Clears a trouble if it is still the open one. Returns whether it was.
 pub async fn end(
     conn: &impl ConnectionTrait,
     account: AccountId,
@@ -65,10 +59,7 @@ pub async fn end(
     Ok(done.rows_affected == 1)
 }
 
-/// The open troubles of all accounts, for the metrics.
-///
-/// # Errors
-/// When the database fails.
+/// The open troubles of all accounts, for metrics.
 pub async fn open(conn: &impl ConnectionTrait) -> Result<Vec<AccountTrouble>, DbErr> {
     account::Entity::find()
         .select_only()

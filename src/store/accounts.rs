@@ -1,4 +1,4 @@
-//! Twilio accounts. They stand above agencies: one may serve several.
+//! Twilio accounts. An account does not belong to an agency: it may serve several.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,26 +10,15 @@ use super::bulk::list;
 use crate::domain::{AccountId, AgencyId};
 use crate::entity::{account, agency, phone_number};
 
-/// The account with this SID.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_sid(conn: &impl ConnectionTrait, sid: &str) -> Result<Option<account::Model>, DbErr> {
     account::Entity::find().filter(account::Column::AccountSid.eq(sid)).one(conn).await
 }
 
-/// The account with this id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_id(conn: &impl ConnectionTrait, id: AccountId) -> Result<Option<account::Model>, DbErr> {
     account::Entity::find_by_id(id).one(conn).await
 }
 
-/// The agencies that an account serves, or once served a number of.
-///
-/// # Errors
-/// When the database fails.
+/// The agencies that have or had a number of this account.
 pub async fn agencies_of(conn: &impl ConnectionTrait, account: AccountId) -> Result<Vec<AgencyId>, DbErr> {
     phone_number::Entity::find()
         .select_only()
@@ -41,27 +30,22 @@ pub async fn agencies_of(conn: &impl ConnectionTrait, account: AccountId) -> Res
         .await
 }
 
-/// All accounts, for `doctor`.
-///
-/// # Errors
-/// When the database fails.
+/// All accounts, ordered by SID.
 pub async fn all(conn: &impl ConnectionTrait) -> Result<Vec<account::Model>, DbErr> {
     account::Entity::find().order_by_asc(account::Column::AccountSid).all(conn).await
 }
 
-/// Whether a number is live in one of an account's agencies.
-///
-/// # Errors
-/// When the database fails.
+/// Whether a number of this account is live in any agency.
 pub async fn has_live_number(conn: &impl ConnectionTrait, account: AccountId, e164: &str) -> Result<bool, DbErr> {
-    holder_of(conn, account, e164).await.map(|holder| holder.is_some())
+    agency_of_live_number(conn, account, e164).await.map(|agency| agency.is_some())
 }
 
-/// The agency in which a number of an account is live.
-///
-/// # Errors
-/// When the database fails.
-pub async fn holder_of(conn: &impl ConnectionTrait, account: AccountId, e164: &str) -> Result<Option<AgencyId>, DbErr> {
+/// The agency in which a number of this account is live; `None` if it is live in none.
+pub async fn agency_of_live_number(
+    conn: &impl ConnectionTrait,
+    account: AccountId,
+    e164: &str,
+) -> Result<Option<AgencyId>, DbErr> {
     phone_number::Entity::find()
         .select_only()
         .column(phone_number::Column::AgencyId)
@@ -73,11 +57,8 @@ pub async fn holder_of(conn: &impl ConnectionTrait, account: AccountId, e164: &s
         .await
 }
 
-/// The accounts in which each of these numbers is live, across all agencies on this server. Numbers that are not live in
-/// any account are absent from the map.
-///
-/// # Errors
-/// When the database fails.
+/// The accounts in which each of these numbers is live, across all agencies on this server. Numbers that are not live
+/// in any account are absent from the map.
 pub async fn accounts_of_numbers(
     conn: &impl ConnectionTrait,
     e164: &BTreeSet<&str>,
@@ -101,18 +82,12 @@ pub async fn accounts_of_numbers(
     Ok(accounts)
 }
 
-/// The agency with this stable name.
-///
-/// # Errors
-/// When the database fails.
+/// The agency with this key, its stable name in directory files.
 pub async fn agency_by_key(conn: &impl ConnectionTrait, key: &str) -> Result<Option<agency::Model>, DbErr> {
     agency::Entity::find().filter(agency::Column::Key.eq(key)).one(conn).await
 }
 
-/// The live numbers of an account, for `doctor`.
-///
-/// # Errors
-/// When the database fails.
+/// The live numbers of an account, ordered by E.164 number.
 pub async fn live_numbers(conn: &impl ConnectionTrait, account: AccountId) -> Result<Vec<String>, DbErr> {
     phone_number::Entity::find()
         .select_only()

@@ -1,8 +1,8 @@
-//! Parts of many lists in one statement.
+//! Reads pages of many lists in one statement.
 //!
-//! Each part is a query of its own with its own limit, and `UNION ALL` puts them together. So the database reads only
-//! the rows that are shown, however long the lists are: a window function would number every row of every list, and
-//! lateral joins do not exist in SQLite and MariaDB (ADR 14).
+//! Each page is a query with its own limit, and `UNION ALL` combines them, so that the database reads only the rows of
+//! the pages regardless of the length of the lists. A window function would number every row of every list, and SQLite
+//! and MariaDB have no lateral joins (ADR 14).
 
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait as _, Query, SelectStatement, UnionType};
 use sea_orm::{
@@ -12,14 +12,14 @@ use sea_orm::{
 
 use super::page::{Key, Page, Window};
 
-/// The most parts that one statement reads. SQLite allows 500.
+/// Maximum number of pages per statement. SQLite allows 500 terms in a compound SELECT.
 const MAX_PARTS: usize = 100;
 const PART: &str = "part";
 
-/// A query of a whole list and the part of it that is wanted.
+/// The query of a whole list, and the window to read from it.
 pub(super) type Part<E> = (Select<E>, Window);
 
-/// Reads one page of each list, in the given order. All lists have the same `order` by `(at, id)`.
+/// Reads one page of each list and returns them in the order of `parts`. All lists are sorted by `(at, id)` in `order`.
 pub(super) async fn pages<E: EntityTrait>(
     conn: &impl ConnectionTrait,
     parts: Vec<Part<E>>,
@@ -32,14 +32,14 @@ pub(super) async fn pages<E: EntityTrait>(
     while rest.peek().is_some() {
         let mut run: Vec<_> = rest.by_ref().take(MAX_PARTS).collect();
         match run.pop() {
-            // Most often one list is read, and its rows need no number.
+            // Usually there is a single list, which needs no UNION and no part number.
             Some((query, window)) if run.is_empty() => {
                 let rows = window.apply(query, order, at, id).all(conn).await?;
-                read.push(window.cut(rows));
+                read.push(window.page(rows));
             }
             Some(last) => {
                 run.push(last);
-                read.extend(read_run(conn, run, order, at, id).await?);
+                read.extend(read_union(conn, run, order, at, id).await?);
             }
             None => {}
         }
@@ -47,7 +47,7 @@ pub(super) async fn pages<E: EntityTrait>(
     Ok(read)
 }
 
-/// Counts the rows of a query for each value of a column; a value without rows is left out.
+/// Counts the rows of a query for each value of a column. Values without rows are omitted.
 pub(super) async fn counts<E, K>(
     conn: &impl ConnectionTrait,
     query: Select<E>,
@@ -67,7 +67,7 @@ where
         .await
 }
 
-async fn read_run<E: EntityTrait>(
+async fn read_union<E: EntityTrait>(
     conn: &impl ConnectionTrait,
     run: Vec<Part<E>>,
     order: &Order,
@@ -77,9 +77,9 @@ async fn read_run<E: EntityTrait>(
     let (mut windows, mut statement) = (Vec::with_capacity(run.len()), None::<SelectStatement>);
     for (number, (query, window)) in run.into_iter().enumerate() {
         let mut part = window.apply(query, order, at, id).into_query();
-        // Written into the statement: PostgreSQL would take a parameter for a text.
+        // A literal, because PostgreSQL would infer the type text for a parameter.
         part.expr_as(Expr::cust(number.to_string()), Alias::new(PART));
-        // SQLite takes an order and a limit only in a subquery.
+        // SQLite allows ORDER BY and LIMIT in a part of a UNION only within a subquery.
         let part = Query::select().column(Asterisk).from_subquery(part, Alias::new("rows")).take();
         match &mut statement {
             Some(statement) => {
@@ -101,12 +101,12 @@ async fn read_run<E: EntityTrait>(
         }
     }
     let page = |(window, mut rows): (&Window, Vec<(Key, E::Model)>)| {
-        // SQL does not promise that a union keeps the order of its parts.
+        // SQL does not guarantee that UNION ALL preserves the order of its parts.
         rows.sort_by_key(|(key, _)| *key);
-        if window.reads_backwards(order) {
+        if window.reads_descending(order) {
             rows.reverse();
         }
-        window.cut(rows.into_iter().map(|(_, model)| model).collect())
+        window.page(rows.into_iter().map(|(_, model)| model).collect())
     };
     Ok(windows.iter().zip(found).map(page).collect())
 }

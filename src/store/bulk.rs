@@ -1,8 +1,8 @@
-//! Statements over many rows, in few shapes.
+//! Multi-row statements with a bounded number of distinct SQL texts.
 //!
-//! Rows go in one statement as far as 64 reach, for a statement more is a round trip more; lists are
-//! filled up to a power of two. So some hundred prepared statements serve every batch, and their texts
-//! are kept: a batch writes well over a thousand values, and building its statements anew each time shows.
+//! One statement inserts up to 64 rows, because every statement costs a round trip. Lists for `IN` are padded to a
+//! power of two. About a hundred prepared statements therefore serve every batch. Their SQL text is cached: a batch
+//! writes well over a thousand values, and rebuilding its statements each time is measurable.
 
 use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
@@ -14,13 +14,11 @@ use sea_orm::{
     IntoActiveModel, Iterable as _, ModelTrait, QueryTrait as _, Statement,
 };
 
-/// The most rows that one statement writes.
+/// Maximum number of rows that one statement writes.
 pub const MAX_ROWS: usize = 64;
 
-/// Inserts rows that must not be there yet.
-///
-/// # Errors
-/// When the database refuses one of them, and then none of its run is stored.
+/// Inserts rows whose keys must not exist yet. If the database rejects a row, no row of the same statement (a chunk of
+/// up to [`MAX_ROWS`]) is stored.
 pub async fn insert<M, A>(conn: &impl ConnectionTrait, rows: Vec<M>) -> Result<(), DbErr>
 where
     M: ModelTrait + IntoActiveModel<A>,
@@ -29,11 +27,8 @@ where
     upsert(conn, rows, &[], &[]).await
 }
 
-/// Inserts rows, and where one with the same primary key is there, sets these columns of it. Without a
-/// key none may be there yet.
-///
-/// # Errors
-/// When the database refuses one of them.
+/// Inserts rows. If a row with the same `key` exists, updates `columns` of it instead. If `key` is empty, this is a
+/// plain insert.
 pub async fn upsert<M, A>(
     conn: &impl ConnectionTrait,
     rows: Vec<M>,
@@ -52,8 +47,8 @@ where
 
 type Column<M> = <<M as ModelTrait>::Entity as EntityTrait>::Column;
 
-/// All that the text of a statement depends on. There are as many as the code has calls of this
-/// module, times 64, times the kinds of databases.
+/// Everything that determines the SQL text of a statement. At most 64 shapes exist per call site and database backend,
+/// which bounds the cache.
 #[derive(PartialEq, Eq, Hash)]
 struct Shape {
     backend: Discriminant<DbBackend>,
@@ -63,9 +58,9 @@ struct Shape {
     rows: usize,
 }
 
-static TEXTS: LazyLock<RwLock<HashMap<Shape, Arc<str>>>> = LazyLock::new(RwLock::default);
+static SQL_CACHE: LazyLock<RwLock<HashMap<Shape, Arc<str>>>> = LazyLock::new(RwLock::default);
 
-/// The statement that the library builds for these rows.
+/// The statement that SeaORM builds for these rows, with its SQL text from the cache if possible.
 fn statement<M, A>(backend: DbBackend, rows: &[M], key: &[Column<M>], columns: &[Column<M>]) -> Statement
 where
     M: ModelTrait + IntoActiveModel<A>,
@@ -78,15 +73,15 @@ where
         columns: columns.iter().map(|column| column.as_str()).collect(),
         rows: rows.len(),
     };
-    let text = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(&shape).cloned();
-    let Some(text) = text else {
+    let sql = SQL_CACHE.read().unwrap_or_else(PoisonError::into_inner).get(&shape).cloned();
+    let Some(sql) = sql else {
         let built = build(backend, rows, key, columns);
-        let text = Arc::from(built.sql.as_str());
-        TEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(shape, text);
+        let sql = Arc::from(built.sql.as_str());
+        SQL_CACHE.write().unwrap_or_else(PoisonError::into_inner).insert(shape, sql);
         return built;
     };
     let values = rows.iter().flat_map(|row| Column::<M>::iter().map(|column| row.get(column)));
-    Statement::from_sql_and_values(backend, &*text, values)
+    Statement::from_sql_and_values(backend, &*sql, values)
 }
 
 fn build<M, A>(backend: DbBackend, rows: &[M], key: &[Column<M>], columns: &[Column<M>]) -> Statement
@@ -104,7 +99,7 @@ where
     insert.build(backend)
 }
 
-/// A list for `IN`, its last value repeated until its length is a power of two.
+/// A list for `IN`, padded to a power of two by repeating its last value.
 pub fn list<T: Clone>(values: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut values: Vec<T> = values.into_iter().collect();
     if let Some(last) = values.last().cloned() {
@@ -123,15 +118,15 @@ mod tests {
     use crate::entity::{agency_position, contact, thread};
 
     #[test]
-    fn lists_are_filled_up_with_their_last_value() {
+    fn lists_are_padded_with_their_last_value() {
         assert_eq!(list([1, 2, 3]), [1, 2, 3, 3]);
         assert_eq!(list([1]), [1]);
         assert!(list(Vec::<u8>::new()).is_empty());
     }
 
-    /// The library's own statement is the model: first as built, then with the kept text.
+    /// Compares a freshly built and a cached statement with the one that SeaORM builds.
     #[track_caller]
-    fn is_as_the_library_builds_it<M, A>(rows: &[M], key: &[Column<M>], columns: &[Column<M>])
+    fn assert_same_as_sea_orm<M, A>(rows: &[M], key: &[Column<M>], columns: &[Column<M>])
     where
         M: ModelTrait + IntoActiveModel<A>,
         A: ActiveModelTrait<Entity = M::Entity> + Send,
@@ -146,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_text_takes_the_values_of_other_rows() {
+    fn cached_sql_is_reused_with_the_values_of_other_rows() {
         let (agency, now) = (AgencyId(Uuid::from_u128(1)), DateTime::UNIX_EPOCH);
         let contact = |n: u128, name: Option<&str>| contact::Model {
             name: name.map(str::to_owned),
@@ -155,14 +150,14 @@ mod tests {
             ..contact::Model::begin(agency, ContactId(Uuid::from_u128(n)), format!("+1303555{n:04}"), now)
         };
         let rows = [contact(1, None), contact(2, Some("Ann")), contact(3, None)];
-        is_as_the_library_builds_it(&rows, &[], &[]);
-        is_as_the_library_builds_it(&rows, &[contact::Column::Id], &[contact::Column::Name]);
-        is_as_the_library_builds_it(&rows, &[contact::Column::Id], &[contact::Column::Phone]);
+        assert_same_as_sea_orm(&rows, &[], &[]);
+        assert_same_as_sea_orm(&rows, &[contact::Column::Id], &[contact::Column::Name]);
+        assert_same_as_sea_orm(&rows, &[contact::Column::Id], &[contact::Column::Phone]);
         let thread = |n: u128| {
             let (number, contact) = (PhoneNumberId(Uuid::from_u128(n)), ContactId(Uuid::from_u128(n)));
             thread::Model::begin(agency, ThreadId(Uuid::from_u128(n)), number, contact, now)
         };
-        is_as_the_library_builds_it(&[thread(1), thread(2)], &[], &[]);
+        assert_same_as_sea_orm(&[thread(1), thread(2)], &[], &[]);
         let position = |position| agency_position::Model {
             agency_id: agency,
             epoch: Uuid::from_u128(7),
@@ -170,6 +165,6 @@ mod tests {
             directory_version: 2,
             first_kept: 1,
         };
-        is_as_the_library_builds_it(&[position(1), position(2)], &[], &[]);
+        assert_same_as_sea_orm(&[position(1), position(2)], &[], &[]);
     }
 }

@@ -1,4 +1,4 @@
-//! Calls, the legs that they are made of, and voicemails.
+//! Calls, their legs, and voicemails.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,29 +12,23 @@ use sea_orm::{
 
 use super::batched_pages;
 use super::bulk::list;
-use super::call_sight::{SeenCall, condition, see};
+use super::call_sight::{VisibleCall, condition, filter_visible};
 use super::page::{Page, Window};
 use super::threads::Scope;
 use crate::domain::{AccountId, AgencyId, CallId, MediaState, ThreadId, UserId, VoicemailId};
 use crate::entity::{call, call_leg, phone_number, voicemail};
 
-/// Longer than a call that nobody answers lasts, with the time in which its reports arrive.
-const LONGEST_CALL: TimeDelta = TimeDelta::hours(6);
+/// Upper bound of the time from the start of an unanswered call to its last status report.
+const MAX_UNANSWERED_CALL: TimeDelta = TimeDelta::hours(6);
 
-/// A part of the calls of which the user may see anything, newest first.
-///
-/// # Errors
-/// When the database fails.
-pub async fn page(conn: &impl ConnectionTrait, scope: &Scope, window: &Window) -> Result<Page<SeenCall>, DbErr> {
+/// One page of the calls that the user may see at least in part, newest first.
+pub async fn page(conn: &impl ConnectionTrait, scope: &Scope, window: &Window) -> Result<Page<VisibleCall>, DbErr> {
     let query = window.apply(select(scope), &Order::Desc, call::Column::StartedAt, call::Column::Id);
     let rows = query.all(conn).await?;
-    Ok(window.cut(see(conn, scope, rows.into_iter().map(Arc::new)).await?))
+    Ok(window.page(filter_visible(conn, scope, rows.into_iter().map(Arc::new)).await?))
 }
 
-/// How many there are.
-///
-/// # Errors
-/// When the database fails.
+/// The number of calls that the user may see at least in part.
 pub async fn count(conn: &impl ConnectionTrait, scope: &Scope) -> Result<u64, DbErr> {
     select(scope).count(conn).await
 }
@@ -43,15 +37,13 @@ fn select(scope: &Scope) -> Select<call::Entity> {
     call::Entity::find().filter(condition(scope))
 }
 
-/// Parts of the calls of threads of which the user may see anything, newest first, in the order of `parts`.
-///
-/// # Errors
-/// When the database fails.
+/// For each thread, one page of its calls that the user may see at least in part, newest first. The pages are in the
+/// order of `parts`.
 pub async fn pages(
     conn: &impl ConnectionTrait,
     scope: &Scope,
     parts: &[(ThreadId, Window)],
-) -> Result<Vec<Page<SeenCall>>, DbErr> {
+) -> Result<Vec<Page<VisibleCall>>, DbErr> {
     let parts = parts.iter().map(|(thread, window)| {
         let calls = select(scope).filter(call::Column::ThreadId.eq(*thread));
         (calls, *window)
@@ -60,20 +52,18 @@ pub async fn pages(
     let pages = batched_pages::pages(conn, parts.collect(), &Order::Desc, at, id).await?;
     let rows: HashMap<CallId, Arc<call::Model>> =
         pages.iter().flat_map(|page| &page.rows).map(|row| (row.id, Arc::new(row.clone()))).collect();
-    let seen = see(conn, scope, rows.into_values()).await?;
-    let seen: HashMap<CallId, SeenCall> = seen.into_iter().map(|seen| (seen.row().id, seen)).collect();
-    let as_seen = |page: Page<call::Model>| Page {
-        rows: page.rows.iter().filter_map(|row| seen.get(&row.id).cloned()).collect(),
+    let visible = filter_visible(conn, scope, rows.into_values()).await?;
+    let visible: HashMap<CallId, VisibleCall> = visible.into_iter().map(|call| (call.row().id, call)).collect();
+    let filtered = |page: Page<call::Model>| Page {
+        rows: page.rows.iter().filter_map(|row| visible.get(&row.id).cloned()).collect(),
         has_next: page.has_next,
         has_previous: page.has_previous,
     };
-    Ok(pages.into_iter().map(as_seen).collect())
+    Ok(pages.into_iter().map(filtered).collect())
 }
 
-/// How many calls of each of these threads the user may see anything of; a thread without any is left out.
-///
-/// # Errors
-/// When the database fails.
+/// For each of these threads, the number of calls that the user may see at least in part. Threads without any are
+/// omitted.
 pub async fn counts(
     conn: &impl ConnectionTrait,
     scope: &Scope,
@@ -83,40 +73,32 @@ pub async fn counts(
     batched_pages::counts(conn, query, call::Column::ThreadId).await
 }
 
-/// Those of these calls of which the user may see anything.
-///
-/// # Errors
-/// When the database fails.
-pub async fn visible_among(conn: &impl ConnectionTrait, scope: &Scope, ids: &[CallId]) -> Result<Vec<SeenCall>, DbErr> {
+/// Those of these calls that the user may see at least in part.
+pub async fn visible_among(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[CallId],
+) -> Result<Vec<VisibleCall>, DbErr> {
     let rows = call::Entity::find()
         .filter(call::Column::AgencyId.eq(scope.agency))
         .filter(call::Column::Id.is_in(list(ids.iter().copied())))
         .all(conn)
         .await?;
-    see(conn, scope, rows.into_iter().map(Arc::new)).await
+    filter_visible(conn, scope, rows.into_iter().map(Arc::new)).await
 }
 
-/// A call of which the user may see everything.
-///
-/// # Errors
-/// When the database fails.
+/// A call that the user may see in full; `None` otherwise.
 pub async fn in_full(conn: &impl ConnectionTrait, scope: &Scope, id: CallId) -> Result<Option<call::Model>, DbErr> {
-    let seen = visible_among(conn, scope, &[id]).await?.pop();
-    Ok(seen.filter(SeenCall::is_full).map(|seen| seen.row().clone()))
+    let visible = visible_among(conn, scope, &[id]).await?.pop();
+    Ok(visible.filter(VisibleCall::is_full).map(|call| call.row().clone()))
 }
 
-/// One call of an agency. Its visibility is the caller's to check.
-///
-/// # Errors
-/// When the database fails.
+/// One call of an agency. Does not check visibility.
 pub async fn by_id(conn: &impl ConnectionTrait, agency: AgencyId, id: CallId) -> Result<Option<call::Model>, DbErr> {
     call::Entity::find_by_id((agency, id)).one(conn).await
 }
 
-/// The calls that an account of Twilio's knows by these names.
-///
-/// # Errors
-/// When the database fails.
+/// The calls with these Twilio call SIDs.
 pub async fn by_sids(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -131,10 +113,7 @@ pub async fn by_sids(
         .await
 }
 
-/// The legs of these calls, in the order in which they rang.
-///
-/// # Errors
-/// When the database fails.
+/// The legs of these calls, ordered by step.
 pub async fn legs_of(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -149,10 +128,7 @@ pub async fn legs_of(
         .await
 }
 
-/// The voicemails of these calls, oldest first.
-///
-/// # Errors
-/// When the database fails.
+/// The voicemails of these calls, oldest first, without those whose recording is absent.
 pub async fn voicemails_of(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -168,10 +144,7 @@ pub async fn voicemails_of(
         .await
 }
 
-/// All reported recordings of a call, including absent ones.
-///
-/// # Errors
-/// When the database fails.
+/// All reported recordings of a call, including absent ones (too short or silent).
 pub async fn recordings_of(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -184,10 +157,7 @@ pub async fn recordings_of(
         .await
 }
 
-/// One voicemail of an agency. The visibility of its call is the caller's to check.
-///
-/// # Errors
-/// When the database fails.
+/// One voicemail of an agency. Does not check the visibility of its call.
 pub async fn voicemail(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -196,10 +166,7 @@ pub async fn voicemail(
     voicemail::Entity::find_by_id((agency, id)).filter(voicemail::Column::AbsentAt.is_null()).one(conn).await
 }
 
-/// The voicemails of all agencies whose recording is to be fetched now, the longest waiting first.
-///
-/// # Errors
-/// When the database fails.
+/// The voicemails of all agencies whose recording is due to be fetched, the longest overdue first.
 pub async fn recordings_due(
     conn: &impl ConnectionTrait,
     now: DateTime<Utc>,
@@ -215,14 +182,11 @@ pub async fn recordings_due(
         .await
 }
 
-/// The calls of all agencies of which it is time to look what became of them, the longest waiting first.
-///
-/// # Errors
-/// When the database fails.
+/// The calls of all agencies whose state is due to be checked: ended calls first, then the longest overdue.
 pub async fn due(conn: &impl ConnectionTrait, now: DateTime<Utc>, limit: u64) -> Result<Vec<call::Model>, DbErr> {
     call::Entity::find()
         .filter(call::Column::LookAt.lte(now))
-        // Ended calls first: the staff wait for the notification.
+        // Users wait for the notification of an ended call.
         .order_by_asc(call::Column::End.is_null())
         .order_by_asc(call::Column::LookAt)
         .limit(limit)
@@ -230,42 +194,35 @@ pub async fn due(conn: &impl ConnectionTrait, now: DateTime<Utc>, limit: u64) ->
         .await
 }
 
-/// The calls that a user has started since a moment.
+/// The calls that a user has started since a given time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Started {
-    /// How many there are.
+pub struct StartedCalls {
     pub calls: u64,
-    /// How many of them have not ended.
+    /// The number of calls that have not ended.
     pub open: u64,
-    /// When the first of them began.
+    /// Start of the first call; `None` if there is no call.
     pub first_at: Option<DateTime<Utc>>,
 }
 
-/// The calls that a user has started since a moment.
-///
-/// # Errors
-/// When the database fails.
+/// The calls that a user has started at or after `since`.
 pub async fn started_by(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     user: UserId,
     since: DateTime<Utc>,
-) -> Result<Started, DbErr> {
-    let theirs = || {
+) -> Result<StartedCalls, DbErr> {
+    let started = || {
         call::Entity::find()
             .filter(call::Column::AgencyId.eq(agency))
             .filter(call::Column::StartedById.eq(user))
             .filter(call::Column::StartedAt.gte(since))
     };
-    let open = theirs().filter(call::Column::End.is_null()).count(conn).await?;
-    let first = theirs().order_by_asc(call::Column::StartedAt).one(conn).await?;
-    Ok(Started { calls: theirs().count(conn).await?, open, first_at: first.map(|call| call.started_at) })
+    let open = started().filter(call::Column::End.is_null()).count(conn).await?;
+    let first = started().order_by_asc(call::Column::StartedAt).one(conn).await?;
+    Ok(StartedCalls { calls: started().count(conn).await?, open, first_at: first.map(|call| call.started_at) })
 }
 
-/// The time at which the missed-call text was last queued in a thread.
-///
-/// # Errors
-/// When the database fails.
+/// When a missed-call text was last queued in a thread.
 pub async fn last_missed_call_text(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -281,10 +238,7 @@ pub async fn last_missed_call_text(
     Ok(last.and_then(|call| call.missed_call_text_at))
 }
 
-/// How many missed-call texts a number has queued since a moment.
-///
-/// # Errors
-/// When the database fails.
+/// The number of missed-call texts queued for a phone number at or after `since`.
 pub async fn missed_call_texts_since(
     conn: &impl ConnectionTrait,
     number: &phone_number::Model,
@@ -292,19 +246,16 @@ pub async fn missed_call_texts_since(
 ) -> Result<u64, DbErr> {
     call::Entity::find()
         .filter(call::Column::AgencyId.eq(number.agency_id))
-        // By the index: no call that is texted about now began longer ago.
-        .filter(call::Column::StartedAt.gte(since - LONGEST_CALL))
+        // Redundant, but lets the database use the index: a call that causes a text now did not start earlier.
+        .filter(call::Column::StartedAt.gte(since - MAX_UNANSWERED_CALL))
         .filter(call::Column::PhoneNumberId.eq(number.id))
         .filter(call::Column::MissedCallTextAt.gte(since))
         .count(conn)
         .await
 }
 
-/// Claims a call for the leg on which 1 was pressed, if no other has it but one that is `stale`. Says whether it did;
-/// the same leg twice has it both times.
-///
-/// # Errors
-/// When the database fails.
+/// Claims a call for the leg on which 1 was pressed, unless another leg holds it; a claim of the leg `stale` is
+/// replaced. Returns whether `leg_sid` holds the claim, so a repeated request of the same leg succeeds again.
 pub async fn claim(
     conn: &impl ConnectionTrait,
     call: &call::Model,
@@ -321,6 +272,6 @@ pub async fn claim(
         .filter(free)
         .exec(conn)
         .await?;
-    // A row that stays as it is counts on SQLite and PostgreSQL, not on MariaDB.
+    // MariaDB does not count a matched row whose values stay the same; SQLite and PostgreSQL do.
     Ok(done.rows_affected == 1 || call.accepted_sid.as_deref() == Some(leg_sid))
 }

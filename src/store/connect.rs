@@ -1,4 +1,4 @@
-//! Connections, and how each kind of database is set up.
+//! Database connections and the settings of each kind of database.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,62 +8,61 @@ use std::time::Duration;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
 
-use super::cancellation::watch;
+use super::cancellation::cancel_with_request;
 use crate::ports::private_file;
 
-/// How long a statement waits for a connection, or on SQLite for another process's write.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a statement for the API waits for a connection.
+/// How long opening a connection may take, and how long a statement waits for a free one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a statement of the API waits for a free connection.
 const REQUEST_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection may have rested and is still taken without being asked whether it is there.
-const STALE: Duration = Duration::from_secs(1);
-/// Enough for every statement of the writer in each of its sizes: five tables, up to 64 rows each, and
-/// what reads.
+/// How long a SQLite statement waits for the write lock of another process.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that were idle for longer are pinged before use.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// Enough for the writer's statements (five tables, each with up to 64 rows) and for the queries.
 const PREPARED_STATEMENTS: usize = 512;
-/// Statement timeout in seconds. A statement does not occupy a lane for longer; webhooks answer 503 after 9 s.
+/// Statement timeout in seconds, which bounds how long a statement can block a writer lane. It is shorter than the
+/// deadline of webhooks (9 s).
 const STATEMENT_TIMEOUT: u32 = 8;
-/// Statement timeout in seconds of the connections that serve the API: a request has no longer than this.
+/// Statement timeout in seconds for connections of the API, whose requests may not take longer anyway.
 const REQUEST_STATEMENT_TIMEOUT: u32 = 5;
-/// Connections that serve the API.
+/// Maximum number of connections that serve the API.
 pub const REQUEST_CONNECTIONS: u32 = 8;
-/// Connections that serve webhooks, workers, accounts, directories and readiness.
+/// Maximum number of connections that serve webhooks, workers, accounts, directories and readiness.
 const SYSTEM_CONNECTIONS: u32 = 4;
 
-/// Where the data are, and how to reach them.
+/// A database and its pools of reading connections.
 #[derive(Debug, Clone)]
 pub struct Database {
     url: String,
-    /// The pool for webhooks, workers, accounts, directories and readiness, which must not wait for the API. On SQLite its connections cannot write.
+    /// The pool for webhooks, workers, accounts, directories and readiness, which must not wait for the API. On SQLite
+    /// its connections are read-only.
     pub reader: DatabaseConnection,
-    /// The pool for the API. On SQLite its connections cannot write.
+    /// The pool for the API. On SQLite its connections are read-only.
     pub request_reader: DatabaseConnection,
     statements: Arc<AtomicU64>,
 }
 
-/// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// It does not answer. Its address is left out on purpose: it holds a password.
+    /// The message omits the database URL because it contains a password.
     #[error("the database cannot be reached")]
     Unreachable(#[from] DbErr),
-    /// The SQLite file holds clients' texts, and other users of this machine could read it.
+    /// The SQLite file contains contacts' messages, and other users of the machine could read it.
     #[error("the database file cannot be made private: {0}")]
     NotPrivate(std::io::Error),
 }
 
 impl Database {
     /// Opens the database at `url`: `sqlite:`, `postgres:` or `mysql:`.
-    ///
-    /// # Errors
-    /// When it cannot be reached.
     pub async fn open(url: &str) -> Result<Self, ConnectError> {
         if let Some(file) = sqlite_file(url) {
             make_private(&file, url).map_err(ConnectError::NotPrivate)?;
         }
-        // SQLite makes a file only for a connection that may write, so the writer's comes first.
-        connect(url, Use::Migrate).await?.close().await?;
-        let mut reader = connect(url, Use::Read).await?;
-        let mut request_reader = connect(url, Use::ReadForRequest).await?;
+        // Only a connection that may write creates the SQLite file, so one is opened before the read-only pools.
+        connect(url, Purpose::Migrate).await?.close().await?;
+        let mut reader = connect(url, Purpose::Read).await?;
+        let mut request_reader = connect(url, Purpose::ReadForRequest).await?;
         let statements = Arc::new(AtomicU64::new(0));
         for pool in [&mut reader, &mut request_reader] {
             let counter = statements.clone();
@@ -74,44 +73,34 @@ impl Database {
         Ok(Self { url: url.to_owned(), reader, request_reader, statements })
     }
 
-    /// How many statements have read since the start.
+    /// The number of statements that the reading pools have executed since the start.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// One connection of its own that may write: a lane's.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Opens a dedicated connection for a writer lane.
     pub(super) async fn connect_to_write(&self) -> Result<DatabaseConnection, DbErr> {
-        connect(&self.url, Use::Write).await
+        connect(&self.url, Purpose::Write).await
     }
 
-    /// One connection on which a statement may take as long as it needs: for migrations.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Opens a dedicated connection without a statement timeout, for migrations.
     pub async fn connect_to_migrate(&self) -> Result<DatabaseConnection, DbErr> {
-        connect(&self.url, Use::Migrate).await
+        connect(&self.url, Purpose::Migrate).await
     }
 
-    /// One connection of its own that listens to other instances: PostgreSQL's alone can.
+    /// Opens a dedicated connection for LISTEN. Fails unless the database is PostgreSQL.
     pub(super) async fn connect_to_listen(&self) -> Result<DatabaseConnection, DbErr> {
         if self.backend() != DbBackend::Postgres {
             return Err(DbErr::BackendNotSupported { db: "this database", ctx: "LISTEN" });
         }
-        connect(&self.url, Use::Read).await
+        connect(&self.url, Purpose::Read).await
     }
 
-    /// Which kind of database it is.
     pub fn backend(&self) -> DbBackend {
         self.reader.get_database_backend()
     }
 
-    /// Whether it is MySQL, which is not supported, and not MariaDB.
-    ///
-    /// # Errors
-    /// When it does not say.
+    /// Whether the server is MySQL, which is not supported, rather than MariaDB. Both use the same driver.
     pub async fn is_mysql(&self) -> Result<bool, DbErr> {
         if self.backend() != DbBackend::MySql {
             return Ok(false);
@@ -121,26 +110,23 @@ impl Database {
         Ok(!version.contains("MariaDB"))
     }
 
-    /// Whether it answers.
-    ///
-    /// # Errors
-    /// When it does not.
+    /// Fails if the database does not answer.
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.reader.execute_unprepared("SELECT 1").await.map(drop)
     }
 }
 
-/// The file of an SQLite database; `None` for another kind of database and for one in memory.
+/// The file of a SQLite database; `None` for other databases and for in-memory databases.
 pub fn sqlite_file(url: &str) -> Option<PathBuf> {
     let rest = url.strip_prefix("sqlite:")?;
     let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next().unwrap_or_default();
     (!path.is_empty() && !path.starts_with(':')).then(|| PathBuf::from(path))
 }
 
-/// Sees to it that only the server's user can read the database. SQLite gives its log and its index of the log the
-/// mode of the file, so a file that is created private keeps them private; those that are there already are restricted.
+/// Makes the database file readable by the server's user only. SQLite creates the write-ahead log and its index with
+/// the mode of the database file, so a private file keeps new ones private; existing ones are restricted here.
 fn make_private(file: &Path, url: &str) -> std::io::Result<()> {
-    // Without its folder there is nothing to protect, and connecting says so.
+    // If the folder does not exist, there is nothing to protect, and connecting reports the error.
     let has_folder = file.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.exists());
     if url.contains("mode=rwc") && has_folder && !file.exists() {
         private_file::create(file, b"")?;
@@ -157,14 +143,14 @@ fn make_private(file: &Path, url: &str) -> std::io::Result<()> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
+enum Purpose {
     Read,
     ReadForRequest,
     Write,
     Migrate,
 }
 
-impl Use {
+impl Purpose {
     fn connections(self) -> u32 {
         match self {
             Self::Read => SYSTEM_CONNECTIONS,
@@ -173,16 +159,16 @@ impl Use {
         }
     }
 
-    /// How long a statement waits for a connection. Queries of the API have deadlines of their own; subscriptions that
-    /// replay events have none, and wait for each other instead of failing.
+    /// How long a statement waits for a free connection. Queries of the API have their own deadlines. Subscriptions
+    /// that replay events have none: they should wait for each other instead of failing.
     fn acquire_timeout(self) -> Duration {
         match self {
             Self::ReadForRequest => REQUEST_ACQUIRE_TIMEOUT,
-            Self::Read | Self::Write | Self::Migrate => PATIENCE,
+            Self::Read | Self::Write | Self::Migrate => CONNECT_TIMEOUT,
         }
     }
 
-    /// In seconds. SQLite has none.
+    /// In seconds. SQLite does not support it.
     fn statement_timeout(self) -> Option<u32> {
         match self {
             Self::Read | Self::Write => Some(STATEMENT_TIMEOUT),
@@ -192,25 +178,25 @@ impl Use {
     }
 }
 
-async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, DbErr> {
+async fn connect(url: &str, purpose: Purpose) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(purpose.connections())
         .min_connections(1)
         .acquire_timeout(purpose.acquire_timeout())
-        .connect_timeout(PATIENCE)
-        // Statements hold texts and numbers of clients; they never reach a log.
+        .connect_timeout(CONNECT_TIMEOUT)
+        // Statements may contain contacts' messages and phone numbers, which must not be logged.
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = sqlite
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(PATIENCE)
+                .busy_timeout(SQLITE_BUSY_TIMEOUT)
                 .foreign_keys(true)
                 .statement_cache_capacity(PREPARED_STATEMENTS);
             match purpose {
-                Use::Read | Use::ReadForRequest => sqlite.pragma("query_only", "ON"),
-                Use::Write | Use::Migrate => sqlite,
+                Purpose::Read | Purpose::ReadForRequest => sqlite.pragma("query_only", "ON"),
+                Purpose::Write | Purpose::Migrate => sqlite,
             }
         })
         .map_sqlx_postgres_opts(move |postgres| {
@@ -222,8 +208,8 @@ async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, DbErr> {
         })
         .map_sqlx_mysql_opts(|mysql| mysql.statement_cache_capacity(PREPARED_STATEMENTS))
         .map_sqlx_mysql_pool_opts(move |pool| {
-            // The isolation is PostgreSQL's default; MariaDB's would read one old snapshot through a
-            // whole batch.
+            // Same isolation level as PostgreSQL's default. MariaDB's default, REPEATABLE READ, would read from one
+            // snapshot throughout a batch.
             pool.after_connect(move |connection, _| {
                 Box::pin(async move {
                     use sea_orm::sqlx::Executor as _;
@@ -237,16 +223,16 @@ async fn connect(url: &str, purpose: Use) -> Result<DatabaseConnection, DbErr> {
             })
         });
     if url.starts_with("sqlite:") {
-        // A file does not go away.
+        // A file does not disconnect.
         options.test_before_acquire(false);
-        if purpose == Use::ReadForRequest {
+        if purpose == Purpose::ReadForRequest {
             options.map_sqlx_sqlite_before_acquire(|connection, _| {
-                Box::pin(async move { watch(connection).await.map(|()| true) })
+                Box::pin(async move { cancel_with_request(connection).await.map(|()| true) })
             });
         }
     } else {
-        // A ping is a round trip. If a connection breaks within a second of its last use, one statement fails.
-        options.test_before_acquire_if_idle_for(STALE);
+        // A ping costs a round trip. If a connection breaks within a second of its last use, one statement fails.
+        options.test_before_acquire_if_idle_for(PING_AFTER_IDLE);
     }
     sea_orm::Database::connect(options).await
 }

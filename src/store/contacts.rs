@@ -1,4 +1,4 @@
-//! Contacts: the people outside.
+//! Contacts: the outside persons with whom an agency communicates.
 
 use std::collections::BTreeSet;
 
@@ -15,64 +15,50 @@ use crate::domain::search::{fold, phone_part};
 use crate::domain::{AgencyId, ContactId};
 use crate::entity::contact;
 
-/// A part of the contacts whom the user may see, newest first.
-///
-/// # Errors
-/// When the database fails.
+/// One page of the contacts that the user may see, newest first.
 pub async fn page(
     conn: &impl ConnectionTrait,
     scope: &Scope,
     search: Option<&str>,
     window: &Window,
 ) -> Result<Page<contact::Model>, DbErr> {
-    let query = window.apply(narrowed(scope, search), &Order::Desc, contact::Column::CreatedAt, contact::Column::Id);
-    Ok(window.cut(query.all(conn).await?))
+    let query =
+        window.apply(visible_contacts(scope, search), &Order::Desc, contact::Column::CreatedAt, contact::Column::Id);
+    Ok(window.page(query.all(conn).await?))
 }
 
-/// How many there are.
-///
-/// # Errors
-/// When the database fails.
+/// The number of contacts that the user may see.
 pub async fn count(conn: &impl ConnectionTrait, scope: &Scope, search: Option<&str>) -> Result<u64, DbErr> {
-    narrowed(scope, search).count(conn).await
+    visible_contacts(scope, search).count(conn).await
 }
 
 /// One contact, if the user may see it.
-///
-/// # Errors
-/// When the database fails.
 pub async fn visible(
     conn: &impl ConnectionTrait,
     scope: &Scope,
     id: ContactId,
 ) -> Result<Option<contact::Model>, DbErr> {
-    narrowed(scope, None).filter(contact::Column::Id.eq(id)).one(conn).await
+    visible_contacts(scope, None).filter(contact::Column::Id.eq(id)).one(conn).await
 }
 
-/// These contacts, each as the user may see it: in full, or only the phone. For threads and calls that are visible
-/// themselves.
-///
-/// # Errors
-/// When the database fails.
-pub async fn as_seen(
+/// These contacts, reduced to the phone where the user may not see the contact. Only for the contacts of threads and
+/// calls that the user may see.
+pub async fn redacted(
     conn: &impl ConnectionTrait,
     scope: &Scope,
     ids: &[ContactId],
 ) -> Result<Vec<contact::Model>, DbErr> {
     let among = || contact::Column::Id.is_in(list(ids.iter().copied()));
-    let mut rows = narrowed(scope, None).filter(among()).all(conn).await?;
-    let seen: BTreeSet<ContactId> = rows.iter().map(|row| row.id).collect();
-    let others: Vec<ContactId> = ids.iter().copied().filter(|id| !seen.contains(id)).collect();
-    if !others.is_empty() {
-        rows.extend(by_ids(conn, scope.agency, &others).await?.into_iter().map(contact::Model::phone_only));
+    let mut rows = visible_contacts(scope, None).filter(among()).all(conn).await?;
+    let visible: BTreeSet<ContactId> = rows.iter().map(|row| row.id).collect();
+    let hidden: Vec<ContactId> = ids.iter().copied().filter(|id| !visible.contains(id)).collect();
+    if !hidden.is_empty() {
+        rows.extend(by_ids(conn, scope.agency, &hidden).await?.into_iter().map(contact::Model::phone_only));
     }
     Ok(rows)
 }
 
-/// These contacts of an agency, for rows that show their contact to everybody who may see them.
-///
-/// # Errors
-/// When the database fails.
+/// These contacts of an agency, without redaction. Does not check visibility.
 pub async fn by_ids(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -85,10 +71,6 @@ pub async fn by_ids(
         .await
 }
 
-/// A contact by their address.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_phone(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -101,10 +83,6 @@ pub async fn by_phone(
         .await
 }
 
-/// Contacts by their addresses.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_phones(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -117,11 +95,8 @@ pub async fn by_phones(
         .await
 }
 
-/// Contacts whose phone is not in E.164, oldest first: short codes, alphanumeric senders, and what a directory file
-/// wrote in another way. Addresses of channels are left out.
-///
-/// # Errors
-/// When the database fails.
+/// Contacts whose phone is not in E.164 format, oldest first: short codes, alphanumeric senders, and numbers that a
+/// directory file wrote in another format. Channel addresses, which contain a colon, are omitted.
 pub async fn not_in_e164(conn: &impl ConnectionTrait, agency: AgencyId) -> Result<Vec<contact::Model>, DbErr> {
     use contact::Column as C;
     let grouped = [" ", "-", "(", ".", "/"].into_iter().map(|separator| C::Phone.contains(separator));
@@ -134,9 +109,9 @@ pub async fn not_in_e164(conn: &impl ConnectionTrait, agency: AgencyId) -> Resul
         .await
 }
 
-fn narrowed(scope: &Scope, search: Option<&str>) -> Select<contact::Entity> {
+fn visible_contacts(scope: &Scope, search: Option<&str>) -> Select<contact::Entity> {
     let mut query = contact::Entity::find().filter(contact::Column::AgencyId.eq(scope.agency));
-    // An admin sees contacts without a thread too, such as those a directory file brought.
+    // Admins also see contacts without a thread, such as those imported from a directory file.
     if !scope.is_admin {
         query = query.filter(scope.sees_contact());
     }
@@ -146,13 +121,13 @@ fn narrowed(scope: &Scope, search: Option<&str>) -> Select<contact::Entity> {
     query
 }
 
-/// Whether a contact's name contains a search text. Names are compared in their search form.
+/// Matches contacts whose name contains the search text. Both are compared in their folded form.
 pub(super) fn name_matches(search: &str) -> Expr {
     Expr::col((contact::Entity, contact::Column::NameFolded)).like(containing(&fold(search.trim())))
 }
 
-/// Whether a contact's phone contains a search text: by its digits as typed. Senders that are not phone numbers have
-/// ASCII names, which every database lowers alike.
+/// Matches contacts whose phone contains the search text or its digits. Senders that are not phone numbers have ASCII
+/// names, for which LOWER gives the same result in every database.
 pub(super) fn phone_matches(search: &str) -> Condition {
     let phone = || Expr::col((contact::Entity, contact::Column::Phone));
     Condition::any()
@@ -160,7 +135,7 @@ pub(super) fn phone_matches(search: &str) -> Condition {
         .add_option(phone_part(search).map(|part| phone().like(containing(&part))))
 }
 
-/// A pattern for texts that contain this one as it is: `%`, `_` and `!` stand for themselves.
+/// A LIKE pattern for values that contain `text` literally: escapes `%`, `_` and `!`.
 fn containing(text: &str) -> LikeExpr {
     let mut pattern = "%".to_owned();
     for c in text.chars() {

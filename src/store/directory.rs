@@ -1,11 +1,12 @@
 //! An agency's directory as one value: its users, numbers, pools, assignments and extensions.
 //!
-//! It is small and read all the time, so it is kept in memory (see [`super::directory_cache`]) and
-//! every change of it counts up `agency_position.directory_version`.
+//! A directory is small and read constantly, so it is cached (see [`super::directory_cache`]). Every change increments
+//! `agency_position.directory_version`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use jiff::tz::TimeZone;
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use uuid::Uuid;
@@ -19,20 +20,19 @@ use crate::entity::{agency, agency_position, assignment, extension, phone_number
 /// One agency's directory at one version.
 #[derive(Debug)]
 pub struct Directory {
-    /// Grows with each change.
+    /// Incremented by every change.
     pub version: i64,
-    /// Names the agency's event log.
+    /// Identifies the agency's event log; a new epoch invalidates all cursors.
     pub epoch: Uuid,
-    /// The tenant itself.
     pub agency: agency::Model,
-    /// All users, by name, the inactive too.
+    /// All users including inactive ones, ordered by name.
     pub users: Vec<Arc<user::Model>>,
-    /// All numbers, by number, the released too.
+    /// All numbers including released ones, ordered by E.164 number.
     pub numbers: Vec<Arc<phone_number::Model>>,
-    /// All extensions, by digits, the inactive too.
+    /// All extensions including inactive ones, ordered by digits.
     pub extensions: Vec<extension::Model>,
     pools: HashMap<PhoneNumberId, pool::Model>,
-    /// Live assignments: primary first, then by age.
+    /// Live assignments: primary first, then the oldest.
     assignments: Vec<assignment::Model>,
     user_index: HashMap<UserId, usize>,
     number_index: HashMap<PhoneNumberId, usize>,
@@ -40,9 +40,6 @@ pub struct Directory {
 
 impl Directory {
     /// Reads the directory of `agency`; `None` if there is no such agency.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn load(conn: &impl ConnectionTrait, agency: AgencyId) -> Result<Option<Self>, DbErr> {
         let Some(position) = agency_position::Entity::find_by_id(agency).one(conn).await? else { return Ok(None) };
         let Some(row) = agency::Entity::find_by_id(agency).one(conn).await? else { return Ok(None) };
@@ -85,32 +82,30 @@ impl Directory {
         }))
     }
 
-    /// The tenant's id.
     pub fn agency_id(&self) -> AgencyId {
         self.agency.id
     }
 
-    /// The time zone of its clocks.
+    /// The agency's time zone; UTC if its name is unknown.
     pub fn time_zone(&self) -> TimeZone {
         TimeZone::get(&self.agency.time_zone).unwrap_or(TimeZone::UTC)
     }
 
-    /// A user, active or not.
+    /// A user, active or inactive.
     pub fn user(&self, id: UserId) -> Option<&Arc<user::Model>> {
         self.user_index.get(&id).and_then(|at| self.users.get(*at))
     }
 
-    /// A user by their stable name.
+    /// A user by their key, the stable name in directory files.
     pub fn user_by_key(&self, key: &str) -> Option<&Arc<user::Model>> {
         self.users.iter().find(|user| user.key == key)
     }
 
-    /// A user who is there and active.
+    /// A user, if active.
     pub fn active_user(&self, id: UserId) -> Option<&Arc<user::Model>> {
         self.user(id).filter(|user| user.active)
     }
 
-    /// The active admins.
     pub fn admins(&self) -> impl Iterator<Item = &Arc<user::Model>> {
         self.users.iter().filter(|user| user.active && user.role == Role::Admin)
     }
@@ -120,87 +115,85 @@ impl Directory {
         self.number_index.get(&id).and_then(|at| self.numbers.get(*at))
     }
 
-    /// The live number at which a text to `e164` of this account arrives.
+    /// The live number that receives texts to `e164` in this account.
     pub fn live_number(&self, account: AccountId, e164: &str) -> Option<&Arc<phone_number::Model>> {
         self.numbers
             .iter()
             .find(|number| number.live == Some(true) && number.twilio_account_id == account && number.e164 == e164)
     }
 
-    /// A number's pool.
     pub fn pool(&self, id: PoolId) -> Option<&pool::Model> {
         self.pools.get(&PhoneNumberId::from(id))
     }
 
-    /// A live assignment.
     pub fn assignment(&self, id: AssignmentId) -> Option<&assignment::Model> {
         self.assignments.iter().find(|row| row.id == id)
     }
 
-    /// The members of a number's pool, primary first, then by the age of their assignment.
+    /// The live assignments of a number's pool: primary first, then the oldest.
     pub fn pool_members(&self, number: PhoneNumberId) -> impl Iterator<Item = &assignment::Model> {
         self.assignments.iter().filter(move |row| row.phone_number_id == number)
     }
 
-    /// The assignments of a user whose number is live.
+    /// The live assignments of a user to live numbers.
     pub fn assignments_of(&self, user: UserId) -> impl Iterator<Item = &assignment::Model> {
         self.assignments.iter().filter(move |row| row.user_id == user && self.is_live(row.phone_number_id))
     }
 
-    /// The eligible users of a number in the order of routing: in the pool, with texts on, active.
+    /// The eligible users of a number in routing order: active pool members with `sms_enabled`.
     pub fn eligible_users(&self, number: PhoneNumberId) -> impl Iterator<Item = &Arc<user::Model>> {
         self.pool_members(number).filter(|row| row.sms_enabled).filter_map(|row| self.active_user(row.user_id))
     }
 
-    /// Whether a user is eligible in the pool of a number.
     pub fn is_eligible(&self, number: PhoneNumberId, user: UserId) -> bool {
         self.pool_members(number).any(|row| row.user_id == user && row.sms_enabled) && self.active_user(user).is_some()
     }
 
-    /// The numbers in whose pool a user is eligible.
+    /// The numbers for which a user is eligible.
     pub fn eligible_numbers(&self, user: UserId) -> Vec<PhoneNumberId> {
         self.numbers.iter().map(|number| number.id).filter(|number| self.is_eligible(*number, user)).collect()
     }
 
-    /// The numbers in whose pool a user is, texts and calls on or off.
+    /// The numbers in whose pools a user is, regardless of `sms_enabled` and `voice_enabled`.
     pub fn pool_numbers(&self, user: UserId) -> Vec<PhoneNumberId> {
         self.assignments.iter().filter(|row| row.user_id == user).map(|row| row.phone_number_id).collect()
     }
 
-    /// The phone of a user, if it may ring now: active, AVAILABLE, verified.
-    pub fn phone_that_rings(&self, user: UserId) -> Option<&str> {
+    /// The phone of a user, if calls may ring it now: the user is active and AVAILABLE, and the phone is verified.
+    pub fn ringable_phone(&self, user: UserId) -> Option<&str> {
         let user = self.active_user(user)?;
-        let rings = user.phone_verified && user.availability == Availability::Available;
-        // A shared number would answer with its own menu.
-        user.phone.as_deref().filter(|phone| rings && !self.is_shared(phone))
+        let may_ring = user.phone_verified && user.availability == Availability::Available;
+        // A number of the agency would answer the call with its own menu.
+        user.phone.as_deref().filter(|phone| may_ring && !self.is_shared(phone))
     }
 
-    /// Whether this is one of the agency's live numbers.
+    /// Whether `e164` is one of the agency's live numbers.
     pub fn is_shared(&self, e164: &str) -> bool {
         self.numbers.iter().any(|number| number.live == Some(true) && number.e164 == e164)
     }
 
-    /// The countries that the staff may call; `None` is that of the number which is called from.
+    /// The countries that users may call; `None` means only the country of the number from which they call.
     pub fn calling_countries(&self) -> Option<Vec<String>> {
         self.agency.calling_countries.as_deref().and_then(|list| serde_json::from_str(list).ok())
     }
 
-    /// The active members of a number's pool whom calls reach, whether or not their phone may ring now.
-    pub fn hearers(&self, number: PhoneNumberId) -> impl Iterator<Item = &Arc<user::Model>> {
+    /// The active pool members of a number with `voice_enabled`, whether or not their phones may ring now.
+    pub fn voice_users(&self, number: PhoneNumberId) -> impl Iterator<Item = &Arc<user::Model>> {
         self.pool_members(number).filter(|row| row.voice_enabled).filter_map(|row| self.active_user(row.user_id))
     }
 
-    /// The extensions that reach a user.
+    /// The active extensions of a user.
     pub fn extensions_of(&self, user: UserId) -> impl Iterator<Item = &extension::Model> {
         self.extensions.iter().filter(move |row| row.live == Some(true) && row.user_id == user)
     }
 
-    /// An extension, active or not.
+    /// An extension, active or inactive.
     pub fn extension(&self, id: ExtensionId) -> Option<&extension::Model> {
         self.extensions.iter().find(|row| row.id == id)
     }
 
-    /// The active extension that these digits reach on a number: its own before the agency's.
+    /// The active extension with these digits on a number. An extension of the number takes precedence over one of the
+    /// whole agency.
     pub fn extension_on(&self, number: PhoneNumberId, digits: &str) -> Option<&extension::Model> {
         let with_scope = |scope: PhoneNumberId| {
             self.extensions
@@ -210,12 +203,12 @@ impl Directory {
         with_scope(number).or_else(|| with_scope(AGENCY_WIDE))
     }
 
-    /// An active user, as far as routing needs to know them.
+    /// The properties of a user that routing needs; `None` if the user is inactive or unknown.
     pub fn member(&self, id: UserId) -> Option<Member> {
         self.active_user(id).map(|user| member_of(user))
     }
 
-    /// Who could hear of a text to `number`, on a thread that nobody holds.
+    /// The candidates for the notification of a text to `number` on an unassigned thread.
     pub fn roster(&self, number: PhoneNumberId, provider: Option<UserId>, extension: Option<ExtensionId>) -> Roster {
         let active = |id: UserId| self.member(id);
         Roster {
@@ -231,14 +224,23 @@ impl Directory {
         }
     }
 
+    /// How long after its closing a thread of this number returns to its last assignee.
+    pub fn reopen_within(&self, number: PhoneNumberId) -> TimeDelta {
+        let pool = self.pool(PoolId::from(number));
+        TimeDelta::days(pool.map_or(DEFAULT_REOPEN_DAYS, |pool| pool.reopen_within_days.into()))
+    }
+
     fn is_live(&self, number: PhoneNumberId) -> bool {
         self.number(number).is_some_and(|number| number.live == Some(true))
     }
 }
 
+/// Applies to a number without a pool row.
+const DEFAULT_REOPEN_DAYS: i64 = 7;
+
 fn member_of(user: &user::Model) -> Member {
     Member { user: user.id, availability: user.availability }
 }
 
-/// The scope of an extension that is valid on every number of the agency.
+/// The `phone_number_id` of an extension that is valid on every number of the agency.
 pub const AGENCY_WIDE: PhoneNumberId = PhoneNumberId(Uuid::nil());

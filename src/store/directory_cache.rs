@@ -1,7 +1,7 @@
-//! Directories in memory, never more than a second behind the database.
+//! Caches directories. A cached directory is at most one second older than the database.
 //!
-//! On this instance a commit that changes a directory drops it here at once; a change by another
-//! process is seen when the version is looked up again, at most once a second.
+//! A commit of this instance that changes a directory invalidates it immediately. Changes by other processes are
+//! detected by comparing versions, at most once per second and agency.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,10 +16,9 @@ use crate::domain::AgencyId;
 use crate::entity::{agency, agency_position};
 use crate::ports::Clock;
 
-/// How old a cached directory may be.
-const FRESH: Duration = Duration::from_secs(1);
+/// Maximum age of a cached directory before its version is checked again.
+const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// Directories by agency.
 #[derive(Debug)]
 pub struct DirectoryCache {
     conn: DatabaseConnection,
@@ -31,13 +30,12 @@ pub struct DirectoryCache {
 #[derive(Debug, Default, Clone)]
 struct Entry {
     directory: Option<Arc<Directory>>,
-    /// When its version was last found to be the database's.
+    /// When the version was last found to be current, in monotonic time.
     checked: Option<Duration>,
-    /// The newest version that this instance committed: what is older is not shown any more.
+    /// The newest version that this instance has committed. Older versions are not returned any more.
     committed: i64,
-    /// The newest look at the database, or how it failed. One looks for all who ask meanwhile, for
-    /// thousands may; they go on together when it is over.
-    look: Arc<OnceCell<Result<bool, DbErr>>>,
+    /// The latest refresh (single-flight): thousands of concurrent readers share one query and its result or error.
+    refresh: Arc<OnceCell<Result<bool, DbErr>>>,
 }
 
 impl Entry {
@@ -47,35 +45,31 @@ impl Entry {
 }
 
 impl DirectoryCache {
-    /// An empty cache over the reading pool.
     pub fn new(conn: DatabaseConnection, clock: Arc<dyn Clock>) -> Self {
         Self { conn, clock, entries: RwLock::default(), keys: RwLock::default() }
     }
 
-    /// The directory of an agency, at most a second old; `None` if there is no such agency.
-    ///
-    /// # Errors
-    /// When the database fails.
+    /// The directory of an agency, at most one second old; `None` if the agency does not exist.
     pub async fn get(&self, agency: AgencyId) -> Result<Option<Arc<Directory>>, DbErr> {
         let now = self.clock.monotonic();
         loop {
             if let Some(directory) = self.fresh(agency, now) {
                 return Ok(Some(directory));
             }
-            let look = self.look(agency);
-            // Boxed: whoever waits for another's look has no room to make it.
-            if !look.get_or_init(|| self.look_up(agency).boxed()).await.clone()? {
+            let refresh = self.current_refresh(agency);
+            // Boxed, so that the futures of readers that wait for another's refresh stay small.
+            if !refresh.get_or_init(|| self.refresh(agency).boxed()).await.clone()? {
                 return Ok(None);
             }
         }
     }
 
-    /// Reads the directory as it is in the database; whether there is such an agency.
-    async fn look_up(&self, agency: AgencyId) -> Result<bool, DbErr> {
+    /// Updates the cached directory from the database. Returns whether the agency exists.
+    async fn refresh(&self, agency: AgencyId) -> Result<bool, DbErr> {
         let now = self.clock.monotonic();
-        // A change may commit between the statements that read a directory, or while we keep it:
-        // it is whole when its version is the database's afterwards. Each turn means a commit, so
-        // this ends.
+        // A change may be committed between the statements that load a directory, or before it is cached. It is
+        // consistent if the version is the same afterwards. Each further iteration means that another change was
+        // committed meanwhile.
         while let Some(version) = self.version(agency).await? {
             let directory = match self.at_version(agency, version) {
                 Some(cached) => cached,
@@ -85,7 +79,7 @@ impl DirectoryCache {
                     None => return Ok(false),
                 },
             };
-            self.keep(directory, Some(now));
+            self.insert(directory, Some(now));
             if self.fresh(agency, now).is_some() {
                 return Ok(true);
             }
@@ -93,12 +87,9 @@ impl DirectoryCache {
         Ok(false)
     }
 
-    /// The directory of the agency with this stable name.
-    ///
-    /// # Errors
-    /// When the database fails.
+    /// The directory of the agency with this key, its stable name in directory files.
     pub async fn by_key(&self, key: &str) -> Result<Option<Arc<Directory>>, DbErr> {
-        // A key never changes hands, so it is looked up once.
+        // A key always refers to the same agency, so it is looked up once.
         let known = self.keys.read().unwrap_or_else(PoisonError::into_inner).get(key).copied();
         let id = match known {
             Some(id) => Some(id),
@@ -117,51 +108,52 @@ impl DirectoryCache {
         }
     }
 
-    /// The same without looking at the database; `None` if it would have to be.
-    pub fn in_memory(&self, agency: AgencyId) -> Option<Arc<Directory>> {
+    /// [`Self::get`] without a query; `None` if a query would be necessary.
+    pub fn cached(&self, agency: AgencyId) -> Option<Arc<Directory>> {
         self.fresh(agency, self.clock.monotonic())
     }
 
-    /// The directory of an agency as it was last known, however long ago: for whoever cannot wait.
+    /// The cached directory of an agency regardless of its age, for work that cannot wait for the database.
     pub fn last_known(&self, agency: AgencyId) -> Option<Arc<Directory>> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&agency)?.directory.clone()
     }
 
-    /// A look that is not over.
-    fn look(&self, agency: AgencyId) -> Arc<OnceCell<Result<bool, DbErr>>> {
+    /// The refresh in progress, or a new one if none is.
+    fn current_refresh(&self, agency: AgencyId) -> Arc<OnceCell<Result<bool, DbErr>>> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.entry(agency).or_default();
-        if entry.look.initialized() {
-            entry.look = Arc::default();
+        if entry.refresh.initialized() {
+            entry.refresh = Arc::default();
         }
-        Arc::clone(&entry.look)
+        Arc::clone(&entry.refresh)
     }
 
     fn fresh(&self, agency: AgencyId, now: Duration) -> Option<Arc<Directory>> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.get(&agency)?;
-        let fresh = entry.checked.is_some_and(|checked| now.saturating_sub(checked) < FRESH);
+        let fresh = entry.checked.is_some_and(|checked| now.saturating_sub(checked) < MAX_AGE);
         entry.current().filter(|_| fresh).cloned()
     }
 
-    /// The cached directory, if it is of exactly this version.
+    /// The cached directory, if it has exactly this version.
     pub(super) fn at_version(&self, agency: AgencyId, version: i64) -> Option<Arc<Directory>> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         entries.get(&agency)?.directory.clone().filter(|directory| directory.version == version)
     }
 
-    /// Keeps a directory that is whole: read under the agency's lock, or found unchanged since.
-    pub(super) fn keep(&self, directory: Arc<Directory>, checked: Option<Duration>) {
+    /// Caches a consistent directory: one that was loaded under the agency's lock or whose version was checked
+    /// afterwards.
+    pub(super) fn insert(&self, directory: Arc<Directory>, checked: Option<Duration>) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.entry(directory.agency_id()).or_default();
-        let held = entry.directory.as_ref().map_or(-1, |held| held.version);
-        if directory.version >= held {
-            entry.checked = if directory.version == held { checked.max(entry.checked) } else { checked };
+        let cached = entry.directory.as_ref().map_or(-1, |cached| cached.version);
+        if directory.version >= cached {
+            entry.checked = if directory.version == cached { checked.max(entry.checked) } else { checked };
             entry.directory = Some(directory);
         }
     }
 
-    /// Another process may have changed it: the next who asks looks at the database.
+    /// Forces the next reader to query the database, because another process may have changed the directory.
     pub fn expire(&self, agency: AgencyId) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = entries.get_mut(&agency) {
@@ -169,8 +161,8 @@ impl DirectoryCache {
         }
     }
 
-    /// A commit of this instance made this version.
-    pub(super) fn committed(&self, agency: AgencyId, version: i64) {
+    /// Records that this instance has committed a version; older versions are not returned any more.
+    pub(super) fn record_commit(&self, agency: AgencyId, version: i64) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.entry(agency).or_default();
         entry.committed = entry.committed.max(version);

@@ -1,7 +1,5 @@
-//! What units of work change about an agency's directory.
-//!
-//! They run under the agency's lock, so that what the directory said when it was read under the
-//! same lock still holds.
+//! Writes of units of work to an agency's directory. Units run under the agency's lock, so a directory that was read
+//! under the same lock is still current.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
@@ -14,10 +12,6 @@ use super::bulk;
 use crate::domain::{AgencyId, PhoneNumberId};
 use crate::entity::assignment;
 
-/// Adds a row.
-///
-/// # Errors
-/// When the database fails.
 pub async fn add<M, A>(conn: &impl ConnectionTrait, row: M) -> Result<(), DbErr>
 where
     M: ModelTrait + IntoActiveModel<A>,
@@ -26,10 +20,7 @@ where
     bulk::insert(conn, vec![row]).await
 }
 
-/// Writes every column of a row that is there, found by its primary key.
-///
-/// # Errors
-/// When the database fails, or the row is not there.
+/// Updates every column of the row with the same primary key. Fails if the row does not exist.
 pub async fn save<M, A>(conn: &impl ConnectionTrait, row: M) -> Result<(), DbErr>
 where
     M: ModelTrait + IntoActiveModel<A>,
@@ -42,10 +33,7 @@ where
         .map(drop)
 }
 
-/// A pool has one primary user at most: unsets whoever it was.
-///
-/// # Errors
-/// When the database fails.
+/// Unsets the primary user of a pool, because a pool has at most one.
 pub async fn unset_primary(
     conn: &impl ConnectionTrait,
     agency: AgencyId,

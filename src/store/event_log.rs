@@ -1,4 +1,4 @@
-//! The ordered log of an agency.
+//! The ordered event log of an agency.
 
 use std::sync::Arc;
 
@@ -14,18 +14,12 @@ use super::bulk::list;
 use crate::domain::AgencyId;
 use crate::entity::{agency_position, event};
 
-/// Where the log of an agency begins and ends.
-///
-/// # Errors
-/// When the database fails.
+/// The bounds and the epoch of an agency's log; `None` if the agency does not exist.
 pub async fn head(conn: &impl ConnectionTrait, agency: AgencyId) -> Result<Option<agency_position::Model>, DbErr> {
     agency_position::Entity::find_by_id(agency).one(conn).await
 }
 
-/// The newest positions of these agencies.
-///
-/// # Errors
-/// When the database fails.
+/// The newest position in the log of each of these agencies.
 pub async fn positions(conn: &impl ConnectionTrait, agencies: &[AgencyId]) -> Result<Vec<(AgencyId, i64)>, DbErr> {
     agency_position::Entity::find()
         .select_only()
@@ -37,11 +31,8 @@ pub async fn positions(conn: &impl ConnectionTrait, agencies: &[AgencyId]) -> Re
         .await
 }
 
-/// When the newest event of all agencies happened; `None` if there is none.
-///
-/// # Errors
-/// When the database fails.
-pub async fn newest(conn: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
+/// The time of the newest event of all agencies; `None` if there are no events.
+pub async fn newest_event_time(conn: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
     let newest = event::Entity::find()
         .select_only()
         .column_as(event::Column::CreatedAt.max(), "newest")
@@ -51,19 +42,13 @@ pub async fn newest(conn: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>
     Ok(newest.flatten())
 }
 
-/// The agencies that have a log: all of them.
-///
-/// # Errors
-/// When the database fails.
+/// The ids of all agencies.
 pub async fn agencies(conn: &impl ConnectionTrait) -> Result<Vec<AgencyId>, DbErr> {
     agency_position::Entity::find().select_only().column(agency_position::Column::AgencyId).into_tuple().all(conn).await
 }
 
-/// Gives the log of an agency another epoch, which ends the cursors of all clients.
-///
-/// # Errors
-/// When the database fails.
-pub async fn begin_anew(conn: &impl ConnectionTrait, agency: AgencyId, epoch: Uuid) -> Result<(), DbErr> {
+/// Starts a new epoch of an agency's log, which invalidates the cursors of all clients.
+pub async fn start_epoch(conn: &impl ConnectionTrait, agency: AgencyId, epoch: Uuid) -> Result<(), DbErr> {
     agency_position::Entity::update_many()
         .col_expr(agency_position::Column::Epoch, Expr::value(epoch))
         .filter(agency_position::Column::AgencyId.eq(agency))
@@ -72,10 +57,7 @@ pub async fn begin_anew(conn: &impl ConnectionTrait, agency: AgencyId, epoch: Uu
         .map(drop)
 }
 
-/// The events after a position, at most `limit`, in order.
-///
-/// # Errors
-/// When the database fails.
+/// Up to `limit` events after a position, in order.
 pub async fn after(
     conn: &impl ConnectionTrait,
     agency: AgencyId,

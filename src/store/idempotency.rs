@@ -1,4 +1,4 @@
-//! What users' keys were used for.
+//! Idempotency keys of users and the requests for which they were used.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _};
@@ -7,14 +7,11 @@ use super::bulk;
 use crate::domain::{AgencyId, UserId};
 use crate::entity::idempotency_key;
 
-/// How long a key is kept.
-pub const KEPT: TimeDelta = TimeDelta::days(7);
+/// How long an idempotency key is valid.
+pub const RETENTION: TimeDelta = TimeDelta::days(7);
 
-/// What a user's key was used for, if it was in the time that keys are kept.
-///
-/// # Errors
-/// When the database fails.
-pub async fn used(
+/// The use of a user's key within [`RETENTION`]; `None` if the key is unused or has expired.
+pub async fn find(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     user: UserId,
@@ -22,24 +19,18 @@ pub async fn used(
     now: DateTime<Utc>,
 ) -> Result<Option<idempotency_key::Model>, DbErr> {
     let row = idempotency_key::Entity::find_by_id((agency, user, key.to_owned())).one(conn).await?;
-    Ok(row.filter(|row| now - row.created_at < KEPT))
+    Ok(row.filter(|row| now - row.created_at < RETENTION))
 }
 
-/// Notes what a key is used for. It was not used in the time that keys are kept.
-///
-/// # Errors
-/// When the database fails.
-pub async fn note(conn: &impl ConnectionTrait, row: idempotency_key::Model) -> Result<(), DbErr> {
+/// Records the use of a key that is unused or has expired.
+pub async fn save(conn: &impl ConnectionTrait, row: idempotency_key::Model) -> Result<(), DbErr> {
     use idempotency_key::Column as K;
-    // One from before that time may still be there.
+    // An expired row of the same key may not have been deleted yet.
     bulk::upsert(conn, vec![row], &[K::AgencyId, K::UserId, K::Key], &[K::RequestHash, K::MessageId, K::CreatedAt])
         .await
 }
 
-/// Agencies that have keys from before this moment.
-///
-/// # Errors
-/// When the database fails.
+/// The agencies with keys created before this time.
 pub async fn agencies_with(conn: &impl ConnectionTrait, before: DateTime<Utc>) -> Result<Vec<AgencyId>, DbErr> {
     idempotency_key::Entity::find()
         .select_only()
@@ -51,11 +42,8 @@ pub async fn agencies_with(conn: &impl ConnectionTrait, before: DateTime<Utc>) -
         .await
 }
 
-/// Forgets an agency's keys from before this moment.
-///
-/// # Errors
-/// When the database fails.
-pub async fn forget(conn: &impl ConnectionTrait, agency: AgencyId, before: DateTime<Utc>) -> Result<(), DbErr> {
+/// Deletes an agency's keys created before this time.
+pub async fn delete_before(conn: &impl ConnectionTrait, agency: AgencyId, before: DateTime<Utc>) -> Result<(), DbErr> {
     idempotency_key::Entity::delete_many()
         .filter(idempotency_key::Column::AgencyId.eq(agency))
         .filter(idempotency_key::Column::CreatedAt.lt(before))

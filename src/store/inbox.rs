@@ -1,7 +1,7 @@
-//! The inbox: threads with what their lines show, in one statement.
+//! The inbox: threads with their contact, last message and read mark, in one statement.
 //!
-//! It is the query that is asked most, fifty rows at a time. So cells are read by their place, and
-//! what a row says twice (ids of the agency, the thread, the contact) is read once.
+//! This is the most frequent query, with up to fifty rows. Columns are therefore read by index, and values that appear
+//! in several tables (the ids of the agency, the thread and the contact) are read once.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType};
 use sea_orm::{
@@ -10,39 +10,30 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::page::{Page, Window};
-use super::threads::{Scope, ThreadFilter, narrowed};
+use super::threads::{Scope, ThreadFilter, filtered};
 use crate::domain::{AccountId, AgencyId};
 use crate::entity::{contact, message, read_mark, thread};
 
-/// One line of the inbox, with what it shows.
+/// One row of the inbox.
 #[derive(Debug, Clone)]
 pub struct InboxRow {
-    /// The thread.
     pub thread: thread::Model,
-    /// With whom.
     pub contact: Option<contact::Model>,
-    /// What was said last.
     pub last_message: Option<message::Model>,
-    /// How many of its inbound messages the user has seen; `None` if they never read it.
+    /// The number of inbound messages that the user has read; `None` if the user has never read the thread.
     pub seen_count: Option<i32>,
 }
 
-/// What is wanted of a line beyond what every inbox shows.
+/// For each part of a row, whether to read all of its columns or only those that every inbox shows.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Details {
-    /// All of the thread.
     pub thread: bool,
-    /// All of the contact.
     pub contact: bool,
-    /// All of the last message.
     pub message: bool,
 }
 
-/// A part of the inbox, newest activity first, in one statement. What is not among the wanted details
-/// is not read, and is empty: each column of a row is a copy on the driver's thread.
-///
-/// # Errors
-/// When the database fails.
+/// One page of the inbox, newest activity first. Columns outside `details` are not read and are empty in the result,
+/// because each column of each row costs a copy on the driver's thread.
 pub async fn inbox(
     conn: &impl ConnectionTrait,
     scope: &Scope,
@@ -53,7 +44,7 @@ pub async fn inbox(
     use contact::Column as C;
     use message::Column as M;
     use thread::Column as T;
-    let mut query = narrowed(scope, filter).select_only();
+    let mut query = filtered(scope, filter).select_only();
     let select = QueryTrait::query(&mut query);
     select.join(
         JoinType::LeftJoin,
@@ -62,10 +53,10 @@ pub async fn inbox(
             .add(Expr::col((message::Entity, M::AgencyId)).eq(Expr::col((thread::Entity, T::AgencyId))))
             .add(Expr::col((message::Entity, M::Id)).eq(Expr::col((thread::Entity, T::LastMessageId)))),
     );
-    // In the order in which `Cells` reads them.
+    // The columns are in the order in which `Cells` reads them.
     let mut names = 0..;
     let mut show = |column: Expr| {
-        // SQLite and MariaDB want no two columns of one name, and nobody reads the name.
+        // Any unique name will do: SQLite and MariaDB reject duplicate column names, and columns are read by index.
         select.expr_as(column, format!("c{}", names.next().unwrap_or_default()));
     };
     let mut show_all = |columns: Vec<Expr>| columns.into_iter().for_each(&mut show);
@@ -86,17 +77,17 @@ pub async fn inbox(
         show_all(cols([M::ErrorCode, M::Segments, M::FlaggedAt]));
     }
     let backend = conn.get_database_backend();
-    let statement = window.apply_often(query, &Order::Desc, T::LastActivityAt, T::Id, backend);
+    let statement = window.apply_literal_limit(query, &Order::Desc, T::LastActivityAt, T::Id, backend);
     let rows = conn.query_all_raw(statement).await?;
-    let rows = rows.iter().map(|row| Cells { row, at: 0 }.line(scope.agency, details));
-    Ok(window.cut(rows.collect::<Result<_, _>>()?))
+    let rows = rows.iter().map(|row| Cells { row, at: 0 }.row(scope.agency, details));
+    Ok(window.page(rows.collect::<Result<_, _>>()?))
 }
 
 fn cols<C: ColumnTrait>(columns: impl IntoIterator<Item = C>) -> Vec<Expr> {
     columns.into_iter().map(|column| Expr::col(column.as_column_ref())).collect()
 }
 
-/// The cells of a row, from the first to the last.
+/// Reads the cells of a row from first to last.
 struct Cells<'a> {
     row: &'a QueryResult,
     at: usize,
@@ -109,12 +100,12 @@ impl Cells<'_> {
         cell
     }
 
-    /// The next cell if it was asked for.
-    fn detail<T: TryGetable>(&mut self, wanted: bool) -> Result<Option<T>, DbErr> {
-        if wanted { self.next() } else { Ok(None) }
+    /// The next cell if the details were selected.
+    fn detail<T: TryGetable>(&mut self, selected: bool) -> Result<Option<T>, DbErr> {
+        if selected { self.next() } else { Ok(None) }
     }
 
-    fn line(mut self, agency: AgencyId, details: Details) -> Result<InboxRow, DbErr> {
+    fn row(mut self, agency: AgencyId, details: Details) -> Result<InboxRow, DbErr> {
         let thread = self.thread(agency, details.thread)?;
         let seen_count = self.next()?;
         let contact = self.contact(&thread, details.contact)?;
@@ -159,7 +150,7 @@ impl Cells<'_> {
         }))
     }
 
-    /// The last of a row: what is left of it when there is no message need not be read.
+    /// The message must come last, because its remaining cells are not skipped if there is no message.
     fn message(&mut self, thread: &thread::Model, details: bool) -> Result<Option<message::Model>, DbErr> {
         let (Some(direction), Some(id)) = (self.next()?, thread.last_message_id) else { return Ok(None) };
         Ok(Some(message::Model {

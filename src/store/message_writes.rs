@@ -1,4 +1,4 @@
-//! What units of work change about messages and contacts, under the agency's lock.
+//! Writes of units of work to messages and contacts, under the agency's lock.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
@@ -7,19 +7,12 @@ use super::bulk;
 use crate::domain::{AgencyId, ContactId};
 use crate::entity::{contact, message};
 
-/// Adds a message to a thread.
-///
-/// # Errors
-/// When the database fails.
 pub async fn add(conn: &impl ConnectionTrait, row: message::Model) -> Result<(), DbErr> {
     bulk::insert(conn, vec![row]).await
 }
 
-/// Writes how far a message got, and by which name the carrier knows it.
-///
-/// # Errors
-/// When the database fails.
-pub async fn report(conn: &impl ConnectionTrait, after: &message::Model) -> Result<(), DbErr> {
+/// Updates the delivery status, the error code, the Twilio SID and the flag of a message.
+pub async fn update_delivery(conn: &impl ConnectionTrait, after: &message::Model) -> Result<(), DbErr> {
     let change = message::ActiveModel {
         status: Set(after.status),
         error_code: Set(after.error_code.clone()),
@@ -36,10 +29,7 @@ pub async fn report(conn: &impl ConnectionTrait, after: &message::Model) -> Resu
         .map(drop)
 }
 
-/// Sets whether a contact wants texts.
-///
-/// # Errors
-/// When the database fails.
+/// Sets or, with `None`, clears when a contact opted out of texts.
 pub async fn set_opted_out(
     conn: &impl ConnectionTrait,
     agency: AgencyId,

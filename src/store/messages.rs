@@ -1,4 +1,4 @@
-//! Messages and their attachments. Who may see a thread may see all of it.
+//! Messages and their attachments. A user who may see a thread may see all of its messages.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::ExprTrait as _;
@@ -13,10 +13,8 @@ use super::page::{Page, Window};
 use crate::domain::{AccountId, AgencyId, Direction, MediaId, MessageId, MessageStatus, ThreadId, UserId};
 use crate::entity::{media, message};
 
-/// Parts of threads, oldest message first, in the order of `parts`. The visibility of the threads is the caller's to check.
-///
-/// # Errors
-/// When the database fails.
+/// For each thread, one page of its messages, oldest first. The pages are in the order of `parts`. Does not check the
+/// visibility of the threads.
 pub async fn pages(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -26,10 +24,7 @@ pub async fn pages(
     batched_pages::pages(conn, parts, &Order::Asc, message::Column::CreatedAt, message::Column::Id).await
 }
 
-/// How many messages each of these threads has; a thread without any is left out.
-///
-/// # Errors
-/// When the database fails.
+/// The number of messages of each of these threads. Threads without messages are omitted.
 pub async fn counts(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -41,10 +36,7 @@ pub async fn counts(
     batched_pages::counts(conn, query, message::Column::ThreadId).await
 }
 
-/// These messages of an agency. Their threads' visibility is the caller's to check.
-///
-/// # Errors
-/// When the database fails.
+/// These messages of an agency. Does not check the visibility of their threads.
 pub async fn by_ids(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -57,10 +49,7 @@ pub async fn by_ids(
         .await
 }
 
-/// The outbound message that the carrier knows by this name, in any of these agencies.
-///
-/// # Errors
-/// When the database fails.
+/// The outbound message with this Twilio SID, in any of these agencies.
 pub async fn by_sid(
     conn: &impl ConnectionTrait,
     agencies: &[AgencyId],
@@ -76,10 +65,7 @@ pub async fn by_sid(
         .await
 }
 
-/// Which of these names of the carrier's are an agency's messages' already.
-///
-/// # Errors
-/// When the database fails.
+/// Those of these Twilio SIDs that messages of the agency already have.
 pub async fn known_sids(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -97,12 +83,9 @@ pub async fn known_sids(
         .await
 }
 
-/// How many texts of a thread say the same as this one, were tried, and have no name of the
-/// carrier's; itself among them.
-///
-/// # Errors
-/// When the database fails.
-pub async fn count_unnamed_like(conn: &impl ConnectionTrait, message: &message::Model) -> Result<u64, DbErr> {
+/// The number of texts in the thread with the same body as this one that were attempted and have no Twilio SID,
+/// including this one.
+pub async fn count_same_body_without_sid(conn: &impl ConnectionTrait, message: &message::Model) -> Result<u64, DbErr> {
     use message::Column as M;
     in_thread(message.agency_id, message.thread_id)
         .filter(M::Direction.eq(Direction::Outbound))
@@ -113,12 +96,10 @@ pub async fn count_unnamed_like(conn: &impl ConnectionTrait, message: &message::
         .await
 }
 
-/// How many texts of a thread have as many segments as this one and are on their way without a name of the carrier's;
-/// itself among them. Those for which a person was asked before `since` do not count.
-///
-/// # Errors
-/// When the database fails.
-pub async fn count_unnamed_as_long(
+/// The number of texts in the thread with as many segments as this one that are being sent, or whose outcome is
+/// unknown, and that have no Twilio SID, including this one. Texts that were flagged to a user before `since` do not
+/// count.
+pub async fn count_same_segments_without_sid(
     conn: &impl ConnectionTrait,
     message: &message::Model,
     since: DateTime<Utc>,
@@ -134,11 +115,8 @@ pub async fn count_unnamed_as_long(
         .await
 }
 
-/// The newest message that a colleague of `user` wrote into a thread after `seen`, if there is one.
-///
-/// # Errors
-/// When the database fails.
-pub async fn newer_of_colleague(
+/// The newest message that another user than `user` wrote in the thread after `seen`.
+pub async fn newest_colleague_message_after(
     conn: &impl ConnectionTrait,
     seen: &message::Model,
     user: UserId,
@@ -157,10 +135,7 @@ pub async fn newer_of_colleague(
         .await
 }
 
-/// Whether a user has sent a text in a thread at or after a point in time.
-///
-/// # Errors
-/// When the database fails.
+/// Whether any user has written a text in a thread at or after `since`.
 pub async fn has_staff_text_since(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -175,10 +150,7 @@ pub async fn has_staff_text_since(
     Ok(written.one(conn).await?.is_some())
 }
 
-/// The attachments of these messages, in order.
-///
-/// # Errors
-/// When the database fails.
+/// The attachments of these messages, ordered by message and ordinal.
 pub async fn media_of(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -193,10 +165,7 @@ pub async fn media_of(
         .await
 }
 
-/// One attachment. Its message's visibility is the caller's to check.
-///
-/// # Errors
-/// When the database fails.
+/// One attachment of an agency. Does not check the visibility of its message.
 pub async fn media_by_id(
     conn: &impl ConnectionTrait,
     agency: AgencyId,

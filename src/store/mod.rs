@@ -1,6 +1,6 @@
-//! Every query. Entities in, plain values out; each finder takes the agency.
+//! All database queries. Functions that read an agency's rows take the agency's id.
 //!
-//! Reading goes over a pool of connections; writing over [`writer::Writer`] alone.
+//! Reads use a pool of connections. Writes go through [`writer::Writer`] only.
 
 pub mod account_trouble;
 pub mod accounts;
@@ -14,13 +14,15 @@ pub mod contacts;
 pub mod directory;
 pub mod directory_cache;
 pub mod directory_writes;
+pub mod error_class;
 pub mod event_log;
-pub mod failure;
 pub mod idempotency;
+pub mod inbound;
 pub mod inbox;
 pub mod message_writes;
 pub mod messages;
 pub mod notifications;
+pub mod notify_listen;
 pub mod outbox;
 pub mod page;
 pub mod phone_verifications;
@@ -30,10 +32,9 @@ pub mod stand_ins;
 pub mod text_quotas;
 pub mod thread_writes;
 pub mod threads;
-pub mod wake;
 pub mod writer;
 
-/// How long to wait before work or a read is tried again while the database is away.
+/// Delay before work or a read is retried while the database is unavailable.
 pub const RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(250);
 
 pub use cancellation::cancel_on_drop;

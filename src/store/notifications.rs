@@ -1,4 +1,4 @@
-//! Notifications: each is its user's alone.
+//! Notifications. Only the recipient may see a notification.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
@@ -13,10 +13,7 @@ use super::thread_writes::mark_notifications_read;
 use crate::domain::{AgencyId, CallId, MessageId, NotificationId, NotificationKind, ThreadId, UserId};
 use crate::entity::notification;
 
-/// A part of a user's notifications, newest first.
-///
-/// # Errors
-/// When the database fails.
+/// One page of a user's notifications, newest first.
 pub async fn page(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -24,41 +21,32 @@ pub async fn page(
     unread_only: bool,
     window: &Window,
 ) -> Result<Page<notification::Model>, DbErr> {
-    let query = narrowed(agency, user, unread_only);
+    let query = of_user(agency, user, unread_only);
     let query = window.apply(query, &Order::Desc, notification::Column::CreatedAt, notification::Column::Id);
-    Ok(window.cut(query.all(conn).await?))
+    Ok(window.page(query.all(conn).await?))
 }
 
-/// How many there are.
-///
-/// # Errors
-/// When the database fails.
+/// The number of a user's notifications.
 pub async fn count(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     user: UserId,
     unread_only: bool,
 ) -> Result<u64, DbErr> {
-    narrowed(agency, user, unread_only).count(conn).await
+    of_user(agency, user, unread_only).count(conn).await
 }
 
-/// Those of these notifications that are the user's.
-///
-/// # Errors
-/// When the database fails.
+/// Those of these notifications that belong to the user.
 pub async fn own_among(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     user: UserId,
     ids: &[NotificationId],
 ) -> Result<Vec<notification::Model>, DbErr> {
-    narrowed(agency, user, false).filter(notification::Column::Id.is_in(list(ids.iter().copied()))).all(conn).await
+    of_user(agency, user, false).filter(notification::Column::Id.is_in(list(ids.iter().copied()))).all(conn).await
 }
 
-/// What an event told each user.
-///
-/// # Errors
-/// When the database fails.
+/// The notifications that an event created.
 pub async fn of_event(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -71,10 +59,7 @@ pub async fn of_event(
         .await
 }
 
-/// What was told of this message in this kind is settled.
-///
-/// # Errors
-/// When the database fails.
+/// Resolves the open notifications of this kind about a message.
 pub async fn resolve_of_message(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -88,10 +73,7 @@ pub async fn resolve_of_message(
     resolve(conn, agency, about, kind, now).await
 }
 
-/// What was told of this call in this kind is settled.
-///
-/// # Errors
-/// When the database fails.
+/// Resolves the open notifications of this kind about a call.
 pub async fn resolve_of_call(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -103,10 +85,7 @@ pub async fn resolve_of_call(
     resolve(conn, agency, about, kind, now).await
 }
 
-/// Everything that was told in this kind is settled.
-///
-/// # Errors
-/// When the database fails.
+/// Resolves all open notifications of this kind.
 pub async fn resolve_of_kind(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -116,18 +95,18 @@ pub async fn resolve_of_kind(
     resolve(conn, agency, Condition::all(), kind, now).await
 }
 
-/// Those open notifications of a kind that the condition names are settled.
+/// Resolves the open notifications of this kind that match the condition.
 pub(super) async fn resolve(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
-    which: Condition,
+    condition: Condition,
     kind: NotificationKind,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     notification::Entity::update_many()
         .col_expr(notification::Column::ResolvedAt, Expr::value(now))
         .filter(notification::Column::AgencyId.eq(agency))
-        .filter(which)
+        .filter(condition)
         .filter(notification::Column::Kind.eq(kind))
         .filter(notification::Column::ResolvedAt.is_null())
         .exec(conn)
@@ -135,7 +114,7 @@ pub(super) async fn resolve(
         .map(drop)
 }
 
-fn narrowed(agency: AgencyId, user: UserId, unread_only: bool) -> Select<notification::Entity> {
+fn of_user(agency: AgencyId, user: UserId, unread_only: bool) -> Select<notification::Entity> {
     let query = notification::Entity::find()
         .filter(notification::Column::AgencyId.eq(agency))
         .filter(notification::Column::UserId.eq(user));
@@ -143,9 +122,6 @@ fn narrowed(agency: AgencyId, user: UserId, unread_only: bool) -> Select<notific
 }
 
 /// Marks these notifications of a user as read.
-///
-/// # Errors
-/// When the database fails.
 pub async fn mark_read(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -153,8 +129,8 @@ pub async fn mark_read(
     ids: &[NotificationId],
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let which = Condition::all()
+    let condition = Condition::all()
         .add(notification::Column::AgencyId.eq(agency))
         .add(notification::Column::Id.is_in(list(ids.iter().copied())));
-    mark_notifications_read(conn, which, user, now).await
+    mark_notifications_read(conn, condition, user, now).await
 }

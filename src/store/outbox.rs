@@ -1,4 +1,4 @@
-//! Texts on their way to the carrier, and the pace of each number.
+//! The outbox: texts that are to be sent to Twilio, and the sending pace of each phone number.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, OnConflict, Query};
@@ -11,10 +11,7 @@ use crate::domain::turns::{AUTOMATIC, Waiting};
 use crate::domain::{AgencyId, MessageId, OutboxState, PhoneNumberId, ThreadId, UserId};
 use crate::entity::{outbox, sending_pace};
 
-/// The numbers of all agencies that have a text to try now.
-///
-/// # Errors
-/// When the database fails.
+/// The numbers of all agencies that have a text due to be sent.
 pub async fn numbers_due(
     conn: &impl ConnectionTrait,
     now: DateTime<Utc>,
@@ -31,10 +28,7 @@ pub async fn numbers_due(
         .await
 }
 
-/// What waits on a number, as far as it matters for the next text of this sender.
-///
-/// # Errors
-/// When the database fails.
+/// The queue of a number, as far as it determines the turn of the sender's next text.
 pub async fn waiting(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -52,17 +46,15 @@ pub async fn waiting(
     };
     let of_sender = on_number().column_as(O::MessageId.count(), "texts").column_as(O::Turn.max(), "last");
     let of_sender = of_sender.filter(O::SenderId.eq(sender)).into_tuple::<(i64, Option<i64>)>().one(conn).await?;
-    // A text that is to be tried again later does not hold the turn back.
+    // A text that is scheduled for a later retry does not hold the turn back.
     let first = on_number().filter(O::DueAt.lte(now)).column_as(O::Turn.min(), "first");
     let first = first.into_tuple::<Option<i64>>().one(conn).await?;
     let (of_sender, last_of_sender) = of_sender.unwrap_or_default();
     Ok(Waiting { of_sender, last_of_sender, first: first.flatten() })
 }
 
-/// Gives the automatic texts that wait in a thread the turn of the staff's text behind them, which could not leave before.
-///
-/// # Errors
-/// When the database fails.
+/// Moves the queued automatic texts of a thread to the turn of the user's text behind them, because texts of one thread
+/// are sent in order and it could not be sent before them.
 pub async fn promote_automatic(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -80,12 +72,9 @@ pub async fn promote_automatic(
         .map(drop)
 }
 
-/// The text that a number is to try next: the one with the first turn. Those of one thread leave in their order: one
-/// waits while an earlier one waits, or is being tried.
-///
-/// # Errors
-/// When the database fails.
-pub async fn next_of(
+/// The text that a number is to send next: the due one with the lowest turn. Texts of one thread are sent in order, so
+/// a text is skipped while an earlier text of its thread is queued or being sent.
+pub async fn next_text(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     number: PhoneNumberId,
@@ -94,7 +83,7 @@ pub async fn next_of(
     use outbox::Column as O;
     let earlier = Alias::new("earlier");
     let of = |column: O| Expr::col((earlier.clone(), column));
-    let before_it = Query::select()
+    let blocked_by = Query::select()
         .expr(Expr::val(1))
         .from_as(outbox::Entity, earlier.clone())
         .and_where(of(O::AgencyId).eq(agency))
@@ -107,17 +96,14 @@ pub async fn next_of(
         .filter(O::PhoneNumberId.eq(number))
         .filter(O::State.eq(OutboxState::Queued))
         .filter(O::DueAt.lte(now))
-        .filter(Expr::not_exists(before_it))
+        .filter(Expr::not_exists(blocked_by))
         .order_by_asc(O::Turn)
         .order_by_asc(O::MessageId)
         .one(conn)
         .await
 }
 
-/// The texts of an agency that wait or are being tried.
-///
-/// # Errors
-/// When the database fails.
+/// The texts of an agency that are queued or being sent.
 pub async fn unsent(conn: &impl ConnectionTrait, agency: AgencyId) -> Result<Vec<outbox::Model>, DbErr> {
     outbox::Entity::find()
         .filter(outbox::Column::AgencyId.eq(agency))
@@ -127,10 +113,7 @@ pub async fn unsent(conn: &impl ConnectionTrait, agency: AgencyId) -> Result<Vec
         .await
 }
 
-/// The row of one text, while it has one.
-///
-/// # Errors
-/// When the database fails.
+/// The outbox row of a text; `None` if it has left the outbox.
 pub async fn by_message(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -139,10 +122,7 @@ pub async fn by_message(
     outbox::Entity::find_by_id((agency, message)).one(conn).await
 }
 
-/// The attempt begins, if the text still waits. Says whether it does.
-///
-/// # Errors
-/// When the database fails.
+/// Starts an attempt if the text is still queued. Returns whether it was.
 pub async fn begin_attempt(
     conn: &impl ConnectionTrait,
     row: &outbox::Model,
@@ -154,46 +134,42 @@ pub async fn begin_attempt(
         attempted_at: Set(Some(now)),
         ..Default::default()
     };
-    move_on(conn, row, OutboxState::Queued, change).await
+    transition(conn, row, OutboxState::Queued, change).await
 }
 
-/// The text is to be tried again, if it was being tried. Says whether it was.
-///
-/// # Errors
-/// When the database fails.
-pub async fn try_again(conn: &impl ConnectionTrait, row: &outbox::Model, due_at: DateTime<Utc>) -> Result<bool, DbErr> {
+/// Schedules another attempt if the text was being sent. Returns whether it was.
+pub async fn requeue(conn: &impl ConnectionTrait, row: &outbox::Model, due_at: DateTime<Utc>) -> Result<bool, DbErr> {
     let change = outbox::ActiveModel { state: Set(OutboxState::Queued), due_at: Set(due_at), ..Default::default() };
-    move_on(conn, row, OutboxState::Attempting, change).await
+    transition(conn, row, OutboxState::Attempting, change).await
 }
 
-/// Nobody knows what came of an attempt: the text is to be looked for, and never tried again.
-///
-/// # Errors
-/// When the database fails.
-pub async fn doubt(conn: &impl ConnectionTrait, row: &outbox::Model, due_at: DateTime<Utc>) -> Result<bool, DbErr> {
+/// Marks the result of an attempt as unknown if the text was being sent. Returns whether it was. The text will be
+/// looked up at Twilio from `due_at` on, and is never sent again.
+pub async fn mark_in_doubt(
+    conn: &impl ConnectionTrait,
+    row: &outbox::Model,
+    due_at: DateTime<Utc>,
+) -> Result<bool, DbErr> {
     let change = outbox::ActiveModel {
         state: Set(OutboxState::InDoubt),
         attempts: Set(0),
         due_at: Set(due_at),
         ..Default::default()
     };
-    move_on(conn, row, OutboxState::Attempting, change).await
+    transition(conn, row, OutboxState::Attempting, change).await
 }
 
-/// A text in doubt was not found, and is looked for again later.
-///
-/// # Errors
-/// When the database fails.
-pub async fn look_again(
+/// Schedules another lookup of a text in doubt. Returns whether it was in doubt.
+pub async fn reschedule_lookup(
     conn: &impl ConnectionTrait,
     row: &outbox::Model,
     due_at: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let change = outbox::ActiveModel { attempts: Set(row.attempts + 1), due_at: Set(due_at), ..Default::default() };
-    move_on(conn, row, OutboxState::InDoubt, change).await
+    transition(conn, row, OutboxState::InDoubt, change).await
 }
 
-async fn move_on(
+async fn transition(
     conn: &impl ConnectionTrait,
     row: &outbox::Model,
     from: OutboxState,
@@ -209,19 +185,13 @@ async fn move_on(
     Ok(done.rows_affected == 1)
 }
 
-/// The carrier has the text, or never will: nothing is left to do for it.
-///
-/// # Errors
-/// When the database fails.
+/// Removes a text that was accepted by Twilio or will never be sent.
 pub async fn remove(conn: &impl ConnectionTrait, agency: AgencyId, message: MessageId) -> Result<(), DbErr> {
     outbox::Entity::delete_by_id((agency, message)).exec(conn).await.map(drop)
 }
 
-/// Attempts of all agencies that began before this moment and never ended.
-///
-/// # Errors
-/// When the database fails.
-pub async fn cut_off(
+/// Attempts of all agencies that started before this time and were never completed, the oldest first.
+pub async fn interrupted(
     conn: &impl ConnectionTrait,
     before: DateTime<Utc>,
     limit: u64,
@@ -235,10 +205,7 @@ pub async fn cut_off(
         .await
 }
 
-/// Texts in doubt of all agencies that are to be looked for now.
-///
-/// # Errors
-/// When the database fails.
+/// Texts in doubt of all agencies that are due to be looked up, the longest overdue first.
 pub async fn in_doubt(
     conn: &impl ConnectionTrait,
     now: DateTime<Utc>,
@@ -253,18 +220,25 @@ pub async fn in_doubt(
         .await
 }
 
-/// How many texts of all agencies stand so, for the metrics.
-///
-/// # Errors
-/// When the database fails.
+/// The number of texts of all agencies in this state, for metrics.
+/// When the text that has been due for longest became due; `None` if the outbox is empty.
+pub async fn oldest_due(conn: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
+    outbox::Entity::find()
+        .select_only()
+        .column(outbox::Column::DueAt)
+        .filter(outbox::Column::State.eq(OutboxState::Queued))
+        .order_by_asc(outbox::Column::DueAt)
+        .limit(1)
+        .into_tuple()
+        .one(conn)
+        .await
+}
+
 pub async fn count(conn: &impl ConnectionTrait, state: OutboxState) -> Result<u64, DbErr> {
     outbox::Entity::find().filter(outbox::Column::State.eq(state)).count(conn).await
 }
 
-/// How far ahead a number has spent its pace; `None` if it never sent.
-///
-/// # Errors
-/// When the database fails.
+/// The time until which a number has used up its sending pace; `None` if it has never sent a text.
 pub async fn pace_spent(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -274,10 +248,7 @@ pub async fn pace_spent(
     Ok(row.map(|row| row.spent_until))
 }
 
-/// Notes how far a number has spent its pace.
-///
-/// # Errors
-/// When the database fails.
+/// Sets the time until which a number has used up its sending pace.
 pub async fn spend_pace(
     conn: &impl ConnectionTrait,
     agency: AgencyId,

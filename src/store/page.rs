@@ -1,4 +1,4 @@
-//! Relay's windows over rows that are ordered by (time, id).
+//! Relay pagination over rows that are sorted by (time, id).
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,18 +8,16 @@ use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, Condition, DbBackend, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement};
 use uuid::Uuid;
 
-/// A row's place in its list.
+/// The sort key of a row, which a cursor encodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// Its time.
     pub at: DateTime<Utc>,
-    /// Its id.
     pub id: Uuid,
 }
 
-/// The text is no place in a list.
+/// The text is not a valid sort key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a cursor of this list")]
+#[error("the cursor does not belong to this list")]
 pub struct ParseKeyError;
 
 impl fmt::Display for Key {
@@ -42,28 +40,26 @@ impl FromStr for Key {
     }
 }
 
-/// From which end of the window rows are taken.
+/// The maximum number of rows, and the end of the window from which they are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Take {
-    /// The first so many.
     First(u64),
-    /// The last so many, still in the list's order.
+    /// The last rows, still in the order of the list.
     Last(u64),
 }
 
-/// Which part of a list is wanted.
+/// The part of a list to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
-    /// Only what comes after it.
+    /// Only rows after this key.
     pub after: Option<Key>,
-    /// Only what comes before it.
+    /// Only rows before this key.
     pub before: Option<Key>,
-    /// How many, from which end.
     pub take: Take,
 }
 
 impl Window {
-    /// The first rows of a list.
+    /// The first `count` rows of a list.
     pub fn first(count: u64) -> Self {
         Self { after: None, before: None, take: Take::First(count) }
     }
@@ -74,8 +70,8 @@ impl Window {
         }
     }
 
-    /// Narrows a query to the window, in the list's `order` by `(at, id)`. One row more than wanted
-    /// is read: it tells whether there are more.
+    /// Restricts a query to the window of a list that is sorted by `(at, id)` in `order`. The query reads one row more
+    /// than the limit, which shows whether there are more rows.
     pub fn apply<Q, C>(&self, query: Q, order: &Order, at: C, id: C) -> Q
     where
         Q: QueryFilter + QueryOrder + QuerySelect,
@@ -84,9 +80,9 @@ impl Window {
         self.order(query, order, at, id).limit(self.limit() + 1)
     }
 
-    /// [`Self::apply`] to a query that is asked often: the limit is written into the statement.
-    /// Where it is a parameter, SQLite prepares the statement anew each time, to plan by its value.
-    pub fn apply_often<Q, C>(&self, query: Q, order: &Order, at: C, id: C, backend: DbBackend) -> Statement
+    /// [`Self::apply`] with the limit as a literal, for frequent queries. If the limit is a parameter, SQLite prepares
+    /// the statement again for each value, because the plan depends on it.
+    pub fn apply_literal_limit<Q, C>(&self, query: Q, order: &Order, at: C, id: C, backend: DbBackend) -> Statement
     where
         Q: QueryFilter + QueryOrder + QueryTrait,
         C: ColumnTrait,
@@ -120,17 +116,17 @@ impl Window {
         if let Some(key) = self.before {
             query = query.filter(if ascending { earlier(key) } else { later(key) });
         }
-        let order = if self.reads_backwards(order) { Order::Desc } else { Order::Asc };
+        let order = if self.reads_descending(order) { Order::Desc } else { Order::Asc };
         query.order_by(at, order.clone()).order_by(id, order)
     }
 
-    /// Whether [`Self::apply`] reads the rows of a list in this order from the latest key to the earliest.
-    pub(super) fn reads_backwards(&self, order: &Order) -> bool {
+    /// Whether [`Self::apply`] reads the rows in descending order of their keys.
+    pub(super) fn reads_descending(&self, order: &Order) -> bool {
         (*order == Order::Asc) != matches!(self.take, Take::First(_))
     }
 
-    /// Cuts what [`Self::apply`] read down to the window.
-    pub fn cut<T>(&self, mut rows: Vec<T>) -> Page<T> {
+    /// Builds the page from the rows that [`Self::apply`] read.
+    pub fn page<T>(&self, mut rows: Vec<T>) -> Page<T> {
         let limit = usize::try_from(self.limit()).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
@@ -144,26 +140,24 @@ impl Window {
     }
 }
 
-/// A part of a list.
+/// One page of a list.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
-    /// In the list's order.
+    /// In the order of the list.
     pub rows: Vec<T>,
-    /// Whether something follows.
     pub has_next: bool,
-    /// Whether something comes before.
     pub has_previous: bool,
 }
 
 impl<T> Default for Page<T> {
-    /// The whole of an empty list.
+    /// The page of an empty list.
     fn default() -> Self {
         Self { rows: Vec::new(), has_next: false, has_previous: false }
     }
 }
 
 impl<T> Page<T> {
-    /// The same part of a list of other things.
+    /// The same page with each row converted.
     pub fn map<U>(self, with: impl FnMut(T) -> U) -> Page<U> {
         Page {
             rows: self.rows.into_iter().map(with).collect(),
@@ -178,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_reads_back_as_itself() {
+    fn a_key_survives_formatting_and_parsing() {
         let at = DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap();
         let key = Key { at, id: Uuid::from_u128(7) };
         assert_eq!(key.to_string().parse(), Ok(key));
@@ -188,11 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn a_window_says_what_lies_beyond_it() {
-        let page = Window::first(2).cut(vec![1, 2, 3]);
+    fn a_page_reports_whether_rows_precede_or_follow_it() {
+        let page = Window::first(2).page(vec![1, 2, 3]);
         assert_eq!((page.rows, page.has_next, page.has_previous), (vec![1, 2], true, false));
         let last = Window { take: Take::Last(2), ..Window::first(0) };
-        let page = last.cut(vec![9, 8, 7]);
+        let page = last.page(vec![9, 8, 7]);
         assert_eq!((page.rows, page.has_next, page.has_previous), (vec![8, 9], false, true));
     }
 }

@@ -1,4 +1,4 @@
-//! Phones that wait for the code that was texted to them, at most one per user, and the codes that were texted lately.
+//! Pending phone verifications, at most one per user, and the verification texts that were sent recently.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
@@ -8,36 +8,24 @@ use crate::domain::{AgencyId, UserId};
 use crate::entity::phone_verification::{Column, Entity, Model};
 use crate::entity::verification_text;
 
-/// The one of a user.
-///
-/// # Errors
-/// When the database fails.
+/// The pending verification of a user.
 pub async fn find(conn: &impl ConnectionTrait, agency: AgencyId, user: UserId) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id((agency, user)).one(conn).await
 }
 
-/// Keeps it, in the place of the user's former one.
-///
-/// # Errors
-/// When the database fails.
-pub async fn keep(conn: &impl ConnectionTrait, row: Model) -> Result<(), DbErr> {
+/// Stores a pending verification and replaces the user's previous one.
+pub async fn replace(conn: &impl ConnectionTrait, row: Model) -> Result<(), DbErr> {
     use Column::{CodeDigest, ExpiresAt, FirstSentAt, Phone, Sent, WrongCodes};
     let columns = [Phone, CodeDigest, WrongCodes, Sent, FirstSentAt, ExpiresAt];
     upsert(conn, vec![row], &[Column::AgencyId, Column::UserId], &columns).await
 }
 
-/// Records that a code was texted.
-///
-/// # Errors
-/// When the database fails.
+/// Records that a verification code was texted.
 pub async fn record_text(conn: &impl ConnectionTrait, text: verification_text::Model) -> Result<(), DbErr> {
     insert(conn, vec![text]).await
 }
 
-/// The codes that an agency texted after `since`. Older ones do not count any more and are deleted.
-///
-/// # Errors
-/// When the database fails.
+/// The verification texts that an agency sent after `since`. Deletes the older ones, which are no longer needed.
 pub async fn texts_since(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -48,10 +36,7 @@ pub async fn texts_since(
     Entity::find().filter(C::AgencyId.eq(agency)).all(conn).await
 }
 
-/// The phone is verified.
-///
-/// # Errors
-/// When the database fails.
-pub async fn forget(conn: &impl ConnectionTrait, agency: AgencyId, user: UserId) -> Result<(), DbErr> {
+/// Deletes the pending verification of a user.
+pub async fn delete(conn: &impl ConnectionTrait, agency: AgencyId, user: UserId) -> Result<(), DbErr> {
     Entity::delete_many().filter(Column::AgencyId.eq(agency)).filter(Column::UserId.eq(user)).exec(conn).await.map(drop)
 }

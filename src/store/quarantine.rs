@@ -1,4 +1,4 @@
-//! Texts that fit no number.
+//! Quarantined texts: inbound texts that could not be assigned to a number or stored.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -11,47 +11,32 @@ use super::page::{Page, Window};
 use crate::domain::{AgencyId, QuarantineId, QuarantineState};
 use crate::entity::quarantine;
 
-/// A part of what is held for an agency, newest first.
-///
-/// # Errors
-/// When the database fails.
+/// One page of the texts held for an agency, newest first.
 pub async fn page(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     window: &Window,
 ) -> Result<Page<quarantine::Model>, DbErr> {
     let query = window.apply(of_agency(agency), &Order::Desc, quarantine::Column::CreatedAt, quarantine::Column::Id);
-    Ok(window.cut(query.all(conn).await?))
+    Ok(window.page(query.all(conn).await?))
 }
 
-/// How much is held for an agency.
-///
-/// # Errors
-/// When the database fails.
+/// The number of texts held for an agency.
 pub async fn count(conn: &impl ConnectionTrait, agency: AgencyId) -> Result<u64, DbErr> {
     of_agency(agency).count(conn).await
 }
 
-/// How much is held in all, for operators.
-///
-/// # Errors
-/// When the database fails.
+/// The number of texts held for all agencies and for none.
 pub async fn count_held(conn: &impl ConnectionTrait) -> Result<u64, DbErr> {
     held().count(conn).await
 }
 
-/// The oldest of what is held, for operators, who work across agencies.
-///
-/// # Errors
-/// When the database fails.
+/// Up to `limit` held texts of all agencies, oldest first, for operators.
 pub async fn oldest_held(conn: &impl ConnectionTrait, limit: u64) -> Result<Vec<quarantine::Model>, DbErr> {
     held().order_by_asc(quarantine::Column::CreatedAt).limit(limit).all(conn).await
 }
 
-/// One text in quarantine, for operators or, with an agency, for its admins.
-///
-/// # Errors
-/// When the database fails.
+/// One held text: of the given agency for its admins, or of any for operators (`None`).
 pub async fn by_id(
     conn: &impl ConnectionTrait,
     agency: Option<AgencyId>,
@@ -72,11 +57,8 @@ fn of_agency(agency: AgencyId) -> Select<quarantine::Entity> {
     held().filter(quarantine::Column::AgencyId.eq(agency))
 }
 
-/// An operator has decided about these texts.
-///
-/// # Errors
-/// When the database fails.
-pub async fn settle(
+/// Moves these texts from `Held` to a final state.
+pub async fn resolve(
     conn: &impl ConnectionTrait,
     ids: &[QuarantineId],
     state: QuarantineState,

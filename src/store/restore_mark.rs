@@ -1,4 +1,4 @@
-//! The mark by which a restored database is told from the one that a server knows.
+//! The row by which a server detects that its database has been restored from a backup.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait as _, QuerySelect as _, Statement};
 
@@ -6,27 +6,18 @@ use super::bulk::upsert;
 use crate::entity::agency_position;
 use crate::entity::restore_mark::{Column, Entity, ID, Model};
 
-/// The row, once there is one.
-///
-/// # Errors
-/// When the database fails.
+/// The stored mark; `None` before the first start.
 pub async fn find(conn: &impl ConnectionTrait) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id(ID).one(conn).await
 }
 
-/// Stores the row.
-///
-/// # Errors
-/// When the database fails.
 pub async fn save(conn: &impl ConnectionTrait, restores: i64, identity: String) -> Result<(), DbErr> {
     let row = Model { id: ID, restores, identity };
     upsert(conn, vec![row], &[Column::Id], &[Column::Restores, Column::Identity]).await
 }
 
-/// How many events the logs of all agencies have had. It only grows, with every change that a user or the carrier makes.
-///
-/// # Errors
-/// When the database fails.
+/// The total number of events in the logs of all agencies. It grows with every change and
+/// decreases only if an older backup is restored.
 pub async fn events(conn: &impl ConnectionTrait) -> Result<i64, DbErr> {
     let positions: Vec<i64> = agency_position::Entity::find()
         .select_only()
@@ -37,11 +28,8 @@ pub async fn events(conn: &impl ConnectionTrait) -> Result<i64, DbErr> {
     Ok(positions.into_iter().sum())
 }
 
-/// What the database server calls the table of the mark. Loading a dump creates the table again, under another name of
-/// the server's: an object id, or a time of creation. Empty on SQLite, where a copy of the file is the same in everything.
-///
-/// # Errors
-/// When the database fails.
+/// The database server's internal identity of the table: its object id, or its creation time. Loading a dump creates
+/// the table again and changes it. Empty on SQLite, where a copy of the file is identical.
 pub async fn identity(conn: &impl ConnectionTrait) -> Result<String, DbErr> {
     let backend = conn.get_database_backend();
     let text = async |sql: &str| {
@@ -54,7 +42,7 @@ pub async fn identity(conn: &impl ConnectionTrait) -> Result<String, DbErr> {
                          'restore_mark'::regclass::oid::text";
             match text(&format!("SELECT system_identifier::text || '.' || {table} FROM pg_control_system()")).await {
                 Ok(identity) => Ok(identity),
-                // Some hosts do not allow that function.
+                // Some hosting providers do not permit pg_control_system.
                 Err(_) => text(&format!("SELECT {table}")).await,
             }
         }

@@ -1,4 +1,5 @@
-//! The users who see a thread because a rung other than the pool routed it to them, for as long as the rung names them.
+//! Users who may see a thread because a routing rung other than the pool routed it to them. They lose access when the
+//! rung no longer names them.
 
 use std::collections::HashSet;
 
@@ -14,7 +15,8 @@ use crate::domain::access::STAND_IN_RUNGS;
 use crate::domain::{ExtensionId, RoutingRung, UserId};
 use crate::entity::{contact, message, notification, thread};
 
-/// What is known of the users to whom a thread was routed by a rung that stands in for the pool.
+/// The users to whom a thread was routed by a rung that stands in for the pool, and the users that these rungs name
+/// now.
 #[derive(Debug, Default)]
 pub struct StandIns {
     routed: HashSet<(UserId, RoutingRung)>,
@@ -24,10 +26,7 @@ pub struct StandIns {
 }
 
 impl StandIns {
-    /// Reads them: one statement for most threads, for most were only ever routed by the pool.
-    ///
-    /// # Errors
-    /// When the database fails.
+    /// Loads the stand-ins of a thread. Most threads were routed by the pool only and need a single statement.
     pub async fn of(conn: &impl ConnectionTrait, thread: &thread::Model) -> Result<Self, DbErr> {
         use notification::Column as N;
         let routed: Vec<(UserId, RoutingRung)> = notification::Entity::find()
@@ -41,12 +40,12 @@ impl StandIns {
             .into_tuple()
             .all(conn)
             .await?;
-        let mut found = Self { routed: routed.into_iter().collect(), ..Self::default() };
-        if found.has(RoutingRung::Provider) {
+        let mut stand_ins = Self { routed: routed.into_iter().collect(), ..Self::default() };
+        if stand_ins.has(RoutingRung::Provider) {
             let contact = contacts::by_ids(conn, thread.agency_id, &[thread.contact_id]).await?.pop();
-            found.provider = contact.and_then(|contact| contact.provider_user_id);
+            stand_ins.provider = contact.and_then(|contact| contact.provider_user_id);
         }
-        if found.has(RoutingRung::Extension) {
+        if stand_ins.has(RoutingRung::Extension) {
             let named: Vec<ExtensionId> = message::Entity::find()
                 .select_only()
                 .column(message::Column::ExtensionId)
@@ -57,34 +56,34 @@ impl StandIns {
                 .into_tuple()
                 .all(conn)
                 .await?;
-            found.extensions = named.into_iter().collect();
+            stand_ins.extensions = named.into_iter().collect();
         }
-        Ok(found)
+        Ok(stand_ins)
     }
 
     fn has(&self, rung: RoutingRung) -> bool {
         self.routed.iter().any(|(_, named)| *named == rung)
     }
 
-    /// Everybody to whom the thread was ever routed by such a rung.
+    /// All users to whom the thread was ever routed by such a rung.
     pub fn routed(&self) -> impl Iterator<Item = UserId> {
         self.routed.iter().map(|(user, _)| *user)
     }
 
     /// Whether a rung that routed the thread to this user still names them.
     pub fn include(&self, directory: &Directory, user: UserId) -> bool {
-        let still = |rung: RoutingRung| match rung {
+        let still_named_by = |rung: RoutingRung| match rung {
             RoutingRung::Extension => directory.extensions_of(user).any(|row| self.extensions.contains(&row.id)),
             RoutingRung::Provider => self.provider == Some(user),
             RoutingRung::DefaultUser => directory.agency.default_user_id == Some(user),
-            // An ADMIN sees every thread anyway, and a former one none for having been told.
+            // Admins see every thread anyway, and former admins keep no access because of past notifications.
             RoutingRung::Admins | RoutingRung::Pool | RoutingRung::Assignee => false,
         };
-        STAND_IN_RUNGS.into_iter().any(|rung| self.routed.contains(&(user, rung)) && still(rung))
+        STAND_IN_RUNGS.into_iter().any(|rung| self.routed.contains(&(user, rung)) && still_named_by(rung))
     }
 }
 
-/// [`StandIns::include`] as SQL, for a member and the threads of the outer query.
+/// [`StandIns::include`] as an SQL condition for a member and the threads of the outer query.
 pub(super) fn stands_in(scope: &Scope) -> Expr {
     use notification::Column as N;
     use thread::Column as T;

@@ -1,4 +1,4 @@
-//! How many texts users and agencies have sent in their current period.
+//! The number of texts that users and agencies have sent in their current quota period.
 
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
 use uuid::Uuid;
@@ -7,13 +7,10 @@ use super::bulk::{list, upsert};
 use crate::domain::{AgencyId, UserId};
 use crate::entity::text_quota::{Column, Entity, Model};
 
-/// Stands for all users of an agency.
+/// The `user_id` of the row that counts the texts of all users of an agency.
 pub const WHOLE_AGENCY: UserId = UserId(Uuid::nil());
 
-/// The rows of a user and of their whole agency, as far as there are any.
-///
-/// # Errors
-/// When the database fails.
+/// The rows of a user and of the whole agency; a row is absent if no text was counted.
 pub async fn of_user(conn: &impl ConnectionTrait, agency: AgencyId, user: UserId) -> Result<Vec<Model>, DbErr> {
     Entity::find()
         .filter(Column::AgencyId.eq(agency))
@@ -22,10 +19,6 @@ pub async fn of_user(conn: &impl ConnectionTrait, agency: AgencyId, user: UserId
         .await
 }
 
-/// Stores rows.
-///
-/// # Errors
-/// When the database fails.
 pub async fn save(conn: &impl ConnectionTrait, rows: Vec<Model>) -> Result<(), DbErr> {
     upsert(conn, rows, &[Column::AgencyId, Column::UserId], &[Column::BeganAt, Column::Texts]).await
 }

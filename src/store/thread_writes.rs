@@ -1,4 +1,4 @@
-//! What units of work change about threads. Each conditional change is one conditional statement.
+//! Writes of units of work to threads. Each conditional change is a single conditional statement.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -12,17 +12,15 @@ use super::notifications::resolve;
 use crate::domain::{AgencyId, ContactId, NotificationKind, ThreadId, UserId};
 use crate::entity::{activity, notification, read_mark, thread};
 
-/// Sets who holds a thread, if it still stands as it was read. Says whether it did.
-///
-/// # Errors
-/// When the database fails.
+/// Updates the status and the assignee of a thread if both are still as in `before` (optimistic concurrency). Returns
+/// whether they were.
 pub async fn set_tenure(
     conn: &impl ConnectionTrait,
     before: &thread::Model,
     after: &thread::Model,
 ) -> Result<bool, DbErr> {
     use thread::Column as T;
-    let held = match before.assignee_id {
+    let same_assignee = match before.assignee_id {
         Some(user) => T::AssigneeId.eq(user),
         None => T::AssigneeId.is_null(),
     };
@@ -41,26 +39,19 @@ pub async fn set_tenure(
         .filter(T::AgencyId.eq(before.agency_id))
         .filter(T::Id.eq(before.id))
         .filter(T::Status.eq(before.status))
-        .filter(held)
+        .filter(same_assignee)
         .exec(conn)
         .await?;
     Ok(done.rows_affected == 1)
 }
 
-/// Adds a line to a thread's history.
-///
-/// # Errors
-/// When the database fails.
+/// Adds an entry to a thread's history.
 pub async fn add_activity(conn: &impl ConnectionTrait, row: activity::Model) -> Result<(), DbErr> {
     bulk::insert(conn, vec![row]).await
 }
 
-/// Notes what an outbound message leaves in its thread: the last word, and that it answers what came
-/// in.
-///
-/// # Errors
-/// When the database fails.
-pub async fn spoken(conn: &impl ConnectionTrait, after: &thread::Model) -> Result<(), DbErr> {
+/// Updates a thread after an outbound message: its last message, activity, answered count and extension.
+pub async fn record_outbound_message(conn: &impl ConnectionTrait, after: &thread::Model) -> Result<(), DbErr> {
     let change = thread::ActiveModel {
         last_message_id: Set(after.last_message_id),
         last_activity_at: Set(after.last_activity_at),
@@ -68,14 +59,11 @@ pub async fn spoken(conn: &impl ConnectionTrait, after: &thread::Model) -> Resul
         extension_id: Set(after.extension_id),
         ..Default::default()
     };
-    set(conn, after.agency_id, after.id, change).await
+    update(conn, after.agency_id, after.id, change).await
 }
 
-/// The contacts of these threads have called.
-///
-/// # Errors
-/// When the database fails.
-pub async fn heard_from(
+/// Sets the last activity of these threads after a call.
+pub async fn record_call_activity(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     ids: &[ThreadId],
@@ -93,24 +81,18 @@ pub async fn heard_from(
         .map(drop)
 }
 
-/// The carrier refuses texts from the thread's number to its contact from now on.
-///
-/// # Errors
-/// When the database fails.
+/// Records that the carrier blocks texts from the thread's number to its contact.
 pub async fn block(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     id: ThreadId,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    set(conn, agency, id, thread::ActiveModel { blocked_at: Set(Some(now)), ..Default::default() }).await
+    update(conn, agency, id, thread::ActiveModel { blocked_at: Set(Some(now)), ..Default::default() }).await
 }
 
-/// Settles the opt-out hints of all threads of a contact and, if the contact wants texts, lifts the carrier's blocks.
-///
-/// # Errors
-/// When the database fails.
-pub async fn settle_opt_out(
+/// Clears the opt-out hints of all threads of a contact and, if the contact wants texts, the carrier's blocks.
+pub async fn clear_opt_out_hints(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     contact: ContactId,
@@ -133,7 +115,7 @@ pub async fn settle_opt_out(
         .map(drop)
 }
 
-async fn set(
+async fn update(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     id: ThreadId,
@@ -148,10 +130,7 @@ async fn set(
         .map(drop)
 }
 
-/// Somebody took care of the thread: the others' open alerts of it are settled.
-///
-/// # Errors
-/// When the database fails.
+/// Resolves the open inbound-message notifications of a thread for all users but `except`, the user who now handles it.
 pub async fn resolve_alerts(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -164,10 +143,7 @@ pub async fn resolve_alerts(
     resolve(conn, agency, others, NotificationKind::InboundClientMessage, now).await
 }
 
-/// The user has read the thread up to now; their alerts of it count as read too.
-///
-/// # Errors
-/// When the database fails.
+/// Marks a thread and the user's notifications about it as read.
 pub async fn mark_read(
     conn: &impl ConnectionTrait,
     thread: &thread::Model,
@@ -191,19 +167,16 @@ pub async fn mark_read(
     mark_notifications_read(conn, about, user, now).await
 }
 
-/// Marks those of a user's notifications as read that the condition names.
-///
-/// # Errors
-/// When the database fails.
+/// Marks a user's notifications that match the condition as read.
 pub(super) async fn mark_notifications_read(
     conn: &impl ConnectionTrait,
-    which: Condition,
+    condition: Condition,
     user: UserId,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     notification::Entity::update_many()
         .col_expr(notification::Column::ReadAt, Expr::value(now))
-        .filter(which)
+        .filter(condition)
         .filter(notification::Column::UserId.eq(user))
         .filter(notification::Column::ReadAt.is_null())
         .exec(conn)
@@ -211,10 +184,7 @@ pub(super) async fn mark_notifications_read(
         .map(drop)
 }
 
-/// The threads of all agencies whose pool is due to be told, the longest waiting first.
-///
-/// # Errors
-/// When the database fails.
+/// The threads of all agencies whose escalation to the pool is due, the longest overdue first.
 pub async fn due_escalations(
     conn: &impl ConnectionTrait,
     now: DateTime<Utc>,
@@ -232,10 +202,7 @@ pub async fn due_escalations(
         .await
 }
 
-/// One thread whose pool is due to be told.
-///
-/// # Errors
-/// When the database fails.
+/// A thread, if its escalation to the pool is due.
 pub async fn due_escalation(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -245,10 +212,6 @@ pub async fn due_escalation(
     thread::Entity::find_by_id((agency, id)).filter(thread::Column::EscalateAt.lte(now)).one(conn).await
 }
 
-/// The pool has been told.
-///
-/// # Errors
-/// When the database fails.
 pub async fn clear_escalation(conn: &impl ConnectionTrait, agency: AgencyId, id: ThreadId) -> Result<(), DbErr> {
-    set(conn, agency, id, thread::ActiveModel { escalate_at: Set(None), ..Default::default() }).await
+    update(conn, agency, id, thread::ActiveModel { escalate_at: Set(None), ..Default::default() }).await
 }

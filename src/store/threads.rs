@@ -1,4 +1,4 @@
-//! Threads: who may see which, one thread and its history.
+//! Threads: their visibility, lists and history.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, JoinType, Query};
 use sea_orm::{
@@ -15,27 +15,25 @@ use crate::domain::{
 };
 use crate::entity::{activity, call, contact, read_mark, thread};
 
-/// What decides which of their agency's threads, contacts and calls an active user may see.
+/// The properties of an active user that determine the visible threads, contacts and calls of the user's agency.
 #[derive(Debug, Clone)]
 pub struct Scope {
-    /// The user's agency.
     pub agency: AgencyId,
-    /// The user.
     pub user: UserId,
-    /// Whether they see everything. Then nothing below is filled in.
+    /// Admins see everything. If true, the fields below are not set.
     pub is_admin: bool,
-    /// Whether they are the agency's default user.
+    /// Whether the user is the agency's default user.
     pub is_default_user: bool,
-    /// The numbers in whose pool they are eligible.
+    /// The numbers for which the user is eligible.
     pub numbers: Vec<PhoneNumberId>,
-    /// The numbers in whose pool they are, texts on or off.
+    /// The numbers in whose pools the user is, regardless of `sms_enabled`.
     pub pool_numbers: Vec<PhoneNumberId>,
-    /// The active extensions that reach them.
+    /// The user's active extensions.
     pub extensions: Vec<ExtensionId>,
 }
 
 impl Scope {
-    /// `domain::access::is_handler`, as SQL.
+    /// `domain::access::is_handler` as an SQL condition.
     pub(super) fn condition(&self) -> Condition {
         use thread::Column as T;
         let within = Condition::all().add(T::AgencyId.eq(self.agency));
@@ -55,8 +53,9 @@ impl Scope {
         thread::Entity::find().filter(self.condition())
     }
 
-    /// Whether a member sees the outer query's contact: by a thread that they may see or that is on a number of theirs.
-    /// A thread that was started without sight of the contact does not count before the contact has texted or called.
+    /// Whether a member may see the contact of the outer query: through a thread that is visible or on a number in
+    /// whose pool the member is. A thread that was started without seeing the contact counts only after the contact has
+    /// texted or called.
     pub(super) fn sees_contact(&self) -> Expr {
         use thread::Column as T;
         let has_called = Query::select()
@@ -68,68 +67,60 @@ impl Scope {
             .take();
         let shown =
             Condition::any().add(T::StartedBlind.eq(false)).add(T::InboundCount.gt(0)).add(Expr::exists(has_called));
-        let mut theirs = Condition::any().add(self.condition());
+        let mut accessible = Condition::any().add(self.condition());
         if !self.pool_numbers.is_empty() {
-            theirs = theirs.add(T::PhoneNumberId.is_in(list(self.pool_numbers.iter().copied())));
+            accessible = accessible.add(T::PhoneNumberId.is_in(list(self.pool_numbers.iter().copied())));
         }
         let threads = Query::select()
             .expr(Expr::val(1))
             .from(thread::Entity)
             .and_where(T::AgencyId.eq(self.agency))
             .and_where(T::ContactId.into_expr().equals((contact::Entity, contact::Column::Id)))
-            .cond_where(theirs)
+            .cond_where(accessible)
             .cond_where(shown)
             .take();
         Expr::exists(threads)
     }
 }
 
-/// What to list.
+/// The filter of a list of threads. `None` in a field does not filter.
 #[derive(Debug, Clone, Default)]
 pub struct ThreadFilter {
-    /// Any of these; empty is all.
+    /// Threads with any of these statuses; all if empty.
     pub status: Vec<ThreadStatus>,
-    /// Held by this user, or not held by them.
+    /// Threads that are assigned to the viewer, or that are not.
     pub assigned_to_me: Option<bool>,
-    /// On this number.
     pub number: Option<PhoneNumberId>,
-    /// With this contact.
     pub contact: Option<ContactId>,
-    /// With or without messages that the user has not read.
+    /// Threads with or without messages that the viewer has not read.
     pub unread: Option<bool>,
-    /// Whether the contact had the last word.
+    /// Threads whose last inbound message is unanswered, or not. Closed threads need no reply.
     pub needs_reply: Option<bool>,
-    /// In the contact's name or phone, without regard to case.
+    /// Part of the contact's name or phone, case-insensitive.
     pub search: Option<String>,
 }
 
-/// How many threads the filter lets through.
-///
-/// # Errors
-/// When the database fails.
+/// The number of visible threads that match the filter.
 pub async fn count(conn: &impl ConnectionTrait, scope: &Scope, filter: &ThreadFilter) -> Result<u64, DbErr> {
-    narrowed(scope, filter).count(conn).await
+    filtered(scope, filter).count(conn).await
 }
 
-/// The same, counted to at most `most`.
-///
-/// # Errors
-/// When the database fails.
+/// [`count`], but stops at `most`.
 pub async fn count_to(
     conn: &impl ConnectionTrait,
     scope: &Scope,
     filter: &ThreadFilter,
     most: u64,
 ) -> Result<u64, DbErr> {
-    // PaginatorTrait wraps the query, so the limit holds inside the count.
-    narrowed(scope, filter).limit(most).count(conn).await
+    // PaginatorTrait counts the rows of a subquery, so the limit applies before the count.
+    filtered(scope, filter).limit(most).count(conn).await
 }
 
-pub(super) fn narrowed(scope: &Scope, filter: &ThreadFilter) -> Select<thread::Entity> {
+pub(super) fn filtered(scope: &Scope, filter: &ThreadFilter) -> Select<thread::Entity> {
     use thread::Column as T;
     let mut query = scope.select();
     {
-        // Both joins are one to one at most: they never repeat a thread.
+        // Each join matches at most one row, so a thread is never repeated.
         let select = QueryTrait::query(&mut query);
         let own = |column: T| Expr::col((thread::Entity, column));
         select.join(
@@ -181,7 +172,7 @@ pub(super) fn narrowed(scope: &Scope, filter: &ThreadFilter) -> Select<thread::E
     if let Some(search) = &filter.search {
         let mut names = Condition::all().add(super::contacts::name_matches(search));
         if !scope.is_admin {
-            // A search by name must not tell the name of a contact whom the viewer may not see.
+            // A search must not reveal the name of a contact that the viewer may not see.
             names = names.add(Condition::any().add(T::StartedBlind.eq(false)).add(scope.sees_contact()));
         }
         query = query.filter(Condition::any().add(names).add(super::contacts::phone_matches(search)));
@@ -190,17 +181,11 @@ pub(super) fn narrowed(scope: &Scope, filter: &ThreadFilter) -> Select<thread::E
 }
 
 /// One thread, if the user may see it.
-///
-/// # Errors
-/// When the database fails.
 pub async fn visible(conn: &impl ConnectionTrait, scope: &Scope, id: ThreadId) -> Result<Option<thread::Model>, DbErr> {
     scope.select().filter(thread::Column::Id.eq(id)).one(conn).await
 }
 
-/// One thread of an agency. Its visibility is the caller's to check.
-///
-/// # Errors
-/// When the database fails.
+/// One thread of an agency. Does not check visibility.
 pub async fn by_id(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -210,9 +195,6 @@ pub async fn by_id(
 }
 
 /// Those of these threads that the user may see.
-///
-/// # Errors
-/// When the database fails.
 pub async fn visible_among(
     conn: &impl ConnectionTrait,
     scope: &Scope,
@@ -222,9 +204,6 @@ pub async fn visible_among(
 }
 
 /// The visible threads of these contacts, newest activity first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn of_contacts(
     conn: &impl ConnectionTrait,
     scope: &Scope,
@@ -239,10 +218,7 @@ pub async fn of_contacts(
         .await
 }
 
-/// All threads with these contacts. Their visibility is the caller's to check.
-///
-/// # Errors
-/// When the database fails.
+/// All threads with these contacts. Does not check visibility.
 pub async fn with_contacts(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -255,10 +231,7 @@ pub async fn with_contacts(
         .await
 }
 
-/// All threads with a contact, newest activity first. Their visibility is the caller's to check.
-///
-/// # Errors
-/// When the database fails.
+/// All threads with a contact, newest activity first. Does not check visibility.
 pub async fn of_contact(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -273,10 +246,7 @@ pub async fn of_contact(
         .await
 }
 
-/// The threads that a user holds, on one number or on all.
-///
-/// # Errors
-/// When the database fails.
+/// The threads that are assigned to a user, on one number or on all (`None`).
 pub async fn held_by(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -293,10 +263,7 @@ pub async fn held_by(
     query.all(conn).await
 }
 
-/// How much of these threads a user has seen.
-///
-/// # Errors
-/// When the database fails.
+/// The read marks of a user for these threads. A thread that the user has never read has none.
 pub async fn read_marks(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -311,29 +278,23 @@ pub async fn read_marks(
         .await
 }
 
-/// Parts of the histories of threads, oldest line first, in the order of `parts`. The visibility of the threads is the
-/// caller's to check.
-///
-/// # Errors
-/// When the database fails.
+/// For each thread, one page of its history, oldest entry first. The pages are in the order of `parts`. Does not check
+/// the visibility of the threads.
 pub async fn activity_pages(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     parts: &[(ThreadId, Window)],
 ) -> Result<Vec<Page<activity::Model>>, DbErr> {
     let parts = parts.iter().map(|(thread, window)| {
-        let lines = activity::Entity::find()
+        let entries = activity::Entity::find()
             .filter(activity::Column::AgencyId.eq(agency))
             .filter(activity::Column::ThreadId.eq(*thread));
-        (lines, *window)
+        (entries, *window)
     });
     batched_pages::pages(conn, parts.collect(), &Order::Asc, activity::Column::CreatedAt, activity::Column::Id).await
 }
 
-/// How many lines the history of each of these threads has; a thread without any is left out.
-///
-/// # Errors
-/// When the database fails.
+/// The number of history entries of each of these threads. Threads without entries are omitted.
 pub async fn activity_counts(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
@@ -345,10 +306,7 @@ pub async fn activity_counts(
     batched_pages::counts(conn, query, activity::Column::ThreadId).await
 }
 
-/// One line of a thread's history. The thread's visibility is the caller's to check.
-///
-/// # Errors
-/// When the database fails.
+/// One entry of a thread's history. Does not check the visibility of the thread.
 pub async fn activity_by_id(
     conn: &impl ConnectionTrait,
     agency: AgencyId,

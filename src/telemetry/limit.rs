@@ -1,7 +1,7 @@
-//! Bounds how often one place in the code may log, so that a fault that repeats cannot fill the disk.
+//! A rate limit per call site for log lines, so that a repeated fault cannot fill the disk.
 //!
-//! When a database goes away, every request and every worker fails for the same reason. A few of those lines say all
-//! that there is to say; the rest are counted, and the count is logged.
+//! When a database is unavailable, every request and every worker fails for the same reason. The first lines are
+//! logged; the rest are counted, and the count is logged.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,84 +14,87 @@ use tracing_subscriber::layer::{Context, Filter};
 
 use crate::ports::Clock;
 
-/// How many warnings or errors one place logs in [`PERIOD`].
-const LINES: u64 = 20;
-/// How long lines are counted, and how often it is reported how many were left out.
+/// The number of warnings and errors that a call site may log per [`PERIOD`].
+const MAX_LINES: u64 = 20;
+/// The period of the limit, and the interval of the reports.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// Counts the warnings and errors of each place in the code. There are as many places as the code has, so it is bounded.
+/// Counts the warnings and errors of each call site. The number of call sites is fixed, so memory is bounded.
 #[derive(Clone)]
 pub struct LogLimit {
     clock: Arc<dyn Clock>,
-    places: Arc<Mutex<HashMap<Identifier, Place>>>,
+    call_sites: Arc<Mutex<HashMap<Identifier, CallSite>>>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct CallSite {
     file: &'static str,
     line: u32,
     began: Duration,
     lines: u64,
-    left_out: u64,
+    suppressed: u64,
 }
 
-/// A place of which lines were left out.
+/// The number of suppressed lines of a call site.
 #[derive(Debug, PartialEq, Eq)]
-struct LeftOut {
+struct Suppressed {
     file: &'static str,
     line: u32,
     lines: u64,
 }
 
 impl LogLimit {
-    /// A limit that counts by this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, places: Arc::default() }
+        Self { clock, call_sites: Arc::default() }
     }
 
-    /// Reports every ten seconds how many lines were left out, and where. It never ends.
+    /// Logs the number of suppressed lines per call site every ten seconds. It never returns.
     pub async fn report(self) {
         loop {
             self.clock.sleep(PERIOD).await;
-            for LeftOut { file, line, lines } in self.take_left_out() {
-                tracing::warn!(lines, place = format!("{file}:{line}"), "repeated lines of this place were left out");
+            for Suppressed { file, line, lines } in self.take_suppressed() {
+                tracing::warn!(lines, place = format!("{file}:{line}"), "repeated log lines were suppressed");
             }
         }
     }
 
     fn admits(&self, metadata: &'static Metadata<'static>) -> bool {
-        // Places that are not about trouble do not repeat.
+        // Only warnings and errors repeat at a high rate.
         if *metadata.level() > Level::WARN {
             return true;
         }
         let now = self.clock.monotonic();
-        let mut places = self.lock();
-        let place = places.entry(metadata.callsite()).or_insert_with(|| Place {
+        let mut call_sites = self.lock();
+        let call_site = call_sites.entry(metadata.callsite()).or_insert_with(|| CallSite {
             file: metadata.file().unwrap_or_else(|| metadata.target()),
             line: metadata.line().unwrap_or(0),
             began: now,
             lines: 0,
-            left_out: 0,
+            suppressed: 0,
         });
-        if now.saturating_sub(place.began) >= PERIOD {
-            (place.began, place.lines) = (now, 0);
+        if now.saturating_sub(call_site.began) >= PERIOD {
+            (call_site.began, call_site.lines) = (now, 0);
         }
-        place.lines += 1;
-        let admitted = place.lines <= LINES;
-        place.left_out += u64::from(!admitted);
+        call_site.lines += 1;
+        let admitted = call_site.lines <= MAX_LINES;
+        call_site.suppressed += u64::from(!admitted);
         admitted
     }
 
-    fn take_left_out(&self) -> Vec<LeftOut> {
-        let mut places = self.lock();
-        let silenced = places.values_mut().filter(|place| place.left_out > 0);
-        silenced
-            .map(|place| LeftOut { file: place.file, line: place.line, lines: std::mem::take(&mut place.left_out) })
+    fn take_suppressed(&self) -> Vec<Suppressed> {
+        let mut call_sites = self.lock();
+        let suppressed = call_sites.values_mut().filter(|call_site| call_site.suppressed > 0);
+        suppressed
+            .map(|call_site| Suppressed {
+                file: call_site.file,
+                line: call_site.line,
+                lines: std::mem::take(&mut call_site.suppressed),
+            })
             .collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Identifier, Place>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<Identifier, CallSite>> {
+        self.call_sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -146,24 +149,24 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_repeats_is_silenced_and_counted_until_the_period_is_over() {
+    fn a_call_site_that_repeats_is_suppressed_and_counted_until_the_period_is_over() {
         let (clock, shown) = (Arc::new(Stopped::default()), Arc::new(AtomicU64::new(0)));
         let limit = LogLimit::new(clock.clone());
         let subscriber = Registry::default().with(Count(shown.clone()).with_filter(limit.clone()));
         tracing::subscriber::with_default(subscriber, || {
             let fail = || tracing::error!("the database is away");
             (0..1_000).for_each(|_| fail());
-            assert_eq!(shown.load(Ordering::Relaxed), LINES);
-            // Another place has its own count, and what is no trouble has none.
+            assert_eq!(shown.load(Ordering::Relaxed), MAX_LINES);
+            // Another call site has its own count, and lines below warnings are not counted.
             tracing::warn!("a worker failed");
             (0..100).for_each(|_| tracing::info!("serving"));
-            assert_eq!(shown.load(Ordering::Relaxed), LINES + 101);
-            let left_out = limit.take_left_out();
-            assert_eq!(left_out.iter().map(|place| place.lines).collect::<Vec<_>>(), [1_000 - LINES]);
-            assert_eq!(limit.take_left_out(), []);
+            assert_eq!(shown.load(Ordering::Relaxed), MAX_LINES + 101);
+            let suppressed = limit.take_suppressed();
+            assert_eq!(suppressed.iter().map(|call_site| call_site.lines).collect::<Vec<_>>(), [1_000 - MAX_LINES]);
+            assert_eq!(limit.take_suppressed(), []);
             clock.0.store(PERIOD.as_secs(), Ordering::Relaxed);
             fail();
-            assert_eq!(shown.load(Ordering::Relaxed), LINES + 102);
+            assert_eq!(shown.load(Ordering::Relaxed), MAX_LINES + 102);
         });
     }
 }

@@ -1,4 +1,4 @@
-//! Log lines. They never hold a text, a name, a number or a token: a test plants canaries.
+//! Logging. Log lines never contain message bodies, names, phone numbers or tokens; `tests/it/canary.rs` checks this.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -15,28 +15,27 @@ mod limit;
 
 pub use limit::LogLimit;
 
-/// Begins to log to standard error, so that standard output is the command's own.
+/// Starts logging to standard error; standard output is reserved for the output of commands.
 ///
-/// Below warnings only our own lines are shown, whatever the filter asks for: those of libraries
-/// may quote statements and requests.
-///
-/// One place in the code logs at most some warnings or errors in a while; [`LogLimit::report`] tells of the rest.
+/// Libraries log only warnings and errors, whatever the filter says, because their other lines may quote statements and
+/// requests. Each call site logs a limited number of warnings and errors per period; [`LogLimit::report`] logs how many
+/// were suppressed.
 ///
 /// # Errors
-/// When somebody logs already.
+/// If a global subscriber is already set.
 pub fn init(settings: &LogSettings, clock: Arc<dyn Clock>) -> Result<LogLimit, TryInitError> {
-    let ours =
+    let targets =
         filter_fn(|metadata| metadata.target().starts_with("partyline") || *metadata.level() <= tracing::Level::WARN);
-    // A wait for a connection is not worth a line: what the wait made fail has one.
-    let ours = ours.and(filter_fn(|metadata| metadata.target() != "sqlx::pool::acquire"));
+    // A slow wait for a connection is not logged; a request that fails because of it is.
+    let targets = targets.and(filter_fn(|metadata| metadata.target() != "sqlx::pool::acquire"));
     let limit = LogLimit::new(clock);
-    // Colours are for a terminal; in a file they would stand between a name and its value.
+    // Color codes in a file would separate names from their values.
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match settings.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
-    let lines = lines.with_filter(ours.and(limit.clone()));
+    let lines = lines.with_filter(targets.and(limit.clone()));
     tracing_subscriber::registry().with(lines).with(EnvFilter::new(&settings.filter)).try_init()?;
     Ok(limit)
 }

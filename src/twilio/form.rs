@@ -1,45 +1,41 @@
-//! `application/x-www-form-urlencoded`, strictly: what is no UTF-8 is no form of Twilio's.
+//! A strict parser for `application/x-www-form-urlencoded`: it rejects invalid UTF-8, which Twilio never sends.
 //! Source: WHATWG URL, section 5.1.
 
 use percent_encoding::percent_decode;
 
-/// More fields than any of Twilio's webhooks has.
+/// Maximum number of fields; more than any Twilio webhook sends.
 const MAX_FIELDS: usize = 256;
 
-/// The body is no form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a form")]
-pub struct NotAForm;
+#[error("invalid form")]
+pub struct InvalidForm;
 
-/// A form's fields in the order in which they came.
+/// The fields of a form, in the order of the body.
 pub type Form = Vec<(String, String)>;
 
-/// Reads a form.
-///
-/// # Errors
-/// When the body holds what is no UTF-8, or no fields, or far too many.
-pub fn parse(body: &[u8]) -> Result<Form, NotAForm> {
+/// Parses a form. Fails if the body is not UTF-8, has no fields, or has more than `MAX_FIELDS`.
+pub fn parse(body: &[u8]) -> Result<Form, InvalidForm> {
     let mut form = Form::new();
     for field in body.split(|byte| *byte == b'&').filter(|field| !field.is_empty()) {
         if form.len() == MAX_FIELDS {
-            return Err(NotAForm);
+            return Err(InvalidForm);
         }
         let mut parts = field.splitn(2, |byte| *byte == b'=');
         let name = decode(parts.next().unwrap_or_default())?;
         let value = decode(parts.next().unwrap_or_default())?;
         form.push((name, value));
     }
-    if form.is_empty() { Err(NotAForm) } else { Ok(form) }
+    if form.is_empty() { Err(InvalidForm) } else { Ok(form) }
 }
 
-/// The first value of a field.
+/// The first value of a field; `None` if the field is absent.
 pub fn field<'a>(form: &'a Form, name: &str) -> Option<&'a str> {
     form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-fn decode(text: &[u8]) -> Result<String, NotAForm> {
+fn decode(text: &[u8]) -> Result<String, InvalidForm> {
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    percent_decode(&spaced).decode_utf8().map(Into::into).map_err(|_| NotAForm)
+    percent_decode(&spaced).decode_utf8().map(Into::into).map_err(|_| InvalidForm)
 }
 
 #[cfg(test)]
@@ -56,11 +52,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_form() {
+    fn invalid_forms_are_rejected() {
         for body in [&b""[..], b"&&", b"Body=%FF", b"Body=\xff", b"%C3=x"] {
-            assert_eq!(parse(body), Err(NotAForm), "{body:?}");
+            assert_eq!(parse(body), Err(InvalidForm), "{body:?}");
         }
         let many = "a=1&".repeat(MAX_FIELDS + 1);
-        assert_eq!(parse(many.as_bytes()), Err(NotAForm));
+        assert_eq!(parse(many.as_bytes()), Err(InvalidForm));
     }
 }

@@ -1,4 +1,4 @@
-//! The side door: Twilio's form-encoded webhooks, each verified before anything else is done with it.
+//! Twilio's form-encoded webhooks. Each request's signature is verified before the request is processed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::post;
 
-use crate::rest::metrics::Metrics;
+use crate::domain::webhook_paths;
+use crate::metrics::Metrics;
 use crate::service::Services;
 
+pub mod call_urls;
 pub mod form;
-pub mod links;
 mod receipt;
 pub mod signature;
 mod sms;
@@ -18,49 +19,28 @@ pub mod twiml;
 mod verified;
 mod voice;
 
-/// Twilio gives up on an answer after 15 s; before that we say 503 ourselves, so that it comes back.
-const ANSWER_WITHIN: Duration = Duration::from_secs(9);
+/// Deadline for a response. Twilio times out after 15 s; a 503 before that makes it retry.
+const RESPONSE_DEADLINE: Duration = Duration::from_secs(9);
 
-/// What the webhooks work with.
+/// Shared state of the webhook handlers.
 #[derive(Clone)]
 pub struct WebhookState {
-    /// The use cases.
     pub services: Arc<Services>,
-    /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// The address of the text webhook as it is set at Twilio: signatures are computed over it.
+    /// The URL of the text webhook exactly as configured at Twilio, because signatures cover it.
     pub sms_url: String,
-    /// The address of the voice webhook as it is set at Twilio.
+    /// The URL of the voice webhook exactly as configured at Twilio.
     pub voice_url: String,
-    /// The origin that Twilio sees: the steps of a call live below it.
+    /// The public origin of this server, under which Twilio requests the steps of a call.
     pub public_url: String,
-    /// The address of the receipts, as we give it along with each text.
+    /// The URL for delivery receipts, which is sent to Twilio with each text.
     pub receipts_url: String,
 }
 
-/// The path of the text webhook.
-pub const SMS_PATH: &str = "/api/twilio/webhook";
-
-/// The path of the delivery receipts.
-pub const RECEIPTS_PATH: &str = "/api/twilio/message-status";
-
-/// The path of the voice webhook.
-pub const VOICE_PATH: &str = "/api/twilio/voice/inbound";
-
-/// The path that says what the phone of a user hears who asked to be called.
-pub const OUTBOUND_PATH: &str = "/api/twilio/voice/outbound";
-
-/// The path of the reports on calls.
-pub const VOICE_STATUS_PATH: &str = "/api/twilio/voice/status";
-
-/// Where the steps of a call live.
-pub const VOICE_STEPS: &str = "/api/twilio/voice";
-
-/// The routes that Twilio calls.
 pub fn router(state: WebhookState) -> Router {
     Router::new()
-        .route(SMS_PATH, post(sms::receive))
-        .route(RECEIPTS_PATH, post(receipt::receive))
+        .route(webhook_paths::TEXT, post(sms::receive))
+        .route(webhook_paths::RECEIPTS, post(receipt::receive))
         .merge(voice::router())
         .with_state(state)
 }

@@ -1,9 +1,9 @@
-//! `X-Twilio-Signature`: HMAC-SHA1 over the address and the form, as Twilio's own libraries do it.
+//! Verifies `X-Twilio-Signature`: HMAC-SHA1 over the URL and the form, compatible with Twilio's own libraries.
 //!
-//! Each key once, in order, followed by its distinct values in order; the address with the query as
-//! it was received, both with and without its port, for Twilio signs either.
-//! Source: Twilio, "Security: Validating requests", and the `RequestValidator` of its helper
-//! libraries, with which `tests/twilio` compares this.
+//! The signed text is the URL with the query as received, followed by the form's keys in alphabetical order, each
+//! before every one of its distinct, sorted values. Twilio signs the URL either with or without its port, so both are
+//! tried. Source: Twilio, "Security: Validating requests", and the `RequestValidator` of its helper libraries, with
+//! which `tests/twilio` compares this implementation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,10 +15,10 @@ use sha1::Sha1;
 
 use super::form::Form;
 
-/// Whether the signature is one of these tokens' over this address and form.
+/// Whether one of these auth tokens signed this URL and form.
 ///
-/// `address` is as it is set at Twilio; its own query and fragment do not count, the `query` that
-/// came with the request does. Every comparison takes the same time whatever it finds.
+/// `address` is the URL as configured at Twilio. Its own query and fragment are ignored; the request's `query` is used
+/// instead. Signatures are compared in constant time.
 pub fn is_authentic(tokens: &[SecretString], address: &str, query: Option<&str>, form: &Form, signature: &str) -> bool {
     let Ok(signature) = STANDARD.decode(signature) else { return false };
     let text = signed_text(form);
@@ -49,14 +49,14 @@ fn signed_text(form: &Form) -> String {
     text
 }
 
-/// The address with the query as received, with its port and without.
+/// The address with the query as received, without and with its port.
 fn addresses(address: &str, query: Option<&str>) -> [String; 2] {
     let end = address.find(['?', '#']).unwrap_or(address.len());
     let address = &address[..end];
     let (scheme, rest) = address.split_once("://").unwrap_or(("https", address));
     let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     let query = query.map_or_else(String::new, |query| format!("?{query}"));
-    // A port follows the last colon, unless that one stands within an IPv6 address.
+    // A port follows the last colon, unless that colon is part of an IPv6 address.
     let (bare, port) = match host.rsplit_once(':') {
         Some((bare, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !port.is_empty() => (bare, port),
         _ => (host, if scheme == "http" { "80" } else { "443" }),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn we_agree_with_twilios_own_library() {
+    fn signatures_of_twilios_own_library_are_authentic() {
         assert!(vectors().len() >= 20);
         for Vector { name, url, params, auth_token, signature } in vectors() {
             let (address, query) = split(&url);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_authentic() {
+    fn a_different_token_url_form_or_signature_is_not_authentic() {
         for Vector { name, url, mut params, auth_token, signature } in vectors() {
             let (address, query) = split(&url);
             let tokens = [auth_token];

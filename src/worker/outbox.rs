@@ -1,107 +1,151 @@
-//! The outbox, number by number: each sends at its own pace and has its own turn, so that the backlog
-//! of one delays no other.
+//! Sends the outbox. Each phone number has its own pace and its own task, so that the backlog of one number does not delay
+//! another.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use super::run_once;
 use crate::domain::{AgencyId, PhoneNumberId};
-use crate::service::sending::{Departure, Next, arrive, next};
+use crate::metrics::{Component, Metrics, WorkerStatus};
+use crate::service::sending::{NextStep, SendAttempt, begin_next_attempt, send_attempt};
 use crate::service::{Fault, Services};
 use crate::store::outbox::numbers_due;
 
-/// How many texts of one number may be on their way at once; a slow carrier holds up no more.
-const AT_A_TIME: usize = 8;
-/// Texts whose pause is over, and those that another instance queued, are found by looking.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// After the database failed.
-const BREATHER: Duration = Duration::from_secs(1);
+/// The most attempts of one number at a time. A slow carrier delays no more than these.
+const MAX_CONCURRENT: usize = 8;
+/// How often the outbox is read for texts whose delay is over and for texts that other instances queued.
+const POLL_PERIOD: Duration = Duration::from_secs(1);
+/// The pause after a failure.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// What the tasks of all numbers share.
+#[derive(Clone)]
+struct Sender {
+    services: Arc<Services>,
+    metrics: Arc<Metrics>,
+    status: Arc<WorkerStatus>,
+}
 
 type Numbers = HashMap<(AgencyId, PhoneNumberId), Arc<Notify>>;
 
-/// Sends what is in the outbox, until the bell is stopped; then what is under way is finished.
-pub(super) async fn send(services: Arc<Services>) {
+/// Sends the texts in the outbox until sending is stopped, then completes the attempts in progress.
+pub(super) async fn run(services: Arc<Services>, metrics: Arc<Metrics>) {
+    let status = metrics.workers.register("outbox", "sends the texts in the outbox", POLL_PERIOD);
+    let sender = Sender { services, metrics, status };
+    let signal = &sender.services.sending.outbox_signal;
     let mut numbers = Numbers::new();
-    // Aborted with it.
-    let mut turns = JoinSet::new();
+    // Aborted when this task is aborted.
+    let mut tasks = JoinSet::new();
     tokio::select! {
-        () = services.restore.released() => {}
-        () = services.sending.bell.stopped() => return,
+        () = sender.services.restore.released() => {}
+        () = signal.stopped() => return,
     }
-    // Whatever the last server left is taken up at once.
-    let mut waking = due(&services).await;
+    // Texts that were left by the previous server are sent immediately.
+    let mut due = sender.due().await;
     loop {
-        for (agency, number) in waking {
-            let bell = numbers.entry((agency, number)).or_insert_with(|| {
-                let bell = Arc::new(Notify::new());
-                turns.spawn(take_turns(services.clone(), agency, number, bell.clone()));
-                bell
+        for (agency, number) in due {
+            let notify = numbers.entry((agency, number)).or_insert_with(|| {
+                let notify = Arc::new(Notify::new());
+                tasks.spawn(sender.clone().supervise_number(agency, number, notify.clone()));
+                notify
             });
-            bell.notify_one();
+            notify.notify_one();
         }
-        waking = tokio::select! {
-            () = services.sending.bell.stopped() => break,
-            rung = services.sending.bell.heard() => rung.into_iter().collect(),
-            () = services.clock.sleep(LOOK_EVERY) => due(&services).await,
+        due = tokio::select! {
+            () = signal.stopped() => break,
+            numbers = signal.notified() => numbers.into_iter().collect(),
+            () = sender.services.clock.sleep(POLL_PERIOD) => sender.due().await,
         };
     }
-    while turns.join_next().await.is_some() {}
+    while tasks.join_next().await.is_some() {}
 }
 
-/// The numbers that have a text to try now.
-async fn due(services: &Services) -> Vec<(AgencyId, PhoneNumberId)> {
-    numbers_due(services.reader(), services.clock.now()).await.unwrap_or_else(|error| {
-        let error = Fault::from(error);
-        tracing::warn!(%error, "the outbox could not be looked at; it is tried again");
-        Vec::new()
-    })
-}
-
-/// One number's texts, one after the other in each thread.
-async fn take_turns(services: Arc<Services>, agency: AgencyId, number: PhoneNumberId, bell: Arc<Notify>) {
-    let mut under_way: JoinSet<()> = JoinSet::new();
-    // Asked between two steps only: a text that has departed is sent.
-    while !services.sending.bell.is_stopped() {
-        let step = if under_way.len() < AT_A_TIME {
-            next(&services, agency, number).await.unwrap_or_else(|fault| {
-                tracing::warn!(error = %fault, "a text could not be taken up; it is tried again");
-                Next::Wait(BREATHER)
-            })
-        } else {
-            Next::Rest
+impl Sender {
+    /// The numbers that have a text to send now.
+    async fn due(&self) -> Vec<(AgencyId, PhoneNumberId)> {
+        let mut due = Vec::new();
+        let read = async {
+            due = numbers_due(self.services.reader(), self.services.clock.now()).await?;
+            Ok::<_, Fault>(())
         };
-        match step {
-            Next::Send(departure) => {
-                under_way.spawn(carry(services.clone(), departure));
-            }
-            Next::Again => {}
-            // Whatever is queued meanwhile has to wait as well.
-            Next::Wait(wait) => {
-                tokio::select! {
-                    () = services.clock.sleep(wait) => {}
-                    () = services.sending.bell.stopped() => {}
+        run_once(&self.services, &self.metrics, &self.status, read).await;
+        due
+    }
+
+    /// Sends the texts of one number, and goes on after a panic.
+    async fn supervise_number(self, agency: AgencyId, number: PhoneNumberId, notify: Arc<Notify>) {
+        while AssertUnwindSafe(self.send_number(agency, number, &notify)).catch_unwind().await.is_err() {
+            tracing::error!(%agency, "sending the texts of a number panicked; it goes on");
+            self.panicked();
+            self.services.clock.sleep(RETRY_DELAY).await;
+        }
+    }
+
+    /// Sends the texts of one number, in each thread one after the other.
+    async fn send_number(&self, agency: AgencyId, number: PhoneNumberId, notify: &Notify) {
+        let services = &self.services;
+        let signal = &services.sending.outbox_signal;
+        let mut attempts: JoinSet<()> = JoinSet::new();
+        // Checked only between two steps: a text whose attempt has begun is sent.
+        while !signal.is_stopped() {
+            let step = if attempts.len() < MAX_CONCURRENT {
+                begin_next_attempt(services, agency, number).await.unwrap_or_else(|fault| {
+                    tracing::warn!(error = %fault, %agency, "failed to begin an attempt to send a text; it is retried");
+                    NextStep::Wait(RETRY_DELAY)
+                })
+            } else {
+                NextStep::Idle
+            };
+            match step {
+                NextStep::Send(attempt) => {
+                    attempts.spawn(self.clone().send(attempt));
+                }
+                NextStep::Continue => {}
+                // Texts that are queued meanwhile have to wait as well.
+                NextStep::Wait(wait) => {
+                    tokio::select! {
+                        () = services.clock.sleep(wait) => {}
+                        () = signal.stopped() => {}
+                    }
+                }
+                NextStep::Idle => {
+                    tokio::select! {
+                        () = notify.notified() => {}
+                        () = signal.stopped() => {}
+                        // Other texts of its thread may have waited for an attempt that has ended.
+                        Some(_) = attempts.join_next() => {}
+                    }
                 }
             }
-            Next::Rest => {
-                tokio::select! {
-                    () = bell.notified() => {}
-                    () = services.sending.bell.stopped() => {}
-                    // One that has ended may have been what others of its thread waited for.
-                    Some(_) = under_way.join_next() => {}
-                }
+            while attempts.try_join_next().is_some() {}
+        }
+        while attempts.join_next().await.is_some() {}
+    }
+
+    /// Sends the text of an attempt. If this panics, the result of the attempt is unknown and is looked up at the carrier.
+    async fn send(self, attempt: SendAttempt) {
+        let jitter = self.services.ids.nonce()[0];
+        let message = attempt.message;
+        match AssertUnwindSafe(send_attempt(&self.services, attempt, jitter)).catch_unwind().await {
+            Ok(Ok(attempted)) => self.metrics.send(&attempted),
+            Ok(Err(error)) => {
+                tracing::error!(%error, %message, "the result of an attempt was not recorded; it is looked up");
+            }
+            Err(_) => {
+                tracing::error!(%message, "an attempt to send a text panicked; its result is looked up");
+                self.panicked();
             }
         }
-        while under_way.try_join_next().is_some() {}
     }
-    while under_way.join_next().await.is_some() {}
-}
 
-async fn carry(services: Arc<Services>, departure: Departure) {
-    let jitter = services.ids.nonce()[0];
-    if let Err(fault) = arrive(&services, departure, jitter).await {
-        tracing::error!(error = %fault, "what came of a text was not stored; it is looked for");
+    fn panicked(&self) {
+        self.metrics.panicked(Component::Worker);
+        self.status.panicked(self.services.clock.now());
     }
 }

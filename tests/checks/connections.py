@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Opens 300 connections that pipeline requests and never read; they must end, cost little, and not delay the drain.
+"""Opens 300 connections that pipeline requests and never read. They must be closed, use little memory, and not delay
+the shutdown.
 
     python3 tests/checks/connections.py --binary target/debug/partyline
 
-Prints one line per figure with its limit, and ends with 1 if a limit is exceeded.
+Prints one line per measurement with its limit, and exits with 1 if a limit is exceeded.
 """
 
 import argparse
@@ -15,9 +16,9 @@ from pathlib import Path
 from server import Figures, Server
 
 CONNECTIONS = 300
-CEILING = 400
+MAX_CONNECTIONS = 400
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
-HALF_A_HEAD = b"GET / HTTP/1.1\r\nHost:"
+PARTIAL_HEAD = b"GET / HTTP/1.1\r\nHost:"
 
 
 def connect(port, sent):
@@ -33,7 +34,7 @@ def connect(port, sent):
 
 
 def open_sockets(server):
-    """How many sockets the server holds. A client that does not read does not see the end of its connection."""
+    """The number of sockets that the server holds. A client that does not read does not see the end of its connection."""
     descriptors = Path(f"/proc/{server.process.pid}/fd").iterdir()
     return sum(os.readlink(descriptor).startswith("socket:") for descriptor in descriptors)
 
@@ -43,7 +44,7 @@ def main():
     parser.add_argument("--binary", required=True)
     arguments = parser.parse_args()
     figures = Figures()
-    with Server(arguments.binary, PARTYLINE_CONNECTIONS=str(CEILING)) as server:
+    with Server(arguments.binary, PARTYLINE_CONNECTIONS=str(MAX_CONNECTIONS)) as server:
         before, peak, idle = server.rss(), 0.0, open_sockets(server)
         connections = [connect(server.port, REQUEST * 100) for _ in range(CONNECTIONS)]
         time.sleep(1)
@@ -52,22 +53,22 @@ def main():
         while time.monotonic() < end:
             peak = max(peak, server.rss())
             time.sleep(0.5)
-        figures.check("300 that never read: still open after 45 s", open_sockets(server) - idle, 0)
-        figures.check("300 that never read: growth of memory", peak - before, 64, "MB")
+        figures.check("300 unread connections: still open after 45 s", open_sockets(server) - idle, 0)
+        figures.check("300 unread connections: memory growth", peak - before, 64, "MB")
         for connection in connections:
             connection.close()
-        held = [connect(server.port, b"") for _ in range(CEILING)]
+        open_connections = [connect(server.port, b"") for _ in range(MAX_CONNECTIONS)]
         time.sleep(0.5)
         client = socket.create_connection(("127.0.0.1", server.port), timeout=5)
         client.sendall(REQUEST)
         answer = client.recv(4096)
-        figures.check("beyond the ceiling: answers other than 503", 0 if answer.startswith(b"HTTP/1.1 503 ") else 1, 0)
-        for connection in held:
+        figures.check("beyond the limit: responses other than 503", 0 if answer.startswith(b"HTTP/1.1 503 ") else 1, 0)
+        for connection in open_connections:
             connection.close()
         time.sleep(0.5)
-        silent = [connect(server.port, sent) for sent in (b"", HALF_A_HEAD, REQUEST * 100) for _ in range(CONNECTIONS // 3)]
+        silent = [connect(server.port, sent) for sent in (b"", PARTIAL_HEAD, REQUEST * 100) for _ in range(CONNECTIONS // 3)]
         time.sleep(0.5)
-        figures.check("300 silent connections: the drain", server.stop(), 5, "s")
+        figures.check("300 silent connections: shutdown time", server.stop(), 5, "s")
         for connection in silent:
             connection.close()
     figures.exit()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""One user sends the most expensive queries that they can, six at a time; another agency must not notice.
+"""One user sends the most expensive queries possible, six at a time; another agency must not be affected.
 
     python3 tests/checks/queries.py --binary target/debug/partyline [--seconds 60]
 
-Prints one line per figure with its limit, and ends with 1 if a limit is exceeded.
+Prints one line per measurement with its limit, and exits with 1 if a limit is exceeded.
 """
 
 import argparse
@@ -17,9 +17,9 @@ from server import (
     ACCOUNT, NUMBER, OTHER_ACCOUNT, OTHER_NUMBER, OTHER_TOKEN, RECEIPTS, TOKEN, Client, Figures, Server, percentile, signed,
 )
 
-# 19,010 statements, when each list of each thread was read by itself.
+# This took 19,010 statements when each list of each thread was read separately.
 ALIASES = "{ threads(first: 100) { nodes { id %s } } }" % " ".join(f"a{n}: messages(first: 1) {{ totalCount }}" for n in range(95))
-# About as much as a query may cost: 20,000 points.
+# About the maximum complexity of a query: 20,000 points.
 COSTLY = "{ threads(first: 100) { nodes { id %s } } }" % " ".join(
     f"a{n}: messages(last: {n + 5}) {{ totalCount nodes {{ id body }} }}" for n in range(3)
 )
@@ -30,19 +30,19 @@ SMALL = "{ viewer { name } threads(first: 10) { nodes { id status contact { phon
 
 
 ROUNDS = 3
-# In ms. Less cannot be told from how two cores take turns.
-SCHEDULING = 15.0
-# In ms, beside a user who keeps one costly query running all the time. It was 6 s.
-NOT_STARVED = 250.0
+# In ms. Smaller differences are within the scheduling noise of two cores.
+SCHEDULING_NOISE = 15.0
+# In ms, while another user keeps a costly query running. Before the limits it was 6 s.
+MAX_LATENCY = 250.0
 
 
-def collect(into, took):
-    for kind, times in took.items():
+def collect(into, durations):
+    for kind, times in durations.items():
         into.setdefault(kind, []).extend(times)
 
 
 def attack(port, token, documents, connections, stop, counts):
-    """Sends the documents in turn over several connections until told to stop."""
+    """Sends the documents in rotation over several connections until `stop` is set."""
     found = Counter()
 
     def send(first):
@@ -69,7 +69,7 @@ def attack(port, token, documents, connections, stop, counts):
 
 
 class Bystander:
-    """Another agency: a user's small query, inbound texts and receipts, one of each every 50 ms."""
+    """Another agency, which sends a small query, an inbound text, and a status callback every 50 ms."""
 
     def __init__(self, server, token):
         self.client, self.token = server.client(), token
@@ -80,28 +80,28 @@ class Bystander:
         message = answer["data"]["sendMessage"]["message"]["id"]
         self.receipts = f"{RECEIPTS}?agency={agency}&message={message}"
 
-    def live(self, seconds):
-        """The seconds that each request took, by kind, and the statuses other than 200."""
-        took, wrong = {"query": [], "text": [], "receipt": []}, Counter()
+    def send_requests(self, seconds):
+        """Returns the durations of the requests in seconds, by kind, and the number of statuses other than 200."""
+        durations, wrong = {"query": [], "text": [], "receipt": []}, Counter()
         end = time.monotonic() + seconds
         while (began := time.monotonic()) < end:
             status, answer, spent = self.client.graphql(self.token, SMALL)
-            took["query"].append(spent)
+            durations["query"].append(spent)
             wrong[f"query {status}"] += status != 200 or "errors" in answer
             status, spent = self.client.text(OTHER_ACCOUNT, OTHER_TOKEN, "+13035560077", OTHER_NUMBER, "hello")
-            took["text"].append(spent)
+            durations["text"].append(spent)
             wrong[f"text {status}"] += status != 200
             receipt = {"AccountSid": OTHER_ACCOUNT, "MessageSid": f"SM{7:032x}", "MessageStatus": "sent"}
             headers, form = signed(self.receipts, receipt, OTHER_TOKEN)
             status, _, spent = self.client.post(self.receipts, form, headers)
-            took["receipt"].append(spent)
+            durations["receipt"].append(spent)
             wrong[f"receipt {status}"] += status != 200
             time.sleep(max(0.0, began + 0.05 - time.monotonic()))
-        return took, sum(wrong.values())
+        return durations, sum(wrong.values())
 
 
 def under_attack(server, token, documents, connections, work):
-    """Does the work while the attack goes on; returns what it returns and the answers that the attacker got."""
+    """Runs `work` during an attack; returns its result and the counts of the attacker's responses."""
     stop, counts = multiprocessing.Event(), multiprocessing.Queue()
     arguments = (server.port, token, documents, connections, stop, counts)
     attacker = multiprocessing.Process(target=attack, args=arguments)
@@ -129,25 +129,25 @@ def main():
         client.text(OTHER_ACCOUNT, OTHER_TOKEN, "+13035560077", OTHER_NUMBER, "hello")
         ana, ben, eve = server.token("acme", "ana"), server.token("acme", "ben"), server.token("other", "eve")
         bystander = Bystander(server, eve)
-        bystander.live(2)
+        bystander.send_requests(2)
         for name, documents in [("95 aliases", [ALIASES]), ("costliest allowed", [COSTLY, SEARCH])]:
             quiet, attacked, answers, wrong = {}, {}, Counter(), 0
-            # In turns, because these machines are not equally fast all the time.
+            # Alternating, because the speed of the machine varies over time.
             seconds = arguments.seconds if documents == [ALIASES] else arguments.seconds / 3
             for _ in range(ROUNDS):
-                took, refused = bystander.live(seconds / ROUNDS / 2)
-                collect(quiet, took)
-                wrong += refused
-                live = lambda: bystander.live(seconds / ROUNDS)
-                (took, refused), got = under_attack(server, ben, documents, 6, live)
-                collect(attacked, took)
+                durations, failures = bystander.send_requests(seconds / ROUNDS / 2)
+                collect(quiet, durations)
+                wrong += failures
+                live = lambda: bystander.send_requests(seconds / ROUNDS)
+                (durations, failures), got = under_attack(server, ben, documents, 6, live)
+                collect(attacked, durations)
                 answers.update(got)
-                wrong += refused
-            print(f"       {name}: answers to the attacker {dict(answers)}", flush=True)
-            figures.check(f"{name}: requests of others not answered with 200", wrong, 0)
+                wrong += failures
+            print(f"       {name}: responses to the attacker {dict(answers)}", flush=True)
+            figures.check(f"{name}: requests of others with another status than 200", wrong, 0)
             for kind, times in attacked.items():
                 before = 1000 * percentile(quiet[kind], 0.99)
-                limit = max(3 * before, SCHEDULING) if documents == [ALIASES] else NOT_STARVED
+                limit = max(3 * before, SCHEDULING_NOISE) if documents == [ALIASES] else MAX_LATENCY
                 name_of_figure = f"{name}: p99 of a {kind}, quiet {before:.1f} ms"
                 figures.check(name_of_figure, 1000 * percentile(times, 0.99), limit, "ms")
             if documents == [ALIASES]:
@@ -160,7 +160,7 @@ def main():
             return [texts.text(OTHER_ACCOUNT, OTHER_TOKEN, "+13035560078", OTHER_NUMBER, "after a restart")[0] for _ in range(8)]
 
         statuses, _ = under_attack(server, ana, [COSTLY, SEARCH], 8, first_texts)
-        figures.check("just after a restart: texts not answered with 200", sum(status != 200 for status in statuses), 0)
+        figures.check("just after a restart: texts with another status than 200", sum(status != 200 for status in statuses), 0)
     figures.exit()
 
 

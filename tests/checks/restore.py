@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Restores a backup that was taken under load, ten times, and reads the carrier's ledger: nothing may be there twice.
+"""Restores a backup that was taken under load, ten times, and checks that the carrier's ledger has no text twice.
 
     python3 tests/checks/restore.py --binary target/debug/partyline [--runs 10]
 
-Each run serves a fresh SQLite file by a simulated carrier, queues texts faster than they leave, takes a backup in the
-middle, lets a contact text STOP, stops the server, puts the backup in place by the steps of docs/operations.md, runs
-`partyline restored` and serves again. Prints one line per run and `N passed, 0 failed`.
+Each run serves a fresh SQLite file with a simulated carrier, queues texts faster than they are sent, takes a backup in
+the meantime, lets a contact text STOP, stops the server, restores the backup by the steps of docs/operations.md, runs
+`partyline restored`, and serves again. Prints one line per run and `N passed, 0 failed`.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from server import ACCOUNT, NUMBER, PUBLIC_URL, TEXTS, TOKEN, Client, Failure, Server, free_port, until
+from server import ACCOUNT, NUMBER, PUBLIC_URL, TEXTS, TOKEN, Client, Failure, Server, free_port, wait_until
 
 PHONES = [f"+1303557{n:04d}" for n in range(8)]
 STOPPED = "+13035579999"
@@ -42,7 +42,7 @@ SEND = "mutation($input: SendMessageInput!) { sendMessage(input: $input) { userE
 
 
 class Run:
-    """One server, its carrier and an admin."""
+    """One server, its carrier, and an admin."""
 
     def __init__(self, server, carrier_port):
         self.server, self.carrier_port = server, carrier_port
@@ -54,7 +54,7 @@ class Run:
         return answer["data"]
 
     def send(self, thread, key):
-        """Queues a text whose body is its key; returns the codes of its refusals."""
+        """Queues a text whose body is its key; returns the codes of the user errors."""
         sent = self.ask(SEND, {"input": {"threadId": thread, "body": key, "idempotencyKey": key}})
         return [error["code"] for error in sent["sendMessage"]["userErrors"]]
 
@@ -66,8 +66,8 @@ class Run:
         Client(self.carrier_port).post("/simulator/texts", text, {"content-type": "application/json"})
 
     def back_up(self, to):
-        """Returns how many texts wait in the backup. All is closed at once: SQLite would mix up the files of one process
-        after the backup has been renamed."""
+        """Returns the number of queued texts in the backup. The connections are closed immediately, because SQLite would
+        mix up the files within one process after the backup has been renamed."""
         source, backup = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True), sqlite3.connect(to)
         source.backup(backup)
         waiting = backup.execute("SELECT count(*) FROM outbox").fetchone()[0]
@@ -82,7 +82,7 @@ class Run:
         return waiting
 
 
-def one(run, number):
+def run_once(run, number):
     server = run.server
     made = [
         run.ask(START, {"input": {"to": phone, "body": f"hello {phone}", "idempotencyKey": phone}})["startThread"]
@@ -107,7 +107,7 @@ def one(run, number):
     time.sleep(1.5)
     stopped.set()
     loading.join()
-    until("the texts of the backup have left", lambda: len(run.ledger()) > waiting)
+    wait_until("the texts of the backup are sent", lambda: len(run.ledger()) > waiting)
     server.stop()
     before = len(run.ledger())
 
@@ -118,27 +118,27 @@ def one(run, number):
         Path(f"{backup}{suffix}").unlink(missing_ok=True)
     backup.rename(run.file)
     if number == 0:
-        # Without the command nothing leaves.
+        # Nothing is sent before the command has run.
         server.start()
         if b"partyline restored" not in server.get("/readyz")[1]:
-            raise Failure("the restore was not noticed")
+            raise Failure("the restore was not detected")
         time.sleep(2)
         server.stop()
         if len(run.ledger()) != before:
-            raise Failure("texts left before `partyline restored`")
+            raise Failure("texts were sent before `partyline restored`")
     server.run("restored")
     server.start()
-    until("the outbox is empty", lambda: run.waiting() == 0)
+    wait_until("the outbox is empty", lambda: run.waiting() == 0)
     refused = run.send(threads[-1], "after STOP")
     if refused != ["OPTED_OUT"]:
-        raise Failure(f"the STOP after the backup does not hold: {refused}")
+        raise Failure(f"the STOP after the backup is not in effect: {refused}")
     run.send(threads[0], f"new {number}")
-    until("a new text leaves", lambda: any(sent["body"] == f"new {number}" for sent in run.ledger()))
+    wait_until("a new text is sent", lambda: any(sent["body"] == f"new {number}" for sent in run.ledger()))
     ledger = run.ledger()
     twice = {body: count for body, count in Counter(sent["body"] for sent in ledger).items() if count > 1}
     if twice:
         raise Failure(f"sent twice: {twice}")
-    print(f"run {number}: {waiting} texts waited in the backup, {len(ledger)} in the carrier's ledger, none twice, STOP holds", flush=True)
+    print(f"run {number}: {waiting} texts queued in the backup, {len(ledger)} in the carrier's ledger, none twice, STOP in effect", flush=True)
 
 
 def main():
@@ -153,13 +153,13 @@ def main():
         settings = {"TWILIO_API_BASE": f"http://{carrier}", "PARTYLINE_UNKNOWN_AFTER": "5s"}
         with Server(arguments.binary, DIRECTORY, **settings) as server:
             public = f"{PUBLIC_URL}=http://127.0.0.1:{server.port}"
-            server.start_beside(
+            server.start_process(
                 "twilio-sim", "--listen", carrier, "--account", f"{ACCOUNT}:{TOKEN}", "--webhook", f"{PUBLIC_URL}{TEXTS}",
                 "--deliver", public,
             )
-            until("the carrier answers", lambda: server.get("/simulator/ledger", carrier_port)[0] == 200)
+            wait_until("the carrier responds", lambda: server.get("/simulator/ledger", carrier_port)[0] == 200)
             try:
-                one(Run(server, carrier_port), number)
+                run_once(Run(server, carrier_port), number)
             except Failure as failure:
                 failed += 1
                 print(f"run {number} FAILED: {failure}", flush=True)

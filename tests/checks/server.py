@@ -1,4 +1,4 @@
-"""A server of its own for a check: fresh data, loopback, and ended by its process id."""
+"""A server for a check: fresh data, on the loopback address, and stopped by its process id."""
 
 import base64
 import hashlib
@@ -71,28 +71,28 @@ def text_fields(account, sender, to, body):
     return {"AccountSid": account, "MessageSid": sid, "From": sender, "To": to, "Body": body, "NumMedia": "0"}
 
 
-def until(what, holds, seconds=60):
-    """Waits until something holds."""
+def wait_until(what, holds, seconds=60):
+    """Waits until `holds` returns true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if holds():
             return
         time.sleep(0.05)
-    raise Failure(f"not within {seconds} s: {what}")
+    raise Failure(f"timed out after {seconds} s: {what}")
 
 
 class Failure(Exception):
-    """Something that must hold does not."""
+    """A check has failed."""
 
 
 class Client:
-    """One connection, kept alive."""
+    """A persistent connection."""
 
     def __init__(self, port):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def post(self, path, body, headers):
-        """The status and the body of the answer, and the seconds that it took."""
+        """Returns the status and body of the response, and its duration in seconds."""
         began = time.monotonic()
         self.connection.request("POST", path, body, headers)
         answer = self.connection.getresponse()
@@ -117,7 +117,7 @@ class Server:
         self.binary = str(Path(binary).resolve())
         self.folder = tempfile.TemporaryDirectory(prefix="partyline-bounds-")
         self.port = free_port()
-        # Nothing of the caller's own settings may leak in; and Twilio itself is out of reach.
+        # The settings of this process's environment are removed, and Twilio itself is unreachable.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PARTYLINE_", "TWILIO_"))}
         self.environment = inherited | {
             "DATABASE_URL": f"sqlite://{self.folder.name}/p.db?mode=rwc",
@@ -149,7 +149,7 @@ class Server:
             [self.binary, *arguments], cwd=self.folder.name, env=self.environment, capture_output=True, text=True, timeout=120
         )
         if done.returncode != 0:
-            raise Failure(f"partyline {arguments[0]} ended with {done.returncode}:\n{done.stderr}")
+            raise Failure(f"partyline {arguments[0]} exited with {done.returncode}:\n{done.stderr}")
         return done.stdout.strip()
 
     def token(self, agency, user):
@@ -163,14 +163,14 @@ class Server:
 
     def start(self):
         self.process = self.spawn("serve")
-        until(f"the server is ready (log: {self.log})", lambda: self.get("/readyz")[0] == 200)
+        wait_until(f"the server is ready (log: {self.log})", lambda: self.get("/readyz")[0] == 200)
 
-    def start_beside(self, *arguments):
-        """Starts another process of the same binary, which ends with the server."""
+    def start_process(self, *arguments):
+        """Starts another process of the same binary, which is stopped with the server."""
         self.others.append(self.spawn(*arguments))
 
     def get(self, path, port=None):
-        """The status and the body of an answer; 0 if there is none."""
+        """Returns the status and body of the response; the status is 0 if there is none."""
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=20)
             connection.request("GET", path)
@@ -180,7 +180,7 @@ class Server:
             return 0, b""
 
     def stop(self):
-        """Ends it as an operator does, and returns how many seconds it took."""
+        """Sends SIGTERM; returns the duration of the shutdown in seconds."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
@@ -196,13 +196,13 @@ class Server:
 
 
 class Figures:
-    """Figures with their limits, printed one per line."""
+    """Measurements with their limits, printed one per line."""
 
     def __init__(self):
         self.failed = 0
 
     def check(self, name, value, limit, unit=""):
-        """The value may be at most the limit."""
+        """Fails the check if the value exceeds the limit."""
         holds = value <= limit
         self.failed += not holds
         print(f"{'ok    ' if holds else 'FAILED'} {name:<62} {value:>9.1f} <= {limit:.1f} {unit}", flush=True)

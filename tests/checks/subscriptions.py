@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""One user opens 30 sockets with 32 subscriptions each, and one text arrives; the server must hold out.
+"""One user opens 30 sockets with 32 subscriptions each, and one text arrives; the server must stay responsive.
 
     python3 tests/checks/subscriptions.py --binary target/debug/partyline
 
-Runs twice: with documents of 95 aliases, and with short documents whose answers are long and which nobody reads. Prints
-one line per figure with its limit, and ends with 1 if a limit is exceeded.
+Runs twice: with documents of 95 aliases, and with short documents whose long responses are never read. Prints one line
+per measurement with its limit, and exits with 1 if a limit is exceeded.
 """
 
 import argparse
@@ -23,17 +23,17 @@ SMALL = "{ viewer { name } threads(first: 10) { nodes { id status } } }"
 
 
 def with_aliases(n):
-    """As many aliases as a document may have; each subscription has a document of its own."""
+    """The maximum number of aliases; each subscription has a different document."""
     aliases = " ".join(f"a{alias}: lastMessage {{ body }}" for alias in range(95))
     return f"subscription S{n} {{ threadUpdated {{ thread {{ id {aliases} }} }} }}"
 
 
-def with_long_answers(n):
+def with_long_responses(n):
     return f"subscription S{n} {{ threadUpdated {{ thread {{ messages(last: 100) {{ nodes {{ body }} }} }} }} }}"
 
 
 class Socket:
-    """A subscriber that speaks graphql-transport-ws over RFC 6455, no more than is needed here."""
+    """A minimal client for graphql-transport-ws over RFC 6455."""
 
     def __init__(self, port, token, receive_buffer=None):
         self.socket = socket.socket()
@@ -59,25 +59,25 @@ class Socket:
         # A mask of zeros leaves the body as it is.
         self.socket.sendall(b"\x81" + size + b"\0\0\0\0" + body)
 
-    def take(self, count):
+    def receive(self, count):
         while len(self.received) < count:
             more = self.socket.recv(65536)
             if not more:
                 raise EOFError
             self.received += more
-        taken, self.received = self.received[:count], self.received[count:]
-        return taken
+        taken_bytes, self.received = self.received[:count], self.received[count:]
+        return taken_bytes
 
     def next(self):
         """The next message; `None` if the server has closed the socket."""
         try:
-            head = self.take(2)
+            head = self.receive(2)
             length = head[1] & 0x7F
             if length == 126:
-                (length,) = struct.unpack(">H", self.take(2))
+                (length,) = struct.unpack(">H", self.receive(2))
             elif length == 127:
-                (length,) = struct.unpack(">Q", self.take(8))
-            body = self.take(length)
+                (length,) = struct.unpack(">Q", self.receive(8))
+            body = self.receive(length)
         except (EOFError, OSError):
             return None
         return json.loads(body) if head[0] & 0x0F == 1 else None
@@ -101,7 +101,7 @@ def run(name, binary, document, reads, figures):
             for n in range(SUBSCRIPTIONS):
                 number = place * SUBSCRIPTIONS + n
                 each.send({"id": str(n), "type": "subscribe", "payload": {"query": document(number)}})
-        # The server has taken them all up when it has answered what each socket asks last.
+        # The pong to a final ping on each socket shows that the server has processed all subscriptions.
         outcome = Counter()
         for each in sockets:
             each.send({"type": "ping"})
@@ -111,10 +111,10 @@ def run(name, binary, document, reads, figures):
         print(f"       {name}: {dict(outcome)}", flush=True)
         peak, slowest = server.rss(), 0.0
         began = time.monotonic()
-        client.text(ACCOUNT, TOKEN, "+13035570001", NUMBER, "the text that wakes them all")
+        client.text(ACCOUNT, TOKEN, "+13035570001", NUMBER, "the text that triggers all subscriptions")
         client.text(OTHER_ACCOUNT, OTHER_TOKEN, "+13035560077", OTHER_NUMBER, "the other agency's text")
         assert other.next()["type"] == "next"
-        heard = time.monotonic() - began
+        latency = time.monotonic() - began
         # Long enough for the server to give up on sockets that do not read.
         end = time.monotonic() + (5 if reads else 14)
         while time.monotonic() < end:
@@ -130,8 +130,8 @@ def run(name, binary, document, reads, figures):
                     except BlockingIOError:
                         pass
             time.sleep(0.02)
-        figures.check(f"{name}: growth of memory", peak - before, 64, "MB")
-        figures.check(f"{name}: the other agency's event", 1000 * heard, 1000, "ms")
+        figures.check(f"{name}: memory growth", peak - before, 64, "MB")
+        figures.check(f"{name}: the other agency's event", 1000 * latency, 1000, "ms")
         figures.check(f"{name}: slowest query of the other agency", 1000 * slowest, 1000, "ms")
         for each in sockets:
             each.close()
@@ -143,7 +143,7 @@ def main():
     arguments = parser.parse_args()
     figures = Figures()
     run("95 aliases", arguments.binary, with_aliases, True, figures)
-    run("long answers that nobody reads", arguments.binary, with_long_answers, False, figures)
+    run("long responses that are never read", arguments.binary, with_long_responses, False, figures)
     figures.exit()
 
 

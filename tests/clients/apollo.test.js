@@ -1,4 +1,4 @@
-// @apollo/client: queries and mutations by HttpLink, subscriptions by GraphQLWsLink, with its normalising cache.
+// @apollo/client: queries and mutations with HttpLink, subscriptions with GraphQLWsLink, and its normalizing cache.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -13,9 +13,9 @@ import WebSocket from 'ws';
 
 import { CURSOR } from './support/documents.js';
 import { Server } from './support/server.js';
-import { story } from './support/story.js';
+import { clientTests } from './support/client-tests.js';
 
-// The link looks at this global when a socket fails, and Node 20 has none.
+// The link uses this global when a socket fails, and Node 20 lacks it.
 globalThis.WebSocket ??= WebSocket;
 
 function connect({ url, websocketUrl, token }) {
@@ -51,7 +51,7 @@ function connect({ url, websocketUrl, token }) {
   };
 }
 
-story('@apollo/client', connect);
+clientTests('@apollo/client', connect);
 
 describe('@apollo/client with persisted queries', () => {
   let server;
@@ -59,7 +59,7 @@ describe('@apollo/client with persisted queries', () => {
   after(() => server?.stop());
 
   for (const accept of ['application/json', 'application/graphql-response+json']) {
-    test(`sends the document when the hash is refused, and no more hashes after that (${accept})`, async () => {
+    test(`sends the document when the hash is refused, and no further hashes (${accept})`, async () => {
       const sent = [];
       const http = new HttpLink({
         uri: server.url,

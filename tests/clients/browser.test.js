@@ -1,5 +1,5 @@
-// What a page of another origin can do in a real browser: all it should if its origin is in PARTYLINE_ALLOWED_ORIGINS,
-// and nothing if it is not, even with a token, and even in the ways that browsers do not ask about (CSRF).
+// Pages of other origins in a real browser: a page whose origin is in PARTYLINE_ALLOWED_ORIGINS can use the API; other
+// pages cannot, even with a token, and even with requests that need no preflight (CSRF).
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -26,7 +26,7 @@ after(async () => {
   stranger?.close();
 });
 
-/** Opens a page of that origin, and closes it after the use. */
+/** Opens a page of this origin, and closes it after use. */
 async function withPage({ origin }, use) {
   const page = await browser.context.newPage();
   try {
@@ -37,10 +37,10 @@ async function withPage({ origin }, use) {
   }
 }
 
-/** Runs a function in a page of that origin; what it returns. */
+/** Runs a function in a page of this origin and returns its result. */
 const inPage = (site, run, argument) => withPage(site, (page) => page.evaluate(run, argument));
 
-/** In a page: asks as a client would. `{status, body}`, or `{refused}` if the browser did not let it. */
+/** In a page: sends a GraphQL request. Returns `{status, body}`, or `{refused}` if the browser blocks it. */
 async function ask({ url, token, query, variables }) {
   try {
     const answer = await fetch(url, {
@@ -54,7 +54,7 @@ async function ask({ url, token, query, variables }) {
   }
 }
 
-/** In a page: opens a socket, introduces itself, subscribes. `{}` once it has, `{refused}` if the socket is closed. */
+/** In a page: opens a socket and subscribes. Returns `{}` after that, or `{refused}` if the socket is closed. */
 function subscribe({ url, token, query, variables }) {
   return new Promise((resolve) => {
     const socket = new WebSocket(url, 'graphql-transport-ws');
@@ -76,10 +76,10 @@ function subscribe({ url, token, query, variables }) {
 const socketUrl = () => `${server.origin.replace('http:', 'ws:')}/graphql/ws`;
 
 describe('a page of an allowed origin', () => {
-  test('asks with Authorization and application/json, which takes a preflight', () =>
+  test('sends Authorization and application/json, which requires a preflight', () =>
     withPage(allowed, async (page) => {
       const types = [];
-      const network = await browser.context.newCDPSession(page); // pages themselves are not told of preflights
+      const network = await browser.context.newCDPSession(page); // pages themselves cannot see preflights
       network.on('Network.responseReceived', ({ type }) => types.push(type));
       await network.send('Network.enable');
       const answer = await page.evaluate(ask, { url: server.url, token, query: '{ viewer { name } }' });
@@ -87,13 +87,13 @@ describe('a page of an allowed origin', () => {
       assert.ok(types.includes('Preflight'), types.join());
     }));
 
-  test('reads refusals, too: a bad token is a 401 that it sees', async () => {
+  test('can read errors: it sees the 401 for a bad token', async () => {
     const answer = await inPage(allowed, ask, { url: server.url, token: 'nobody', query: '{ viewer { name } }' });
     assert.equal(answer.status, 401);
     assert.equal(answer.body.errors[0].extensions.code, 'UNAUTHENTICATED');
   });
 
-  test('follows a subscription', async () => {
+  test('receives the events of a subscription', async () => {
     arrivals = new Arrivals('events');
     const variables = { after: await server.cursor() };
     await withPage(allowed, async (page) => {
@@ -110,7 +110,7 @@ describe('a page of an allowed origin', () => {
 });
 
 describe('a page of any other origin', () => {
-  test('is not let through, though it has a token', async () => {
+  test('is blocked even with a token', async () => {
     await server.text('Will somebody claim this?', { from: '+13035560008' });
     const inbox = async () => (await server.ask(INBOX)).threads.nodes[0];
     const variables = { input: { threadId: (await inbox()).id } };
@@ -124,7 +124,7 @@ describe('a page of any other origin', () => {
     assert.deepEqual(answer, { refused: 1006 });
   });
 
-  test('is not told by the preflight what would be allowed', async () => {
+  test('does not learn from the preflight what would be allowed', async () => {
     const answer = await fetch(server.url, {
       method: 'OPTIONS',
       headers: {
@@ -137,9 +137,9 @@ describe('a page of any other origin', () => {
   });
 });
 
-describe('what a browser sends without asking changes nothing', () => {
-  // A browser sends these from any page without a preflight, with whatever it knows of us. That is nothing, there are
-  // no cookies; so each carries the token where it has room for one.
+describe('requests without a preflight change nothing', () => {
+  // Browsers send these requests from any page without a preflight, with the cookies of the server. There are none, so
+  // each request carries the token where it can.
   const attempts = {
     'a POST of text/plain': ({ url, body }) => fetch(url, { method: 'POST', mode: 'no-cors', body }).then(() => {}),
     'a POST without a content type': ({ url, body }) =>
@@ -155,7 +155,7 @@ describe('what a browser sends without asking changes nothing', () => {
       const form = document.createElement('form');
       Object.assign(form, { method: 'POST', action: url, enctype, target: 'answer' });
       const fields = { query, variables: JSON.stringify(variables), access_token: token };
-      // As text, name=value is one line, and these make JSON of it.
+      // As text/plain, the form is sent as one line `name=value`; this name and value make it valid JSON.
       const line = { [`${body.slice(0, -1)},"extensions":{"`]: '":1}}' };
       for (const [name, value] of Object.entries(enctype === 'text/plain' ? line : fields)) {
         form.append(Object.assign(document.createElement('input'), { type: 'hidden', name, value }));
@@ -165,7 +165,7 @@ describe('what a browser sends without asking changes nothing', () => {
     };
   }
 
-  /** Makes a thread, lets a page try to claim it, and looks that nobody has. What the page was answered. */
+  /** Creates a thread, lets a page try to claim it, and asserts that it stays unclaimed. Returns the HTTP status. */
   async function attempt(site, run, more) {
     await server.text('Will somebody claim this?', { from: '+13035560009' });
     const inbox = async () => (await server.ask(INBOX)).threads.nodes[0];
@@ -188,21 +188,21 @@ describe('what a browser sends without asking changes nothing', () => {
     const enctype = /a form as (.*)/.exec(how)?.[1];
     const expected = how === 'a GET' ? 405 : 401;
     for (const [whose, site] of [
-      ['a stranger’s', () => stranger],
+      ['a disallowed', () => stranger],
       ['an allowed', () => allowed],
     ]) {
       test(`${how} from ${whose} page`, async () => assert.equal(await attempt(site(), run, { enctype }), expected));
     }
   }
 
-  // With a token in its header a request is let through only after a preflight; these show that it is the kind of the
-  // request that is refused above, too, and not only the missing token.
+  // A token in the header requires a preflight. These tests show that the requests above are refused for their media
+  // type, too, and not only for the missing token.
   const send = ({ url, body, token, method, type }) =>
     fetch(url, {
       method,
       headers: { Authorization: `Bearer ${token}`, ...(type && { 'Content-Type': type }) },
       body: method === 'POST' ? new Blob([body]) : undefined,
-    }).catch(() => {}); // an answer that the page may not read is one, too
+    }).catch(() => {}); // a response that the page cannot read rejects the promise
   const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', undefined];
   for (const type of types) {
     test(`a POST of ${type ?? 'no type'} with a token from an allowed page`, async () =>

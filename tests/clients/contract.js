@@ -1,8 +1,8 @@
-// The schema of the last release, `contract.graphql`: what clients that are out there rely on.
+// The schema of the last release, `contract.graphql`, on which existing clients rely.
 //
-//   node contract.js --write    takes today's schema.graphql for it; part of making a release, and of nothing else
+//   node contract.js --write    replaces it with the current schema.graphql; only done for a release
 //
-// It is a file because a fresh clone need not have the release's tag.
+// It is a file because a fresh clone may lack the release's tag.
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -17,14 +17,14 @@ const HEAD = '# The schema of the last release, without its descriptions. Writte
 export const schema = () => readFile(SCHEMA, 'utf8');
 export const contract = () => readFile(CONTRACT, 'utf8');
 
-/** What a client of the older schema would stumble over in the newer, in words. Empty if it would not. */
+/** Describes the changes that break clients of the older schema. Empty if there are none. */
 export async function breaking(older, newer) {
   const changes = await diff(buildSchema(older), buildSchema(newer));
   const breaks = ({ criticality }) => criticality.level === CriticalityLevel.Breaking;
   return changes.filter(breaks).map(({ message }) => message);
 }
 
-/** Without descriptions, which nobody's program reads. */
+/** The schema without descriptions, which no program depends on. */
 export function bare(sdl) {
   const plain = visit(parse(sdl), {
     enter: (node) => ('description' in node && node.description ? { ...node, description: undefined } : undefined),
@@ -33,6 +33,6 @@ export function bare(sdl) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  if (process.argv[2] !== '--write') throw new Error('contract.js takes --write, or is imported');
+  if (process.argv[2] !== '--write') throw new Error('Usage: node contract.js --write');
   await writeFile(CONTRACT, bare(await schema()));
 }

@@ -1,6 +1,6 @@
 // The audit suite of npm's graphql-http, whose author writes the specification's audits
-// (https://github.com/graphql/graphql-http#audits), against POST /graphql. Whatever an audit asks for, MUST, SHOULD or
-// MAY, must hold, unless it stands below with its reason.
+// (https://github.com/graphql/graphql-http#audits), against POST /graphql. Every audit (MUST, SHOULD, or MAY) must
+// pass, except for those listed below with a reason.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -28,20 +28,20 @@ describe("graphql-http's audits", () => {
   }
 
   before(async () => {
-    // Its audits of variables ask for `__type`.
+    // The audits of variables query `__type`.
     server = await Server.start({ PARTYLINE_INTROSPECTION: 'on' });
     token = await server.token();
   });
   after(() => server?.stop());
 
-  test('there are as many as ever', () => {
+  test('the suite has the expected number of audits', () => {
     assert.ok(audits.length >= 60, `${audits.length} audits`);
   });
 
   test('each exception is an audit, none of them a MUST or a SHOULD', () => {
     const known = audits.map(({ id, name }) => `${id} ${name}`);
     for (const { id, name } of EXCEPTED) {
-      assert.ok(known.includes(`${id} ${name}`), `${id} ${name} is no audit: see what became of it`);
+      assert.ok(known.includes(`${id} ${name}`), `${id} ${name} is not an audit: find out what it has become`);
       assert.match(name, /^MAY /);
     }
   });
@@ -52,7 +52,7 @@ describe("graphql-http's audits", () => {
     test(`${audit.id} ${title}`, async () => {
       const { status, reason, response } = await audit.fn();
       if (exception) {
-        assert.notEqual(status, 'ok', 'this holds now: it is no exception any more');
+        assert.notEqual(status, 'ok', 'this audit passes now: remove the exception');
         assert.equal(response.status, 405);
       } else {
         assert.equal(status, 'ok', `${reason} (HTTP ${response?.status})`);
@@ -60,7 +60,7 @@ describe("graphql-http's audits", () => {
     });
   }
 
-  test('with a wrong token nothing but 401 is answered, whatever the audit sends', async () => {
+  test('with a wrong token every audit gets a 401', async () => {
     const statuses = new Set();
     const fetchFn = async (url, init = {}) => {
       const headers = new Headers(init.headers);

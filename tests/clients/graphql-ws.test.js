@@ -1,4 +1,4 @@
-// graphql-ws: everything over one socket; what it does by itself when the socket ends.
+// graphql-ws: all operations over one socket, and its own retries when the socket is closed.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -8,19 +8,19 @@ import { CloseCode, createClient, GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-
 import WebSocket from 'ws';
 
 import { CURSOR, INBOUND } from './support/documents.js';
-import { Line } from './support/line.js';
+import { Proxy } from './support/proxy.js';
 import { Server } from './support/server.js';
-import { bodies, inbound, story } from './support/story.js';
+import { bodies, inbound, clientTests } from './support/client-tests.js';
 import { Arrivals, within } from './support/wait.js';
 
-/** What the client rejects with is a close event, a list of GraphQL errors or an Error; here it is always the last. */
+/** The client rejects with a close event, a list of GraphQL errors, or an Error. Converts each to an Error. */
 function asError(reason) {
   if (reason instanceof Error) return reason;
   if (Array.isArray(reason)) return Object.assign(new Error('the operation was refused'), { errors: reason });
   return Object.assign(new Error(`the socket closed with ${reason.code} ${reason.reason}`), { code: reason.code });
 }
 
-/** The client as an adapter for the story. */
+/** An adapter of the client for the shared tests. */
 function adapter(options) {
   const client = createClient({ webSocketImpl: WebSocket, ...options });
   const subscribe = (query, variables, { next, error, complete = () => {} }) =>
@@ -40,31 +40,31 @@ function adapter(options) {
   return { client, query: only, mutate: only, subscribe, dispose: () => client.dispose() };
 }
 
-story('graphql-ws', ({ websocketUrl, token }) =>
+clientTests('graphql-ws', ({ websocketUrl, token }) =>
   adapter({ url: websocketUrl, connectionParams: { authorization: `Bearer ${token}` }, retryAttempts: 0 }),
 );
 
 describe('graphql-ws with its own retries', () => {
-  let server, line, url;
+  let server, proxy, url;
   const clients = [];
 
   before(async () => {
     server = await Server.start();
-    line = await Line.to(server);
-    url = `ws://${line.origin}/graphql/ws`;
+    proxy = await Proxy.to(server);
+    url = `ws://${proxy.origin}/graphql/ws`;
   });
   afterEach(() => Promise.all(clients.splice(0).map((made) => made.dispose())));
   after(async () => {
-    await line?.close();
+    await proxy?.close();
     await server?.stop();
   });
 
-  /** A client that notes how its sockets close, and tries again once the line is whole instead of after a while. */
+  /** A client that records close events, and retries once the proxy forwards connections again, without a delay. */
   function watched(options) {
     const closings = new Arrivals('closings');
     const made = adapter({
       url,
-      retryWait: () => line.whole(),
+      retryWait: () => proxy.restored(),
       on: { closed: (event) => closings.add(event) },
       ...options,
     });
@@ -72,7 +72,7 @@ describe('graphql-ws with its own retries', () => {
     return { ...made, closings };
   }
 
-  /** Subscribes as docs tell it to: each event moves `after`, which is what a retry of the client sends. */
+  /** Subscribes as documented: each event updates `after`, which a retry sends. */
   function following(client, cursor) {
     const variables = { after: cursor };
     const arrivals = new Arrivals('events');
@@ -86,7 +86,7 @@ describe('graphql-ws with its own retries', () => {
 
   const login = async (user) => ({ authorization: `Bearer ${await server.token(user)}` });
 
-  test('a restart closes with 1012, and the client is back by itself: nothing missed, nothing doubled', async () => {
+  test('a restart closes with 1012, and the client reconnects: no event is missed or repeated', async () => {
     const { client, closings } = watched({ connectionParams: await login() });
     const arrivals = following(client, await server.cursor());
     await server.text('1');
@@ -95,12 +95,12 @@ describe('graphql-ws with its own retries', () => {
 
     const drained = server.drain();
     const [closing] = await closings.first(1);
-    line.cut();
+    proxy.cut();
     await drained;
     assert.equal(closing.code, 1012);
     await server.serve();
-    await server.text('3'); // nobody listens yet
-    line.mend(server);
+    await server.text('3'); // no server accepts the client yet
+    proxy.restore(server);
     await arrivals.first(3);
     await server.text('4');
     assert.deepEqual(bodies(await arrivals.first(4)), ['1', '2', '3', '4']);
@@ -110,21 +110,21 @@ describe('graphql-ws with its own retries', () => {
     );
   });
 
-  test('a retry with the first cursor replays: who drops what they have seen has everything once', async () => {
+  test('a retry with the first cursor replays events, which can be deduplicated by their cursors', async () => {
     const { closings, ...client } = watched({ connectionParams: await login() });
     const { arrivals } = inbound(client, await server.cursor());
     await server.text('1');
     await arrivals.first(1);
-    line.cut();
+    proxy.cut();
     await closings.first(1);
     await server.text('2');
-    line.mend(server);
+    proxy.restore(server);
     const events = await arrivals.first(3);
     assert.deepEqual(bodies(events), ['1', '1', '2']);
     assert.equal(events[0].cursor, events[1].cursor);
   });
 
-  test('terminate() is such a cut, too', async () => {
+  test('terminate() leads to a retry, too', async () => {
     const { client, closings } = watched({ connectionParams: await login() });
     const arrivals = following(client, await server.cursor());
     await server.text('1');
@@ -139,21 +139,21 @@ describe('graphql-ws with its own retries', () => {
     const params = { authorization: 'Bearer nobody' };
     const { query, closings } = watched({ connectionParams: params, retryAttempts: 2 });
     await assert.rejects(query(CURSOR), { code: CloseCode.Forbidden });
-    // By default this client does not take it as final: a better token may come.
+    // By default, this client retries, because a later attempt may have a valid token.
     assert.deepEqual(
       (await closings.first(3)).map((event) => event.code),
       [4403, 4403, 4403],
     );
   });
 
-  test('a client that takes 4403 as final tries once', async () => {
+  test('a client that treats 4403 as fatal tries once', async () => {
     const shouldRetry = (event) => event.code !== CloseCode.Forbidden;
     const { query, closings } = watched({ connectionParams: { authorization: 'Bearer nobody' }, shouldRetry });
     await assert.rejects(query(CURSOR), { code: CloseCode.Forbidden });
     assert.equal(closings.all.length, 1);
   });
 
-  test('a token that expires closes with 4403; with a new one the subscription goes on', async () => {
+  test('a token that expires closes with 4403; with a new one the subscription continues', async () => {
     const asked = [];
     const connectionParams = async () => {
       const token = await server.token('ana', asked.length === 0 ? '3s' : '1h');
@@ -171,7 +171,7 @@ describe('graphql-ws with its own retries', () => {
     assert.equal(asked.length, 2);
   });
 
-  test('pings of the client are answered: with keepAlive it keeps its socket', async () => {
+  test('pings of the client are answered, so that its socket stays open with keepAlive', async () => {
     const pongs = new Arrivals('pongs');
     const closings = new Arrivals('closings');
     const on = { pong: (received) => received && pongs.add(received), closed: (event) => closings.add(event) };
@@ -183,7 +183,7 @@ describe('graphql-ws with its own retries', () => {
     assert.deepEqual(closings.all, []);
   });
 
-  test("a client's farewell is answered: it sees the code that it gave, not 1006", async () => {
+  test("a client's close frame is answered: the client sees its own code, not 1006", async () => {
     for (const code of [1000, 4499]) {
       const socket = new WebSocket(url, GRAPHQL_TRANSPORT_WS_PROTOCOL);
       const closed = new Promise((resolve, reject) => socket.once('close', resolve).once('error', reject));

@@ -1,6 +1,6 @@
-// Twilio's published OpenAPI document accepts every request that we send. Prism plays the API from that document and
-// says what violates it (its own made-up answers among it, which is not looked at); between it and Partyline stands a
-// gate that looks at each request and answer, and that spoils one answer so that Partyline comes to look for the text.
+// Every request to Twilio conforms to Twilio's published OpenAPI document. Prism mocks the API from that document and
+// reports violations (those of its own generated responses are ignored). A proxy between Prism and Partyline records
+// each exchange, and replaces one response with an error so that Partyline looks up the text.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -18,13 +18,13 @@ const DOCUMENT = fileURLToPath(new URL('../../../shared/twilio/twilio_api_v2010.
 const PRISM = fileURLToPath(new URL('node_modules/@stoplight/prism-cli/dist/index.js', import.meta.url));
 const START_SECONDS = 60;
 
-let prism, gate, server;
+let prism, proxy, server;
 const exchanges = new Arrivals('requests to Twilio');
 const texts = () => exchanges.all.filter(({ method }) => method === 'POST');
 
-/** Prism, and the port on which it says that it listens. */
+/** Starts Prism; returns its process and the port that it logs. */
 async function startPrism() {
-  await access(DOCUMENT); // a missing document fails, it does not skip
+  await access(DOCUMENT); // a missing document fails the test instead of skipping it
   const child = spawn(process.execPath, [PRISM, 'mock', '--host', '127.0.0.1', '--port', '0', DOCUMENT], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -47,9 +47,9 @@ async function startPrism() {
   }
 }
 
-/** Passes requests on to Prism and notes what it says of them. */
-async function startGate(port) {
-  const gate = http.createServer(async (request, response) => {
+/** Starts a proxy that forwards requests to Prism and records the exchanges. */
+async function startProxy(port) {
+  const proxy = http.createServer(async (request, response) => {
     const body = Buffer.concat(await request.toArray());
     const passed = http.request({ port, host: '127.0.0.1', path: request.url, method: request.method, headers: request.headers });
     passed.end(body);
@@ -66,29 +66,29 @@ async function startGate(port) {
     };
     const spoiled = exchange.form.get('Body')?.startsWith('Spoil');
     response.writeHead(spoiled ? 500 : answer.statusCode, { 'content-type': 'application/json' });
-    // Prism gives every message one and the same name.
+    // Prism returns the same SID for every message.
     response.end(spoiled ? '{}' : text.replace(/"sid":"SM\w+"/, `"sid":"SM${randomBytes(16).toString('hex')}"`));
     exchanges.add(exchange);
   });
-  gate.listen(0, '127.0.0.1');
-  await once(gate, 'listening');
-  return gate;
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  return proxy;
 }
 
 before(async () => {
   prism = await startPrism();
-  gate = await startGate(prism.port);
+  proxy = await startProxy(prism.port);
   server = await Server.start({
-    TWILIO_API_BASE: `http://127.0.0.1:${gate.address().port}`,
-    // Messaging Services are another API, which this document does not describe: nothing listens here.
+    TWILIO_API_BASE: `http://127.0.0.1:${proxy.address().port}`,
+    // Messaging Services are a separate API that this document does not describe; nothing listens on this port.
     TWILIO_MESSAGING_BASE: 'http://127.0.0.1:9',
   });
 });
 
 after(async () => {
   await server?.stop();
-  gate?.closeAllConnections();
-  gate?.close();
+  proxy?.closeAllConnections();
+  proxy?.close();
   prism?.child.kill('SIGTERM');
 });
 
@@ -103,11 +103,11 @@ async function reply(body) {
   assert.deepEqual(sendMessage.userErrors, []);
 }
 
-test('texts, long, in every alphabet, and the search for one in doubt', { timeout: 120_000 }, async () => {
+test('long texts, other alphabets, and the lookup of a text in doubt', { timeout: 120_000 }, async () => {
   await server.text('Good morning');
   const bodies = ['Yes & no = 100 % + more?', 'ж 👍 é \n second line', 'a'.repeat(1600), 'Spoil this answer'];
   for (const body of bodies) await reply(body);
-  // The four texts, and at least one look for the last.
+  // The four texts, and at least one lookup of the last one.
   const seen = await exchanges.first(5, 60);
   for (const { method, path, status, violations, text } of seen) {
     assert.deepEqual(violations, [], `${method} ${path}`);
@@ -125,9 +125,10 @@ test('texts, long, in every alphabet, and the search for one in doubt', { timeou
   assert.ok(seen.some(({ method, path }) => method === 'GET' && path.includes('/Messages.json?')));
 });
 
-test('doctor asks only what there is', { timeout: 60_000 }, async () => {
+test('doctor requests only resources that exist', { timeout: 60_000 }, async () => {
   const before = exchanges.all.length;
-  await server.command(['doctor']).catch(() => {}); // what Prism answers is made up, and some of it wrong for us
+  // Prism's responses are generated, and doctor reports some of them as misconfigured.
+  await server.command(['doctor']).catch(() => {});
   const asked = exchanges.all.slice(before);
   assert.ok(asked.length >= 2);
   for (const { method, path, status, violations, text } of asked) {
@@ -145,7 +146,7 @@ test('a call that a user starts', { timeout: 60_000 }, async () => {
     { variables: { input: { phoneNumberId, to: '+13035560001' } } },
   );
   assert.deepEqual(startCall.userErrors, []);
-  // The text in doubt is still being looked for.
+  // The text in doubt is still being looked up.
   const calls = exchanges.all.filter(({ method, path }) => method === 'POST' && !path.includes('/Messages'));
   assert.equal(calls.length, 1);
   const [{ method, path, status, violations, form, text }] = calls;

@@ -1,4 +1,4 @@
-// @urql/core: queries and mutations over HTTP, subscriptions by graphql-ws.
+// @urql/core: queries and mutations over HTTP, subscriptions with graphql-ws.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -9,7 +9,7 @@ import WebSocket from 'ws';
 
 import { CURSOR } from './support/documents.js';
 import { Server } from './support/server.js';
-import { story } from './support/story.js';
+import { clientTests } from './support/client-tests.js';
 
 function connect({ url, websocketUrl, token }) {
   const authorization = `Bearer ${token}`;
@@ -21,7 +21,7 @@ function connect({ url, websocketUrl, token }) {
   });
   const client = new Client({
     url,
-    // What urql prefers by itself is GET, which is not served.
+    // By default urql uses GET, which the server does not accept.
     preferGetMethod: false,
     fetchOptions: { headers: { authorization } },
     requestPolicy: 'network-only',
@@ -52,15 +52,15 @@ function connect({ url, websocketUrl, token }) {
   };
 }
 
-story('@urql/core', connect);
+clientTests('@urql/core', connect);
 
-describe('@urql/core as it comes', () => {
+describe('@urql/core with its default settings', () => {
   let server;
   before(async () => (server = await Server.start()));
   after(() => server?.stop());
 
-  // Whoever writes a client learns from this what the setting above is for.
-  test('its queries by GET are refused with 405, as the contract says', async () => {
+  // Shows why the setting above is necessary.
+  test('queries by GET are refused with 405, as documented', async () => {
     const client = new Client({
       url: server.url,
       fetchOptions: { headers: { authorization: `Bearer ${await server.token()}` } },

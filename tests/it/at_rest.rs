@@ -1,4 +1,4 @@
-//! What lies on the disk: readable by the server's user alone, and never sealed with a key that nobody has.
+//! Files on disk are readable only by the server's user, and a wrong or missing secret key is detected.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use tempfile::TempDir;
 
 use crate::support::directory::AGENCIES;
-use crate::support::process::{Server, apply, run, run_set};
+use crate::support::process::{Server, apply, run, run_with_settings};
 use crate::support::{SMS_PATH, Text, client, database};
 
 const TOKEN: [&str; 5] = ["token", "--agency", "acme", "--user", "ana"];
@@ -28,14 +28,14 @@ async fn status_of_a_text(server: &Server, sid: &str) -> StatusCode {
 }
 
 #[tokio::test]
-async fn the_database_and_its_logs_are_readable_by_the_servers_user_alone() {
+async fn the_database_and_its_logs_are_readable_only_by_the_servers_user() {
     if !database::is_sqlite() {
         return;
     }
     let folder = TempDir::new().unwrap();
     let file = |name: &str| folder.path().join(name);
     apply(folder.path(), AGENCIES);
-    // As an earlier release, or a copy by hand, may have left it.
+    // An earlier release, or a manual copy, may have left other permissions.
     make_readable(&file("p.db"));
     let server = Server::start(folder.path()).await;
     assert_eq!(status_of_a_text(&server, "SM1").await, StatusCode::OK);
@@ -56,39 +56,39 @@ async fn a_missing_secret_key_is_not_replaced_while_it_is_needed() {
     std::fs::remove_file(&key).unwrap();
     let refused = run(folder.path(), &TOKEN, "");
     assert!(!refused.status.success());
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(said.contains("PARTYLINE_SECRET_KEY") && !key.exists(), "{said}");
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(error.contains("PARTYLINE_SECRET_KEY") && !key.exists(), "{error}");
     std::fs::write(&key, kept).unwrap();
     assert!(run(folder.path(), &TOKEN, "").status.success());
 }
 
 #[tokio::test]
-async fn a_changed_secret_key_opens_what_the_previous_one_sealed_and_seals_it_again() {
+async fn a_new_secret_key_reencrypts_tokens_encrypted_with_the_previous_one() {
     if !database::is_sqlite() {
         return;
     }
     let folder = TempDir::new().unwrap();
     let (old, new) = ("o".repeat(32), "n".repeat(32));
-    let applied = run_set(folder.path(), &[("PARTYLINE_SECRET_KEY", old.clone())], &["apply", "-"], AGENCIES);
+    let applied = run_with_settings(folder.path(), &[("PARTYLINE_SECRET_KEY", old.clone())], &["apply", "-"], AGENCIES);
     assert!(applied.status.success());
     let changed = [("PARTYLINE_SECRET_KEY", new.clone()), ("PARTYLINE_SECRET_KEY_PREVIOUS", old)];
-    let server = Server::start_set(folder.path(), &changed).await;
+    let server = Server::start_with_settings(folder.path(), &changed).await;
     assert_eq!(status_of_a_text(&server, "SM1").await, StatusCode::OK);
     server.terminate();
-    server.until_ended().await;
-    // The previous key is not needed any more.
-    let server = Server::start_set(folder.path(), &[("PARTYLINE_SECRET_KEY", new)]).await;
+    server.wait_for_exit().await;
+    // The previous key is no longer needed.
+    let server = Server::start_with_settings(folder.path(), &[("PARTYLINE_SECRET_KEY", new)]).await;
     assert_eq!(status_of_a_text(&server, "SM2").await, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn metrics_can_have_an_address_of_their_own() {
+async fn metrics_can_have_a_separate_address() {
     if !database::is_sqlite() {
         return;
     }
     let folder = TempDir::new().unwrap();
     let own = [("PARTYLINE_METRICS_LISTEN", "127.0.0.1:0".to_owned())];
-    let server = Server::start_set(folder.path(), &own).await;
+    let server = Server::start_with_settings(folder.path(), &own).await;
     let metrics = server.address_logged("metrics").await;
     let get = async |address| {
         let answer = client().get(format!("http://{address}/metrics")).send().await.unwrap();
@@ -99,5 +99,5 @@ async fn metrics_can_have_an_address_of_their_own() {
     assert_eq!(status, StatusCode::OK);
     assert!(text.contains("partyline_writer_batches_total"), "{text}");
     server.terminate();
-    assert_eq!(server.until_ended().await.0, Some(0));
+    assert_eq!(server.wait_for_exit().await.0, Some(0));
 }

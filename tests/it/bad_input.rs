@@ -1,4 +1,4 @@
-//! Requests that are none: the answer of the contract, nothing stored, no panic.
+//! Invalid requests get the documented status, store nothing, and cause no panic.
 
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,7 +14,7 @@ async fn assert_nothing_stored(app: &TestApp) {
     assert_eq!(log::panics(), Vec::<String>::new());
 }
 
-/// A body with the signature that an ordinary text would have.
+/// Sends a body with the signature of an ordinary text.
 async fn post_raw(app: &TestApp, content_type: &str, body: impl Into<reqwest::Body>) -> StatusCode {
     let request = app.http.post(app.url(SMS_PATH)).header("content-type", content_type);
     let request = request.header("x-twilio-signature", Text::new("SM1").signature()).body(body);
@@ -22,7 +22,7 @@ async fn post_raw(app: &TestApp, content_type: &str, body: impl Into<reqwest::Bo
 }
 
 #[tokio::test]
-async fn what_is_no_form_is_refused() {
+async fn a_body_that_is_not_a_form_is_refused() {
     let app = TestApp::start().await;
     let text = Text::new("SM1");
     for (content_type, body, expected) in [
@@ -42,7 +42,7 @@ async fn what_is_no_form_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_utf_8_is_refused() {
+async fn a_body_that_is_not_utf_8_is_refused() {
     let app = TestApp::start().await;
     let form = Text::new("SM1").form();
     for bytes in [&b"%FF"[..], b"\xff", b"%C3%28", b"%ED%A0%80"] {
@@ -53,7 +53,7 @@ async fn what_is_no_utf_8_is_refused() {
 }
 
 #[tokio::test]
-async fn fifty_megabytes_are_refused_before_they_have_come() {
+async fn a_body_of_fifty_megabytes_is_refused_before_it_has_arrived() {
     const LENGTH: usize = 50 << 20;
     let app = TestApp::start().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
@@ -62,30 +62,30 @@ async fn fifty_megabytes_are_refused_before_they_have_come() {
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&vec![b'a'; 100 << 10]).await.unwrap();
     let mut answer = vec![0; 12];
-    wait::within("an answer", stream.read_exact(&mut answer)).await.unwrap();
+    wait::within("a response", stream.read_exact(&mut answer)).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 413");
 
-    // The same without a length that gives it away.
+    // The same without a declared length.
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     let head =
         format!("POST {SMS_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nTransfer-Encoding: chunked\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let chunk = [format!("{:x}\r\n", 100 << 10).into_bytes(), vec![b'a'; 100 << 10], b"\r\n".to_vec()].concat();
     stream.write_all(&chunk).await.unwrap();
-    wait::within("an answer", stream.read_exact(&mut answer)).await.unwrap();
+    wait::within("a response", stream.read_exact(&mut answer)).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 413");
     assert_nothing_stored(&app).await;
     app.receive(Text::new("SM1")).await;
 }
 
 #[tokio::test]
-async fn a_body_that_never_ends_is_given_up() {
+async fn a_body_that_never_ends_times_out() {
     let app = TestApp::start().await;
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     let head = format!("POST {SMS_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: 10\r\n\r\nBod");
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = vec![0; 12];
-    // Whether the server has begun to wait by now cannot be seen from outside, so time goes on until it answers.
+    // The test cannot observe when the server starts to wait, so it advances the clock until the server responds.
     let mut ticks = wait::ticks(std::time::Duration::from_millis(20));
     let answering = async {
         loop {
@@ -95,13 +95,13 @@ async fn a_body_that_never_ends_is_given_up() {
             }
         }
     };
-    wait::within("an answer", answering).await.unwrap();
+    wait::within("a response", answering).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 408");
     assert_nothing_stored(&app).await;
 }
 
 #[tokio::test]
-async fn a_text_lacks_no_field_that_it_needs() {
+async fn a_text_without_a_required_field_is_refused() {
     let app = TestApp::start().await;
     for name in ["To", "MessageSid", "AccountSid"] {
         let (status, body) = app.post_text(&Text::new("SM1").without(name)).await;
@@ -111,13 +111,13 @@ async fn a_text_lacks_no_field_that_it_needs() {
         let (status, _) = app.post_text(&Text::new("SM1").field(name, value)).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{name}={value:?}");
     }
-    // What Twilio may leave out may be left out.
+    // Fields that Twilio may omit are optional.
     assert_nothing_stored(&app).await;
     app.receive(Text::new("SM1").without("Body").without("NumMedia")).await;
 }
 
 #[tokio::test]
-async fn what_is_not_authentic_is_forbidden() {
+async fn a_request_that_is_not_authentic_is_forbidden() {
     let app = TestApp::start().await;
     let text = Text::new("SM1");
     let with = |signature: &str| {
@@ -138,7 +138,7 @@ async fn what_is_not_authentic_is_forbidden() {
     ] {
         assert_eq!(app.post_text(&forged).await, (StatusCode::FORBIDDEN, String::new()));
     }
-    // An address's query is signed, too.
+    // The signature covers the query of the URL, too.
     let request = app.http.post(format!("{}?x=1", app.url(SMS_PATH))).header("content-type", FORM).body(text.form());
     let request = request.header("x-twilio-signature", text.signature());
     assert_eq!(request.send().await.unwrap().status(), StatusCode::FORBIDDEN);
@@ -156,7 +156,7 @@ async fn other_methods_and_paths_are_refused() {
     assert_nothing_stored(&app).await;
 }
 
-/// What the tables of the directory hold, in short.
+/// The numbers of rows in the tables of the directory.
 async fn directory_state(app: &TestApp) -> (i64, usize, usize, usize, usize) {
     let directory = app.directory("acme").await;
     let events = app.events(directory.agency_id()).await.len();
@@ -183,14 +183,14 @@ async fn a_directory_file_with_an_error_changes_nothing() {
     ] {
         let problems = app.try_apply(&format!("agencies: [{fine}, {bad}]")).await.unwrap_err();
         assert!(problems.iter().any(|problem| problem.path == path), "{bad}: {problems:?}");
-        // A second later, so that nothing is answered from memory.
+        // Advances the clock so that the directory is not served from the cache.
         app.clock.advance(std::time::Duration::from_secs(2));
         assert_eq!(directory_state(&app).await, before, "{bad}");
         assert_eq!(app.directory("acme").await.agency.name, "Acme Health");
     }
     let problems = app.try_apply("agencies: [{key: acme").await.unwrap_err();
     assert_eq!(problems.len(), 1);
-    app.assert_logs_are_whole().await;
+    app.assert_logs_are_gapless().await;
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
-//! Nothing of a text, a person, a number or a token is in a log line, a figure or an answer.
+//! No body, name, phone number, or token appears in a log line, a metric, or a response to Twilio.
 
 use std::time::Duration;
 
 use partyline::domain::MessageStatus;
 use partyline::domain::delivery::rank;
-use partyline::service::calls::look_at_calls;
+use partyline::service::calls::check_overdue_calls;
 use partyline::service::fetch_recordings::fetch_recordings;
-use partyline::service::sending::look_for_doubtful;
-use partyline::simulator::{Account, CallScript, CallerStep, Fault, Match, PhoneScript};
+use partyline::service::sending::resolve_unknown_texts;
+use partyline_simulator::{Account, CallScript, CallerStep, Fault, Match, PhoneScript};
 use reqwest::StatusCode;
 use serde_json::json;
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ use crate::support::carrier::carrier_with;
 use crate::support::process::{Server, apply};
 use crate::support::{SMS_PATH, TestApp, Text, client, database, log};
 
-/// Values that occur nowhere else. Each kind is one that a client would not want to be read.
+/// Unique values, one for each kind of private data.
 const BODY: &str = "canary-body-7f3a";
 const SENDER: &str = "+13039170001";
 const NAMED_SENDER: &str = "canary-sender-7f3a";
@@ -36,7 +36,7 @@ const CANARIES: [&str; 9] = [
     "13039170002",
     "13039170003",
     "13039170004",
-    // As they stand in a form.
+    // The same phone prefix, form-encoded.
     "%2B1303917",
     "the tests' secret",
     "7f3a",
@@ -58,7 +58,7 @@ fn text(sid: &str) -> Text {
     text.field("NumMedia", "1").field("MediaUrl0", MEDIA).field("ProfileName", NAME)
 }
 
-/// Good, bad, poisoned, repeated, unmatched and forged texts, with the answers they get.
+/// Valid, invalid, poisoned, repeated, unmatched, and forged texts, with their expected statuses.
 fn texts() -> Vec<(Text, StatusCode)> {
     vec![
         (text("SM1"), StatusCode::OK),
@@ -77,20 +77,20 @@ fn texts() -> Vec<(Text, StatusCode)> {
     ]
 }
 
-fn assert_silent(what: &str, said: &str) {
+fn assert_no_canary(what: &str, output: &str) {
     for canary in CANARIES {
-        let found = said.lines().find(|line| line.contains(canary));
+        let found = output.lines().find(|line| line.contains(canary));
         assert_eq!(found, None, "{canary} in {what}");
     }
 }
 
 #[tokio::test]
-async fn nothing_is_told_in_this_process() {
+async fn inbound_texts_leak_nothing() {
     let app = TestApp::start_with(&directory()).await;
     for (text, expected) in texts() {
         let (status, body) = app.post_text(&text).await;
         assert_eq!(status, expected, "{}", text.sid);
-        assert_silent("an answer", &body);
+        assert_no_canary("a response", &body);
     }
     for (content_type, body) in
         [("application/json", BODY.to_owned()), ("application/x-www-form-urlencoded", format!("Body={BODY}%FF"))]
@@ -98,9 +98,9 @@ async fn nothing_is_told_in_this_process() {
         let request = app.http.post(app.url(SMS_PATH)).header("content-type", content_type).body(body);
         let answer = request.send().await.unwrap();
         assert!(answer.status().is_client_error());
-        assert_silent("an answer", &answer.text().await.unwrap());
+        assert_no_canary("a response", &answer.text().await.unwrap());
     }
-    // A token that is none, and one of a user who is none.
+    // An invalid token, and a token of an unknown user.
     let token = app.token("acme", BODY);
     app.http.post(app.url("/graphql")).bearer_auth(secrecy::ExposeSecret::expose_secret(&token)).send().await.unwrap();
     app.http.post(app.url("/graphql")).bearer_auth(AUTH_TOKEN).body(BODY).send().await.unwrap();
@@ -113,16 +113,16 @@ async fn nothing_is_told_in_this_process() {
     assert_eq!(metrics.status(), StatusCode::OK);
     let metrics = metrics.text().await.unwrap();
     assert!(metrics.contains("partyline_inbound_texts_total{outcome=\"Stored\"}"), "{metrics}");
-    assert_silent("/metrics", &metrics);
+    assert_no_canary("/metrics", &metrics);
     let logged = log::lines();
-    assert!(logged.contains("the database refused a text"), "the log is listened to");
-    assert_silent("the log", &logged);
+    assert!(logged.contains("a bulk item cannot be stored; its fallback is stored"), "the log is captured");
+    assert_no_canary("the log", &logged);
 }
 
-/// The same of texts that go out, whatever the carrier does with them.
+/// Outbound texts, whatever the carrier does with them.
 #[tokio::test]
-async fn nothing_is_told_of_what_goes_out() {
-    let carrier = carrier_with(|settings| settings.accounts = vec![Account::of(ACCOUNT, AUTH_TOKEN)]);
+async fn outbound_texts_leak_nothing() {
+    let carrier = carrier_with(|settings| settings.accounts = vec![Account::new(ACCOUNT, AUTH_TOKEN)]);
     let app = TestApp::start_with_carrier(&carrier).await;
     app.apply(&directory().replace("key: acme", "key: canaries")).await;
     app.receive(text("SM1")).await;
@@ -140,23 +140,24 @@ async fn nothing_is_told_of_what_goes_out() {
         if let Some(fault) = fault {
             carrier.set_fault(fault, Match::any());
         }
-        let said =
+        let payload =
             app.reply(&ana, &thread, &format!("{BODY} {n}"), json!({"idempotencyKey": format!("{BODY} {n}")})).await;
-        assert_eq!(said["userErrors"], json!([]));
+        assert_eq!(payload["userErrors"], json!([]));
     }
-    app.until_all("all have been tried", |message| rank(message.status) >= rank(MessageStatus::Unknown)).await;
+    app.wait_until_all("all texts have been attempted", |message| rank(message.status) >= rank(MessageStatus::Unknown))
+        .await;
     app.clock.advance(Duration::from_secs(10));
-    look_for_doubtful(app.services()).await.unwrap();
+    resolve_unknown_texts(app.services()).await.unwrap();
     let metrics = app.http.get(app.url("/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("partyline_outbox{state=\"IN_DOUBT\"} 1"), "{metrics}");
-    assert_silent("/metrics", &metrics);
-    assert_silent("the log", &log::lines());
+    assert_no_canary("/metrics", &metrics);
+    assert_no_canary("the log", &log::lines());
 }
 
-/// The same of calls: who called, what was said, and the phones that rang.
+/// Calls: caller, transcript, and the phones that were rung.
 #[tokio::test]
-async fn nothing_is_told_of_calls() {
-    let carrier = carrier_with(|settings| settings.accounts = vec![Account::of(ACCOUNT, AUTH_TOKEN)]);
+async fn calls_leak_nothing() {
+    let carrier = carrier_with(|settings| settings.accounts = vec![Account::new(ACCOUNT, AUTH_TOKEN)]);
     let app = TestApp::start_with_carrier(&carrier).await;
     app.apply(&directory().replace("key: acme", "key: canaries")).await;
     app.apply("agencies: [{key: canaries, users: [{key: ana, phoneVerified: true}]}]").await;
@@ -166,7 +167,7 @@ async fn nothing_is_told_of_calls() {
         assert_eq!(carrier.call(call).await.unwrap().error, None);
     }
     fetch_recordings(app.services()).await.unwrap();
-    look_at_calls(app.services()).await.unwrap();
+    check_overdue_calls(app.services()).await.unwrap();
     let ana = app.token("canaries", "ana");
     let number = app.number_id("canaries", NUMBER).await;
     let start = "mutation($number: ID!, $to: PhoneE164!) {
@@ -177,13 +178,13 @@ async fn nothing_is_told_of_calls() {
     app.graphql(&ana, verify, json!({"phone": SENDER})).await;
     let metrics = app.http.get(app.url("/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("partyline_call_requests_total{outcome=\"Answered\"}"), "{metrics}");
-    assert_silent("/metrics", &metrics);
-    assert_silent("the log", &log::lines());
+    assert_no_canary("/metrics", &metrics);
+    assert_no_canary("the log", &log::lines());
 }
 
-/// The binary itself with every library at its most talkative, from its start to its end.
+/// The real binary with all libraries at their most verbose level, from start to exit.
 #[tokio::test]
-async fn nothing_is_told_by_the_binary_at_any_level() {
+async fn the_binary_leaks_nothing_at_any_log_level() {
     if !database::is_sqlite() {
         return;
     }
@@ -198,12 +199,12 @@ async fn nothing_is_told_by_the_binary_at_any_level() {
         assert_eq!(answer.status(), expected, "{}", text.sid);
     }
     server.terminate();
-    let (code, said) = server.until_ended().await;
+    let (code, output) = server.wait_for_exit().await;
     assert_eq!(code, Some(0));
-    assert!(said.contains("the database refused a text"), "{said}");
-    assert_silent("standard error", &said);
+    assert!(output.contains("a bulk item cannot be stored; its fallback is stored"), "{output}");
+    assert_no_canary("standard error", &output);
     for made in ["p.db.jwt-secret", "p.db.secret-key"] {
         let secret = std::fs::read_to_string(folder.path().join(made)).unwrap();
-        assert!(!said.contains(secret.trim()), "{made}");
+        assert!(!output.contains(secret.trim()), "{made}");
     }
 }

@@ -1,8 +1,8 @@
 //! WhatsApp and RCS: Twilio prefixes both addresses, and messages may have other content than a body.
 
 use partyline::domain::{MessageStatus, RoutingRung};
+use partyline::service::inbound::InboundOutcome;
 use partyline::service::quarantine::assign;
-use partyline::store::writer::InboundOutcome;
 use serde_json::json;
 
 use crate::support::carrier::carrier;
@@ -16,7 +16,7 @@ fn text(sid: &str, channel: &str) -> Text {
 }
 
 #[tokio::test]
-async fn a_conversation_on_a_channel_reaches_the_pool_and_its_replies_leave_on_the_channel() {
+async fn a_conversation_on_a_channel_reaches_the_pool_and_replies_use_the_same_channel() {
     let carrier = carrier();
     let app = TestApp::start_with_carrier(&carrier).await;
     let _workers = app.start_workers();
@@ -30,9 +30,9 @@ async fn a_conversation_on_a_channel_reaches_the_pool_and_its_replies_leave_on_t
         let contact = app.contacts_at(app.agency("acme").await, &phone).await.remove(0);
         let threads = app.threads(app.agency("acme").await).await;
         let thread = threads.into_iter().find(|thread| thread.contact_id == contact.id).unwrap();
-        let said = app.reply(&ben, &json!(thread.id.to_string()), &format!("hello on {channel}"), json!({})).await;
-        assert_eq!(said["userErrors"], json!([]));
-        let sent = app.until_all("delivered", |message| message.status == MessageStatus::Delivered).await;
+        let payload = app.reply(&ben, &json!(thread.id.to_string()), &format!("hello on {channel}"), json!({})).await;
+        assert_eq!(payload["userErrors"], json!([]));
+        let sent = app.wait_until_all("delivered", |message| message.status == MessageStatus::Delivered).await;
         assert!(sent.iter().any(|message| message.thread_id == thread.id));
         let text = carrier.ledger().pop().unwrap();
         assert_eq!((text.from, text.to), (number, phone));
@@ -40,7 +40,7 @@ async fn a_conversation_on_a_channel_reaches_the_pool_and_its_replies_leave_on_t
 }
 
 #[tokio::test]
-async fn a_text_on_a_channel_is_routed_like_any_other_and_its_sender_is_a_contact_apart() {
+async fn a_text_on_a_channel_is_routed_like_any_other_and_its_sender_is_a_separate_contact() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
     app.receive(text("SM2", "whatsapp:")).await;
@@ -93,7 +93,7 @@ async fn a_text_on_a_channel_to_a_released_number_is_held_for_its_agency_and_can
     let held = app.quarantined().await.remove(0);
     let agency = app.agency("acme").await;
     assert_eq!((held.to_address.as_str(), held.agency_id), ("whatsapp:+13035550100", Some(agency)));
-    let outcome = assign(app.services(), held.id, &format!("whatsapp:{EMPTY}")).await.unwrap().unwrap();
+    let outcome = assign(app.services(), held.id, &format!("whatsapp:{EMPTY}")).await.unwrap();
     let message = app.message("SM1").await;
     assert_eq!(outcome, InboundOutcome::Stored(agency, message.id));
     assert_eq!((message.body.as_str(), message.routed_by), ("hello?", Some(RoutingRung::Admins)));

@@ -1,4 +1,4 @@
-//! Claiming over the API: one winner, and everybody else is told who.
+//! Claims over the API: one user wins, and the others get an error with the winner.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -11,11 +11,11 @@ const CLAIM: &str = "mutation($thread: ID!) { claimThread(input: {threadId: $thr
     userErrors { __typename code message path ... on ThreadAlreadyClaimedError { claimedBy { key } claimedAt } } } }";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_fifty_claimers_one_wins_each_of_two_hundred_threads() {
+async fn of_fifty_concurrent_claims_exactly_one_wins_for_each_of_two_hundred_threads() {
     const USERS: usize = 50;
     const THREADS: usize = 200;
     let app = TestApp::start().await;
-    app.apply(&crowd(USERS)).await;
+    app.apply(&agency_with_users(USERS)).await;
     let mut tokens = Vec::new();
     for n in 0..USERS {
         tokens.push(app.token("acme", &format!("user{n}")));
@@ -44,10 +44,10 @@ async fn of_fifty_claimers_one_wins_each_of_two_hundred_threads() {
             assert!(error["claimedAt"].is_string() && payload["thread"].is_null());
         }
     }
-    app.assert_logs_are_whole().await;
+    app.assert_logs_are_gapless().await;
 }
 
-fn crowd(users: usize) -> String {
+fn agency_with_users(users: usize) -> String {
     let people: String = (0..users).map(|n| format!("      - {{key: user{n}, name: User {n}}}\n")).collect();
     let pool: String = (0..users).map(|n| format!("          - {{user: user{n}}}\n")).collect();
     format!(
@@ -56,7 +56,7 @@ fn crowd(users: usize) -> String {
 }
 
 #[tokio::test]
-async fn the_inbox_is_at_most_two_statements() {
+async fn the_inbox_takes_at_most_two_statements() {
     let app = TestApp::start().await;
     app.populate().await;
     let ana = app.token("acme", "ana");
@@ -69,7 +69,7 @@ async fn the_inbox_is_at_most_two_statements() {
 }
 
 #[tokio::test]
-async fn pages_in_both_directions_are_the_whole_list() {
+async fn pages_in_both_directions_cover_the_whole_list() {
     let app = TestApp::start().await;
     for n in 0..25 {
         app.text(format!("+1303558{n:04}"), DESK, "hello").await;
@@ -101,17 +101,17 @@ async fn pages_in_both_directions_are_the_whole_list() {
 }
 
 #[tokio::test]
-async fn whoever_is_told_that_a_thread_waits_may_see_it() {
+async fn a_user_notified_of_an_unclaimed_thread_may_see_it() {
     let app = TestApp::start().await;
-    // Tom's provider is Dev, who is not in the front desk's pool.
+    // Dev is Tom's provider, but not in the front desk's pool.
     app.text("+13035560002", DESK, "hello").await;
     let (ben, dev) = (app.token("acme", "ben"), app.token("acme", "dev"));
     app.graphql(&ben, CLAIM, json!({"thread": app.all_threads(&ben).await[0]})).await;
     assert_eq!(app.all_threads(&dev).await, Vec::<Value>::new());
     let muted = "{user: chloe, smsEnabled: false}, {user: ben, smsEnabled: false}";
     app.apply(&format!("agencies: [{{key: acme, phoneNumbers: [{{number: \"{DESK}\", pool: [{muted}]}}]}}]")).await;
-    let told = app.graphql(&dev, "{ notifications { nodes { kind thread { status } } } }", json!({})).await;
+    let notifications = app.graphql(&dev, "{ notifications { nodes { kind thread { status } } } }", json!({})).await;
     let expected = json!([{"kind": "THREAD_UNCLAIMED", "thread": {"status": "UNCLAIMED"}}]);
-    assert_eq!(told["data"]["notifications"]["nodes"], expected);
+    assert_eq!(notifications["data"]["notifications"]["nodes"], expected);
     assert_eq!(app.all_threads(&dev).await.len(), 1);
 }

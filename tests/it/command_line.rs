@@ -1,13 +1,13 @@
 //! Phone numbers on the command line.
 
-use partyline::simulator::PhoneText;
+use partyline_simulator::PhoneText;
 use tempfile::TempDir;
 
 use crate::support::carrier::{carrier, deliver};
 use crate::support::directory::DESK;
 use crate::support::{TestApp, process};
 
-/// Runs a command beside the test's own servers.
+/// Runs a command without blocking the test's runtime, which also runs the servers.
 async fn run(arguments: Vec<String>) -> (bool, String) {
     let running = tokio::task::spawn_blocking(move || {
         let folder = TempDir::new().expect("a temporary folder");
@@ -19,7 +19,7 @@ async fn run(arguments: Vec<String>) -> (bool, String) {
 }
 
 #[tokio::test]
-async fn a_simulated_text_may_name_its_numbers_as_people_write_them() {
+async fn a_simulated_text_accepts_numbers_in_any_common_notation() {
     let app = TestApp::start().await;
     let carrier = carrier();
     deliver(&carrier, app.address);

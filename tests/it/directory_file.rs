@@ -1,4 +1,4 @@
-//! What a directory file may hold, and where its errors are.
+//! The content of directory files, and the locations of their errors.
 
 use partyline::entity::contact;
 use partyline::ports::Clock as _;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::directory::{ACCOUNT, DESK, OTHER, SISTER, TOKEN};
 use crate::support::{TestApp, Text};
 
-/// A file with this content of acme.
+/// A directory file with this content for acme.
 fn acme(content: &str) -> String {
     format!("agencies: [{{key: acme, {content}}}]")
 }
@@ -28,7 +28,7 @@ fn named(phone: &str, name: &str) -> (String, Option<String>) {
 }
 
 #[tokio::test]
-async fn a_contact_written_in_national_notation_is_the_person_who_texts() {
+async fn a_contact_in_national_notation_matches_the_sender_of_a_text() {
     let app = TestApp::start().await;
     let before = contacts(&app).await;
     let file = acme("contacts: [{phone: '(303) 555-0177', name: Maria Silva, provider: dev}]");
@@ -47,11 +47,11 @@ async fn a_contact_written_in_national_notation_is_the_person_who_texts() {
 }
 
 #[tokio::test]
-async fn a_contact_that_was_stored_as_typed_is_taken_over() {
+async fn a_contact_stored_as_typed_is_converted() {
     let app = TestApp::start().await;
     let agency = app.agency("acme").await;
     let before = contacts(&app).await;
-    // As an earlier release left them.
+    // Rows as an earlier release stored them.
     let conn = Database::open(&app.database.url).await.unwrap().connect_to_migrate().await.unwrap();
     let mut ids = Vec::new();
     for (n, phone) in ["(303) 555-0177", "303 555 0178", "88222", "+1 (303) 555-0001", "Clinic A-1"].iter().enumerate()
@@ -69,7 +69,7 @@ async fn a_contact_that_was_stored_as_typed_is_taken_over() {
          {phone: '88222', name: Typed 2}, {phone: '+13035550001', name: Typed 3}, {phone: Clinic A-1, name: Typed 4}]",
     );
     let summary = app.apply(&file).await;
-    // Two are written in E.164 now, and the person who has texted already gets their name.
+    // Two of them are now stored in E.164, and the contact created by the earlier text gets the name of its entry.
     assert_eq!((summary.created, summary.updated), (0, 3));
     let mut after = before;
     after.extend([
@@ -88,7 +88,7 @@ async fn a_contact_that_was_stored_as_typed_is_taken_over() {
 }
 
 #[tokio::test]
-async fn short_codes_senders_and_channel_addresses_stay_as_they_are() {
+async fn short_codes_sender_names_and_channel_addresses_are_kept_as_they_are() {
     let app = TestApp::start().await;
     let before = contacts(&app).await;
     let kept = ["88222", "TWILIO", "Acme Health", "whatsapp:+13035560001", "messenger:1234567890"];
@@ -101,11 +101,11 @@ async fn short_codes_senders_and_channel_addresses_stay_as_they_are() {
 }
 
 #[tokio::test]
-async fn numbers_of_ranges_that_no_metadata_knows_are_stored() {
+async fn numbers_of_ranges_missing_from_the_metadata_are_accepted() {
     let app = TestApp::start().await;
     let numbers = ["+61483913619", "+17375550123", "+19485550123", "+13705550123"];
     for (n, number) in numbers.iter().enumerate() {
-        // A user's own phone is not the agency's number.
+        // A user's own phone must not be a number of the agency.
         let phone = format!("{}4", &number[..number.len() - 1]);
         let content = format!(
             "users: [{{key: user{n}, name: User, phone: '{phone}'}}], contacts: [{{phone: '{number}'}}], \
@@ -121,7 +121,7 @@ async fn numbers_of_ranges_that_no_metadata_knows_are_stored() {
 }
 
 #[tokio::test]
-async fn a_phone_that_cannot_be_read_is_refused_with_its_place() {
+async fn a_phone_that_cannot_be_parsed_is_refused_with_its_location() {
     let app = TestApp::start().await;
     for (content, path) in [
         ("contacts: [{phone: '555-0177'}]", "agencies[0].contacts[0].phone"),
@@ -138,18 +138,15 @@ async fn a_phone_that_cannot_be_read_is_refused_with_its_place() {
         let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
         assert_eq!(paths, [path], "{content}");
     }
-    // Without a number of its own an agency has no country.
+    // An agency without phone numbers has no default country.
     let file = "agencies: [{key: fresh, name: Fresh, timeZone: America/Denver, \
                 users: [{key: eva, name: Eva, role: ADMIN}], contacts: [{phone: '(303) 555-0177'}]}]";
     let problems = app.try_apply(file).await.unwrap_err();
     let shown: Vec<_> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(shown.len(), 1, "{shown:?}");
-    assert!(
-        shown[0].starts_with("agencies[0].contacts[0].phone: the country of this number is not known"),
-        "{shown:?}"
-    );
+    assert!(shown[0].starts_with("agencies[0].contacts[0].phone: the country of this number is unknown"), "{shown:?}");
     assert!(shown[0].contains("+13035550100"), "{shown:?}");
-    // With one in the same file it has.
+    // A number in the same file determines the country.
     let number = format!(
         "twilio: {{accountSid: {ACCOUNT}, authToken: {TOKEN}}}, phoneNumbers: [{{number: '+49 30 901820'}}], users:"
     );
@@ -170,7 +167,7 @@ async fn a_users_phone_in_another_notation_stays_verified() {
 }
 
 #[tokio::test]
-async fn errors_name_every_step_of_their_path() {
+async fn errors_contain_the_full_path() {
     let app = TestApp::start().await;
     let number = |content: &str| format!("phoneNumbers: [{{number: '{DESK}', {content}}}]");
     for (content, path) in [
@@ -198,7 +195,7 @@ async fn errors_name_every_step_of_their_path() {
 }
 
 #[tokio::test]
-async fn hours_over_midnight_read_back_as_they_were_written() {
+async fn hours_across_midnight_are_shown_as_they_were_written() {
     let app = TestApp::start().await;
     let hours = json!({"fri": ["22:00-06:00"], "mon": ["00:00-06:00", "22:00-00:00"]});
     let content = format!("phoneNumbers: [{{number: '{DESK}', hours: {hours}}}]");
@@ -216,7 +213,7 @@ async fn hours_over_midnight_read_back_as_they_were_written() {
 }
 
 #[tokio::test]
-async fn no_error_repeats_a_secret() {
+async fn errors_do_not_contain_secrets() {
     let app = TestApp::start().await;
     let secret = "0123456789";
     for (content, path) in [

@@ -1,41 +1,45 @@
-//! SQLite's file can grow no more in the middle of a batch.
+//! The SQLite database reaches its maximum size in the middle of a batch.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use partyline::domain::{AccountId, AgencyId, QuarantineId, QuarantineState};
 use partyline::entity::{message, quarantine};
-use partyline::store::writer::{Tx, Unit, WriteError};
+use partyline::store::writer::{Tx, Unit, UnitError, WriteError};
 use reqwest::StatusCode;
-use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, EntityTrait as _, IntoActiveModel as _, Statement};
+use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait as _, IntoActiveModel as _, Statement};
 use uuid::Uuid;
 
 use crate::support::{TestApp, Text, database, wait};
 
-/// Lets the file grow by so many pages and no further. A failed batch ends its connection, and the
-/// limit with it: the next connection has room again.
+/// Limits the growth of the file to this many pages. The limit belongs to the connection, which a failed batch closes;
+/// the next connection has no limit.
 struct Limit {
     pages: i64,
 }
 
 impl Unit for Limit {
     type Output = ();
+    type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
         let asked = Statement::from_string(DbBackend::Sqlite, "PRAGMA page_count");
-        let row = tx.conn.query_one_raw(asked).await?.expect("a count");
+        let row = tx.conn.query_one_raw(asked).await?.expect("a page count");
         let limit = row.try_get_by_index::<i64>(0)? + self.pages;
-        tx.conn.execute_unprepared(&format!("PRAGMA max_page_count = {limit}")).await.map(drop)
+        tx.conn.execute_unprepared(&format!("PRAGMA max_page_count = {limit}")).await?;
+        Ok(())
     }
 }
 
-/// Work that needs more room than there is.
-struct Glutton(AccountId);
+/// Work that exceeds the remaining space.
+struct OversizedInsert(AccountId);
 
-impl Unit for Glutton {
+impl Unit for OversizedInsert {
     type Output = ();
+    type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
         let row = quarantine::Model {
             id: QuarantineId(Uuid::from_u128(1)),
             twilio_account_id: self.0,
@@ -48,21 +52,22 @@ impl Unit for Glutton {
             created_at: tx.now,
             settled_at: None,
         };
-        quarantine::Entity::insert(row.into_active_model()).exec_without_returning(tx.conn).await.map(drop)
+        quarantine::Entity::insert(row.into_active_model()).exec_without_returning(tx.conn).await?;
+        Ok(())
     }
 }
 
 async fn limit(app: &TestApp, agency: AgencyId, pages: i64) {
-    app.services().writer.run(agency, Limit { pages }).await.expect("a limit can be set");
+    app.services().writer.run(agency, Limit { pages }).await.expect("the limit is set");
 }
 
-/// A text that takes ten pages, of a contact of its own.
-fn big(n: usize) -> Text {
+/// A text of about ten pages from a new contact.
+fn large_text(n: usize) -> Text {
     Text::new(format!("SM{n}")).from(&format!("+1303557{n:04}")).body(&"long ".repeat(8_000))
 }
 
-/// What was answered 200 is there whole and once; what was not is not there at all.
-async fn assert_answers_are_true(app: &TestApp, agency: AgencyId, texts: &[Text], answers: &[StatusCode]) {
+/// Asserts that each text with a 200 is stored completely and once, and that no other text is stored.
+async fn assert_stored_as_acknowledged(app: &TestApp, agency: AgencyId, texts: &[Text], answers: &[StatusCode]) {
     let stored: Vec<message::Model> = message::Entity::find().all(app.db()).await.unwrap();
     let events: HashSet<_> = app.events(agency).await.into_iter().filter_map(|event| event.message_id).collect();
     assert_eq!(events, stored.iter().map(|message| message.id).collect());
@@ -76,22 +81,22 @@ async fn assert_answers_are_true(app: &TestApp, agency: AgencyId, texts: &[Text]
             StatusCode::SERVICE_UNAVAILABLE => {
                 assert_eq!((contacts, app.messages_with(&text.sid).await.len()), (0, 0), "{}", text.sid);
             }
-            other => panic!("{} was answered {other}", text.sid),
+            other => panic!("{} got the unexpected status {other}", text.sid),
         }
     }
-    app.assert_logs_are_whole().await;
+    app.assert_logs_are_gapless().await;
 }
 
 #[tokio::test]
-async fn what_was_answered_ok_is_there_and_what_was_not_is_not() {
+async fn acknowledged_texts_are_stored_and_others_are_not() {
     if !database::is_sqlite() {
         return;
     }
     let (app, outage) = TestApp::start_with_outages().await;
     let acme = app.agency("acme").await;
-    let texts: Vec<Text> = (0..120).map(big).collect();
+    let texts: Vec<Text> = (0..120).map(large_text).collect();
     let mut answers = Vec::new();
-    // Each part finds room for some of its texts only, and no new connection brings room again in time.
+    // Only some texts of each part fit, and the outage prevents a new connection without the limit.
     for part in texts.chunks(24) {
         limit(&app, acme, 100).await;
         let (first, rest) = part.split_at(8);
@@ -103,21 +108,21 @@ async fn what_was_answered_ok_is_there_and_what_was_not_is_not() {
             app.clock.advance(Duration::from_secs(9));
         };
         answers.extend(tokio::join!(app.post_as_one_batch(acme, rest), waiting).0);
-        app.until_lane_gave_up(acme).await;
+        app.wait_for_lane_timeout(acme).await;
         outage.end();
     }
     let failed = answers.iter().filter(|status| **status == StatusCode::SERVICE_UNAVAILABLE).count();
     assert!((1..texts.len()).contains(&failed), "{failed} failed");
-    assert_answers_are_true(&app, acme, &texts, &answers).await;
+    assert_stored_as_acknowledged(&app, acme, &texts, &answers).await;
 
     // Twilio sends them again.
     let again = app.post_all(&texts).await;
     assert_eq!(again, vec![StatusCode::OK; texts.len()]);
-    assert_answers_are_true(&app, acme, &texts, &again).await;
+    assert_stored_as_acknowledged(&app, acme, &texts, &again).await;
 }
 
 #[tokio::test]
-async fn work_that_fills_the_disk_fails_and_the_texts_beside_it_are_stored() {
+async fn work_that_fills_the_disk_fails_and_texts_in_the_same_batch_are_stored() {
     if !database::is_sqlite() {
         return;
     }
@@ -127,15 +132,15 @@ async fn work_that_fills_the_disk_fails_and_the_texts_beside_it_are_stored() {
     let account = app.message("SMwarm").await.twilio_account_id;
     limit(&app, acme, 50).await;
     let texts: Vec<Text> = (0..10).map(|n| Text::new(format!("SM{n}")).from(&format!("+1303557{n:04}"))).collect();
-    let held = app.hold_writer(acme).await;
+    let held = app.block_writer(acme).await;
     let releasing = async {
-        held.until_waiting(texts.len() + 1).await;
-        held.let_go().await;
+        held.wait_for_queued(texts.len() + 1).await;
+        held.unblock().await;
     };
-    let glutton = app.services().writer.run(acme, Glutton(account));
-    let all = async { tokio::join!(glutton, app.post_all(&texts), releasing) };
-    let (glutton, answers, ()) = app.as_time_passes(all).await;
-    assert_eq!(glutton, Err(WriteError::Failed));
+    let oversized = app.services().writer.run(acme, OversizedInsert(account));
+    let all = async { tokio::join!(oversized, app.post_all(&texts), releasing) };
+    let (oversized, answers, ()) = app.with_running_clock(all).await;
+    assert_eq!(oversized, Err(WriteError::Failed));
     assert_eq!(answers, vec![StatusCode::OK; texts.len()]);
-    assert_answers_are_true(&app, acme, &texts, &answers).await;
+    assert_stored_as_acknowledged(&app, acme, &texts, &answers).await;
 }

@@ -22,7 +22,7 @@ async fn bodies(socket: &mut Socket, count: usize) -> Vec<String> {
 }
 
 /// Three subscribers of the second server, and one of the first.
-async fn follow_both(one: &TestApp, two: &TestApp) -> Vec<Socket> {
+async fn subscribe_to_both(one: &TestApp, two: &TestApp) -> Vec<Socket> {
     let ana = one.token("acme", "ana");
     let after = one.cursor(&ana).await;
     let mut sockets = Vec::new();
@@ -35,13 +35,13 @@ async fn follow_both(one: &TestApp, two: &TestApp) -> Vec<Socket> {
 }
 
 #[tokio::test]
-async fn what_one_server_stores_the_other_tells_at_its_next_poll() {
+async fn an_event_of_one_server_reaches_the_other_at_its_next_poll() {
     let one = TestApp::start().await;
-    let two = one.beside().await;
-    let mut sockets = follow_both(&one, &two).await;
+    let two = one.start_second_server().await;
+    let mut sockets = subscribe_to_both(&one, &two).await;
     let mut expected = Vec::new();
     for round in 0..5 {
-        // By turns, so that each has holes in what it has published itself.
+        // Alternately, so that each server's own events have gaps.
         for (name, app) in [("one", &one), ("two", &two), ("one again", &one)] {
             let body = format!("{name} {round}");
             app.text("+13035560001", DESK, &body).await;
@@ -56,25 +56,26 @@ async fn what_one_server_stores_the_other_tells_at_its_next_poll() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_switched_off_by_another_process_is_shown_out() {
+async fn a_user_deactivated_by_another_process_is_disconnected() {
     let one = TestApp::start().await;
-    let two = one.beside().await;
+    let two = one.start_second_server().await;
     let mut bens = two.socket(&two.token("acme", "ben")).await;
     one.apply("agencies: [{key: acme, users: [{key: ben, active: false}]}]").await;
     two.services().feeds.poll().await.unwrap();
-    // The socket may have looked at its user in between; it looks again, a second later at most.
+    // The socket may just have checked its user; it checks again at most a second later.
     two.clock.advance(Duration::from_secs(1));
     assert_eq!(bens.next().await, Err(Closed(Some(4403))));
 }
 
-/// Whoever subscribes learns where the log ends before the poll does: what led there must be told all the same.
+/// A new subscription can move the head of the log past events that the poll has not published; they must still be
+/// published.
 #[tokio::test]
-async fn a_user_who_is_switched_off_is_shown_out_also_when_somebody_subscribes_first() {
+async fn a_deactivated_user_is_disconnected_even_after_a_new_subscription() {
     let one = TestApp::start().await;
     for texts in 0..2 {
-        let two = one.beside().await;
-        // Each round ends the tokens of the one before.
-        let mut bens = two.socket(&two.token_of("acme", "ben", texts)).await;
+        let two = one.start_second_server().await;
+        // Each round ends the tokens of the previous one.
+        let mut bens = two.socket(&two.token_of_generation("acme", "ben", texts)).await;
         let (agency, feeds) = (two.agency("acme").await, &two.services().feeds);
         let begin = || Subscription::begin(Arc::clone(feeds), agency, None);
         let mut follower = begin().await.unwrap();
@@ -82,7 +83,7 @@ async fn a_user_who_is_switched_off_is_shown_out_also_when_somebody_subscribes_f
             two.text("+13035560001", DESK, "in the tail").await;
             follower.next().await.unwrap();
         }
-        // Until Ben's socket has looked at him for all that happened so far, and waits.
+        // Until Ben's socket has checked its user after all events so far, and waits.
         for _ in 0..6 {
             two.clock.advance(Duration::from_secs(1));
             bens.send(json!({"type": "ping"})).await;
@@ -100,13 +101,13 @@ async fn a_user_who_is_switched_off_is_shown_out_also_when_somebody_subscribes_f
 }
 
 #[tokio::test]
-async fn on_postgresql_servers_wake_each_other() {
+async fn servers_on_postgresql_wake_each_other() {
     if !server_is("postgres") {
         return;
     }
     let mut one = TestApp::start().await;
-    let mut two = one.beside().await;
-    let mut sockets = follow_both(&one, &two).await;
+    let mut two = one.start_second_server().await;
+    let mut sockets = subscribe_to_both(&one, &two).await;
     one.join_bus();
     two.join_bus();
     let mut expected = Vec::new();
@@ -117,7 +118,7 @@ async fn on_postgresql_servers_wake_each_other() {
             expected.push(body);
         }
     }
-    // Nobody polls and no clock moves: only the database wakes them.
+    // Without polls and with the clock standing still, only the database's notifications wake them.
     for socket in &mut sockets {
         assert_eq!(bodies(socket, expected.len()).await, expected);
     }

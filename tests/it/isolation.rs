@@ -1,9 +1,8 @@
-//! Another agency's id behaves as one that does not exist, and so does a thread to those who may not
-//! see it.
+//! Ids of another agency behave like ids that do not exist. So do threads that a user cannot see.
 
 use std::collections::BTreeSet;
 
-use partyline::domain::access::{Standing, is_handler};
+use partyline::domain::access::{ThreadRelation, is_handler};
 use partyline::service::Viewer;
 use partyline::store::stand_ins::StandIns;
 use partyline::store::threads;
@@ -13,8 +12,8 @@ use serde_json::{Value, json};
 use crate::support::TestApp;
 use crate::support::directory::{DESK, EMPTY};
 
-/// Every operation that takes an id; `$names` stand for ids. What they answer may not depend on
-/// whether the ids are another agency's or nobody's.
+/// Every operation that takes an id; `$names` are placeholders for ids. The responses must not depend on whether the
+/// ids belong to another agency or do not exist.
 const OPERATIONS: [(&str, &str); 31] = [
     ("threads", "query { threads(filter: {phoneNumberId: $number}) { totalCount nodes { id } } }"),
     ("threads by contact", "query { threads(filter: {contactId: $contact}) { totalCount nodes { id } } }"),
@@ -136,7 +135,7 @@ const OPERATIONS: [(&str, &str); 31] = [
     ),
 ];
 
-/// All ids that an admin can find, by the name of their variable above.
+/// All ids that an admin can find, by the name of their placeholder.
 async fn ids_of(app: &TestApp, token: &SecretString) -> Vec<(String, String)> {
     let everything = "{
         agency { id }
@@ -167,17 +166,17 @@ fn collect(value: &Value, ids: &mut BTreeSet<String>) {
     }
 }
 
-/// An id of the same kind that nobody has.
-fn nobodys(id: &str) -> String {
+/// An id of the same type that does not exist.
+fn unknown_id(id: &str) -> String {
     let (prefix, _) = id.split_once('_').unwrap();
     format!("{prefix}_0192f000700080008000000000000000")
 }
 
-/// The document with its `$names` replaced by the ids themselves.
-fn filled(document: &str, ids: &[(String, String)], own: &[(String, String)]) -> String {
+/// The document with its placeholders replaced by ids.
+fn substitute(document: &str, ids: &[(String, String)], own: &[(String, String)]) -> String {
     let of = |ids: &[(String, String)], prefix: &str| {
         let found = ids.iter().find(|(kind, _)| kind == prefix);
-        format!("\"{}\"", found.map(|(_, id)| id.as_str()).unwrap_or_else(|| panic!("no {prefix} to ask with")))
+        format!("\"{}\"", found.map(|(_, id)| id.as_str()).unwrap_or_else(|| panic!("no id for {prefix}")))
     };
     let mut document = document.to_owned();
     for (name, prefix) in [("ownNumber", "num"), ("ownUser", "usr"), ("ownThread", "thr")] {
@@ -205,14 +204,14 @@ fn every_mutation_is_in_the_list() {
     let (mutations, _) = mutations.split_once("\n}").unwrap();
     let named = mutations.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix('('));
     let named: Vec<&str> = named.filter(|name| name.bytes().all(|b| b.is_ascii_alphabetic())).collect();
-    assert!(named.len() > 20, "the mutations are where they are looked for: {named:?}");
+    assert!(named.len() > 20, "too few mutations were found: {named:?}");
     for name in named {
         assert!(OPERATIONS.iter().any(|(operation, _)| *operation == name), "{name} is not tested for isolation");
     }
 }
 
 #[tokio::test]
-async fn another_agencys_ids_are_nobodys() {
+async fn ids_of_another_agency_behave_like_unknown_ids() {
     let app = TestApp::start().await;
     app.populate().await;
     let ours = ids_of(&app, &app.token("acme", "ana")).await;
@@ -227,18 +226,18 @@ async fn another_agencys_ids_are_nobodys() {
             }
         };
         let theirs = ask(id.clone()).await;
-        assert_eq!(theirs, ask(nobodys(id)).await, "{id}");
+        assert_eq!(theirs, ask(unknown_id(id)).await, "{id}");
         assert_eq!(theirs, json!({"data": {"node": null}}), "{id}");
     }
     let before = app.graphql(&app.token("acme", "ana"), SNAPSHOT, json!({})).await;
-    let nobody: Vec<_> = ours.iter().map(|(kind, id)| (kind.clone(), nobodys(id))).collect();
+    let unknown_ids: Vec<_> = ours.iter().map(|(kind, id)| (kind.clone(), unknown_id(id))).collect();
     for (name, document) in OPERATIONS {
-        let theirs = app.graphql(&intruder, &filled(document, &ours, &own), json!({})).await;
-        let missing = app.graphql(&intruder, &filled(document, &nobody, &own), json!({})).await;
+        let theirs = app.graphql(&intruder, &substitute(document, &ours, &own), json!({})).await;
+        let missing = app.graphql(&intruder, &substitute(document, &unknown_ids, &own), json!({})).await;
         assert_eq!(theirs, missing, "{name}");
     }
     let after = app.graphql(&app.token("acme", "ana"), SNAPSHOT, json!({})).await;
-    assert_eq!(before, after, "an intruder changed something");
+    assert_eq!(before, after, "a user of another agency changed data");
 }
 
 const SNAPSHOT: &str = "{
@@ -277,10 +276,10 @@ async fn a_thread_does_not_exist_for_a_member_outside_its_pool() {
             assert_eq!(answer, json!({"data": {"node": null}}), "{id}");
         }
     }
-    let nobody: Vec<_> = ids.iter().map(|(kind, id)| (kind.clone(), nobodys(id))).collect();
+    let unknown_ids: Vec<_> = ids.iter().map(|(kind, id)| (kind.clone(), unknown_id(id))).collect();
     for (name, document) in OPERATIONS.iter().filter(|(_, document)| document.contains("$thread")) {
-        let hidden = app.graphql(&outsider, &filled(document, &ids, &own), json!({})).await;
-        let missing = app.graphql(&outsider, &filled(document, &nobody, &own), json!({})).await;
+        let hidden = app.graphql(&outsider, &substitute(document, &ids, &own), json!({})).await;
+        let missing = app.graphql(&outsider, &substitute(document, &unknown_ids, &own), json!({})).await;
         assert_eq!(hidden, missing, "{name}");
     }
     let lists = "{ threads { totalCount } contacts { totalCount } notifications { totalCount } calls { totalCount }
@@ -295,7 +294,7 @@ async fn a_thread_does_not_exist_for_a_member_outside_its_pool() {
 }
 
 #[tokio::test]
-async fn members_see_names_but_no_phones_and_change_nothing_of_the_directory() {
+async fn members_see_names_but_no_phones_and_cannot_change_the_directory() {
     let app = TestApp::start().await;
     app.populate().await;
     let ids = ids_of(&app, &app.token("acme", "ana")).await;
@@ -306,8 +305,8 @@ async fn members_see_names_but_no_phones_and_change_nothing_of_the_directory() {
         assert!(user["phone"].is_null() || user["key"] == "ben", "{user}");
     }
     for (name, document) in OPERATIONS.iter().filter(|(_, document)| !document.contains("$thread")) {
-        // A member texts, as far as they may see the thread, and has their own notifications.
-        let is_members = [
+        // A member can text in visible threads and has their own notifications.
+        let allowed_to_members = [
             "sendMessage",
             "startThread",
             "resendMessage",
@@ -319,19 +318,19 @@ async fn members_see_names_but_no_phones_and_change_nothing_of_the_directory() {
             "startPhone",
             "confirmPhone",
         ];
-        if !document.starts_with("mutation") || is_members.iter().any(|own| name.starts_with(own)) {
+        if !document.starts_with("mutation") || allowed_to_members.iter().any(|own| name.starts_with(own)) {
             continue;
         }
-        let answer = app.graphql(&ben, &filled(document, &ids, &ids), json!({})).await;
+        let answer = app.graphql(&ben, &substitute(document, &ids, &ids), json!({})).await;
         assert!(answer.to_string().contains("\"FORBIDDEN\""), "{name}: {answer}");
     }
 }
 
 #[tokio::test]
-async fn the_rule_in_sql_is_the_rule_of_the_domain() {
+async fn the_visibility_rule_in_sql_equals_the_rule_in_the_domain() {
     let app = TestApp::start().await;
     app.populate().await;
-    // Tom's provider is Dev, and a text to an empty pool reaches him; ben closes one of his own.
+    // Dev is Tom's provider and is notified of a text to an empty pool; Ben closes a thread of his own.
     app.text("+13035560002", EMPTY, "for Dev").await;
     app.text("+13035560009", DESK, "#101 for Dev too").await;
     let close = "mutation($thread: ID!) { closeThread(input: {threadId: $thread}) { userErrors { code } } }";
@@ -345,7 +344,7 @@ async fn the_rule_in_sql_is_the_rule_of_the_domain() {
     for user in &directory.users {
         for thread in app.threads(agency).await {
             let stand_ins = StandIns::of(app.db(), &thread).await.unwrap();
-            let standing = Standing {
+            let standing = ThreadRelation {
                 active: user.active,
                 role: user.role,
                 eligible: directory.is_eligible(thread.phone_number_id, user.id),

@@ -1,4 +1,4 @@
-//! Tokens of an issuer: its keys, each for one algorithm, and what its tokens must say.
+//! Tokens of an external issuer: keys, algorithms, and required claims.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const AUDIENCE: &str = "partyline";
 
 async fn start(keys: Value) -> (Issuer, TestApp) {
     let issuer = Issuer::start(keys).await;
-    let app = TestApp::start_set(vec![
+    let app = TestApp::start_with_settings(vec![
         ("PARTYLINE_JWKS_URL", format!("http://{}/keys", issuer.address)),
         ("PARTYLINE_JWT_ISSUER", ISSUER.to_owned()),
         ("PARTYLINE_JWT_AUDIENCE", AUDIENCE.to_owned()),
@@ -29,7 +29,7 @@ fn claims(app: &TestApp) -> Value {
     json!({"sub": "ben", "agency": "acme", "exp": exp, "iss": ISSUER, "aud": [AUDIENCE, "others"]})
 }
 
-/// Claims with some of them changed; null takes one away.
+/// The claims with changes; null removes a claim.
 fn with(claims: &Value, changes: Value) -> Value {
     let mut claims = claims.clone();
     for (name, value) in changes.as_object().unwrap() {
@@ -47,7 +47,7 @@ async fn status(app: &TestApp, token: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn an_issuers_tokens_are_taken_for_what_they_are() {
+async fn an_issuers_tokens_are_fully_validated() {
     let keys = json!([
         jwk(RS256, "r"),
         jwk(ES256, "e"),
@@ -64,7 +64,7 @@ async fn an_issuers_tokens_are_taken_for_what_they_are() {
         (ES256, "e", good.clone(), 200),
         (RS256, "bare", good.clone(), 200),
         (RS256, "r", with(&good, json!({"aud": AUDIENCE, "nbf": now + 5})), 200),
-        // Each for one algorithm, and for signatures alone.
+        // Each key is valid for one algorithm, and only for signatures.
         (ES256, "r", good.clone(), 401),
         (RS256, "e", good.clone(), 401),
         (RS256, "enc", good.clone(), 401),
@@ -84,22 +84,22 @@ async fn an_issuers_tokens_are_taken_for_what_they_are() {
     ] {
         assert_eq!(status(&app, &sign(algorithm, kid, &claims)).await, expected, "{algorithm:?} {kid} {claims}");
     }
-    assert_eq!(issuer.times_asked(), 1);
+    assert_eq!(issuer.request_count(), 1);
 
-    // A public key is no secret: a token that is signed with it as if it were one is nobody's.
+    // A token signed with a public key as an HMAC secret is rejected.
     for secret in [jwk(RS256, "r")["n"].as_str().unwrap().as_bytes(), jwk(RS256, "r").to_string().as_bytes()] {
         let header = Header { kid: Some("r".to_owned()), ..Header::new(HS256) };
         let token = encode(&header, &good, &EncodingKey::from_secret(secret)).unwrap();
         assert_eq!(status(&app, &token).await, 401);
     }
-    // Our own secret is set in every test, so our tokens are taken too; they say who made them for whom.
+    // The shared secret is configured, too, so its tokens are accepted; they name no issuer or audience.
     let ours = app.token("acme", "ben");
     let who = app.graphql(&ours, "{ viewer { key } }", json!({})).await;
     assert_eq!(who["data"]["viewer"]["key"], "ben");
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_known_is_asked_for_once_a_minute() {
+async fn an_unknown_key_is_requested_at_most_once_a_minute() {
     let (issuer, app) = start(json!([jwk(RS256, "first")])).await;
     let token = |kid: &str| sign(RS256, kid, &claims(&app));
     assert_eq!(status(&app, &token("first")).await, 200);
@@ -107,32 +107,32 @@ async fn a_key_that_is_not_known_is_asked_for_once_a_minute() {
     for kid in ["second", "third", "fourth"] {
         assert_eq!(status(&app, &token(kid)).await, 401, "{kid}");
     }
-    assert_eq!(issuer.times_asked(), 1);
+    assert_eq!(issuer.request_count(), 1);
     app.clock.advance(Duration::from_secs(60));
     assert_eq!(status(&app, &token("second")).await, 200);
     assert_eq!(status(&app, &token("third")).await, 401);
-    assert_eq!(issuer.times_asked(), 2);
+    assert_eq!(issuer.request_count(), 2);
 
-    // What is withdrawn is not taken for ever.
+    // A withdrawn key is not accepted indefinitely.
     issuer.publish(Some(json!([jwk(RS256, "second")])));
     app.clock.advance(Duration::from_secs(15 * 60));
     assert_eq!(status(&app, &token("first")).await, 401);
     assert_eq!(status(&app, &token("second")).await, 200);
-    assert_eq!(issuer.times_asked(), 3);
+    assert_eq!(issuer.request_count(), 3);
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_away_closes_the_door_only_to_new_keys() {
+async fn an_unavailable_issuer_affects_only_new_keys() {
     let (issuer, app) = start(json!([jwk(ES256, "e")])).await;
     let token = |kid: &str| sign(ES256, kid, &claims(&app));
     issuer.publish(None);
     assert_eq!(status(&app, &token("e")).await, 503);
     issuer.publish(Some(json!([jwk(ES256, "e")])));
-    assert_eq!(status(&app, &token("e")).await, 503, "the issuer gets its minute");
+    assert_eq!(status(&app, &token("e")).await, 503, "the issuer is not requested again within a minute");
     app.clock.advance(Duration::from_secs(60));
     assert_eq!(status(&app, &token("e")).await, 200);
     issuer.publish(None);
     app.clock.advance(Duration::from_secs(20 * 60));
-    assert_eq!(status(&app, &token("e")).await, 200, "an old key stands");
+    assert_eq!(status(&app, &token("e")).await, 200, "a known key stays valid");
     assert_eq!(status(&app, &token("f")).await, 503);
 }

@@ -1,4 +1,4 @@
-//! Subscriptions: nothing is skipped, nothing is shown to the wrong user.
+//! Subscriptions: no event is skipped, and none is delivered to the wrong user.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const INBOUND: &str = "subscription($after: EventCursor) { inboundMessage(after:
 const THREADS: &str = "subscription($after: EventCursor) { threadUpdated(after: $after) { cursor threadId thread { id status assignee { key } } } }";
 
 #[tokio::test]
-async fn a_subscriber_that_is_cut_off_sees_the_whole_log_in_order() {
+async fn a_subscriber_that_reconnects_sees_the_whole_log_in_order() {
     const MESSAGES: usize = 1_000;
     let mut app = TestApp::start().await;
     let ana = app.token("acme", "ana");
@@ -24,7 +24,7 @@ async fn a_subscriber_that_is_cut_off_sees_the_whole_log_in_order() {
     let mut sent = 0;
     let mut socket = subscribed(&app, &ana, INBOUND, &after).await;
     while bodies.len() < MESSAGES {
-        // Texts come in bursts; the subscriber reads some of them, then its line is cut or not.
+        // Texts arrive in bursts; the subscriber reads some of them and may then be disconnected.
         let burst = random.below(40) + 1;
         let texts = (sent..(sent + burst).min(MESSAGES))
             .map(|n| app.text(format!("+1303556{:04}", n % 50), DESK, format!("text {n}")));
@@ -43,7 +43,7 @@ async fn a_subscriber_that_is_cut_off_sees_the_whole_log_in_order() {
             socket = subscribed(&app, &ana, INBOUND, &after).await;
         }
     }
-    // The log is what the database says, thread by thread and message by message.
+    // The events follow the order of the log in the database.
     assert_eq!(bodies, app.bodies_in_log_order("acme").await);
     let mut all = bodies;
     all.sort();
@@ -59,7 +59,7 @@ async fn subscribed(app: &TestApp, token: &SecretString, query: &str, after: &Va
 }
 
 #[tokio::test]
-async fn a_member_who_is_switched_off_loses_the_stream_at_once() {
+async fn a_member_whose_sms_is_disabled_loses_the_stream_immediately() {
     let app = TestApp::start().await;
     let (ana, ben) = (app.token("acme", "ana"), app.token("acme", "ben"));
     let mut bens = subscribed(&app, &ben, INBOUND, &app.cursor(&ben).await).await;
@@ -75,7 +75,7 @@ async fn a_member_who_is_switched_off_loses_the_stream_at_once() {
 }
 
 #[tokio::test]
-async fn while_switched_off_nothing_arrives() {
+async fn a_member_whose_sms_is_disabled_receives_nothing() {
     let app = TestApp::start().await;
     let (ana, ben) = (app.token("acme", "ana"), app.token("acme", "ben"));
     let mut anas = subscribed(&app, &ana, INBOUND, &app.cursor(&ana).await).await;
@@ -88,7 +88,7 @@ async fn while_switched_off_nothing_arrives() {
     assert_eq!(bens.next().await.unwrap()["id"], "2");
     app.text("+13035560001", DESK, "hidden").await;
     assert_eq!(anas.event().await["inboundMessage"]["message"]["body"], "hidden");
-    // A later event of the directory shows that the stream had passed the text.
+    // A later event of the directory shows that the stream has passed the text.
     app.graphql(&ana, "mutation { setAvailability(input: {availability: AWAY}) { userErrors { code } } }", json!({}))
         .await;
     let next = bens.next().await.unwrap();
@@ -96,7 +96,7 @@ async fn while_switched_off_nothing_arrives() {
 }
 
 #[tokio::test]
-async fn who_loses_a_thread_is_told_to_remove_it() {
+async fn a_user_who_loses_a_thread_gets_a_final_event() {
     let app = TestApp::start().await;
     let (ana, dev) = (app.token("acme", "ana"), app.token("acme", "dev"));
     app.text("+13035560001", DESK, "hello").await;
@@ -109,8 +109,8 @@ async fn who_loses_a_thread_is_told_to_remove_it() {
     let got = devs.event().await;
     assert_eq!(got["threadUpdated"]["thread"]["assignee"]["key"], "dev", "{got}");
     let bens_id = app.user_id("acme", "ben").await;
-    let given = app.graphql(&dev, transfer, json!({"thread": thread, "to": bens_id})).await;
-    assert_eq!(given["data"]["transferThread"], json!({"thread": null, "userErrors": []}));
+    let transferred = app.graphql(&dev, transfer, json!({"thread": thread, "to": bens_id})).await;
+    assert_eq!(transferred["data"]["transferThread"], json!({"thread": null, "userErrors": []}));
     let lost = devs.event().await;
     assert_eq!(lost["threadUpdated"]["threadId"], thread);
     assert_eq!(lost["threadUpdated"]["thread"], Value::Null);
@@ -135,7 +135,7 @@ async fn each_routed_user_is_notified_live() {
 }
 
 #[tokio::test]
-async fn a_socket_ends_with_its_token_its_user_and_its_server() {
+async fn a_socket_is_closed_with_its_token_its_user_and_its_server() {
     let app = TestApp::start().await;
     let (ana, ben) = (app.token("acme", "ana"), app.token("acme", "ben"));
     let mut bens = subscribed(&app, &ben, INBOUND, &app.cursor(&ben).await).await;
@@ -165,7 +165,7 @@ async fn a_cursor_ahead_of_the_log_has_expired() {
     let answer = socket.next().await.unwrap();
     assert_eq!(answer["type"], "error", "{answer}");
     assert_eq!(answer["payload"][0]["extensions"]["code"], "CURSOR_EXPIRED", "{answer}");
-    // The socket itself goes on.
+    // The socket itself stays open.
     socket.subscribe("2", "query { viewer { key } }", json!({})).await;
     assert_eq!(socket.event().await["viewer"]["key"], "ana");
 }

@@ -1,8 +1,9 @@
-//! THE integration tests: one program, a server and a database of its own for each test.
+//! The integration tests: one binary; each test has its own server and database.
 //!
-//! They run on SQLite, or on the server that PARTYLINE_TEST_DATABASE_URL names.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot go on has failed")]
+//! They run on SQLite, or on the database server that PARTYLINE_TEST_DATABASE_URL names.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod architecture;
 mod at_rest;
 mod bad_input;
 mod calls;
@@ -10,11 +11,10 @@ mod canary;
 mod channels;
 mod claims;
 mod command_line;
-mod database_away;
+mod database_outage;
 mod directory_file;
 mod disk_full;
 mod doctor;
-mod house;
 mod http;
 mod instances;
 mod isolation;
@@ -37,6 +37,7 @@ mod reopening;
 mod rest;
 mod restore;
 mod routing;
+mod schema_descriptions;
 mod search;
 mod sending;
 mod shared;

@@ -1,4 +1,4 @@
-//! The schema goes up, down and up again, and is what the entities say.
+//! The migrations run up, down, and up again, and the schema matches the entities.
 
 use migration::{Migrator, MigratorTrait as _, SchemaManager};
 use partyline::entity::{
@@ -6,6 +6,7 @@ use partyline::entity::{
     idempotency_key, media, message, notification, outbox, phone_number, phone_verification, pool, quarantine,
     read_mark, restore_mark, sending_pace, text_quota, thread, user, verification_text, voicemail,
 };
+use partyline::service::Error;
 use partyline::service::compose::Draft;
 use partyline::service::send_message::send_message;
 use partyline::service::sending;
@@ -29,7 +30,7 @@ macro_rules! for_every_entity {
     };
 }
 
-/// How many rows there are, and each of them can be read.
+/// Reads all rows and returns their number.
 async fn read_all<E>(_: E, db: &DatabaseConnection) -> usize
 where
     E: EntityTrait,
@@ -47,7 +48,7 @@ async fn has_table<E: EntityTrait>(_: E, db: &DatabaseConnection) -> bool {
 async fn nothing<E>(_: E, (): ()) {}
 
 #[tokio::test]
-async fn every_entity_is_looked_at() {
+async fn the_macro_lists_every_entity() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/entity");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut files: Vec<String> = files.filter(|name| name != "mod.rs" && name != "values.rs").collect();
@@ -64,7 +65,7 @@ async fn up_down_and_up_again() {
         Migrator::up(&conn, None).await.unwrap();
         let counts = for_every_entity!(read_all(&conn));
         assert!(counts.iter().all(|(_, count)| *count == 0), "{counts:?}");
-        Migrator::up(&conn, None).await.expect("a second time changes nothing");
+        Migrator::up(&conn, None).await.expect("a repeated migration changes nothing");
         Migrator::down(&conn, None).await.unwrap();
         let left = for_every_entity!(has_table(&conn));
         assert!(left.iter().all(|(_, there)| !there), "{left:?}");
@@ -73,7 +74,7 @@ async fn up_down_and_up_again() {
 }
 
 #[tokio::test]
-async fn one_step_down_and_up_at_a_time() {
+async fn each_migration_can_be_reverted_and_applied_separately() {
     let database = TestDatabase::create().await;
     let conn = Database::open(&database.url).await.unwrap().connect_to_migrate().await.unwrap();
     for _ in Migrator::migrations() {
@@ -86,14 +87,14 @@ async fn one_step_down_and_up_at_a_time() {
 }
 
 #[tokio::test]
-async fn what_the_server_writes_reads_back_as_its_entities() {
+async fn rows_written_by_the_server_can_be_read_as_entities() {
     let app = TestApp::start_with_phones().await;
     app.receive(Text::new("SM1").field("NumMedia", "1").field("MediaUrl0", "https://media.test/0")).await;
     app.receive(Text::new("SM2").to("+13035550199")).await;
     let ben = app.viewer("acme", "ben").await;
     let thread = app.thread_of("SM1").await.id;
-    partyline::service::claim_thread::claim_thread(app.services(), &ben, thread).await.unwrap().unwrap();
-    partyline::service::mark_thread_read::mark_thread_read(app.services(), &ben, thread).await.unwrap().unwrap();
+    partyline::service::claim_thread::claim_thread(app.services(), &ben, thread).await.unwrap();
+    partyline::service::mark_thread_read::mark_thread_read(app.services(), &ben, thread).await.unwrap();
     let draft = Draft {
         body: "good morning".to_owned(),
         media_urls: Vec::new(),
@@ -101,26 +102,28 @@ async fn what_the_server_writes_reads_back_as_its_entities() {
         last_seen: None,
         idempotency_key: "one".to_owned(),
     };
-    let queued = send_message(app.services(), &ben, thread, draft).await.unwrap().unwrap();
-    let next = sending::next(app.services(), queued.thread.agency_id, queued.thread.phone_number_id).await.unwrap();
-    assert!(matches!(next, sending::Next::Send(_)), "{next:?}");
-    app.voicemail_of_a_missed_call("CA1").await;
-    // The carrier is away; the code waits all the same.
-    let unsent = start_phone_verification(app.services(), &ben, "+13035550199".to_owned()).await.unwrap();
-    assert!(unsent.is_err(), "{unsent:?}");
+    let queued = send_message(app.services(), &ben, thread, draft).await.unwrap();
+    let next = sending::begin_next_attempt(app.services(), queued.thread.agency_id, queued.thread.phone_number_id)
+        .await
+        .unwrap();
+    assert!(matches!(next, sending::NextStep::Send(_)), "{next:?}");
+    app.leave_voicemail("CA1").await;
+    // The carrier is unreachable, but the code is stored and can be confirmed.
+    let unsent = start_phone_verification(app.services(), &ben, "+13035550199".to_owned()).await;
+    assert!(matches!(unsent, Err(Error::Refused(_))), "{unsent:?}");
     app.services().restore.check(app.services()).await.unwrap();
     let counts = for_every_entity!(read_all(app.db()));
     let empty: Vec<_> = counts.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect();
     assert!(empty.is_empty(), "{empty:?}");
 }
 
-/// What the schema before several voicemails cannot hold: the oldest one of each call stays.
+/// The earlier schema holds one voicemail per call, so the oldest one is kept.
 #[tokio::test]
 async fn going_down_keeps_the_oldest_voicemail_of_a_call() {
     const STEP: &str = "m20261128_000010_voicemails_of_calls";
     let app = TestApp::start_with_phones().await;
     for (call, recordings) in [("CA1", &["RE1", "RE2", "RE3"][..]), ("CA2", &["RE4"])] {
-        let document = app.asked_for_a_voicemail(call).await;
+        let document = app.reach_voicemail_prompt(call).await;
         for recording in recordings {
             let fields = form(call, &[("RecordingSid", recording), ("RecordingDuration", "4")]);
             app.document(&attribute(&document, "action"), &fields).await;

@@ -7,26 +7,26 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::support::directory::{ACCOUNT, DESK, NURSES};
-use crate::support::{TestApp, Text};
+use crate::support::{TestApp, Text, refusal};
 
 const CARLA: &str = "+13035560001";
 
-/// The form of a receipt for a text from the front desk, signed for the address of inbound texts.
+/// A status callback for a text from the front desk, signed for the URL of inbound texts.
 fn receipt(sid: &str, status: &str) -> Text {
     let form = Text::new(sid).from(DESK).to(CARLA).without("Body").without("NumMedia");
     form.field("MessageStatus", status).field("SmsStatus", status)
 }
 
 #[tokio::test]
-async fn a_receipt_at_the_address_of_texts_counts_as_the_receipt_it_is() {
+async fn a_receipt_at_the_url_of_texts_is_processed_as_a_receipt() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
     let ben = app.token("acme", "ben");
     let thread = json!(app.thread_of("SM1").await.id.to_string());
     app.reply(&ben, &thread, "hello", json!({})).await;
     let sent = app.outbound().await.remove(0);
-    let named = crate::support::outbound::named(&sent);
-    assert_eq!(app.receipt(&named, &[("MessageSid", "SMout"), ("MessageStatus", "sent")]).await, StatusCode::OK);
+    let query = crate::support::outbound::receipt_query(&sent);
+    assert_eq!(app.receipt(&query, &[("MessageSid", "SMout"), ("MessageStatus", "sent")]).await, StatusCode::OK);
     let before = app.message_count().await;
     app.receive(receipt("SMout", "delivered")).await;
     assert_eq!(app.outbound().await[0].status, MessageStatus::Delivered);
@@ -35,9 +35,9 @@ async fn a_receipt_at_the_address_of_texts_counts_as_the_receipt_it_is() {
 }
 
 #[tokio::test]
-async fn a_receipt_that_fits_no_text_is_held_once_and_alerts_nobody() {
+async fn a_receipt_without_a_matching_text_is_held_once_and_notifies_no_user() {
     let app = TestApp::start().await;
-    // Including one between two of our numbers, and one with an unknown status.
+    // Including one between two of this server's numbers, and one with an unknown status.
     let forms = [
         receipt("SMx", "sent"),
         receipt("SMx", "delivered"),
@@ -52,20 +52,20 @@ async fn a_receipt_that_fits_no_text_is_held_once_and_alerts_nobody() {
     assert_eq!(sids, ["SMx", "SMy", "SMz"]);
     for row in &held {
         assert_eq!((row.reason.as_str(), row.to_address.as_str()), ("REFUSED", DESK));
-        assert_eq!(row.agency_id, Some(app.agency("acme").await), "the agency whose number stands in From");
+        assert_eq!(row.agency_id, Some(app.agency("acme").await), "the agency of the number in From");
     }
     assert_eq!(app.message_count().await, 0);
     assert!(
         app.events(app.agency("acme").await).await.is_empty() || app.threads(app.agency("acme").await).await.is_empty()
     );
-    // An operator cannot turn it into a text either.
-    let refused = assign(app.services(), held[0].id, DESK).await.unwrap().unwrap_err();
+    // An operator cannot assign it as a text either.
+    let refused = refusal(assign(app.services(), held[0].id, DESK).await);
     assert_eq!(refused.code, RefusalCode::Invalid);
     assert_eq!(app.quarantined().await[0].state, QuarantineState::Held);
 }
 
 #[tokio::test]
-async fn a_text_at_the_address_of_receipts_is_received() {
+async fn a_text_at_the_url_of_receipts_is_received() {
     let app = TestApp::start().await;
     let fields = [
         ("MessageSid", "SM1"),
@@ -82,7 +82,7 @@ async fn a_text_at_the_address_of_receipts_is_received() {
     let message = app.message("SM1").await;
     assert_eq!((message.body.as_str(), message.routed_by), ("hello", Some(RoutingRung::Pool)));
     assert_eq!(app.notifications_of(&message).await.len(), 2);
-    // Without a recipient the form is invalid.
+    // Without a recipient, the form is invalid.
     let unaddressed: Vec<_> = fields.into_iter().filter(|(name, _)| *name != "To").collect();
     assert_eq!(app.receipt("", &unaddressed).await, StatusCode::BAD_REQUEST);
     let metrics = app.http.get(app.url("/metrics")).send().await.unwrap().text().await.unwrap();

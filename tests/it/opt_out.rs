@@ -1,9 +1,9 @@
-//! STOP and START, kept per agency and contact.
+//! STOP and START apply per agency and contact.
 
 use serde_json::json;
 
 use crate::support::directory::{DESK, EMPTY, NURSES, SISTER};
-use crate::support::outbound::named;
+use crate::support::outbound::receipt_query;
 use crate::support::{TestApp, Text};
 
 async fn is_opted_out(app: &TestApp, agency: &str, phone: &str) -> bool {
@@ -15,30 +15,30 @@ async fn is_opted_out(app: &TestApp, agency: &str, phone: &str) -> bool {
 const CARLA: &str = "+13035560001";
 
 #[tokio::test]
-async fn a_stop_to_one_number_holds_for_the_agency_until_a_start_to_any() {
+async fn a_stop_to_one_number_applies_to_the_agency_until_a_start_to_any_number() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
     assert!(!is_opted_out(&app, "acme", CARLA).await);
     app.receive(Text::new("SM2").body(" stop ")).await;
     assert!(is_opted_out(&app, "acme", CARLA).await);
-    // Later texts do not undo it, not even one that speaks of starting.
+    // Later texts do not reverse it, not even one that contains "start".
     app.receive(Text::new("SM3").body("please start again")).await;
     assert!(is_opted_out(&app, "acme", CARLA).await);
     app.receive(Text::new("SM4").to(NURSES).body("START")).await;
     assert!(!is_opted_out(&app, "acme", CARLA).await);
-    // They are texts like others, in their threads.
+    // They are stored as texts in their threads.
     assert_eq!((app.thread_of("SM1").await.inbound_count, app.thread_of("SM4").await.inbound_count), (3, 1));
 }
 
 #[tokio::test]
-async fn a_stop_from_a_stranger_counts() {
+async fn a_stop_from_an_unknown_sender_is_recorded() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1").from("+13035569999").body("STOPALL")).await;
     assert!(is_opted_out(&app, "acme", "+13035569999").await);
 }
 
 #[tokio::test]
-async fn twilios_own_reading_counts() {
+async fn twilios_opt_out_type_is_recorded() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1").body("arret").field("OptOutType", "STOP")).await;
     assert!(is_opted_out(&app, "acme", CARLA).await);
@@ -47,7 +47,7 @@ async fn twilios_own_reading_counts() {
 }
 
 #[tokio::test]
-async fn a_stop_says_nothing_to_another_agency() {
+async fn a_stop_does_not_affect_another_agency() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1").to(SISTER)).await;
     app.receive(Text::new("SM2").body("STOP")).await;
@@ -56,7 +56,7 @@ async fn a_stop_says_nothing_to_another_agency() {
 }
 
 #[tokio::test]
-async fn of_stop_and_start_in_one_moment_the_later_one_counts() {
+async fn of_simultaneous_stop_and_start_the_later_one_applies() {
     let app = TestApp::start().await;
     for (n, body) in ["STOP", "START", "STOP", "hello"].into_iter().enumerate() {
         app.receive(Text::new(format!("SM{n}")).body(body)).await;
@@ -65,7 +65,7 @@ async fn of_stop_and_start_in_one_moment_the_later_one_counts() {
 }
 
 #[tokio::test]
-async fn a_stop_counts_however_it_is_typed_and_what_only_contains_one_does_not() {
+async fn a_stop_is_recognized_however_it_is_typed_but_not_inside_a_longer_text() {
     let app = TestApp::start().await;
     let stops =
         ["Stop.", "STOP!", "\"stop\"", "“Stop”", "stop\r\n", "OPT OUT", "Opt out", "OPT-OUT", "STOP ALL", "ＳＴＯＰ"];
@@ -86,7 +86,7 @@ async fn a_stop_counts_however_it_is_typed_and_what_only_contains_one_does_not()
     }
 }
 
-/// Makes the carrier block this number for Carla, by a receipt for a text of the admin.
+/// Makes the carrier block this number for Carla, through a status callback for a text from an admin.
 async fn block(app: &TestApp, number: &str, sid: &str) {
     app.receive(Text::new(format!("{sid}in")).to(number)).await;
     let thread = json!(app.thread_of(&format!("{sid}in")).await.id.to_string());
@@ -95,7 +95,7 @@ async fn block(app: &TestApp, number: &str, sid: &str) {
     assert_eq!(sent["userErrors"], json!([]));
     let message = app.outbound().await.pop().unwrap();
     let failed = [("MessageSid", sid), ("MessageStatus", "failed"), ("ErrorCode", "21610")];
-    assert_eq!(app.receipt(&named(&message), &failed).await, 200);
+    assert_eq!(app.receipt(&receipt_query(&message), &failed).await, 200);
 }
 
 /// The phone numbers of acme that the carrier blocks for Carla.
@@ -111,7 +111,7 @@ async fn blocked(app: &TestApp) -> Vec<String> {
 const TOLL_FREE: &str = "+18885550100";
 
 #[tokio::test]
-async fn opting_in_at_any_number_lifts_every_block_except_that_yes_does_not_lift_a_toll_free_number_s() {
+async fn opting_in_at_any_number_lifts_every_block_but_yes_does_not_lift_a_toll_free_numbers_block() {
     let app = TestApp::start().await;
     app.apply(&format!("agencies: [{{key: acme, phoneNumbers: [{{number: '{TOLL_FREE}'}}]}}]")).await;
     let numbers = [DESK, NURSES, TOLL_FREE];
@@ -133,11 +133,11 @@ async fn opting_in_at_any_number_lifts_every_block_except_that_yes_does_not_lift
         app.receive(Text::new(format!("SMword{n}")).to(to).body(word)).await;
         assert_eq!(blocked(&app).await, left, "{word} to {to}");
     }
-    app.assert_logs_are_whole().await;
+    app.assert_logs_are_gapless().await;
 }
 
 #[tokio::test]
-async fn subscribers_of_a_thread_hear_that_its_block_is_lifted_at_another_number() {
+async fn subscribers_receive_an_event_when_a_threads_block_is_lifted_at_another_number() {
     let app = TestApp::start().await;
     block(&app, DESK, "SM1").await;
     let ben = app.token("acme", "ben");
@@ -151,7 +151,7 @@ async fn subscribers_of_a_thread_hear_that_its_block_is_lifted_at_another_number
 }
 
 #[tokio::test]
-async fn an_admin_lifts_blocks_by_recording_that_the_contact_wants_texts() {
+async fn an_admin_lifts_blocks_by_recording_an_opt_in() {
     let app = TestApp::start().await;
     block(&app, DESK, "SM1").await;
     block(&app, NURSES, "SM2").await;
@@ -164,12 +164,12 @@ async fn an_admin_lifts_blocks_by_recording_that_the_contact_wants_texts() {
         assert_eq!(answer["data"]["setOptOut"]["userErrors"], json!([]));
         assert_eq!(answer["data"]["setOptOut"]["contact"]["optedOut"], opted_out);
     };
-    // Opting out does not change what the carrier does.
+    // Opting out does not change the carrier's block.
     set(true).await;
     assert_eq!(blocked(&app).await, [DESK, NURSES]);
     set(false).await;
     assert!(blocked(&app).await.is_empty());
-    // Even if the contact is not opted out.
+    // The block is lifted even if the contact is not opted out.
     block(&app, DESK, "SM3").await;
     set(false).await;
     assert!(blocked(&app).await.is_empty());

@@ -1,4 +1,4 @@
-//! A text that sounds like a request to stop shows a hint, and a person decides.
+//! A text that resembles a request to stop shows a hint, and a user decides.
 
 use partyline::domain::{ActivityKind, EventKind};
 use partyline::entity::activity;
@@ -11,7 +11,7 @@ use crate::support::{TestApp, Text};
 
 const CARLA: &str = "+13035560001";
 
-/// The body of each thread's hint as a user sees it, oldest thread first.
+/// The body of each thread's hint as this user sees it, oldest thread first.
 async fn hints(app: &TestApp, token: &SecretString) -> Vec<Value> {
     let query = "{ threads(first: 100) { nodes { id optOutHint { body thread { id } } } } }";
     let answer = app.graphql(token, query, json!({})).await;
@@ -42,7 +42,7 @@ async fn is_opted_out(app: &TestApp) -> bool {
 }
 
 #[tokio::test]
-async fn the_last_text_that_sounds_like_a_request_to_stop_is_shown_to_everybody_and_changes_nothing_else() {
+async fn the_last_text_that_resembles_a_request_to_stop_is_shown_to_all_users_and_changes_nothing_else() {
     let app = TestApp::start().await;
     let (ana, ben) = (app.token("acme", "ana"), app.token("acme", "ben"));
     app.receive(Text::new("SM1")).await;
@@ -67,7 +67,7 @@ async fn the_last_text_that_sounds_like_a_request_to_stop_is_shown_to_everybody_
 }
 
 #[tokio::test]
-async fn an_admin_settles_the_hints_of_all_threads_of_the_contact_in_either_direction() {
+async fn an_admins_decision_either_way_resolves_the_hints_of_all_threads_of_the_contact() {
     for opted_out in [true, false] {
         let app = TestApp::start().await;
         let ana = app.token("acme", "ana");
@@ -79,21 +79,21 @@ async fn an_admin_settles_the_hints_of_all_threads_of_the_contact_in_either_dire
         assert_eq!(hints(&app, &ana).await, [Value::Null, Value::Null, json!("remove me")], "{opted_out}");
         assert_eq!(is_opted_out(&app).await, opted_out);
         let events = app.events(app.agency("acme").await).await.split_off(before);
-        let mut told: Vec<_> = events.iter().map(|event| event.thread_id.unwrap()).collect();
-        told.sort();
+        let mut updated: Vec<_> = events.iter().map(|event| event.thread_id.unwrap()).collect();
+        updated.sort();
         let mut expected = vec![app.thread_of("SM1").await.id, app.thread_of("SM2").await.id];
         expected.sort();
-        assert_eq!(told, expected, "the subscribers of both threads are told");
+        assert_eq!(updated, expected, "subscribers of both threads receive an event");
         let settled = if opted_out { ActivityKind::OptedOut } else { ActivityKind::OptedIn };
         assert_eq!(kinds(&app).await.split_off(3), [settled, settled]);
-        // Repeating it changes nothing.
+        // A repeated call changes nothing.
         set_opt_out(&app, opted_out).await;
         assert_eq!(app.events(app.agency("acme").await).await.len(), before + 2);
     }
 }
 
 #[tokio::test]
-async fn a_real_stop_settles_the_hints_of_all_threads_and_a_yes_or_start_does_not() {
+async fn a_stop_resolves_the_hints_of_all_threads_but_a_yes_or_start_does_not() {
     let app = TestApp::start().await;
     let ana = app.token("acme", "ana");
     app.receive(Text::new("SM1").body("please stop texting me")).await;
@@ -111,11 +111,11 @@ async fn a_real_stop_settles_the_hints_of_all_threads_and_a_yes_or_start_does_no
     // A contact who has already opted out needs no hint.
     app.receive(Text::new("SM7").body("please stop texting me")).await;
     assert_eq!(hints(&app, &ana).await, [Value::Null, Value::Null]);
-    app.assert_logs_are_whole().await;
+    app.assert_logs_are_gapless().await;
 }
 
 #[tokio::test]
-async fn of_texts_in_one_moment_the_last_word_counts() {
+async fn of_simultaneous_texts_the_last_one_applies() {
     let app = TestApp::start().await;
     let ana = app.token("acme", "ana");
     let texts = ["please stop texting me", "STOP", "START", "no more texts"].into_iter().enumerate();
@@ -143,7 +143,7 @@ async fn the_same_phone_at_another_agency_shows_no_hint() {
 }
 
 #[tokio::test]
-async fn the_inbox_with_hints_is_two_statements_and_one_without_them() {
+async fn the_inbox_takes_two_statements_with_hints_and_one_without() {
     let app = TestApp::start().await;
     let ana = app.token("acme", "ana");
     let query = "{ threads(first: 50) { nodes { id contact { name } lastMessage { body } optOutHint { body } } } }";

@@ -1,17 +1,17 @@
-//! An authentic text that fits no number is kept, shown to the right agency, and settled by hand.
+//! An authentic text to an unknown number is held, shown to the right agency, and assigned or discarded by an operator.
 
 use partyline::domain::{QuarantineState, RoutingRung};
 use partyline::entity::quarantine;
 use partyline::service::RefusalCode;
+use partyline::service::inbound::InboundOutcome;
 use partyline::service::quarantine::{assign, discard, list};
-use partyline::store::writer::InboundOutcome;
 
 use crate::support::directory::{DESK, OTHER, OTHER_ACCOUNT, OTHER_TOKEN, SISTER};
-use crate::support::{TestApp, Text};
+use crate::support::{TestApp, Text, refusal};
 
 const UNKNOWN: &str = "+13035550199";
 
-/// The one text in quarantine.
+/// The only text in quarantine.
 async fn held(app: &TestApp) -> quarantine::Model {
     let mut all = app.quarantined().await;
     assert_eq!(all.len(), 1);
@@ -23,7 +23,7 @@ async fn release(app: &TestApp, agency: &str, number: &str) {
 }
 
 #[tokio::test]
-async fn a_number_that_two_agencies_could_have_had_is_for_operators_alone() {
+async fn a_text_that_could_belong_to_two_agencies_is_shown_only_to_operators() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1").to(UNKNOWN)).await;
     let row = held(&app).await;
@@ -55,7 +55,7 @@ async fn a_released_number_is_shown_to_the_agency_that_last_held_it() {
 }
 
 #[tokio::test]
-async fn the_number_of_another_account_is_unknown() {
+async fn a_number_of_another_account_is_unknown() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1").to(OTHER)).await;
     assert_eq!(held(&app).await.agency_id, None);
@@ -63,7 +63,7 @@ async fn the_number_of_another_account_is_unknown() {
 }
 
 #[tokio::test]
-async fn the_same_text_again_is_held_once() {
+async fn a_repeated_text_is_held_once() {
     let app = TestApp::start().await;
     let text = Text::new("SM1").to(UNKNOWN);
     let answers = app.post_all(&vec![text.clone(); 20]).await;
@@ -73,13 +73,13 @@ async fn the_same_text_again_is_held_once() {
 }
 
 #[tokio::test]
-async fn an_assigned_text_is_received_as_if_it_had_been_sent_to_that_number() {
+async fn an_assigned_text_is_received_like_a_text_to_that_number() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1").to(UNKNOWN).body("hello?")).await;
     let row = held(&app).await;
     assert_eq!(list(app.services(), 10).await.unwrap(), std::slice::from_ref(&row));
 
-    let outcome = assign(app.services(), row.id, DESK).await.unwrap().expect("a number of the account");
+    let outcome = assign(app.services(), row.id, DESK).await.expect("a number of the account");
     let message = app.message("SM1").await;
     assert_eq!(outcome, InboundOutcome::Stored(app.agency("acme").await, message.id));
     assert_eq!((message.body.as_str(), message.routed_by), ("hello?", Some(RoutingRung::Pool)));
@@ -87,21 +87,21 @@ async fn an_assigned_text_is_received_as_if_it_had_been_sent_to_that_number() {
     assert_eq!(held(&app).await.state, QuarantineState::Assigned);
     assert!(list(app.services(), 10).await.unwrap().is_empty());
 
-    // Neither a second assignment nor Twilio's repetition makes it twice.
-    let again = assign(app.services(), row.id, DESK).await.unwrap();
-    assert_eq!(again.unwrap_err().code, RefusalCode::NotFound);
+    // Neither a second assignment nor a retry of Twilio stores it twice.
+    let again = refusal(assign(app.services(), row.id, DESK).await);
+    assert_eq!(again.code, RefusalCode::NotFound);
     app.receive(Text::new("SM1").to(UNKNOWN).body("hello?")).await;
     app.message("SM1").await;
 }
 
 #[tokio::test]
-async fn two_operators_who_assign_at_once_store_it_once() {
+async fn simultaneous_assignments_store_the_text_once() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1").to(UNKNOWN)).await;
     let id = held(&app).await.id;
     let (one, two) = tokio::join!(assign(app.services(), id, DESK), assign(app.services(), id, SISTER));
     let stored = [one.unwrap(), two.unwrap()];
-    assert!(stored.iter().any(|outcome| matches!(outcome, Ok(InboundOutcome::Stored(..)))), "{stored:?}");
+    assert!(stored.iter().any(|outcome| matches!(outcome, InboundOutcome::Stored(..))), "{stored:?}");
     app.message("SM1").await;
 }
 
@@ -111,21 +111,21 @@ async fn a_text_is_never_assigned_to_another_account() {
     app.receive(Text::new("SM1").to(UNKNOWN)).await;
     let row = held(&app).await;
     for number in [OTHER, UNKNOWN] {
-        let refused = assign(app.services(), row.id, number).await.unwrap().unwrap_err();
+        let refused = refusal(assign(app.services(), row.id, number).await);
         assert_eq!(refused.code, RefusalCode::NotFound);
     }
     assert_eq!(held(&app).await, row);
 }
 
 #[tokio::test]
-async fn a_discarded_text_stays_put_aside() {
+async fn a_discarded_text_stays_discarded() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1").to(UNKNOWN)).await;
     let id = held(&app).await.id;
-    discard(app.services(), id).await.unwrap().unwrap();
+    discard(app.services(), id).await.unwrap();
     let row = held(&app).await;
     assert_eq!((row.state, row.settled_at.is_some()), (QuarantineState::Discarded, true));
     app.receive(Text::new("SM1").to(UNKNOWN)).await;
     assert_eq!(held(&app).await, row);
-    assert_eq!(discard(app.services(), id).await.unwrap().unwrap_err().code, RefusalCode::NotFound);
+    assert_eq!(refusal(discard(app.services(), id).await).code, RefusalCode::NotFound);
 }

@@ -1,4 +1,4 @@
-//! What happens at once happens once.
+//! Concurrent duplicates are processed once.
 
 use futures_util::future::join_all;
 use partyline::domain::{EventKind, RoutingRung};
@@ -8,7 +8,7 @@ use crate::support::directory::{DESK, NURSES};
 use crate::support::{EMPTY_RESPONSE, TestApp, Text};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_text_a_hundred_times_at_once_is_one_message() {
+async fn one_text_delivered_a_hundred_times_concurrently_is_one_message() {
     let app = TestApp::start().await;
     let acme = app.agency("acme").await;
     let before = app.events(acme).await.len();
@@ -18,18 +18,18 @@ async fn one_text_a_hundred_times_at_once_is_one_message() {
 
     let message = app.message("SMsame").await;
     assert_eq!(message.routed_by, Some(RoutingRung::Pool));
-    let told = app.notifications_of(&message).await.into_iter().map(|row| row.user_id);
-    assert_eq!(app.keys("acme", told).await, ["ben", "chloe"]);
+    let notified = app.notifications_of(&message).await.into_iter().map(|row| row.user_id);
+    assert_eq!(app.keys("acme", notified).await, ["ben", "chloe"]);
     let events = app.events(acme).await;
     assert_eq!(events.len(), before + 1);
     let event = events.last().unwrap();
     assert_eq!((event.kind, event.message_id), (EventKind::InboundMessage, Some(message.id)));
     assert_eq!(app.thread_of("SMsame").await.inbound_count, 1);
-    app.assert_logs_are_whole().await;
+    app.assert_logs_are_gapless().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_first_texts_of_one_stranger_make_one_thread() {
+async fn a_hundred_concurrent_first_texts_of_one_sender_create_one_thread() {
     let app = TestApp::start().await;
     let acme = app.agency("acme").await;
     let texts: Vec<Text> = (0..100).map(|n| Text::new(format!("SMfirst{n}")).from("+13035569999")).collect();
@@ -40,11 +40,11 @@ async fn a_hundred_first_texts_of_one_stranger_make_one_thread() {
     let threads = app.threads(acme).await;
     assert_eq!(threads.len(), 1);
     assert_eq!((threads[0].inbound_count, app.message_count().await), (100, 100));
-    app.assert_logs_are_whole().await;
+    app.assert_logs_are_gapless().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_texts_of_one_stranger_to_two_numbers_make_one_contact() {
+async fn concurrent_first_texts_to_two_numbers_create_one_contact() {
     let app = TestApp::start().await;
     let acme = app.agency("acme").await;
     let to = |n: usize| if n.is_multiple_of(2) { DESK } else { NURSES };
@@ -56,7 +56,7 @@ async fn the_first_texts_of_one_stranger_to_two_numbers_make_one_contact() {
 }
 
 #[tokio::test]
-async fn the_same_text_a_day_later_changes_nothing() {
+async fn a_text_repeated_a_day_later_changes_nothing() {
     let app = TestApp::start().await;
     let acme = app.agency("acme").await;
     app.receive(Text::new("SMold")).await;
@@ -68,7 +68,7 @@ async fn the_same_text_a_day_later_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_text_that_comes_again_after_its_number_moved_is_not_told_to_the_new_agency() {
+async fn a_text_repeated_after_its_number_moved_is_not_shown_to_the_new_agency() {
     let app = TestApp::start().await;
     app.receive(Text::new("SMmoved")).await;
     app.apply(&format!("agencies: [{{key: acme, phoneNumbers: [{{number: \"{DESK}\", active: false}}]}}]")).await;
@@ -78,7 +78,7 @@ async fn a_text_that_comes_again_after_its_number_moved_is_not_told_to_the_new_a
     app.receive(Text::new("SMmoved")).await;
     assert_eq!(app.message("SMmoved").await.agency_id, app.agency("acme").await);
     assert!(app.quarantined().await.is_empty());
-    // A new text is the new agency's.
+    // A new text belongs to the new agency.
     app.receive(Text::new("SMnew")).await;
     assert_eq!(app.message("SMnew").await.agency_id, app.agency("sister").await);
 }

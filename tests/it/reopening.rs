@@ -1,4 +1,4 @@
-//! A closed thread comes back when its contact writes again.
+//! A closed thread is reopened when its contact texts again.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ async fn closed_by_ben(app: &TestApp) -> thread::Model {
     app.receive(Text::new("SMfirst")).await;
     let ben = app.viewer("acme", "ben").await;
     let thread = app.thread_of("SMfirst").await;
-    claim_thread(app.services(), &ben, thread.id).await.unwrap().unwrap();
-    let closed = close_thread(app.services(), &ben, thread.id).await.unwrap().unwrap();
+    claim_thread(app.services(), &ben, thread.id).await.unwrap();
+    let closed = close_thread(app.services(), &ben, thread.id).await.unwrap();
     let stands = (closed.status, closed.assignee_id, closed.last_assignee_id);
     assert_eq!(stands, (ThreadStatus::Closed, None, Some(ben.id())));
     closed
 }
 
-/// Carla writes again: the same thread, who holds it, and by which rung it was routed.
+/// Carla texts again; returns the assignee of the same thread and the rung that routed the text.
 async fn text_again(app: &TestApp, closed: &thread::Model) -> (Option<String>, Option<RoutingRung>) {
     app.receive(Text::new("SMagain")).await;
     let thread = app.thread_of("SMagain").await;
@@ -51,7 +51,7 @@ async fn within_a_week_it_returns_to_its_last_assignee() {
 }
 
 #[tokio::test]
-async fn after_a_week_it_waits_for_the_pool() {
+async fn after_a_week_it_is_unclaimed() {
     let app = TestApp::start().await;
     let closed = closed_by_ben(&app).await;
     app.clock.advance(WEEK);
@@ -59,16 +59,16 @@ async fn after_a_week_it_waits_for_the_pool() {
 }
 
 #[tokio::test]
-async fn whoever_is_away_does_not_get_it_back() {
+async fn a_user_who_is_away_does_not_get_it_back() {
     let app = TestApp::start().await;
     let closed = closed_by_ben(&app).await;
     let ben = app.viewer("acme", "ben").await;
-    set_availability(app.services(), &ben, Availability::Away).await.unwrap().unwrap();
+    set_availability(app.services(), &ben, Availability::Away).await.unwrap();
     assert_eq!(text_again(&app, &closed).await, (None, Some(RoutingRung::Pool)));
 }
 
 #[tokio::test]
-async fn whoever_is_no_longer_eligible_does_not_get_it_back() {
+async fn a_user_who_is_no_longer_eligible_does_not_get_it_back() {
     let app = TestApp::start().await;
     let closed = closed_by_ben(&app).await;
     app.apply(
@@ -76,23 +76,23 @@ async fn whoever_is_no_longer_eligible_does_not_get_it_back() {
     )
     .await;
     assert_eq!(text_again(&app, &closed).await, (None, Some(RoutingRung::Pool)));
-    let told = app.notifications_of(&app.message("SMagain").await).await;
-    assert_eq!(app.keys("acme", told.iter().map(|row| row.user_id)).await, ["chloe"]);
+    let notifications = app.notifications_of(&app.message("SMagain").await).await;
+    assert_eq!(app.keys("acme", notifications.iter().map(|row| row.user_id)).await, ["chloe"]);
 }
 
 #[tokio::test]
-async fn reopening_by_hand_does_the_same() {
+async fn reopening_manually_follows_the_same_rules() {
     let app = TestApp::start().await;
     let closed = closed_by_ben(&app).await;
     let (ben, chloe) = (app.viewer("acme", "ben").await, app.viewer("acme", "chloe").await);
-    let reopened = reopen_thread(app.services(), &chloe, closed.id).await.unwrap().unwrap();
+    let reopened = reopen_thread(app.services(), &chloe, closed.id).await.unwrap();
     assert_eq!((reopened.status, reopened.assignee_id), (ThreadStatus::Claimed, Some(ben.id())));
 
-    close_thread(app.services(), &ben, closed.id).await.unwrap().unwrap();
+    close_thread(app.services(), &ben, closed.id).await.unwrap();
     app.clock.advance(WEEK);
-    let reopened = reopen_thread(app.services(), &chloe, closed.id).await.unwrap().unwrap();
+    let reopened = reopen_thread(app.services(), &chloe, closed.id).await.unwrap();
     assert_eq!((reopened.status, reopened.assignee_id), (ThreadStatus::Unclaimed, None));
-    // A thread that is not closed stays as it is.
-    let again = reopen_thread(app.services(), &chloe, closed.id).await.unwrap().unwrap();
+    // A thread that is not closed is not changed.
+    let again = reopen_thread(app.services(), &chloe, closed.id).await.unwrap();
     assert_eq!(again, reopened);
 }

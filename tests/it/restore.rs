@@ -1,12 +1,12 @@
-//! A database that was restored from a backup sends nothing twice.
+//! After a restore from a backup, nothing is sent twice.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use partyline::domain::MessageStatus;
-use partyline::domain::restore::Recorded;
-use partyline::service::restore::{Summary, restored};
-use partyline::simulator::Simulator;
+use partyline::domain::restore::ServerRecord;
+use partyline::service::restore::{Summary, complete_restore};
+use partyline_simulator::Simulator;
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
@@ -47,28 +47,30 @@ async fn start(carrier: &Simulator) -> (TestApp, Value, Value) {
     (app, json!(carla.id.to_string()), json!(tom.id.to_string()))
 }
 
-async fn say(app: &TestApp, thread: &Value, body: &str) -> Value {
+async fn send_text(app: &TestApp, thread: &Value, body: &str) -> Value {
     app.reply(&app.token("acme", "ana"), thread, body, json!({})).await["userErrors"].take()
 }
 
-/// What `/readyz` and `/metrics` say of the hold.
-async fn shown(app: &TestApp) -> (String, bool) {
+/// The hold as `/readyz` and `/metrics` report it.
+async fn reported_hold(app: &TestApp) -> (String, bool) {
     let text = async |path: &str| app.http.get(app.url(path)).send().await.unwrap().text().await.unwrap();
-    (text("/readyz").await, text("/metrics").await.contains("partyline_sending_held 1\n"))
+    let ready = text("/readyz").await;
+    let summary = ready.lines().next().unwrap_or_default().to_owned();
+    (summary, text("/metrics").await.contains("partyline_sending_held 1\n"))
 }
 
-/// The whole story: texts wait in the backup, leave afterwards, and a STOP comes; then the backup is put in place.
+/// A backup contains queued texts; the texts are sent and a STOP arrives; then the backup replaces the database.
 #[tokio::test]
-async fn texts_of_a_backup_are_looked_for_and_a_stop_that_came_later_holds() {
+async fn texts_of_a_backup_are_looked_up_and_a_later_stop_is_restored() {
     if !is_sqlite() {
         return;
     }
     let carrier = carrier();
     let (app, carla, tom) = start(&carrier).await;
     for body in ["one", "two", "three"] {
-        assert_eq!(say(&app, &carla, body).await, json!([]));
+        assert_eq!(send_text(&app, &carla, body).await, json!([]));
     }
-    assert_eq!(say(&app, &tom, "four").await, json!([]));
+    assert_eq!(send_text(&app, &tom, "four").await, json!([]));
     let cursor = app.cursor(&app.token("acme", "ana")).await;
     let file = app.database.file_path().unwrap();
     let backup = file.with_extension("backup");
@@ -77,14 +79,14 @@ async fn texts_of_a_backup_are_looked_for_and_a_stop_that_came_later_holds() {
     db.close().await.unwrap();
 
     let workers = app.start_workers();
-    app.until_all("they are delivered", |message| message.status == MessageStatus::Delivered).await;
+    app.wait_until_all("the texts are delivered", |message| message.status == MessageStatus::Delivered).await;
     carrier.text(TOM, DESK, "STOP").await.unwrap();
     assert_eq!(carrier.ledger().len(), 4);
     workers.stop(Duration::from_secs(10)).await;
 
     let app = app
         .restart_after(|_| {
-            // Another file, because connections of this process may still have the former one open.
+            // A new file, because connections of this process may still have the previous one open.
             for suffix in ["", "-wal", "-shm"] {
                 let mut path = file.clone().into_os_string();
                 path.push(suffix);
@@ -93,46 +95,46 @@ async fn texts_of_a_backup_are_looked_for_and_a_stop_that_came_later_holds() {
             std::fs::copy(&backup, &file).unwrap();
         })
         .await;
-    assert!(check(&app).await, "the backup is noticed");
+    assert!(check(&app).await, "the restore is detected");
     let workers = app.start_workers();
-    let (ready, held) = shown(&app).await;
+    let (ready, held) = reported_hold(&app).await;
     assert!(held && ready.contains("partyline restored"), "{ready}");
-    // Inbound texts are stored all the same, and nothing leaves.
+    // Inbound texts are stored during the hold, and nothing is sent.
     app.receive(Text::new("SM3").from(CARLA).to(NURSES)).await;
     assert_eq!(app.outbox().await.len(), 4);
 
-    let summary = restored(app.services()).await.unwrap();
+    let summary = complete_restore(app.services()).await.unwrap();
     assert_eq!(summary, Summary { opt_outs: 1, texts: 4 });
-    assert_eq!(say(&app, &tom, "five").await[0]["code"], "OPTED_OUT");
+    assert_eq!(send_text(&app, &tom, "five").await[0]["code"], "OPTED_OUT");
     wait::until("the hold is lifted and the texts are found", || async {
         app.clock.advance(Duration::from_secs(1));
         let found = app.outbound().await.iter().all(|message| message.provider_sid.is_some());
         (found && !app.services().restore.is_held() && app.outbox().await.is_empty()).then_some(())
     })
     .await;
-    assert_eq!(carrier.ledger().len(), 4, "nothing was sent again");
-    assert_eq!(shown(&app).await, ("ready\n".to_owned(), false));
-    // Cursors of clients are from a log that is no more.
+    assert_eq!(carrier.ledger().len(), 4, "nothing is sent again");
+    assert_eq!(reported_hold(&app).await, ("ready".to_owned(), false));
+    // Cursors of clients belong to the log before the restore.
     let mut socket = app.socket(&app.token("acme", "ana")).await;
     let follow = "subscription($after: EventCursor) { threadUpdated(after: $after) { cursor } }";
     socket.subscribe("1", follow, json!({"after": cursor})).await;
     assert_eq!(socket.next().await.unwrap()["payload"][0]["extensions"]["code"], "CURSOR_EXPIRED");
-    // What is written now leaves.
-    assert_eq!(say(&app, &carla, "six").await, json!([]));
-    wait::until("a new text leaves", || async { (carrier.ledger().len() == 5).then_some(()) }).await;
+    // New texts are sent.
+    assert_eq!(send_text(&app, &carla, "six").await, json!([]));
+    wait::until("a new text is sent", || async { (carrier.ledger().len() == 5).then_some(()) }).await;
     workers.stop(Duration::from_secs(10)).await;
 }
 
 #[tokio::test]
-async fn a_text_that_never_left_is_put_before_a_person_and_the_command_can_be_repeated() {
+async fn a_text_that_was_never_sent_is_flagged_for_a_user_and_the_command_can_be_repeated() {
     let carrier = carrier();
     let (app, carla, _) = start(&carrier).await;
-    assert_eq!(say(&app, &carla, "never sent").await, json!([]));
+    assert_eq!(send_text(&app, &carla, "never sent").await, json!([]));
     app.clock.advance(Duration::from_secs(3600));
-    assert_eq!(restored(app.services()).await.unwrap(), Summary { opt_outs: 0, texts: 1 });
-    assert_eq!(restored(app.services()).await.unwrap(), Summary { opt_outs: 0, texts: 0 });
+    assert_eq!(complete_restore(app.services()).await.unwrap(), Summary { opt_outs: 0, texts: 1 });
+    assert_eq!(complete_restore(app.services()).await.unwrap(), Summary { opt_outs: 0, texts: 0 });
     let _workers = app.start_workers();
-    wait::until("a person is asked", || async {
+    wait::until("the text is flagged for a user", || async {
         app.clock.advance(Duration::from_secs(1));
         app.outbound().await.iter().all(|message| message.flagged_at.is_some()).then_some(())
     })
@@ -144,39 +146,39 @@ async fn a_text_that_never_left_is_put_before_a_person_and_the_command_can_be_re
 async fn the_command_does_nothing_while_the_carrier_does_not_answer() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
-    let error = restored(app.services()).await.unwrap_err().to_string();
+    let error = complete_restore(app.services()).await.unwrap_err().to_string();
     assert!(error.contains("Twilio cannot be reached"), "{error}");
 }
 
 #[tokio::test]
-async fn a_record_that_is_ahead_of_the_database_holds_sending_and_one_that_is_behind_does_not() {
+async fn a_record_ahead_of_the_database_holds_sending_and_one_behind_it_does_not() {
     let app = TestApp::start().await;
-    assert!(!check(&app).await, "the first start");
+    assert!(!check(&app).await, "the first start is not a restore");
     let file = record_of(&app.database);
-    let recorded = Recorded::from_text(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let recorded = ServerRecord::from_text(&std::fs::read_to_string(&file).unwrap()).unwrap();
     app.receive(Text::new("SM1")).await;
-    assert!(!check(&app).await, "the database has got further");
-    let later = Recorded::from_text(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert!(!check(&app).await, "the database is ahead of the record");
+    let later = ServerRecord::from_text(&std::fs::read_to_string(&file).unwrap()).unwrap();
     assert!(later.events > recorded.events, "{later:?}");
-    std::fs::write(&file, Recorded { events: later.events + 1, ..later }.to_text()).unwrap();
+    std::fs::write(&file, ServerRecord { events: later.events + 1, ..later }.to_text()).unwrap();
     let app = app.restart().await;
-    assert!(check(&app).await, "the database is behind");
+    assert!(check(&app).await, "the database is behind the record");
     std::fs::remove_file(&file).unwrap();
     let app = app.restart().await;
-    // Beside an SQLite file the record is expected; another instance on a server's database has none yet.
+    // With SQLite a missing record means a restore; on a database server, a new instance has no record yet.
     assert_eq!(check(&app).await, is_sqlite());
 }
 
 #[tokio::test]
-async fn tables_that_were_created_again_hold_sending() {
+async fn recreated_tables_hold_sending() {
     if is_sqlite() {
         return;
     }
     let app = TestApp::start().await;
     assert!(!check(&app).await);
-    // As loading a dump does: the same row in another table of the same name. MariaDB tells tables apart by the second.
+    // Like loading a dump: the same row in a new table of the same name. MariaDB records creation times in seconds.
     app.db().execute_unprepared("CREATE TABLE restore_mark_copy AS SELECT * FROM restore_mark").await.unwrap();
-    wait::until("another second begins", || async {
+    wait::until("the next second starts", || async {
         app.db().execute_unprepared("DROP TABLE restore_mark").await.ok()?;
         app.db().execute_unprepared("CREATE TABLE restore_mark AS SELECT * FROM restore_mark_copy").await.unwrap();
         check(&app).await.then_some(())
@@ -195,6 +197,6 @@ async fn the_command_refuses_a_database_that_is_being_served() {
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("another partyline is serving this database"));
     server.terminate();
-    server.until_ended().await;
+    server.wait_for_exit().await;
     assert!(run(folder.path(), &["restored"], "").status.success());
 }

@@ -1,4 +1,4 @@
-//! Whom a text reaches, and by which rung.
+//! The users whom a text reaches, and the rung that selects them.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use partyline::service::transfer_thread::transfer_thread;
 use crate::support::directory::{DESK, EMPTY, NURSES, OTHER, OTHER_ACCOUNT, OTHER_TOKEN, SISTER};
 use crate::support::{TestApp, Text};
 
-/// A text's rung, and the keys of whom it told.
+/// The rung of a text, and the keys of the notified users.
 async fn routed(app: &TestApp, sid: &str) -> (RoutingRung, Vec<String>) {
     let message = app.message(sid).await;
     let rows = app.notifications_of(&message).await;
@@ -34,20 +34,20 @@ async fn number(app: &TestApp, e164: &str) -> PhoneNumberId {
     directory.numbers.iter().find(|number| number.e164 == e164).expect("a number of acme's").id
 }
 
-async fn mute(app: &TestApp, e164: &str, user: &str) {
+async fn disable_sms(app: &TestApp, e164: &str, user: &str) {
     let ana = app.viewer("acme", "ana").await;
     let (number, user) = (number(app, e164).await, app.user("acme", user).await);
     let input = UpdatePoolMember { number, user, sms_enabled: Some(false), voice_enabled: None, is_primary: None };
-    update_pool_member(app.services(), &ana, input).await.unwrap().expect("an admin may mute");
+    update_pool_member(app.services(), &ana, input).await.expect("an admin may disable SMS");
 }
 
 async fn set(app: &TestApp, user: &str, availability: Availability) {
     let viewer = app.viewer("acme", user).await;
-    set_availability(app.services(), &viewer, availability).await.unwrap().expect("one may say so");
+    set_availability(app.services(), &viewer, availability).await.expect("a user may set their availability");
 }
 
 #[tokio::test]
-async fn the_pool_hears_primary_first_then_by_age() {
+async fn the_pool_is_notified_primary_first_then_by_age() {
     let app = TestApp::start().await;
     assert_routed(&app, Text::new("SM1"), RoutingRung::Pool, &["ben", "chloe"]).await;
     let ana = app.viewer("acme", "ana").await;
@@ -55,7 +55,7 @@ async fn the_pool_hears_primary_first_then_by_age() {
         app.clock.advance(Duration::from_secs(60));
         let (number, user) = (number(&app, DESK).await, app.user("acme", user).await);
         let input = AddPoolMember { number, user, sms_enabled: true, voice_enabled: true, is_primary };
-        add_pool_member(app.services(), &ana, input).await.unwrap().expect("an admin may add");
+        add_pool_member(app.services(), &ana, input).await.expect("an admin may add a member");
     }
     assert_routed(&app, Text::new("SM2"), RoutingRung::Pool, &["ana", "ben", "chloe", "dev"]).await;
 }
@@ -63,9 +63,9 @@ async fn the_pool_hears_primary_first_then_by_age() {
 #[tokio::test]
 async fn a_muted_pool_falls_through_to_provider_default_user_and_admins() {
     let app = TestApp::start().await;
-    mute(&app, DESK, "ben").await;
+    disable_sms(&app, DESK, "ben").await;
     assert_routed(&app, Text::new("SM1"), RoutingRung::Pool, &["chloe"]).await;
-    mute(&app, DESK, "chloe").await;
+    disable_sms(&app, DESK, "chloe").await;
     assert_routed(&app, Text::new("SM2"), RoutingRung::Admins, &["ana"]).await;
     let tom = |sid: &str| Text::new(sid).from("+13035560002");
     assert_routed(&app, tom("SM3"), RoutingRung::Provider, &["dev"]).await;
@@ -76,7 +76,7 @@ async fn a_muted_pool_falls_through_to_provider_default_user_and_admins() {
 }
 
 #[tokio::test]
-async fn users_who_are_not_active_stand_on_no_rung() {
+async fn inactive_users_are_on_no_rung() {
     let app = TestApp::start().await;
     app.apply(
         "agencies: [{key: acme, defaultUser: chloe, users: [{key: ben, active: false}, {key: dev, active: false}]}]",
@@ -90,7 +90,7 @@ async fn users_who_are_not_active_stand_on_no_rung() {
 }
 
 #[tokio::test]
-async fn a_text_that_names_an_extension_reaches_its_user_alone_and_the_pool_later() {
+async fn a_text_that_names_an_extension_reaches_only_its_user_and_later_the_pool() {
     let app = TestApp::start().await;
     assert_routed(&app, Text::new("SM1").body("#101 hello"), RoutingRung::Extension, &["dev"]).await;
     let message = app.message("SM1").await;
@@ -101,7 +101,7 @@ async fn a_text_that_names_an_extension_reaches_its_user_alone_and_the_pool_late
         (thread.status, thread.escalate_at),
         (ThreadStatus::Unclaimed, Some(thread.created_at + TimeDelta::minutes(5)))
     );
-    // From now on the thread is the extension's, whatever a text says.
+    // From now on the thread belongs to the extension, whether or not a text names it.
     assert_routed(&app, Text::new("SM2"), RoutingRung::Extension, &["dev"]).await;
 
     app.clock.advance(Duration::from_secs(5 * 60 - 1));
@@ -125,16 +125,16 @@ async fn a_text_to_an_extension_that_was_claimed_in_time_does_not_alert_the_pool
     let app = TestApp::start().await;
     app.receive(Text::new("SM1").body("101: hello")).await;
     let thread = app.thread_of("SM1").await;
-    // A handler for having been routed to, though not of the pool.
+    // Dev is a handler because he was notified, although he is not in the pool.
     let dev = app.viewer("acme", "dev").await;
-    claim_thread(app.services(), &dev, thread.id).await.unwrap().expect("dev may claim");
+    claim_thread(app.services(), &dev, thread.id).await.expect("dev may claim");
     app.clock.advance(Duration::from_secs(600));
     escalate(app.services()).await.unwrap();
     assert_eq!(routed(&app, "SM1").await.1, ["dev"]);
 }
 
 #[tokio::test]
-async fn a_number_s_own_extension_counts_on_that_number_alone() {
+async fn a_numbers_own_extension_applies_only_to_that_number() {
     let app = TestApp::start().await;
     assert_routed(&app, Text::new("SM1").body("#102"), RoutingRung::Extension, &["chloe"]).await;
     assert_routed(&app, Text::new("SM2").to(NURSES).body("#102"), RoutingRung::Pool, &["chloe", "dev"]).await;
@@ -153,7 +153,7 @@ async fn a_claimed_thread_alerts_its_assignee_and_the_pool_while_they_are_away()
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
     let chloe = app.viewer("acme", "chloe").await;
-    claim_thread(app.services(), &chloe, app.thread_of("SM1").await.id).await.unwrap().unwrap();
+    claim_thread(app.services(), &chloe, app.thread_of("SM1").await.id).await.unwrap();
     let rows = app.notifications_of(&app.message("SM1").await).await;
     let open: Vec<_> = rows.iter().filter(|row| row.resolved_at.is_none()).map(|row| row.user_id).collect();
     assert_eq!(open, [chloe.id()], "a claim resolves the alerts of the others");
@@ -168,26 +168,26 @@ async fn a_claimed_thread_alerts_its_assignee_and_the_pool_while_they_are_away()
 }
 
 #[tokio::test]
-async fn the_pool_hears_for_an_assignee_from_outside_it_who_is_away() {
+async fn the_pool_is_notified_for_an_assignee_outside_it_who_is_away() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
     let (ben, dev) = (app.viewer("acme", "ben").await, app.viewer("acme", "dev").await);
     let thread = app.thread_of("SM1").await.id;
-    transfer_thread(app.services(), &ben, thread, dev.id(), None).await.unwrap().expect("ben may assign");
+    transfer_thread(app.services(), &ben, thread, dev.id(), None).await.expect("ben may assign");
     assert_routed(&app, Text::new("SM2"), RoutingRung::Assignee, &["dev"]).await;
     set(&app, "dev", Availability::Away).await;
     assert_routed(&app, Text::new("SM3"), RoutingRung::Assignee, &["dev", "ben", "chloe"]).await;
 }
 
 #[tokio::test]
-async fn users_who_are_away_hear_of_unclaimed_threads() {
+async fn users_who_are_away_are_notified_of_unclaimed_threads() {
     let app = TestApp::start().await;
     set(&app, "ben", Availability::Away).await;
     assert_routed(&app, Text::new("SM1"), RoutingRung::Pool, &["ben", "chloe"]).await;
 }
 
 #[tokio::test]
-async fn senders_that_are_no_phone_number_are_kept_as_received() {
+async fn senders_that_are_not_phone_numbers_are_stored_as_received() {
     let app = TestApp::start().await;
     let acme = app.agency("acme").await;
     let whatsapp = format!("whatsapp:{DESK}");
@@ -209,7 +209,7 @@ async fn senders_that_are_no_phone_number_are_kept_as_received() {
 }
 
 #[tokio::test]
-async fn each_number_of_an_account_brings_its_own_agency() {
+async fn each_number_of_an_account_determines_its_agency() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1").to(SISTER)).await;
     assert_eq!(app.message("SM1").await.agency_id, app.agency("sister").await);
@@ -232,7 +232,7 @@ async fn the_same_sid_in_two_accounts_is_two_messages() {
 }
 
 #[tokio::test]
-async fn attachments_are_kept_in_their_order() {
+async fn attachments_are_stored_in_order() {
     use partyline::entity::media;
     use sea_orm::{EntityTrait as _, QueryOrder as _};
     let app = TestApp::start().await;

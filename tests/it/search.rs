@@ -1,4 +1,4 @@
-//! Search by name and phone: the same answers on every database.
+//! Search by name and phone, with the same results on every database.
 
 use migration::{Migrator, MigratorTrait as _};
 use partyline::domain::search::fold;
@@ -12,7 +12,7 @@ use crate::support::TestApp;
 use crate::support::database::TestDatabase;
 use crate::support::directory::DESK;
 
-/// Names as they are stored, with the phones under which they are stored.
+/// Stored names, with their phones.
 const PEOPLE: [(&str, &str); 9] = [
     ("+13035561001", "Élodie Ångström"),
     ("+13035561002", "E\u{301}lodie Decomposed"),
@@ -25,7 +25,7 @@ const PEOPLE: [(&str, &str); 9] = [
     ("ACMELABS", "Lab"),
 ];
 
-/// Search texts, and the phones of the people whom they find.
+/// Search texts, and the phones of the matching contacts.
 const CASES: [(&str, &[&str]); 33] = [
     ("élodie", &["+13035561001", "+13035561002"]),
     ("ÉLODIE", &["+13035561001", "+13035561002"]),
@@ -81,7 +81,7 @@ fn phones(rows: &Value, phone: impl Fn(&Value) -> Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn contacts_and_threads_are_found_without_regard_to_case_in_every_script() {
+async fn contacts_and_threads_are_found_case_insensitively_in_every_script() {
     let app = TestApp::start_with(&format!(
         "agencies: [{{key: acme, name: Acme, timeZone: America/Denver, twilio: {{accountSid: {}, authToken: {}}}, \
          users: [{{key: ana, name: Ana, role: ADMIN}}], phoneNumbers: [{{number: '{DESK}', pool: [{{user: ana}}]}}], \
@@ -112,7 +112,7 @@ async fn contacts_and_threads_are_found_without_regard_to_case_in_every_script()
 }
 
 #[tokio::test]
-async fn a_renamed_contact_is_found_by_the_new_name_alone() {
+async fn a_renamed_contact_is_found_only_by_the_new_name() {
     let app = TestApp::start().await;
     let ana = app.token("acme", "ana");
     let found = async |text: &str| {
@@ -123,13 +123,13 @@ async fn a_renamed_contact_is_found_by_the_new_name_alone() {
     app.apply("agencies: [{key: acme, contacts: [{phone: '+13035560001', name: ÖZGE}]}]").await;
     assert_eq!(found("özge").await, ["+13035560001"]);
     assert_eq!(found("carla").await, [""; 0]);
-    // A file that does not name the contact leaves the name alone.
+    // An entry without a name does not change the name.
     app.apply("agencies: [{key: acme, contacts: [{phone: '+13035560001', provider: ben}]}]").await;
     assert_eq!(found("özge").await, ["+13035560001"]);
 }
 
 #[tokio::test]
-async fn the_migration_fills_the_search_form_of_names_that_are_there() {
+async fn the_migration_fills_the_search_form_of_existing_names() {
     const CONTACTS: u128 = 2_500;
     let database = TestDatabase::create().await;
     let conn = Database::open(&database.url).await.unwrap().connect_to_migrate().await.unwrap();

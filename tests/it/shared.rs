@@ -1,4 +1,4 @@
-//! One execution for many subscribers: nobody gets what is another's.
+//! One execution serves many subscribers, and no subscriber gets data of another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::support::directory::DESK;
 use crate::support::socket::Socket;
 use crate::support::{TestApp, wait};
 
-/// How deep the selection of everything goes below the event.
+/// The depth of the complete selection below the event.
 const DEPTH: usize = 4;
 
-/// Everything that can be selected of a type, written out to this depth: fields that need no argument,
-/// of lists with pages one row.
-struct Everything {
-    /// Fields by type: name, the type it comes to, whether it takes `first`.
+/// A complete selection of a type to this depth: all fields without required arguments, and one row of each list with
+/// pages.
+struct CompleteSelection {
+    /// Fields by type: name, result type, and whether the field takes `first`.
     fields: BTreeMap<String, Vec<(String, String, bool)>>,
 }
 
-impl Everything {
+impl CompleteSelection {
     async fn of(app: &TestApp, token: &SecretString) -> Self {
         let query = "{ __schema { types { name kind fields { name args { name type { kind } defaultValue }
             type { ...T ofType { ...T ofType { ...T ofType { ...T } } } } } } } }
@@ -49,14 +49,14 @@ impl Everything {
         Self { fields }
     }
 
-    /// Everything of a type in several selections, because a subscription document may cost little: the fields without
-    /// fields of their own at each place of the tree.
+    /// The complete selection of a type in several parts, one per level of nesting, because the cost of a subscription
+    /// document is limited.
     fn selections(&self, of: &str, depth: usize) -> Vec<String> {
-        // A cursor of a list says nothing new, and `edges` repeats `nodes`.
+        // `cursor` is skipped and `edges` repeats `nodes`.
         let fields = self.fields[of].iter().filter(|(name, _, _)| name != "edges");
-        let (objects, leaves): (Vec<_>, Vec<_>) =
+        let (objects, dropped): (Vec<_>, Vec<_>) =
             fields.partition(|(_, comes_to, _)| self.fields.contains_key(comes_to));
-        let mut selections = vec![leaves.iter().map(|(name, _, _)| name.as_str()).collect::<Vec<_>>().join(" ")];
+        let mut selections = vec![dropped.iter().map(|(name, _, _)| name.as_str()).collect::<Vec<_>>().join(" ")];
         for (name, comes_to, paged) in objects.into_iter().filter(|_| depth > 0) {
             let arguments = if *paged { "(first: 1)" } else { "" };
             let inner = self.selections(comes_to, depth - 1).into_iter();
@@ -68,29 +68,29 @@ impl Everything {
 }
 
 #[tokio::test]
-async fn everybody_is_shown_exactly_what_they_may_ask_for() {
+async fn subscriptions_deliver_exactly_what_the_user_can_query() {
     let app = TestApp::start().await;
     let tokens = ["ana", "ben", "chloe"].map(|user| app.token("acme", user));
-    let everything = Everything::of(&app, &tokens[0]).await;
-    // They differ in all that can differ: what each has read, whose phone is whose, who sees which threads.
+    let complete = CompleteSelection::of(&app, &tokens[0]).await;
+    // The subscribers differ in everything that can differ: read state, own phone, and visible threads.
     app.text("+13035560001", DESK, "for all to see").await;
     app.text("+13035560001", crate::support::directory::NURSES, "not for Ben").await;
     let threads = app.all_threads(&tokens[1]).await;
     let read = "mutation($thread: ID!) { markThreadRead(input: {threadId: $thread}) { userErrors { code } } }";
     app.graphql(&tokens[1], read, json!({"thread": threads[0]})).await;
 
-    // The fields are taken some at a time, so that no bound of one request is met.
+    // One part of the fields at a time, because requests are limited.
     let mut differ = 0;
-    // Pages of each thread of a contact cost more than a subscription document may.
+    // Pages of each thread of a contact exceed the limit of a subscription document.
     let is_allowed =
         |selection: &String| !(selection.starts_with("contact { threads {") && selection.contains("(first: 1)"));
-    for selection in everything.selections("Thread", DEPTH - 1).into_iter().filter(is_allowed) {
+    for selection in complete.selections("Thread", DEPTH - 1).into_iter().filter(is_allowed) {
         let subscription = format!(
             "subscription($after: EventCursor) {{ threadUpdated(after: $after) {{ thread {{ id {selection} }} }} }}"
         );
         let after = app.cursor(&tokens[0]).await;
         let mut sockets: Vec<Socket> = Vec::new();
-        // Ben twice: he must share, at least with himself.
+        // Ben twice, so that at least his two subscriptions share an execution.
         for token in [&tokens[0], &tokens[1], &tokens[2], &tokens[1]] {
             let mut socket = app.socket(token).await;
             socket.subscribe("1", &subscription, json!({"after": after})).await;
@@ -113,12 +113,12 @@ async fn everybody_is_shown_exactly_what_they_may_ask_for() {
         }
         differ += usize::from(shown[1] != shown[2]);
     }
-    // unreadCount; contact, by its threads; whatever leads to a user's phone.
+    // unreadCount, the threads of the contact, and everything that leads to a user's phone.
     assert!(differ >= 3, "only {differ} fields differ between two members");
 }
 
 #[tokio::test]
-async fn one_execution_serves_all_who_would_get_the_same() {
+async fn one_execution_serves_all_subscribers_with_the_same_result() {
     let app = TestApp::start().await;
     let plain = "subscription($after: EventCursor) { inboundMessage(after: $after) { message { body }
         thread { contact { name phone } lastMessage { body } } } }";
@@ -132,7 +132,7 @@ async fn one_execution_serves_all_who_would_get_the_same() {
             socket.subscribe("1", plain, json!({"after": after})).await;
             sockets.push(socket);
         }
-        // The first text finds each of them where it waits: afterwards only the event costs anything.
+        // The first text brings all subscribers up to date; afterwards, only the event itself costs statements.
         for body in ["the first", "the second"] {
             let before = app.services().database.statements();
             app.text("+13035560001", DESK, body).await;
@@ -148,51 +148,51 @@ async fn one_execution_serves_all_who_would_get_the_same() {
 }
 
 #[tokio::test]
-async fn many_who_subscribe_at_once_share_a_look_at_the_log() {
+async fn simultaneous_subscriptions_share_a_query_of_the_log() {
     const SUBSCRIBERS: u64 = 50;
     let app = TestApp::start().await;
     app.text("+13035560001", DESK, "before").await;
     let (agency, feeds) = (app.agency("acme").await, &app.services().feeds);
     let before = app.services().database.statements();
-    let beginning = (0..SUBSCRIBERS).map(|_| Subscription::begin(Arc::clone(feeds), agency, None));
+    let starting = (0..SUBSCRIBERS).map(|_| Subscription::begin(Arc::clone(feeds), agency, None));
     let mut subscribers: Vec<Subscription> =
-        join_all(beginning).await.into_iter().map(|begun| begun.ok().unwrap()).collect();
+        join_all(starting).await.into_iter().map(|begun| begun.ok().unwrap()).collect();
     for subscriber in &mut subscribers {
-        assert!(poll!(Box::pin(subscriber.next())).is_pending(), "they follow from now on");
+        assert!(poll!(Box::pin(subscriber.next())).is_pending(), "the subscription waits for new events");
     }
     let cost = app.services().database.statements() - before;
-    assert!(cost < SUBSCRIBERS, "{cost} statements for {SUBSCRIBERS} who begin at once");
+    assert!(cost < SUBSCRIBERS, "{cost} statements for {SUBSCRIBERS} simultaneous subscriptions");
     app.text("+13035560001", DESK, "after").await;
     let events = join_all(subscribers.iter_mut().map(Subscription::next)).await;
     let positions: BTreeSet<i64> = events.into_iter().map(|event| event.unwrap().event.position).collect();
-    assert_eq!(positions.len(), 1, "all get the event that came after");
+    assert_eq!(positions.len(), 1, "all subscribers get the later event");
 }
 
 #[tokio::test]
-async fn many_who_need_the_directory_at_once_share_a_look_at_it() {
+async fn simultaneous_requests_share_a_query_of_the_directory() {
     let app = TestApp::start().await;
     let (agency, directories) = (app.agency("acme").await, &app.services().directories);
-    // Who looks for all may leave: then another one does.
-    let leaves = loop {
+    // The request that runs the query is dropped; another one then takes over.
+    let dropped = loop {
         app.clock.advance(Duration::from_secs(2));
-        let mut leaves = Box::pin(directories.get(agency));
-        // A database may answer before it is waited for.
-        if poll!(&mut leaves).is_pending() {
-            break leaves;
+        let mut dropped = Box::pin(directories.get(agency));
+        // The database may respond before the first poll returns.
+        if poll!(&mut dropped).is_pending() {
+            break dropped;
         }
     };
     let before = app.services().database.statements();
     let mut others = Box::pin(join_all((0..50).map(|_| directories.get(agency))));
     assert!(poll!(&mut others).is_pending());
-    drop(leaves);
+    drop(dropped);
     let found = wait::within("the directory", others).await;
     assert!(found.into_iter().all(|directory| directory.unwrap().unwrap().agency_id() == agency));
     let cost = app.services().database.statements() - before;
-    assert!(cost <= 2, "{cost} statements for 51 who ask at once");
+    assert!(cost <= 2, "{cost} statements for 51 simultaneous requests");
 }
 
 #[tokio::test]
-async fn who_may_not_see_a_thread_gets_nothing_of_what_is_shared() {
+async fn users_who_may_not_see_a_thread_get_no_shared_event() {
     let app = TestApp::start().await;
     let query = "subscription($after: EventCursor) { inboundMessage(after: $after) { message { body } } }";
     let mut sockets = Vec::new();
@@ -219,7 +219,7 @@ async fn who_may_not_see_a_thread_gets_nothing_of_what_is_shared() {
         for body in expected {
             assert_eq!(socket.event().await["inboundMessage"]["message"]["body"], *body, "{user}");
         }
-        // Nothing else is on its way: the answer to a query comes next.
+        // No other event was sent, because the response to a query comes next.
         socket.subscribe("2", "{ viewer { key } }", json!({})).await;
         assert_eq!(socket.event().await["viewer"]["key"], *user);
     }

@@ -1,7 +1,7 @@
-//! The simulated carrier, as a client of Twilio's API sees it.
+//! The simulated carrier's REST API.
 
 use chrono::DateTime;
-use partyline::simulator::{Fault, Match, Simulator};
+use partyline_simulator::{Fault, Match, Simulator};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
@@ -61,8 +61,8 @@ async fn messages_are_created_fetched_and_listed_page_by_page() {
         next = page["next_page_uri"].clone();
     }
     assert_eq!(bodies, [json!("text 6"), json!("text 4"), json!("text 2"), json!("text 0")]);
-    wait::until("all are delivered", || async {
-        carrier.ledger().iter().all(|text| text.status.word() == "delivered").then_some(())
+    wait::until("all messages are delivered", || async {
+        carrier.ledger().iter().all(|text| text.status.as_str() == "delivered").then_some(())
     })
     .await;
     let day = carrier.ledger()[0].at.format("%Y-%m-%d").to_string();
@@ -75,7 +75,7 @@ async fn messages_are_created_fetched_and_listed_page_by_page() {
 }
 
 #[tokio::test]
-async fn it_refuses_what_twilio_refuses() {
+async fn requests_that_twilio_refuses_are_refused() {
     let carrier = carrier();
     let api = Api::of(&carrier);
     let long = "a".repeat(1601);
@@ -99,7 +99,7 @@ async fn it_refuses_what_twilio_refuses() {
 }
 
 #[tokio::test]
-async fn it_hangs_up_without_a_word_before_accepting_and_after() {
+async fn it_can_drop_the_connection_before_and_after_accepting() {
     let carrier = carrier();
     let api = Api::of(&carrier);
     let form = [("To", PHONE), ("From", DESK), ("Body", "x")];
@@ -112,7 +112,7 @@ async fn it_hangs_up_without_a_word_before_accepting_and_after() {
 }
 
 #[tokio::test]
-async fn stop_to_a_number_blocks_it_and_reaches_the_server_signed() {
+async fn a_stop_blocks_the_number_and_reaches_the_server_signed() {
     let carrier = carrier();
     let app = TestApp::start_with_carrier(&carrier).await;
     let api = Api::of(&carrier);

@@ -1,11 +1,11 @@
-//! The simulated carrier's calls, against a site whose pages are the tests' own.
+//! Calls of the simulated carrier, with TwiML pages defined by the tests.
 
 use axum::http::{Method, StatusCode};
-use partyline::simulator::{CallRecord, CallScript, CallbackFault, CallerStep, Legs, PhoneScript, Simulator};
+use partyline_simulator::{CallRecord, CallScript, CallbackFault, CallerStep, LegPolicy, PhoneScript, Simulator};
 use serde_json::{Value, json};
 
 use crate::support::directory::{ACCOUNT, DESK, OTHER_ACCOUNT, OTHER_TOKEN, TOKEN};
-use crate::support::site::{EMPTY, Seen, Site};
+use crate::support::site::{EMPTY, RecordedRequest, Site};
 use crate::support::{client, wait};
 
 const CALLER: &str = "+13035560001";
@@ -30,7 +30,7 @@ fn transcript(record: &CallRecord) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_menu_is_heard_and_keys_are_asked_with() {
+async fn a_menu_is_played_and_pressed_keys_are_sent() {
     let site = Site::start(&[
         ("/in", "<Gather action=\"deeper/menu?step=2#rc=1\" numDigits=\"3\"><Say>Dial an extension</Say></Gather>"),
         ("/deeper/menu", "<Say>Thank you</Say><Redirect method=\"GET\">next</Redirect>"),
@@ -47,25 +47,25 @@ async fn a_menu_is_heard_and_keys_are_asked_with() {
     ];
     assert_eq!(transcript(&record), expected);
     assert_eq!((record.status.as_str(), record.seconds, &record.error), ("completed", 9, &None));
-    let first = site.only("/in");
+    let first = site.only_request("/in");
     let base = &site.base;
-    assert_eq!((first.of("CallStatus"), &first.url), ("ringing", &format!("{base}/in?n=1")));
+    assert_eq!((first.field("CallStatus"), &first.url), ("ringing", &format!("{base}/in?n=1")));
     let fields = ["CallSid", "AccountSid", "From", "To", "Caller", "Called", "Direction", "ApiVersion"];
     let expected = [&record.sid, ACCOUNT, CALLER, DESK, CALLER, DESK, "inbound", "2010-04-01"];
     assert_eq!(fields.map(|name| first.form[name].clone()), expected.map(str::to_owned));
-    let menu = site.only("/deeper/menu");
-    assert_eq!((menu.of("Digits"), menu.of("CallStatus")), ("101", "in-progress"));
+    let menu = site.only_request("/deeper/menu");
+    assert_eq!((menu.field("Digits"), menu.field("CallStatus")), ("101", "in-progress"));
     assert_eq!(menu.url, format!("{base}/deeper/menu?step=2"));
-    let next = site.only("/deeper/next");
+    let next = site.only_request("/deeper/next");
     assert_eq!((next.method, next.form["CallSid"].as_str()), (Method::GET, record.sid.as_str()));
-    let end = site.only("/status");
-    assert_eq!((end.of("CallStatus"), end.of("CallDuration"), end.of("Duration")), ("completed", "9", "1"));
+    let end = site.only_request("/status");
+    assert_eq!((end.field("CallStatus"), end.field("CallDuration"), end.field("Duration")), ("completed", "9", "1"));
     let urls: Vec<_> = record.documents.iter().map(|document| document.url.clone()).collect();
     assert_eq!(urls, [format!("{base}/in?n=1"), format!("{base}/deeper/menu?step=2"), format!("{base}/deeper/next")]);
 }
 
 #[tokio::test]
-async fn an_empty_gather_goes_on_unless_it_is_to_ask_all_the_same() {
+async fn a_gather_without_input_continues_unless_action_on_empty_result_is_set() {
     let site = Site::start(&[
         ("/in", "<Gather action=\"/menu\"/><Gather action=\"/empty\" actionOnEmptyResult=\"true\" timeout=\"2\"/>"),
         ("/empty", "<Hangup/>"),
@@ -73,8 +73,8 @@ async fn an_empty_gather_goes_on_unless_it_is_to_ask_all_the_same() {
     .await;
     let record = call(&site.carrier(), &[CallerStep::Wait]).await;
     assert_eq!(record.seconds, 7);
-    assert!(site.seen("/menu").is_empty());
-    assert_eq!(site.only("/empty").form["Digits"], "");
+    assert!(site.requests("/menu").is_empty());
+    assert_eq!(site.only_request("/empty").form["Digits"], "");
 }
 
 const RING: &str = "<Dial action=\"/dialled\" timeout=\"20\">\
@@ -84,14 +84,14 @@ const RING: &str = "<Dial action=\"/dialled\" timeout=\"20\">\
 const SCREEN: &str = "<Gather action=\"/press\" numDigits=\"1\"><Say>A call, press 1 to accept</Say></Gather><Hangup/>";
 
 fn leg_statuses(site: &Site, sid: &str) -> Vec<String> {
-    let seen = site.seen("/leg");
-    seen.iter().filter(|seen| seen.of("CallSid") == sid).map(|seen| seen.of("CallStatus").to_owned()).collect()
+    let seen = site.requests("/leg");
+    seen.iter().filter(|seen| seen.field("CallSid") == sid).map(|seen| seen.field("CallStatus").to_owned()).collect()
 }
 
 #[tokio::test]
-async fn two_who_press_at_once_are_asked_about_at_once_and_one_is_bridged() {
+async fn simultaneous_presses_are_sent_concurrently_and_one_leg_is_bridged() {
     let site = Site::start_with(&[("/in", RING), ("/screen", SCREEN), ("/dialled", "<Hangup/>")], Some(2)).await;
-    let carrier = site.carrier_with(|settings| settings.legs = Legs::Keep);
+    let carrier = site.carrier_with(|settings| settings.legs = LegPolicy::Keep);
     carrier.set_phone(ANA, PhoneScript::accepts(2, '1'));
     carrier.set_phone(BEN, PhoneScript::accepts(2, '1'));
     let record = call(&carrier, &[]).await;
@@ -104,19 +104,19 @@ async fn two_who_press_at_once_are_asked_about_at_once_and_one_is_bridged() {
     let whole = ["initiated", "ringing", "in-progress", "completed"];
     assert_eq!(leg_statuses(&site, &bridged.sid), whole);
     assert_eq!(leg_statuses(&site, &other.sid), whole);
-    let press = site.seen("/press");
-    assert!(press.iter().all(|press| press.of("ParentCallSid") == record.sid && press.of("Digits") == "1"));
-    assert!(press.iter().all(|press| press.of("Direction") == "outbound-dial" && press.of("From") == CALLER));
-    // The caller ended the conversation: the action is asked, and nobody follows it.
-    let dialled = site.only("/dialled");
+    let press = site.requests("/press");
+    assert!(press.iter().all(|press| press.field("ParentCallSid") == record.sid && press.field("Digits") == "1"));
+    assert!(press.iter().all(|press| press.field("Direction") == "outbound-dial" && press.field("From") == CALLER));
+    // The caller ended the conversation: the action is requested, but its document is not executed.
+    let dialled = site.only_request("/dialled");
     let outcome = ["DialCallStatus", "DialBridged", "DialCallSid", "DialCallDuration", "CallStatus"];
     let expected = ["completed", "true", &bridged.sid, "4", "completed"];
-    assert_eq!(outcome.map(|name| dialled.of(name).to_owned()), expected.map(str::to_owned));
+    assert_eq!(outcome.map(|name| dialled.field(name).to_owned()), expected.map(str::to_owned));
 }
 
 #[tokio::test]
-async fn the_first_pick_up_cancels_the_others_or_does_not() {
-    for legs in [Legs::Cancel, Legs::Keep] {
+async fn the_first_answer_cancels_the_other_legs_if_configured() {
+    for legs in [LegPolicy::Cancel, LegPolicy::Keep] {
         let site =
             Site::start(&[("/in", RING), ("/screen", SCREEN), ("/press", EMPTY), ("/dialled", "<Say>Goodbye</Say>")])
                 .await;
@@ -126,25 +126,25 @@ async fn the_first_pick_up_cancels_the_others_or_does_not() {
         let record = carrier.call(CallScript { legs: Some(legs), ..script(&[]) }).await.unwrap();
         let [ana, ben] = record.legs.as_slice() else { panic!("{record:?}") };
         assert_eq!((ana.status.as_str(), ana.answered, ana.accepted), ("completed", true, false));
-        let dialled = site.only("/dialled");
-        assert_eq!(dialled.of("DialCallStatus"), "completed");
-        if legs == Legs::Cancel {
+        let dialled = site.only_request("/dialled");
+        assert_eq!(dialled.field("DialCallStatus"), "completed");
+        if legs == LegPolicy::Cancel {
             assert_eq!((ben.status.as_str(), ben.answered), ("canceled", false));
             assert_eq!(leg_statuses(&site, &ben.sid), ["initiated", "ringing", "canceled"]);
-            assert_eq!((dialled.of("DialBridged"), dialled.of("DialCallSid")), ("false", ana.sid.as_str()));
+            assert_eq!((dialled.field("DialBridged"), dialled.field("DialCallSid")), ("false", ana.sid.as_str()));
             assert_eq!(record.heard_by(ANA).collect::<Vec<_>>(), ["A call, press 1 to accept"]);
         } else {
             assert!(ben.bridged);
-            assert_eq!((dialled.of("DialBridged"), dialled.of("DialCallSid")), ("true", ben.sid.as_str()));
+            assert_eq!((dialled.field("DialBridged"), dialled.field("DialCallSid")), ("true", ben.sid.as_str()));
         }
-        // The other side ended it, or there was none: the caller goes on.
-        assert_eq!(dialled.of("CallStatus"), "in-progress");
+        // The callee ended the conversation, or there was none: the call continues.
+        assert_eq!(dialled.field("CallStatus"), "in-progress");
         assert_eq!(record.heard_by("caller").collect::<Vec<_>>(), ["Goodbye"]);
     }
 }
 
 #[tokio::test]
-async fn a_dial_ends_as_its_phones_do() {
+async fn the_status_of_a_dial_depends_on_its_phones() {
     let number = |phone: &str| format!("<Number>{phone}</Number>");
     let page = format!("<Dial action=\"/dialled\" timeout=\"9\">{}{}</Dial>", number(ANA), number(BEN));
     for (ana, ben, status, seconds) in [
@@ -153,7 +153,7 @@ async fn a_dial_ends_as_its_phones_do() {
         (PhoneScript::NoAnswer, PhoneScript::Busy, "no-answer", 9),
         (PhoneScript::Failed, PhoneScript::Failed, "failed", 0),
         (PhoneScript::accepts(9, '1'), PhoneScript::Failed, "no-answer", 9),
-        // Without a document, whoever picks up is bridged.
+        // Without a screening document, the first phone to answer is bridged.
         (PhoneScript::Voicemail { after: 3 }, PhoneScript::NoAnswer, "completed", 6),
     ] {
         let site = Site::start(&[("/in", &page), ("/dialled", "<Hangup/>")]).await;
@@ -161,24 +161,24 @@ async fn a_dial_ends_as_its_phones_do() {
         carrier.set_phone(ANA, ana);
         carrier.set_phone(BEN, ben);
         let record = call(&carrier, &[]).await;
-        let dialled = site.only("/dialled");
-        assert_eq!((dialled.of("DialCallStatus"), record.seconds), (status, seconds), "{ana:?} {ben:?}");
-        assert_eq!(dialled.of("DialBridged") == "true", status == "completed");
+        let dialled = site.only_request("/dialled");
+        assert_eq!((dialled.field("DialCallStatus"), record.seconds), (status, seconds), "{ana:?} {ben:?}");
+        assert_eq!(dialled.field("DialBridged") == "true", status == "completed");
     }
 }
 
 #[tokio::test]
-async fn a_caller_who_leaves_ends_every_leg() {
+async fn a_caller_who_hangs_up_ends_every_leg() {
     let site =
         Site::start(&[("/in", &RING.replace("<Dial", "<Dial answerOnBridge=\"true\"")), ("/screen", SCREEN)]).await;
-    let carrier = site.carrier_with(|settings| settings.legs = Legs::Keep);
+    let carrier = site.carrier_with(|settings| settings.legs = LegPolicy::Keep);
     carrier.set_phone(ANA, PhoneScript::HangsUp { after: 1, into: 1 });
     let record = call(&carrier, &[CallerStep::HangUpAfter(5)]).await;
     let statuses: Vec<_> = record.legs.iter().map(|leg| leg.status.as_str()).collect();
     assert_eq!((statuses, record.status.as_str()), (vec!["completed", "canceled"], "no-answer"));
-    assert_eq!(site.only("/dialled").of("DialBridged"), "false");
-    assert_eq!(site.only("/status").of("CallDuration"), "0");
-    assert!(site.seen("/press").is_empty());
+    assert_eq!(site.only_request("/dialled").field("DialBridged"), "false");
+    assert_eq!(site.only_request("/status").field("CallDuration"), "0");
+    assert!(site.requests("/press").is_empty());
 }
 
 #[tokio::test]
@@ -189,19 +189,22 @@ async fn a_voicemail_is_recorded_reported_transcribed_and_can_be_fetched() {
     let carrier = site.carrier_with(|settings| settings.recording_bytes = 70_000);
     let silent = call(&carrier, &[CallerStep::Speak(0)]).await;
     assert_eq!(silent.heard_by("caller").last(), Some("We heard nothing"));
-    assert!(silent.recordings.is_empty() && site.seen("/recorded").is_empty());
+    assert!(silent.recordings.is_empty() && site.requests("/recorded").is_empty());
     let record = call(&carrier, &[CallerStep::Speak(7), CallerStep::HangUp]).await;
     let [sid] = record.recordings.as_slice() else { panic!("{record:?}") };
-    let recorded = site.only("/recorded");
+    let recorded = site.only_request("/recorded");
     let fields = ["RecordingSid", "RecordingDuration", "Digits", "CallStatus"];
-    assert_eq!(fields.map(|name| recorded.of(name)), [sid, "7", "hangup", "completed"]);
+    assert_eq!(fields.map(|name| recorded.field(name)), [sid, "7", "hangup", "completed"]);
     assert_eq!((record.status.as_str(), record.seconds), ("completed", 8));
-    let reported = site.only("/recording");
-    assert_eq!((reported.of("RecordingStatus"), reported.of("RecordingSid")), ("completed", sid.as_str()));
-    let transcript = site.only("/transcript");
-    assert_eq!((transcript.of("TranscriptionStatus"), transcript.of("RecordingSid")), ("completed", sid.as_str()));
-    assert!(transcript.of("TranscriptionText").contains("7 seconds"));
-    let url = recorded.of("RecordingUrl").to_owned();
+    let reported = site.only_request("/recording");
+    assert_eq!((reported.field("RecordingStatus"), reported.field("RecordingSid")), ("completed", sid.as_str()));
+    let transcript = site.only_request("/transcript");
+    assert_eq!(
+        (transcript.field("TranscriptionStatus"), transcript.field("RecordingSid")),
+        ("completed", sid.as_str())
+    );
+    assert!(transcript.field("TranscriptionText").contains("7 seconds"));
+    let url = recorded.field("RecordingUrl").to_owned();
     for (url, status) in [(url.clone(), 200), (format!("{url}.mp3"), 200), (url.replace(sid, "RE0"), 404)] {
         let answer = client().get(&url).basic_auth(ACCOUNT, Some(TOKEN)).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{url}");
@@ -222,12 +225,12 @@ async fn a_recording_that_may_be_longer_than_two_minutes_is_not_transcribed() {
         let site = Site::start(&[("/in", &page)]).await;
         let record = call(&site.carrier(), &[CallerStep::Speak(7), CallerStep::HangUp]).await;
         assert_eq!(record.error.as_deref().and_then(|error| error.get(..5)), warning, "{page}");
-        assert_eq!(site.seen("/transcript").is_empty(), warning.is_some(), "{page}");
+        assert_eq!(site.requests("/transcript").is_empty(), warning.is_some(), "{page}");
     }
 }
 
 #[tokio::test]
-async fn an_absent_recording_is_reported_if_that_was_asked_for_and_has_no_file() {
+async fn an_absent_recording_is_reported_if_requested_and_has_no_file() {
     let speak = CallerStep::Speak;
     for (events, steps, reported, asked) in [
         ("completed absent", vec![speak(0)], &["absent 16102"][..], false),
@@ -243,16 +246,16 @@ async fn an_absent_recording_is_reported_if_that_was_asked_for_and_has_no_file()
         let site = Site::start(&[("/in", &page), ("/recorded", "<Hangup/>")]).await;
         let carrier = site.carrier();
         let record = call(&carrier, &steps).await;
-        let seen = site.seen("/recording");
+        let seen = site.requests("/recording");
         let seen: Vec<_> =
-            seen.iter().map(|seen| format!("{} {}", seen.of("RecordingStatus"), seen.of("ErrorCode"))).collect();
+            seen.iter().map(|seen| format!("{} {}", seen.field("RecordingStatus"), seen.field("ErrorCode"))).collect();
         assert_eq!(
-            (seen, site.seen("/recorded").len()),
+            (seen, site.requests("/recorded").len()),
             (reported.iter().map(|s| (*s).to_owned()).collect(), usize::from(asked)),
             "{events} {steps:?}"
         );
         let is_absent = steps[0] == speak(0);
-        assert_eq!(site.seen("/transcript").is_empty(), is_absent);
+        assert_eq!(site.requests("/transcript").is_empty(), is_absent);
         let (status, list) = api(&carrier, &format!("Calls/{}/Recordings.json", record.sid), None).await;
         let [recording] = list["recordings"].as_array().unwrap().as_slice() else { panic!("{status} {list}") };
         let expected = if is_absent { "absent" } else { "completed" };
@@ -285,12 +288,12 @@ async fn the_recordings_of_a_call_are_listed_page_by_page() {
     }
     found.reverse();
     assert_eq!(found, record.recordings);
-    assert!(found.len() > 80, "more than two pages");
+    assert!(found.len() > 80, "the recordings fill more than two pages");
     assert_eq!(api(&carrier, "Calls/CA0/Recordings.json", None).await.0, 404);
 }
 
 #[tokio::test]
-async fn it_refuses_what_twilio_refuses() {
+async fn documents_that_twilio_refuses_are_refused() {
     let long = format!("<Response><Say>{}</Say></Response>", "a".repeat(64 * 1024));
     let many = format!("<Dial>{}</Dial>", "<Number>+13035550201</Number>".repeat(11));
     let good = "<Response/>";
@@ -337,16 +340,16 @@ async fn it_refuses_what_twilio_refuses() {
     }
     site.page("/in", StatusCode::OK, "text/xml", b"<Response><Say>\xff</Say></Response>".to_vec());
     assert!(call(&carrier, &[]).await.error.unwrap().starts_with("12100"));
-    // The number's fallback has the same address. Each 500 was repeated as that asks for, and nothing else was.
-    assert_eq!(site.seen("/in").len(), 2 * (26 + 2));
-    // A document that asks for itself is not followed for ever.
+    // The number's fallback has the same URL. Only the requests that got a 500 were repeated, as the fragment demands.
+    assert_eq!(site.requests("/in").len(), 2 * (26 + 2));
+    // A document that redirects to itself is not followed indefinitely.
     put(200, "text/xml", "<Redirect/>");
     let record = call(&carrier, &[]).await;
     assert_eq!((record.documents.len(), record.error.is_some()), (100, true));
 }
 
 #[tokio::test]
-async fn a_document_for_a_phone_that_is_wrong_ends_only_that_leg() {
+async fn an_invalid_screening_document_ends_only_its_leg() {
     let pages = [("/in", RING), ("/screen", "<Dial>+13035550203</Dial>"), ("/dialled", "<Say>Goodbye</Say>")];
     let site = Site::start(&pages).await;
     let carrier = site.carrier();
@@ -361,11 +364,11 @@ async fn a_call_can_be_rejected() {
     let site = Site::start(&[("/in", "<Reject reason=\"busy\"/>")]).await;
     let record = call(&site.carrier(), &[]).await;
     assert_eq!((record.status.as_str(), record.seconds), ("busy", 0));
-    assert_eq!(site.only("/status").of("CallStatus"), "busy");
+    assert_eq!(site.only_request("/status").field("CallStatus"), "busy");
 }
 
 #[tokio::test]
-async fn callbacks_get_lost_come_twice_or_in_the_wrong_order() {
+async fn callbacks_can_be_lost_repeated_and_reordered() {
     for (fault, expected) in [
         (Some(CallbackFault::Lost), vec![]),
         (Some(CallbackFault::Duplicated), vec!["initiated", "initiated", "ringing", "ringing", "busy", "busy"]),
@@ -378,8 +381,8 @@ async fn callbacks_get_lost_come_twice_or_in_the_wrong_order() {
         carrier.set_phone(ANA, PhoneScript::Declines);
         let record = call(&carrier, &[]).await;
         assert_eq!(leg_statuses(&site, &record.legs[0].sid), expected, "{fault:?}");
-        // What asks for TwiML is never lost.
-        assert_eq!(site.only("/dialled").of("DialCallStatus"), "no-answer");
+        // Requests for TwiML are never lost.
+        assert_eq!(site.only_request("/dialled").field("DialCallStatus"), "no-answer");
     }
 }
 
@@ -411,19 +414,19 @@ async fn the_api_calls_a_phone_that_follows_the_document() {
     let (status, created) = api(&carrier, "Calls.json", Some(&ordered(ANA))).await;
     assert_eq!((status, &created["status"], &created["direction"]), (201, &json!("queued"), &json!("outbound-api")));
     let sid = created["sid"].as_str().unwrap();
-    let record = wait::until("the call is over", || async { carrier.call_record(sid) }).await;
+    let record = wait::until("the call has ended", || async { carrier.call_record(sid) }).await;
     assert_eq!((record.status.as_str(), record.seconds), ("completed", 1));
-    let statuses: Vec<_> = site.seen("/progress").iter().map(|seen| seen.of("CallStatus").to_owned()).collect();
+    let statuses: Vec<_> = site.requests("/progress").iter().map(|seen| seen.field("CallStatus").to_owned()).collect();
     assert_eq!(statuses, ["initiated", "ringing", "in-progress", "completed"]);
-    let confirm = site.only("/confirm");
+    let confirm = site.only_request("/confirm");
     let fields = ["Digits", "CallSid", "Direction", "From", "To"];
-    assert_eq!(fields.map(|name| confirm.of(name)), ["1", sid, "outbound-api", DESK, ANA]);
+    assert_eq!(fields.map(|name| confirm.field(name)), ["1", sid, "outbound-api", DESK, ANA]);
     let (_, fetched) = api(&carrier, &format!("Calls/{sid}.json"), None).await;
     assert_eq!((&fetched["status"], &fetched["duration"]), (&json!("completed"), &json!("1")));
     let (_, unanswered) = api(&carrier, "Calls.json", Some(&ordered(BEN))).await;
     let unanswered = unanswered["sid"].as_str().unwrap();
-    let record = wait::until("it has rung", || async { carrier.call_record(unanswered) }).await;
-    assert_eq!((record.status.as_str(), site.seen("/progress").len()), ("no-answer", 7));
+    let record = wait::until("the call has ended", || async { carrier.call_record(unanswered) }).await;
+    assert_eq!((record.status.as_str(), site.requests("/progress").len()), ("no-answer", 7));
     for (to, from, url, code) in [
         ("", DESK, url.as_str(), 21201),
         ("nobody", DESK, &url, 21211),
@@ -438,7 +441,7 @@ async fn the_api_calls_a_phone_that_follows_the_document() {
 }
 
 #[tokio::test]
-async fn a_call_is_made_over_http_as_well() {
+async fn a_call_can_be_started_over_http() {
     let site = Site::start(&[("/in", &format!("<Dial>{ANA}</Dial>"))]).await;
     let carrier = site.carrier();
     let http = client();
@@ -465,18 +468,18 @@ async fn the_api_ends_a_leg_and_a_call() {
         let carrier = carrier.clone();
         async move { carrier.call(patient).await.unwrap() }
     });
-    let is_answered = |seen: &Seen| seen.path == "/leg" && seen.of("CallStatus") == "in-progress";
+    let is_answered = |seen: &RecordedRequest| seen.path == "/leg" && seen.field("CallStatus") == "in-progress";
     let leg = wait::until("a leg is bridged", || async {
-        site.seen.lock().unwrap().iter().find(|seen| is_answered(seen)).cloned()
+        site.requests.lock().unwrap().iter().find(|seen| is_answered(seen)).cloned()
     })
     .await;
     let completed: &[(&str, &str)] = &[("Status", "completed")];
     let path = |sid: &str| format!("Calls/{sid}.json");
-    let (status, _) = api(&carrier, &path(leg.of("CallSid")), Some(completed)).await;
+    let (status, _) = api(&carrier, &path(leg.field("CallSid")), Some(completed)).await;
     assert_eq!(status, 200);
-    let on_hold = wait::until("the caller goes on", || async { site.seen("/dialled").pop() }).await;
-    assert_eq!((on_hold.of("CallStatus"), on_hold.of("DialCallStatus")), ("in-progress", "completed"));
-    let call = path(leg.of("ParentCallSid"));
+    let on_hold = wait::until("the call continues", || async { site.requests("/dialled").pop() }).await;
+    assert_eq!((on_hold.field("CallStatus"), on_hold.field("DialCallStatus")), ("in-progress", "completed"));
+    let call = path(leg.field("ParentCallSid"));
     assert_eq!(api(&carrier, &call, Some(completed)).await.0, 200);
     let record = calling.await.unwrap();
     assert_eq!((record.status.as_str(), record.seconds < 80_000), ("completed", true));

@@ -1,6 +1,6 @@
-//! Messaging Services of the simulated carrier: they decide where the texts of their numbers go, and the API lists them.
+//! Messaging Services of the simulated carrier: inbound texts of their numbers, and their listing by the API.
 
-use partyline::simulator::{Inbound, MessagingService, Simulator};
+use partyline_simulator::{Inbound, MessagingService, Simulator};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -47,7 +47,7 @@ async fn a_service_overrides_the_webhook_of_its_numbers() {
 }
 
 #[tokio::test]
-async fn services_and_their_numbers_are_listed_page_by_page_for_their_account_alone() {
+async fn services_and_their_numbers_are_listed_page_by_page_only_for_their_account() {
     let numbers = ["+13035550100", "+13035550101", "+13035550102"];
     let carrier = carrier_with(|settings| {
         settings.services = (1..=3).map(|n| service(n, Inbound::Discard, &numbers)).collect();

@@ -1,10 +1,10 @@
-//! Tokens of our own: how long they live, and how they end before their time.
+//! Tokens signed with the shared secret: lifetime and revocation.
 
 use std::time::Duration;
 
 use jsonwebtoken::{EncodingKey, Header};
 use partyline::ports::Clock as _;
-use partyline::service::authenticate::LONGEST_LIFE;
+use partyline::service::authenticate::MAX_TOKEN_LIFETIME;
 use partyline::service::revoke_tokens::revoke_tokens;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -13,20 +13,20 @@ use crate::support::TestApp;
 use crate::support::socket::{Closed, Socket};
 
 const SECRET: &[u8] = b"the tests' secret that signs bearer tokens";
-const WHO: &str = "{ viewer { key } }";
+const VIEWER: &str = "{ viewer { key } }";
 
 async fn code(app: &TestApp, token: &SecretString) -> Option<String> {
-    let answer = app.graphql(token, WHO, Value::Null).await;
+    let answer = app.graphql(token, VIEWER, Value::Null).await;
     answer["errors"][0]["extensions"]["code"].as_str().map(str::to_owned)
 }
 
-/// A token as any program makes one that knows the secret.
+/// A token as any program that knows the secret could sign it.
 fn signed(claims: &Value) -> SecretString {
     jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(SECRET)).unwrap().into()
 }
 
 #[tokio::test]
-async fn revoked_tokens_end_at_once_and_their_sockets_close() {
+async fn revoked_tokens_are_invalid_immediately_and_their_sockets_are_closed() {
     let app = TestApp::start().await;
     let (bens, chloes) = (app.token("acme", "ben"), app.token("acme", "chloe"));
     let mut socket = Socket::connect(app.address, &bens).await;
@@ -36,15 +36,15 @@ async fn revoked_tokens_end_at_once_and_their_sockets_close() {
     app.clock.advance(Duration::from_secs(1));
     assert_eq!(code(&app, &bens).await.as_deref(), Some("UNAUTHENTICATED"));
     assert_eq!(socket.next().await, Err(Closed(Some(4403))));
-    // A token of the new generation is accepted, and nobody else is concerned.
-    assert_eq!(code(&app, &app.token_of("acme", "ben", 1)).await, None);
+    // A token of the new generation is accepted, and other users are not affected.
+    assert_eq!(code(&app, &app.token_of_generation("acme", "ben", 1)).await, None);
     assert_eq!(code(&app, &chloes).await, None);
     other.send(json!({"type": "ping"})).await;
     assert_eq!(other.next().await.unwrap()["type"], "pong");
 }
 
 #[tokio::test]
-async fn a_user_who_is_activated_again_does_not_get_the_former_tokens_back() {
+async fn reactivating_a_user_does_not_restore_former_tokens() {
     let app = TestApp::start().await;
     let former = app.token("acme", "ben");
     for active in ["false", "true"] {
@@ -55,13 +55,13 @@ async fn a_user_who_is_activated_again_does_not_get_the_former_tokens_back() {
 }
 
 #[tokio::test]
-async fn a_token_of_our_own_lives_thirty_days_at_most_whoever_signed_it() {
+async fn a_token_is_valid_for_at_most_thirty_days_whoever_signed_it() {
     let app = TestApp::start().await;
     let token = |life: Duration| {
         let expires = (app.clock.now() + life).timestamp();
         signed(&json!({"sub": "ben", "agency": "acme", "exp": expires}))
     };
-    assert_eq!(code(&app, &token(LONGEST_LIFE)).await, None);
-    let longer = token(LONGEST_LIFE + Duration::from_secs(60));
+    assert_eq!(code(&app, &token(MAX_TOKEN_LIFETIME)).await, None);
+    let longer = token(MAX_TOKEN_LIFETIME + Duration::from_secs(60));
     assert_eq!(code(&app, &longer).await.as_deref(), Some("UNAUTHENTICATED"));
 }

@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""Refuse TwiML that Twilio's own Python library could not have written.
+"""Rejects TwiML that Twilio's own Python library could not have generated.
 
     check_twiml.py FILE_OR_DIR...      *.xml, and *.snap of the Rust crate `insta`; directories are searched
     check_twiml.py --self-test
 
-What is proved of every accepted document:
+Every accepted document passes these checks:
 
-1. Grammar. Each element is where a method of `twilio.twiml.voice_response` puts it, and its attributes and text are
-   named parameters of this method. This is read off the installed library; none of it is written down here.
-2. Rebuilding. Written anew by calling these methods with its attributes and texts, the document has the same canonical
-   XML. This shares nothing with (1) but the library, so a mistake in either of them shows.
-3. Values, of which the library takes any: enumerations, booleans, integers, phone numbers, URLs, sizes, and verbs that
-   are never reached. --self-test compares the enumerations with those in the docstrings of the library's REST side.
+1. Grammar. Each element is in a place where a method of `twilio.twiml.voice_response` would put it, and its attributes
+   and text are named parameters of that method. The grammar is derived from the installed library.
+2. Rebuilding. Rebuilt by calling these methods with its attributes and texts, the document has the same canonical XML.
+   This check is independent of (1) except for the library, so it would reveal a mistake in (1), and vice versa.
+3. Values, which the library does not validate: enumerations, booleans, integers, phone numbers, URLs, sizes, and verbs
+   that are never reached. --self-test compares the enumerations with the docstrings of the library's REST classes.
 
-Not proved: that a URL answers, that a plan is sensible, that white space at the ends of texts is kept.
-Exit status: 0 if all documents are accepted, 1 if one is refused or if an argument holds no document.
+Not checked: whether a URL responds, whether a call flow makes sense, and white space at the ends of texts.
+Exit status: 0 if all documents are accepted, 1 if one is rejected or if an argument contains no document.
 Needs `twilio` 9; `pip install --no-deps` is enough, as its TwiML classes import nothing but the standard library.
 """
 
@@ -32,17 +32,17 @@ from twilio.twiml.voice_response import VoiceResponse
 
 MAX_BYTES, MAX_URL, MAX_SAY, MAX_NOUNS = 64 * 1024, 4_000, 4_096, 10
 XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"  # ElementTree's name for the prefix of xml:lang
-ENDS = {"Hangup", "Redirect", "Reject"}  # no verb after these is ever reached
+ENDS = {"Hangup", "Redirect", "Reject"}  # verbs after these are never reached
 E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 URL, NO_URL = re.compile("[!-~]{1,%d}" % MAX_URL), f"is not a URL of up to {MAX_URL} characters"
 
 BOOLEANS = set("""hangupOnStar answerOnBridge sequential playBeep transcribe profanityFilter bargeIn debug enhanced
     actionOnEmptyResult muted startConferenceOnEnter endConferenceOnExit copyParentTo requireMatchingInputs""".split())
-# Twilio also knows loop="0", for ever; it is refused, since nothing should be said for ever.
+# Twilio also accepts loop="0" (repeat indefinitely), which is rejected here: nothing may be repeated indefinitely.
 INTEGERS = set("""timeout numDigits maxLength timeLimit length loop maxSpeechTime maxParticipants maxQueueSize
     maxAttempts machineDetectionTimeout""".split())
-# (element, or * for any; attribute) -> the tokens, and where the library's docstrings list the same: module below
-# rest/api/v2010/account, parameter. An exact element wins. Without a source: the library does not list them.
+# (element or * for any, attribute) -> the tokens, and the docstring of the library that lists the same ones (module
+# below rest/api/v2010/account, parameter). An exact element takes precedence. Without a source, the library lists none.
 CALL, PARTICIPANT = "call/__init__.py", "conference/participant.py"
 ENUMERATIONS = {
     ("*", "statusCallbackEvent"): ("initiated ringing answered completed", CALL, "status_callback_event"),
@@ -72,27 +72,27 @@ class Rule(NamedTuple):
 
 
 def methods(kind: type) -> dict:
-    """The methods that nest an element; those of the base class (append, nest, add_child) would take anything."""
+    """The methods that nest an element, without the base class's append, nest, and add_child, which accept anything."""
     return {name: m for name, m in vars(kind).items() if inspect.isfunction(m) and not name.startswith("_")}
 
 
 def parameters(method) -> list:
-    """All but self and **kwargs, which would let any attribute pass."""
+    """All parameters but self and **kwargs, which would accept any attribute."""
     return [p for p in list(inspect.signature(method).parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
 
 
 @functools.cache
 def grammar(kind: type) -> dict:
-    """Element name -> Rule, of what may be in an element of this class."""
+    """Maps the names of the elements allowed in an element of this class to their rules."""
     rules = {}
     for name, method in methods(kind).items():
         marks = {p.name: f"the {p.name}" for p in parameters(method)}
-        # Called once with marked values, the library itself converts names (status_callback_event, from_, xml_lang),
+        # A call with marked values lets the library convert the names (status_callback_event, from_, xml_lang),
         # names the element, and shows which parameter becomes its text.
         child = method(TwiML(), **marks)
         text = [p for p in parameters(method) if marks[p.name] == child.value]
         if len(child.attrs) + len(text) != len(marks) or child.name in rules:
-            raise RuntimeError(f"the library's {kind.__name__}.{name} is not understood")
+            raise RuntimeError(f"the library's {kind.__name__}.{name} cannot be analyzed")
         needs_text = any(p.default is p.empty for p in text)
         rules[child.name] = Rule(type(child), frozenset(child.attrs), bool(text), needs_text)
     return rules
@@ -102,44 +102,44 @@ def attributes(element: ET.Element) -> dict:
     return {name.replace(XML_NAMESPACE, "xml:"): value for name, value in element.items()}
 
 
-def words(element: ET.Element) -> str:
-    """The text directly in an element, also between its children."""
+def own_text(element: ET.Element) -> str:
+    """The text directly in an element, including text between its children."""
     return "".join([element.text or "", *(child.tail or "" for child in element)]).strip()
 
 
-def misfits(element: ET.Element, rule: Rule) -> Iterator[str]:
+def grammar_errors(element: ET.Element, rule: Rule) -> Iterator[str]:
     for name in sorted(attributes(element).keys() - rule.attributes):
         yield f"grammar: <{element.tag}> has no attribute {name}"
-    if words(element) and not rule.takes_text or rule.needs_text and not words(element):
+    if own_text(element) and not rule.takes_text or rule.needs_text and not own_text(element):
         yield f"grammar: <{element.tag}> {'needs a' if rule.needs_text else 'takes no'} text"
     rules = grammar(rule.kind)
     for child in element:
         if child.tag in rules:
-            yield from misfits(child, rules[child.tag])
+            yield from grammar_errors(child, rules[child.tag])
         else:
             yield f"grammar: <{child.tag}> may not be in <{element.tag}>"
 
 
 def snake(name: str) -> str:
-    """From a TwiML name to the library's: the way back, with the exceptions the library lists."""
+    """Converts a TwiML name to the library's name, with the exceptions that the library lists."""
     exceptions = {twiml: python for python, twiml in TwiML.MAP.items()}
     return exceptions.get(name) or re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower().replace("-", "_")
 
 
 def rebuild(element: ET.Element, node: TwiML) -> None:
-    """A text becomes the first argument even of a method that takes none: then the result differs."""
+    """Passes text as the first argument even to a method that takes none; the result then differs."""
     for child in element:
         method = methods(type(node)).get(snake(child.tag))
         if method is None:
             raise TwiMLException(f"the library's {type(node).__name__} has no method for <{child.tag}>")
-        known = {p.name for p in parameters(method)}  # of which one, speechTimeout, is no snake
+        known = {p.name for p in parameters(method)}  # one of them, speechTimeout, is not in snake case
         named = {name if name in known else snake(name): value for name, value in attributes(child).items()}
         if named.keys() - known:
             raise TwiMLException(f"the library's {method.__name__} has no parameter {named.keys() - known}")
         text = [child.text] if (child.text or "").strip() else []
         rebuild(child, method(node, *text, **named))
         if (child.tail or "").strip():
-            node.append(child.tail)  # allowed anywhere by the library: where no text belongs, only (1) refuses it
+            node.append(child.tail)  # the library allows text anywhere; only check (1) rejects misplaced text
 
 
 def differences(root: ET.Element, document: str) -> Iterator[str]:
@@ -149,7 +149,7 @@ def differences(root: ET.Element, document: str) -> Iterator[str]:
         ours, theirs = (ET.canonicalize(xml, strip_text=True) for xml in (document, str(response)))
         if ours != theirs:
             yield f"rebuild: the library writes {theirs} instead of {ours}"
-    except (TwiMLException, TypeError) as e:  # TypeError: an argument is missing or is given twice
+    except (TwiMLException, TypeError) as e:  # TypeError: an argument is missing or given twice
         yield f"rebuild: {e}"
 
 
@@ -174,11 +174,11 @@ def bad_value(tag: str, name: str, value: str) -> str | None:
 
 def bad_values(root: ET.Element) -> Iterator[str]:
     for element in root.iter():
-        tag, text = element.tag, words(element)
+        tag, text = element.tag, own_text(element)
         for name, value in attributes(element).items():
             if reason := bad_value(tag, name, value):
                 yield f"value: {name}={value[:80]!r} of <{tag}> {reason}"
-        # The whole text, not the stripped one: rebuilding would not see white space around it.
+        # The unstripped text, because rebuilding ignores white space around it.
         if (tag == "Number" or tag == "Dial" and text) and not E164.fullmatch(element.text or ""):
             yield f"value: {text!r} in <{tag}> is not an E.164 number"
         if tag in ("Redirect", "Play") and text and not URL.fullmatch(element.text or ""):
@@ -190,12 +190,12 @@ def bad_values(root: ET.Element) -> Iterator[str]:
 
 
 def check(data: bytes) -> tuple[list[str], list[str]]:
-    """Reasons to refuse a document, and warnings."""
+    """Returns the reasons to reject a document, and warnings."""
     if len(data) > MAX_BYTES:
         return [f"document: {len(data)} bytes, more than {MAX_BYTES}"], []
     try:
         document = data.decode("utf-8")
-        # Looked for here, as ElementTree ignores the encoding that a text declares, and would expand entities.
+        # Checked on the raw text, because ElementTree ignores the declared encoding and would expand entities.
         declared = re.match(r"<\?xml\s.*?\?>", document)
         xml10 = r"""(?i)version=["']1\.0["'](\s+encoding=["']utf-8["'])?\s*\?>"""
         if declared and not re.search(xml10, declared[0]) or "<!DOCTYPE" in document:
@@ -203,7 +203,7 @@ def check(data: bytes) -> tuple[list[str], list[str]]:
         root = ET.fromstring(document)
         if root.tag != "Response":
             return [f"document: the root is <{root.tag}>, not <Response>"], []
-        problems = list(misfits(root, Rule(VoiceResponse, frozenset(), False, False)))
+        problems = list(grammar_errors(root, Rule(VoiceResponse, frozenset(), False, False)))
         problems += [*differences(root, document), *bad_values(root)]
     except (UnicodeDecodeError, ET.ParseError, RecursionError) as e:
         return [f"document: not well-formed, not UTF-8, or nested too deeply: {e}"], []
@@ -214,7 +214,7 @@ def check(data: bytes) -> tuple[list[str], list[str]]:
 
 
 def contents(path: Path) -> bytes:
-    """The document of a file. A snapshot has a header between two lines `---`, and the document after them."""
+    """Returns the document in a file. A snapshot has a header between two `---` lines, followed by the document."""
     data = path.read_bytes()
     header = re.match(rb"---\r?\n(?:.*\n)*?---\r?\n", data) if path.suffix == ".snap" else None
     return data[header.end():] if header else data
@@ -264,7 +264,7 @@ def self_test() -> int:
     good = GOOD.strip().splitlines() + [long.format("Dial", number * 10), long.format("Say", "a" * MAX_SAY)]
     failures = []
     for kind, document in bad:
-        kinds = {"grammar", "rebuild"} if kind == "grammar" else {kind}  # each of both proofs has to find it alone
+        kinds = {"grammar", "rebuild"} if kind == "grammar" else {kind}  # both checks must find it
         if not kinds <= {problem.split(":")[0] for problem in check(document.encode())[0]}:
             failures.append(f"not refused by {kinds}: {document[:100]}")
     failures += [f"refused: {document[:100]}: {p}" for document in good for p in check(document.encode())[0]]
@@ -284,7 +284,7 @@ def main(arguments: list[str]) -> int:
     for argument in map(Path, arguments):
         found = sorted(argument.rglob("*")) if argument.is_dir() else [argument]
         found = [path for path in found if path.suffix in (".xml", ".snap") and path.is_file()]
-        if not found:  # else a directory that has moved would count as proved
+        if not found:  # otherwise a directory that has moved would count as checked
             refusals.append(f"refused: {argument}: no document found")
         for path in found:
             problems, warnings = check(contents(path))

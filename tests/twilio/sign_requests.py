@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Posts texts to a running server, signed by Twilio's official Python helper, and checks its answers.
+"""Posts texts that are signed by Twilio's official Python helper to a running server, and checks the responses.
 
     python tests/twilio/sign_requests.py --binary target/debug/partyline
 
-The server runs three times, each on a fresh SQLite file: behind a plain public URL (logging everything it can), behind
-one with a port, and with a webhook address of its own. Ends with 1 at the first disagreement; otherwise prints
-`N passed, 0 failed`. At the end nothing of a text, a phone number or a token may stand in what the server logged.
+The server runs three times, each on a fresh SQLite file: behind a plain public URL (with all logs enabled), behind a
+URL with a port, and with a custom webhook URL. Exits with 1 at the first mismatch; otherwise prints `N passed, 0
+failed`. No body, phone number, or token may appear in the server's log.
 """
 
 import argparse
@@ -30,7 +30,7 @@ ACCOUNT, TOKEN, SECOND_TOKEN = "AC00000000000000000000000000000001", "ca1a" * 8,
 OTHER_ACCOUNT, OTHER_TOKEN = "AC00000000000000000000000000000002", "ca1c" * 8
 UNKNOWN_ACCOUNT = "AC00000000000000000000000000000009"
 NUMBER, OTHER_NUMBER, NOBODYS_NUMBER, PERSON = "+13035550100", "+13035550200", "+13035550999", "+13035560001"
-CANARY = "xylophonecanary"  # stands in every body below
+CANARY = "xylophonecanary"  # contained in every body below
 DIRECTORY = f"""
 agencies:
   - key: acme
@@ -63,12 +63,12 @@ SECRETS = [CANARY, TOKEN, SECOND_TOKEN, OTHER_TOKEN] + [
 ]
 
 
-class Disagreement(Exception):
+class Mismatch(Exception):
     pass
 
 
-class Posted(list):
-    """Form fields with repeated keys, in the shape in which the helper takes them from a web framework."""
+class FormFields(list):
+    """Form fields with repeated keys, in the form in which a web framework passes them to the helper."""
 
     def __iter__(self):
         return (key for key, _ in self.pairs())
@@ -84,7 +84,7 @@ serial = itertools.count(1)
 
 
 def text(body=CANARY, *more, account=ACCOUNT, sender=PERSON, to=NUMBER):
-    """The fields of an inbound text in Twilio's unsorted order, each with a MessageSid of its own."""
+    """The fields of an inbound text in Twilio's unsorted order, with a unique MessageSid."""
     sid = f"SM{next(serial):032x}"
     return [
         ("ToCountry", "US"),
@@ -108,16 +108,16 @@ def form(params, encode=quote_plus):
 
 
 def every_byte(value):
-    """The form encoding at its most verbose: every byte as %xx, in small letters."""
+    """The most verbose form encoding: every byte as %xx in lower case."""
     return "".join(f"%{byte:02x}" for byte in value.encode())
 
 
 def sign(url, params, token=TOKEN):
-    return RequestValidator(token).compute_signature(url, Posted(params))
+    return RequestValidator(token).compute_signature(url, FormFields(params))
 
 
 class Server:
-    """A running `partyline serve` of which we know the port and keep the log."""
+    """A running `partyline serve` with a known port and a captured log."""
 
     def __init__(self, process, port, log):
         self.process, self.port, self.log = process, port, log
@@ -145,26 +145,26 @@ class Server:
     def accepts(self, name, body, signature, query="", headers=None):
         status, content_type, content = self.post(body, signature, query, headers)
         if status != 200:
-            raise Disagreement(f"{name}: expected 200, got {status}: {content[:200]!r}")
+            raise Mismatch(f"{name}: expected 200, got {status}: {content[:200]!r}")
         if content_type.split(";")[0].strip() != "text/xml":
-            raise Disagreement(f"{name}: expected text/xml, got {content_type!r}")
+            raise Mismatch(f"{name}: expected text/xml, got {content_type!r}")
         try:
             root = ElementTree.fromstring(content)
         except ElementTree.ParseError as error:
-            raise Disagreement(f"{name}: the answer is no XML ({error}): {content[:200]!r}") from None
+            raise Mismatch(f"{name}: the response is not XML ({error}): {content[:200]!r}") from None
         if root.tag != "Response" or len(root) or (root.text or "").strip() or root.attrib:
-            raise Disagreement(f"{name}: expected an empty <Response/>, got {content[:200]!r}")
+            raise Mismatch(f"{name}: expected an empty <Response/>, got {content[:200]!r}")
         self.passed += 1
 
     def refuses(self, name, body, signature, query="", headers=None):
         status, _, content = self.post(body, signature, query, headers)
         if status != 403:
-            raise Disagreement(f"{name}: expected 403, got {status}: {content[:200]!r}")
+            raise Mismatch(f"{name}: expected 403, got {status}: {content[:200]!r}")
         self.passed += 1
 
     def check(self, name, holds):
         if not holds:
-            raise Disagreement(name)
+            raise Mismatch(name)
         self.passed += 1
 
 
@@ -177,7 +177,7 @@ def wait_ready(server, seconds=60):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
-            raise Disagreement(f"serve ended at its start with {server.process.returncode}")
+            raise Mismatch(f"serve exited during startup with {server.process.returncode}")
         try:
             connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
             connection.request("GET", "/readyz")
@@ -186,18 +186,18 @@ def wait_ready(server, seconds=60):
         except (OSError, http.client.HTTPException):
             pass
         time.sleep(0.05)
-    raise Disagreement(f"serve did not answer GET /readyz with 200 within {seconds} s")
+    raise Mismatch(f"serve did not respond to GET /readyz with 200 within {seconds} s")
 
 
 @contextmanager
 def serving(binary, public_url, log_level, **more):
-    """Applies the directory to a fresh database, serves it, and at the end checks the drain and the log."""
+    """Applies the directory to a fresh database, serves it, and finally checks the shutdown and the log."""
     with tempfile.TemporaryDirectory(prefix="partyline-signatures-") as folder:
         directory = Path(folder, "directory.yaml")
         directory.write_text(DIRECTORY)
         log_path = Path(folder, "log")
         port = free_port()
-        # Nothing of the caller's own settings may leak in; and Twilio itself is out of reach.
+        # The settings of this process's environment are removed, and Twilio itself is unreachable.
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("PARTYLINE_", "TWILIO_"))
         }
@@ -213,7 +213,7 @@ def serving(binary, public_url, log_level, **more):
             start = {"cwd": folder, "env": environment, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             applied = subprocess.run([binary, "apply", str(directory)], timeout=60, **start)
             if applied.returncode != 0:
-                raise Disagreement(f"apply ended with {applied.returncode}:\n{tail(log_path)}")
+                raise Mismatch(f"apply exited with {applied.returncode}:\n{tail(log_path)}")
             process = subprocess.Popen([binary, "serve"], **start)
             server = Server(process, port, log_path)
             try:
@@ -223,14 +223,14 @@ def serving(binary, public_url, log_level, **more):
                 try:
                     server.check(f"serve ended with {process.wait(30)} after SIGTERM, not with 0", process.wait(30) == 0)
                 except subprocess.TimeoutExpired:
-                    raise Disagreement("serve did not end within 30 s of SIGTERM") from None
+                    raise Mismatch("serve did not exit within 30 s of SIGTERM") from None
                 logged = log_path.read_text(errors="replace")
                 for secret in SECRETS:
                     line = next((line for line in logged.splitlines() if secret in line), None)
                     server.check(f"{secret!r} stands in the log at {log_level}:\n{line}", line is None)
             except BaseException:
-                # Shown only when something went wrong; the tokens and numbers in it are ours.
-                print(f"the end of the log (public URL {public_url}):\n{tail(log_path)}", file=sys.stderr)
+                # Shown only after a failure; its tokens and numbers are test data.
+                print(f"last lines of the log (public URL {public_url}):\n{tail(log_path)}", file=sys.stderr)
                 raise
             finally:
                 if process.poll() is None:
@@ -247,7 +247,7 @@ def plain_public_url(server, origin):
     port = {"https": 443, "http": 80}[origin.split(":")[0]]
     url_with_port = f"{origin}:{port}{PATH}"
 
-    # What a person can write, signed in every case over the decoded text.
+    # Bodies that people can write; the signature covers the decoded text.
     bodies = {
         "plain text": CANARY,
         "an empty body": "",
@@ -302,7 +302,7 @@ def plain_public_url(server, origin):
     params = text(to=NOBODYS_NUMBER)
     server.accepts("to a number nobody holds (quarantine)", form(params), sign(url, params))
 
-    # The query counts as it came: undecoded and in its order.
+    # The query is signed as received: undecoded and in its original order.
     queries = [
         "?agency=acme&v=2",
         "?z=1&a=2",
@@ -331,17 +331,17 @@ def plain_public_url(server, origin):
         "a Host header that is not the public one", form(params), sign(url, params), headers={"Host": "127.0.0.1"}
     )
 
-    # And now what is not Twilio.
+    # Requests that Twilio did not send.
     params = text()
     good = sign(url, params)
     server.refuses("a wrong token", form(params), sign(url, params, "0" * 32))
     server.refuses("an empty token", form(params), sign(url, params, ""))
-    server.refuses("a token in capitals", form(params), sign(url, params, TOKEN.upper()))
+    server.refuses("a token in upper case", form(params), sign(url, params, TOKEN.upper()))
     server.refuses("no signature", form(params), None)
     server.refuses("an empty signature", form(params), "")
-    server.refuses("no base64", form(params), "not*base64")
-    server.refuses("half a signature", form(params), good[:14])
-    server.refuses("a signature and more", form(params), good + "AAAA")
+    server.refuses("not base64", form(params), "not*base64")
+    server.refuses("a truncated signature", form(params), good[:14])
+    server.refuses("a signature with a suffix", form(params), good + "AAAA")
     server.refuses("one bit of the signature", form(params), ("A" if good[0] != "A" else "B") + good[1:])
     server.refuses("a changed body", form([(k, v + "!" if k == "Body" else v) for k, v in params]), good)
     server.refuses("a changed sender", form([(k, "+13035560002" if k == "From" else v) for k, v in params]), good)
@@ -351,7 +351,7 @@ def plain_public_url(server, origin):
     server.refuses("a missing query", form(params), sign(url + "?a=1", params))
     server.refuses("a changed query", form(params), sign(url + "?a=1", params), "?a=2")
     server.refuses("a query in another order", form(params), sign(url + "?a=1&b=2", params), "?b=2&a=1")
-    server.refuses("a query encoded otherwise", form(params), sign(url + "?a=%2F", params), "?a=/")
+    server.refuses("a query encoded differently", form(params), sign(url + "?a=%2F", params), "?a=/")
     server.refuses("signed for another host", form(params), sign("https://evil.example" + PATH, params))
     server.refuses(
         "signed for another host that Host and X-Forwarded-Host name",
@@ -364,10 +364,10 @@ def plain_public_url(server, origin):
     server.refuses("signed for another path", form(params), sign(f"{origin}/api/twilio/message-status", params))
     server.refuses("another account's token", form(params), sign(url, params, OTHER_TOKEN))
     forged = text(account=OTHER_ACCOUNT, to=NUMBER)
-    server.refuses("another account with our token", form(forged), sign(url, forged))
+    server.refuses("another account with this account's token", form(forged), sign(url, forged))
     unknown = text(account=UNKNOWN_ACCOUNT)
     server.refuses("an unknown account", form(unknown), sign(url, unknown))
-    server.accepts("after all that, the text itself", form(params), good)
+    server.accepts("the genuine text afterwards", form(params), good)
 
 
 def public_url_with_port(server, origin):
@@ -410,7 +410,7 @@ def main() -> int:
         with serving(binary, "https://partyline.example", "debug", TWILIO_SMS_WEBHOOK_URL=hook) as server:
             own_webhook_url(server, hook)
         passed += server.passed
-    except (Disagreement, OSError, http.client.HTTPException, subprocess.SubprocessError) as error:
+    except (Mismatch, OSError, http.client.HTTPException, subprocess.SubprocessError) as error:
         print(f"sign_requests: {error or repr(error)}", file=sys.stderr)
         return 1
     print(f"{passed} passed, 0 failed")

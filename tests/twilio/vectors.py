@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Signatures as Twilio's official Python helper computes them, for the unit tests of our own.
+"""Signatures computed by Twilio's official Python helper, for the unit tests of Partyline's own implementation.
 
-    vectors.py            prints the vectors, which must be byte for byte tests/twilio/vectors.json
+    vectors.py            prints the vectors, which must equal tests/twilio/vectors.json
     vectors.py --write    writes that file
 
-Each vector is {name, url, params, authToken, signature}. `url` is the text that was signed: the address configured at
-Twilio with the raw query. `params` are the decoded form fields as pairs, in the order in which they were posted; a key
-may stand there more than once, and the helper then signs each different value once, in sorted order.
+Each vector is {name, url, params, authToken, signature}. `url` is the signed URL: the URL configured at Twilio with the
+raw query. `params` are the decoded form fields as pairs, in the order in which they were posted. A key may occur more
+than once; the helper then signs each distinct value once, in sorted order.
 """
 
 import json
@@ -21,8 +21,8 @@ OTHER_TOKEN = "fedcba9876543210fedcba9876543210"
 HOOK = "https://partyline.example/api/twilio/webhook"
 
 
-class Posted(list):
-    """Form fields with repeated keys, in the shape in which the helper takes them from a web framework."""
+class FormFields(list):
+    """Form fields with repeated keys, in the form in which a web framework passes them to the helper."""
 
     def __iter__(self):
         return (key for key, _ in self.pairs())
@@ -35,7 +35,7 @@ class Posted(list):
 
 
 def text(body, *more):
-    """The fields of an ordinary inbound text, in an order that is not the sorted one."""
+    """The fields of an ordinary inbound text, not in sorted order."""
     return [
         ("ToCountry", "US"),
         ("MessageSid", "SM0123456789abcdef0123456789abcdef"),
@@ -92,7 +92,7 @@ CASES = [
 
 def vectors():
     for name, url, params, token in CASES:
-        signature = RequestValidator(token).compute_signature(url, Posted(params))
+        signature = RequestValidator(token).compute_signature(url, FormFields(params))
         yield {"name": name, "url": url, "params": params, "authToken": token, "signature": signature}
 
 

@@ -1,57 +1,56 @@
-//! What `doctor` prints.
+//! The lines that `doctor` prints.
 
 /// The result of one check, as a sentence for the operator.
 pub(super) enum Finding {
-    /// The check passed.
-    Good(String),
-    /// Something to know that needs no change.
+    Passed(String),
+    /// Information that requires no change.
     Note(String),
-    /// Something to change. The sentence says how.
+    /// A problem. The sentence says how to fix it.
     Wrong(String),
 }
 
 impl Finding {
-    /// The same finding, with its subject named first.
+    /// Puts the subject before the sentence.
     pub(super) fn about(self, subject: &str) -> Self {
         match self {
-            Self::Good(what) => Self::Good(format!("{subject}: {what}")),
-            Self::Note(what) => Self::Note(format!("{subject}: {what}")),
-            Self::Wrong(what) => Self::Wrong(format!("{subject}: {what}")),
+            Self::Passed(text) => Self::Passed(format!("{subject}: {text}")),
+            Self::Note(text) => Self::Note(format!("{subject}: {text}")),
+            Self::Wrong(text) => Self::Wrong(format!("{subject}: {text}")),
         }
     }
 }
 
-/// Prints one line per check and counts the ones that are wrong.
+/// Prints one line per finding and counts the problems.
 #[derive(Default)]
 pub(super) struct Findings {
     wrong: usize,
 }
 
 impl Findings {
-    pub(super) fn good(&mut self, what: impl Into<String>) {
-        self.add(Finding::Good(what.into()));
+    pub(super) fn report_ok(&mut self, text: impl Into<String>) {
+        self.add(Finding::Passed(text.into()));
     }
 
-    pub(super) fn note(&mut self, what: impl Into<String>) {
-        self.add(Finding::Note(what.into()));
+    pub(super) fn report_note(&mut self, text: impl Into<String>) {
+        self.add(Finding::Note(text.into()));
     }
 
-    pub(super) fn wrong(&mut self, what: impl Into<String>) {
-        self.add(Finding::Wrong(what.into()));
+    pub(super) fn report_wrong(&mut self, text: impl Into<String>) {
+        self.add(Finding::Wrong(text.into()));
     }
 
     pub(super) fn add(&mut self, finding: Finding) {
         match finding {
-            Finding::Good(what) => println!("ok     {what}"),
-            Finding::Note(what) => println!("note   {what}"),
-            Finding::Wrong(what) => {
+            Finding::Passed(text) => println!("ok     {text}"),
+            Finding::Note(text) => println!("note   {text}"),
+            Finding::Wrong(text) => {
                 self.wrong += 1;
-                println!("WRONG  {what}");
+                println!("WRONG  {text}");
             }
         }
     }
 
-    pub(super) fn are_good(&self) -> bool {
+    pub(super) fn are_ok(&self) -> bool {
         self.wrong == 0
     }
 }

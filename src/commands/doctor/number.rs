@@ -1,13 +1,14 @@
-//! Whether Twilio sends the texts and calls of one number to Partyline. Pure: it reads what Twilio has answered.
+//! Checks that Twilio sends the texts and calls of one number to Partyline, from its configuration at Twilio. Pure: it
+//! makes no request.
 
 use partyline::config::Settings;
-use partyline::ports::twilio_rest::{Capabilities, MessagingService, REPEAT, TwilioNumber};
-use partyline::twilio::VOICE_STATUS_PATH;
+use partyline::domain::webhook_paths::CALL_STATUS;
+use partyline::ports::twilio_rest::{CONNECTION_OVERRIDES, Capabilities, MessagingService, TwilioNumber};
 use url::Url;
 
-use super::finding::Finding::{self, Good, Note, Wrong};
+use super::finding::Finding::{self, Note, Passed, Wrong};
 
-/// The URLs that must be set at Twilio, each with the suffix that makes Twilio retry.
+/// The URLs that must be set at Twilio, each with the connection overrides that make Twilio retry.
 pub(super) struct Webhooks {
     sms: String,
     voice: String,
@@ -17,31 +18,31 @@ pub(super) struct Webhooks {
 impl Webhooks {
     pub(super) fn of(settings: &Settings) -> Self {
         Self {
-            sms: format!("{}{REPEAT}", settings.sms_webhook_url),
-            voice: format!("{}{REPEAT}", settings.voice_webhook_url),
-            status: format!("{}{VOICE_STATUS_PATH}{REPEAT}", settings.public_url),
+            sms: format!("{}{CONNECTION_OVERRIDES}", settings.sms_webhook_url),
+            voice: format!("{}{CONNECTION_OVERRIDES}", settings.voice_webhook_url),
+            status: format!("{}{CALL_STATUS}{CONNECTION_OVERRIDES}", settings.public_url),
         }
     }
 }
 
 /// A URL at Twilio, and the HTTP method that Twilio uses for it.
 struct Callback<'a> {
-    what: &'static str,
+    name: &'static str,
     url: Option<&'a str>,
     method: Option<&'a str>,
 }
 
 impl<'a> Callback<'a> {
-    fn new(what: &'static str, url: &'a Option<String>, method: &'a Option<String>) -> Self {
-        Self { what, url: set(url), method: set(method) }
+    fn new(name: &'static str, url: &'a Option<String>, method: &'a Option<String>) -> Self {
+        Self { name, url: set(url), method: set(method) }
     }
 
-    /// What is wrong with it, to be said after its name; `None` if Twilio posts to the expected URL.
+    /// The problem, as the predicate of a sentence about the callback; `None` if Twilio posts to the expected URL.
     fn problem(&self, expected: &str) -> Option<String> {
         match self.url {
             None => Some("is not set".to_owned()),
             Some(url) if url != expected => Some(match (host(url), host(expected)) {
-                (Some(found), Some(ours)) if found != ours => format!("is at {found}"),
+                (Some(found), Some(wanted)) if found != wanted => format!("is at {found}"),
                 _ => "is not exactly this URL".to_owned(),
             }),
             Some(_) if self.method != Some("POST") => Some("does not use HTTP POST".to_owned()),
@@ -50,7 +51,7 @@ impl<'a> Callback<'a> {
     }
 }
 
-/// Twilio writes both null and an empty string for what is not set.
+/// Twilio uses both null and an empty string for a value that is not set.
 fn set(value: &Option<String>) -> Option<&str> {
     value.as_deref().filter(|value| !value.is_empty())
 }
@@ -60,7 +61,7 @@ fn host(url: &str) -> Option<String> {
     Some(Url::parse(url).ok()?.host()?.to_string())
 }
 
-/// Everything to say about a number, given the Messaging Services that it is in.
+/// The findings about a number that is in these Messaging Services.
 pub(super) fn check(
     e164: &str,
     number: &TwilioNumber,
@@ -84,7 +85,7 @@ pub(super) fn check(
         check_calls(number, webhooks, &mut found);
     }
     if !found.iter().any(|finding| matches!(finding, Wrong(_))) {
-        found.push(Good("Twilio sends texts and calls to Partyline".to_owned()));
+        found.push(Passed("Twilio sends texts and calls to Partyline".to_owned()));
     }
     found.into_iter().map(|finding| finding.about(e164)).collect()
 }
@@ -98,13 +99,13 @@ fn check_texts(number: &TwilioNumber, services: &[&MessagingService], webhooks: 
         found.extend(check_service(service, &webhooks.sms).map(Wrong));
     }
     if overridden && found.len() == before {
-        // The service posts to Partyline, and Twilio reads none of the number's own settings for texts.
+        // The service posts to Partyline, and Twilio ignores the number's own settings for texts.
         return;
     }
     if let Some(sid) = set(&number.sms_application_sid) {
         found.push(Wrong(format!(
-            "texts go to the TwiML application {sid}, and the number's own URLs are ignored. Remove the application from \
-             the number (sms_application_sid)"
+            "texts go to the TwiML application {sid}, and the number's own URLs are ignored. Remove the application \
+             from the number (sms_application_sid)"
         )));
     }
     for callback in [
@@ -115,7 +116,7 @@ fn check_texts(number: &TwilioNumber, services: &[&MessagingService], webhooks: 
     }
 }
 
-/// Why a service that overrides the number's URLs keeps texts away from Partyline.
+/// The problem of a service that overrides the number's URLs; `None` if it posts texts to Partyline.
 fn check_service(service: &MessagingService, expected: &str) -> Option<String> {
     let sid = &service.sid;
     let inbound =
@@ -124,7 +125,7 @@ fn check_service(service: &MessagingService, expected: &str) -> Option<String> {
     let problem = match inbound.url {
         None => "discards its texts, because no inbound webhook (inbound_request_url) is set".to_owned(),
         Some(_) => {
-            let problem = |callback: &Callback<'_>| Some(format!("{} {}", callback.what, callback.problem(expected)?));
+            let problem = |callback: &Callback<'_>| Some(format!("{} {}", callback.name, callback.problem(expected)?));
             let problems: Vec<String> = [&inbound, &fallback].into_iter().filter_map(problem).collect();
             if problems.is_empty() {
                 return None;
@@ -134,16 +135,16 @@ fn check_service(service: &MessagingService, expected: &str) -> Option<String> {
     };
     Some(format!(
         "the number is in the Messaging Service {sid}, which {problem}. In the service, under Integration, Incoming \
-         Messages, choose \"Defer to sender's webhook\" (use_inbound_webhook_on_number), or set both URLs to {expected} \
-         with HTTP POST"
+         Messages, choose \"Defer to sender's webhook\" (use_inbound_webhook_on_number), or set both URLs to \
+         {expected} with HTTP POST"
     ))
 }
 
 fn check_calls(number: &TwilioNumber, webhooks: &Webhooks, found: &mut Vec<Finding>) {
     if let Some(sid) = set(&number.voice_application_sid) {
         found.push(Wrong(format!(
-            "calls go to the TwiML application {sid}, and the number's own URLs are ignored. Remove the application from \
-             the number (voice_application_sid)"
+            "calls go to the TwiML application {sid}, and the number's own URLs are ignored. Remove the application \
+             from the number (voice_application_sid)"
         )));
     }
     if let Some(sid) = set(&number.trunk_sid) {
@@ -172,5 +173,5 @@ fn check_calls(number: &TwilioNumber, webhooks: &Webhooks, found: &mut Vec<Findi
 
 fn must_post(callback: &Callback<'_>, expected: &str) -> Option<Finding> {
     let problem = callback.problem(expected)?;
-    Some(Wrong(format!("the {} {problem}. Set it to {expected} with HTTP POST", callback.what)))
+    Some(Wrong(format!("the {} {problem}. Set it to {expected} with HTTP POST", callback.name)))
 }

@@ -1,8 +1,9 @@
-//! What callers hear and whom they reach: a pure planner. It is given what of the call's past matters
-//! ([`Course`], which travels in the address of the next step), the number as it stands now ([`Office`])
-//! and what has just happened ([`Happened`]), and says what to do next ([`Plan`]). No other place decides.
+//! The IVR of inbound calls, as a pure planner and the only place that decides what a caller hears and which phones
+//! ring.
 //!
-//! Every path ends in a conversation, a voicemail or a spoken goodbye within [`MOST_STEPS`] plans.
+//! From the state of the call ([`IvrState`], carried in the URL of the next step), the current configuration of the
+//! number ([`Office`]) and an event ([`IvrEvent`]) it computes the next instruction ([`Plan`]). Every path ends in a
+//! conversation, a voicemail or a spoken goodbye within [`MAX_STEPS`] plans.
 
 use super::{ExtensionId, LegCallerId, RingStrategy, UserId};
 
@@ -14,198 +15,170 @@ mod tests;
 pub use plan::plan;
 pub use screening::{LegPlan, after_outbound, answer_press, ask_to_dial, outbound_gone, screen};
 
-/// No call is given more plans than this.
-pub const MOST_STEPS: u8 = 10;
-/// The last plan that may let phones ring: a voicemail and a goodbye may follow.
-const LAST_RING: u8 = MOST_STEPS - 2;
-/// So many extensions that there are not may be dialled in one call.
-const MOST_TRIES: u8 = 3;
-/// So many phones ring at once. Source: Twilio, "TwiML: Number".
-const MOST_LEGS: usize = 10;
-/// The longest voicemail, in seconds. Twilio transcribes no recording that may become longer.
+/// The most plans of one call.
+pub const MAX_STEPS: u8 = 10;
+/// The last step at which phones may ring, so that a voicemail and a goodbye can follow.
+const LAST_RING: u8 = MAX_STEPS - 2;
+/// The number of wrong extensions in one call after which the caller goes to the main line.
+const MAX_WRONG_EXTENSIONS: u8 = 3;
+/// The most phones that ring at once. Source: Twilio, "TwiML: Number".
+const MAX_LEGS: usize = 10;
+/// The longest voicemail, in seconds. Twilio does not transcribe recordings with a longer limit.
 /// Source: Twilio, "Error 13617".
 pub const VOICEMAIL_SECONDS: u16 = 120;
 
 /// A phone that may ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Phone<'a> {
-    /// Whose.
     pub user: UserId,
-    /// Its number.
     pub e164: &'a str,
 }
 
-/// An active extension that can be dialled on a number.
+/// An active extension that can be dialed on a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// Which.
     pub extension: ExtensionId,
-    /// What is dialled.
     pub digits: &'a str,
-    /// Whether it is valid on this number alone: such a one goes before one of the whole agency.
+    /// Whether the extension is scoped to this number. It then takes precedence over one of the whole agency.
     pub of_number: bool,
-    /// Whom it reaches.
     pub user: UserId,
-    /// What they are called.
+    /// The user's name.
     pub name: &'a str,
-    /// Their phone, if it may ring now.
+    /// The user's phone; `None` if it may not ring now.
     pub phone: Option<&'a str>,
 }
 
-/// A number and who is behind it, now.
+/// The current configuration of a phone number: its greetings, hours, phones and extensions.
 #[derive(Debug, Clone)]
 pub struct Office<'a> {
-    /// The number itself.
+    /// The phone number, in E.164.
     pub number: &'a str,
-    /// Which number its phones show while they ring.
+    /// The number that the phones show while they ring.
     pub leg_caller_id: LegCallerId,
-    /// The caller's address, as Twilio names it; empty if it is withheld or no phone will ring.
+    /// The caller's address as sent by Twilio; empty if it is withheld or no phone will ring.
     pub caller: &'a str,
-    /// What the number is called.
     pub label: &'a str,
-    /// What callers hear first, if not our own words.
+    /// The custom greeting; `None` for the default one.
     pub greeting: Option<&'a str>,
-    /// What they hear before they leave a voicemail.
+    /// The custom greeting before a voicemail of the main line; `None` for the default one.
     pub voicemail_greeting: Option<&'a str>,
-    /// Whether it is open.
+    /// Whether it is within business hours.
     pub open: bool,
-    /// How the main line rings.
+    /// The ring strategy of the main line.
     pub strategy: RingStrategy,
-    /// How long a phone rings.
     pub ring_seconds: u16,
-    /// The phones of the main line that may ring now, in the order in which they ring one by one.
+    /// The phones of the main line that may ring now, in the order of sequential ringing.
     pub phones: Vec<Phone<'a>>,
-    /// The extensions that can be dialled here.
     pub lines: Vec<Line<'a>>,
 }
 
-/// Whom a caller wants.
+/// The destination of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// Anybody.
     MainLine,
-    /// The user of an extension.
     Extension(ExtensionId),
 }
 
-/// Phones that ring, or rang.
+/// A ring attempt: the phones that ring or rang for one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ring {
-    /// For whom.
     pub target: Target,
-    /// Whose phones.
+    /// The users whose phones ring in this attempt.
     pub users: Vec<UserId>,
-    /// Whose phones had rung before.
+    /// The users whose phones rang in earlier attempts.
     pub before: Vec<UserId>,
-    /// Whether they ring once more because they were cut off the first time.
+    /// Whether this attempt repeats one in which these phones were cut off.
     pub again: bool,
-    /// When they began, in seconds since 1970.
+    /// The start of the attempt, in seconds since the Unix epoch.
     pub began: i64,
 }
 
-/// What of a call's past its next step depends on.
+/// The part of a call's history that its next step depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Course {
-    /// How many plans it has had.
+pub struct IvrState {
+    /// The number of plans so far.
     pub step: u8,
-    /// How many extensions were dialled that there are not.
+    /// The number of wrong extensions dialed so far.
     pub tries: u8,
-    /// The phones that were last rung.
+    /// The last ring attempt.
     pub ring: Option<Ring>,
 }
 
-/// How a phone took it that it rang.
+/// The outcome of one leg of a ring attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
-    /// It was picked up, though the caller was not connected.
+pub enum LegOutcome {
+    /// The phone was picked up, but the caller was not connected.
     PickedUp,
-    /// It rang to the end, was busy, or could not be reached.
-    ToTheEnd,
-    /// It stopped ringing when another one was picked up.
+    /// The phone rang for the whole time, was busy, or could not be reached.
+    Unanswered,
+    /// The phone stopped ringing because another one was picked up.
     CutOff,
 }
 
-/// What has just happened.
+/// An event of a call that requires a new plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Happened<'a> {
-    /// Somebody called.
-    Called,
-    /// They dialled this, or nothing.
-    Keyed {
-        /// What.
+pub enum IvrEvent<'a> {
+    CallStarted,
+    /// The caller dialed digits, or nothing before the timeout.
+    DigitsEntered {
+        /// The digits; empty if nothing was dialed.
         digits: &'a str,
-        /// Whether they have tried too many extensions in other calls.
-        guesses: bool,
+        /// Whether the caller has dialed too many wrong extensions in other calls.
+        guess_limit_reached: bool,
     },
-    /// The phones have stopped ringing, and the caller is alone.
+    /// The phones have stopped ringing, and the caller was not connected.
     NotConnected {
-        /// How those took it that are known to have taken it in some way.
-        heard: &'a [(UserId, Heard)],
+        /// The outcome of each leg that has reported one.
+        outcomes: &'a [(UserId, LegOutcome)],
     },
-    /// The conversation is over.
-    Talked,
-    /// They have left a voicemail.
-    Recorded,
-    /// They have said nothing after the tone.
-    Silent,
+    ConversationEnded,
+    VoicemailLeft,
+    /// The caller left no message after the tone.
+    NoMessageLeft,
 }
 
-/// What to do with the caller.
+/// The next instruction for the caller's leg. Each variant carries the state for the next step in `next`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
-    /// Say this, and wait for keys.
+    /// Say a prompt and wait for digits.
     Menu {
-        /// How long to be silent first, in seconds: who guesses is slowed.
+        /// The silence before the prompt, in seconds. It slows down guessing.
         pause: u8,
-        /// What to say.
         say: String,
-        /// What the next step is to know.
-        next: Course,
+        next: IvrState,
     },
-    /// Let phones ring.
+    /// Ring phones.
     Ring {
-        /// What to say first.
+        /// The prompt before the phones ring, if any.
         say: Option<String>,
-        /// Which phones.
+        /// The users and their phones, in E.164.
         phones: Vec<(UserId, String)>,
-        /// The number that they show.
         caller_id: String,
-        /// How long, in seconds.
+        /// The ring time.
         seconds: u16,
-        /// What the next step is to know.
-        next: Course,
+        next: IvrState,
     },
-    /// Ask for a voicemail.
-    Voicemail {
-        /// What to say.
-        say: String,
-        /// What the next step is to know.
-        next: Course,
-    },
-    /// Hang up.
+    /// Say a prompt and record a voicemail.
+    Voicemail { say: String, next: IvrState },
     HangUp {
-        /// What to say first; nothing after a conversation.
+        /// The sentence before hanging up; `None` after a conversation.
         say: Option<String>,
     },
 }
 
 impl Plan {
-    /// What the next step is to know; `None` if there is none.
-    pub fn next(&self) -> Option<&Course> {
+    /// The state for the next step; `None` if the call ends.
+    pub fn next(&self) -> Option<&IvrState> {
         match self {
             Self::Menu { next, .. } | Self::Ring { next, .. } | Self::Voicemail { next, .. } => Some(next),
             Self::HangUp { .. } => None,
         }
     }
-
-    /// The sentence for a number that is nobody's.
-    pub fn not_in_service() -> Self {
-        Self::HangUp { say: Some("This number is not in service. Goodbye.".to_owned()) }
-    }
 }
 
 impl Office<'_> {
-    /// The active extension that these digits reach: the number's own before the agency's.
+    /// The active extension with these digits. One that is scoped to the number takes precedence over an agency-wide
+    /// one.
     pub fn line(&self, digits: &str) -> Option<&Line<'_>> {
         let with = |of_number: bool| self.lines.iter().find(move |l| l.digits == digits && l.of_number == of_number);
         with(true).or_else(|| with(false))

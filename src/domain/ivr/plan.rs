@@ -1,25 +1,27 @@
-//! The planner itself.
+//! The transitions of the IVR.
 
-use super::{Course, Happened, Heard, LAST_RING, Line, MOST_LEGS, MOST_TRIES, Office, Phone, Plan, Ring, Target};
+use super::{
+    IvrEvent, IvrState, LAST_RING, LegOutcome, Line, MAX_LEGS, MAX_WRONG_EXTENSIONS, Office, Phone, Plan, Ring, Target,
+};
 use crate::domain::caller_id::leg_caller_id;
 use crate::domain::{ExtensionId, RingStrategy, UserId};
 
-/// Phones that stop ringing this long before their time are taken to have been cut off, in seconds.
-const SLACK: i64 = 2;
+/// Phones that stop ringing more than this many seconds before the ring time ends are considered cut off.
+const CUT_OFF_MARGIN: i64 = 2;
 
-/// What to do next; `now` is in seconds since 1970.
-pub fn plan(office: &Office<'_>, course: &Course, happened: Happened<'_>, now: i64) -> Plan {
-    let planner = Planner { office, course, step: course.step.saturating_add(1), tries: course.tries, now };
-    match happened {
-        // Digits may come along with a call; they open nothing that is closed.
-        Happened::Keyed { .. } if course.step == 0 && !office.open => planner.voicemail(Target::MainLine),
-        Happened::Called if office.open => planner.greet(),
-        Happened::Called => planner.voicemail(Target::MainLine),
-        Happened::Keyed { digits, guesses } => planner.keyed(digits, guesses),
-        Happened::NotConnected { heard } => planner.not_connected(heard),
-        Happened::Talked => Plan::HangUp { say: None },
-        Happened::Recorded => goodbye("Thank you. Goodbye."),
-        Happened::Silent => goodbye("We did not hear a message. Goodbye."),
+/// Computes the next instruction. `now` is in seconds since the Unix epoch.
+pub fn plan(office: &Office<'_>, state: &IvrState, event: IvrEvent<'_>, now: i64) -> Plan {
+    let planner = Planner { office, state, step: state.step.saturating_add(1), tries: state.tries, now };
+    match event {
+        // Digits that arrive with the call itself do not bypass the business hours.
+        IvrEvent::DigitsEntered { .. } if state.step == 0 && !office.open => planner.voicemail(Target::MainLine),
+        IvrEvent::CallStarted if office.open => planner.greet(),
+        IvrEvent::CallStarted => planner.voicemail(Target::MainLine),
+        IvrEvent::DigitsEntered { digits, guess_limit_reached } => planner.digits_entered(digits, guess_limit_reached),
+        IvrEvent::NotConnected { outcomes } => planner.not_connected(outcomes),
+        IvrEvent::ConversationEnded => Plan::HangUp { say: None },
+        IvrEvent::VoicemailLeft => goodbye("Thank you. Goodbye."),
+        IvrEvent::NoMessageLeft => goodbye("We did not hear a message. Goodbye."),
     }
 }
 
@@ -29,28 +31,28 @@ fn goodbye(say: &str) -> Plan {
 
 struct Planner<'a> {
     office: &'a Office<'a>,
-    course: &'a Course,
+    state: &'a IvrState,
     step: u8,
-    /// How many extensions were dialled that there are not, this one included.
+    /// The number of wrong extensions dialed, including the current one.
     tries: u8,
     now: i64,
 }
 
 impl Planner<'_> {
-    fn next(&self, ring: Option<Ring>) -> Course {
-        Course { step: self.step, tries: self.tries, ring }
+    fn next(&self, ring: Option<Ring>) -> IvrState {
+        IvrState { step: self.step, tries: self.tries, ring }
     }
 
     fn greet(&self) -> Plan {
-        let own = || {
+        let default = || {
             let label = self.office.label;
             format!("You have reached {label}. Dial an extension now, or stay on the line.")
         };
-        let say = self.office.greeting.map_or_else(own, str::to_owned);
+        let say = self.office.greeting.map_or_else(default, str::to_owned);
         Plan::Menu { pause: 0, say, next: self.next(None) }
     }
 
-    fn keyed(&self, digits: &str, guesses: bool) -> Plan {
+    fn digits_entered(&self, digits: &str, guess_limit_reached: bool) -> Plan {
         if digits.is_empty() || digits == "0" {
             return self.main_line(None);
         }
@@ -58,11 +60,11 @@ impl Planner<'_> {
             return self.extension(line);
         }
         let tries = self.tries.saturating_add(1);
-        Planner { tries, ..*self }.wrong(guesses)
+        Planner { tries, ..*self }.wrong_extension(guess_limit_reached)
     }
 
-    fn wrong(&self, guesses: bool) -> Plan {
-        if self.tries >= MOST_TRIES || guesses {
+    fn wrong_extension(&self, guess_limit_reached: bool) -> Plan {
+        if self.tries >= MAX_WRONG_EXTENSIONS || guess_limit_reached {
             return self.main_line(Some("We connect you with the main line.".to_owned()));
         }
         Plan::Menu {
@@ -84,15 +86,16 @@ impl Planner<'_> {
         self.ring_next(Vec::new(), say)
     }
 
-    /// Whoever of the main line has not rung yet.
+    /// Rings the phones of the main line that have not rung yet.
     fn ring_next(&self, before: Vec<UserId>, say: Option<String>) -> Plan {
         let mut waiting: Vec<Phone<'_>> =
             self.office.phones.iter().filter(|phone| !before.contains(&phone.user)).copied().collect();
-        // The last ring is for all who are left, so that a long list does not keep a caller waiting for ever.
+        // The last ring includes all remaining phones, so that a long list does not keep the caller waiting
+        // indefinitely.
         if self.office.strategy == RingStrategy::Sequential && self.step < LAST_RING {
             waiting.truncate(1);
         }
-        waiting.truncate(MOST_LEGS);
+        waiting.truncate(MAX_LEGS);
         self.ring(Target::MainLine, waiting, before, false, say)
     }
 
@@ -118,16 +121,16 @@ impl Planner<'_> {
         }
     }
 
-    fn not_connected(&self, heard: &[(UserId, Heard)]) -> Plan {
-        let Some(ring) = &self.course.ring else { return self.voicemail(Target::MainLine) };
-        let how = |user: &UserId| heard.iter().find(|(other, _)| other == user).map(|(_, how)| *how);
-        let early = self.now - ring.began < i64::from(self.office.ring_seconds) - SLACK;
-        // Somebody, or a mobile's own voicemail, picked one up: if the carrier then let go of the others,
-        // they have not had their time.
-        let picked_up = ring.users.iter().any(|user| how(user) == Some(Heard::PickedUp));
-        let cut_off = |user: &UserId| match how(user) {
-            Some(Heard::CutOff) => true,
-            Some(Heard::PickedUp | Heard::ToTheEnd) => false,
+    fn not_connected(&self, outcomes: &[(UserId, LegOutcome)]) -> Plan {
+        let Some(ring) = &self.state.ring else { return self.voicemail(Target::MainLine) };
+        let outcome = |user: &UserId| outcomes.iter().find(|(other, _)| other == user).map(|(_, outcome)| *outcome);
+        let early = self.now - ring.began < i64::from(self.office.ring_seconds) - CUT_OFF_MARGIN;
+        // A person or a mobile's own voicemail picked up one phone, and the carrier then canceled the others before
+        // their ring time ended. Those phones ring once more.
+        let picked_up = ring.users.iter().any(|user| outcome(user) == Some(LegOutcome::PickedUp));
+        let cut_off = |user: &UserId| match outcome(user) {
+            Some(LegOutcome::CutOff) => true,
+            Some(LegOutcome::PickedUp | LegOutcome::Unanswered) => false,
             None => early && picked_up,
         };
         if picked_up && !ring.again {
@@ -153,13 +156,13 @@ impl Planner<'_> {
     }
 
     fn voicemail(&self, target: Target) -> Plan {
-        let own = || match self.name_of(target) {
+        let default = || match self.name_of(target) {
             Some(name) => format!("{name} cannot take your call now. Please leave a message after the tone."),
             None if !self.office.open => "We are closed now. Please leave a message after the tone.".to_owned(),
             None => "Nobody can take your call now. Please leave a message after the tone.".to_owned(),
         };
         let custom = self.office.voicemail_greeting.filter(|_| target == Target::MainLine);
-        let say = custom.map_or_else(own, str::to_owned);
+        let say = custom.map_or_else(default, str::to_owned);
         let ring = Ring { target, users: Vec::new(), before: Vec::new(), again: false, began: self.now };
         Plan::Voicemail { say, next: self.next(Some(ring)) }
     }

@@ -1,34 +1,28 @@
-//! What the phones of the staff are told. A mobile's own voicemail presses nothing, so it never takes a
-//! call: only a document that answers a 1 lets the carrier connect.
+//! Call screening: the prompts for users' phones. Only the document that answers a pressed 1 lets the carrier connect
+//! the call, so a mobile's own voicemail, which presses nothing, never takes it.
 
-/// What to do with a phone that was picked up.
+/// The instruction for a phone that was picked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LegPlan {
-    /// Say this and wait for a key; without one, hang up.
-    Ask {
-        /// What to say.
-        say: String,
-    },
-    /// Let the carrier connect it: the document runs to its end.
+    /// Say the prompt and wait for a key; hang up if none is pressed.
+    Ask { say: String },
+    /// Let the carrier connect the call, which it does when the document runs to its end.
     Connect,
-    /// Say this and hang up.
-    Leave {
-        /// What to say.
-        say: String,
-    },
+    /// Say the sentence and hang up.
+    Leave { say: String },
 }
 
-/// What a phone hears when it is picked up. Who calls is not said: nobody knows who listens.
+/// The prompt for a user's phone. It does not name the caller, because it is unknown who picked up.
 pub fn screen(label: &str) -> LegPlan {
     LegPlan::Ask { say: format!("A call for {label}. Press 1 to accept it.") }
 }
 
-/// What a user hears who asked to be called and connected.
+/// The prompt for a user who started an outbound call.
 pub fn ask_to_dial(label: &str) -> LegPlan {
     LegPlan::Ask { say: format!("Your call by {label} is ready. Press 1 to be connected.") }
 }
 
-/// What a press leads to. `won` tells whether the call was still to be had; it is asked for a 1 alone.
+/// The response to pressed keys. `won` is whether this leg claimed the call; it is set only if the key was 1.
 pub fn answer_press(digits: &str, won: Option<bool>) -> LegPlan {
     let leave = |say: &str| LegPlan::Leave { say: say.to_owned() };
     match (digits, won) {
@@ -38,13 +32,13 @@ pub fn answer_press(digits: &str, won: Option<bool>) -> LegPlan {
     }
 }
 
-/// What a user hears when the call is over that they asked for.
+/// The sentence for the user after an outbound call.
 pub fn after_outbound(talked: bool) -> LegPlan {
     let say = if talked { "Goodbye." } else { "Your call was not answered. Goodbye." };
     LegPlan::Leave { say: say.to_owned() }
 }
 
-/// What a user hears whose call is not there any more.
+/// The sentence for a user whose outbound call no longer exists.
 pub fn outbound_gone() -> LegPlan {
     LegPlan::Leave { say: "This call is over. Goodbye.".to_owned() }
 }

@@ -21,7 +21,8 @@ fn line(n: u128, digits: &'static str, of_number: bool, rings: bool) -> Line<'st
     Line { extension: extension(n), digits, of_number, user: user(n), name: "Dev Shah", phone }
 }
 
-/// Open, three phones, `101` of the agency and of the number, `10` and `1012`, `102` whose user is AWAY.
+/// An open number with three phones and five extensions: `101` of the agency and of the number, `10`, `1012`, and
+/// `102`, whose user is AWAY.
 fn office() -> Office<'static> {
     Office {
         number: "+13035550100",
@@ -48,8 +49,8 @@ fn in_sequence() -> Office<'static> {
     Office { strategy: RingStrategy::Sequential, ..office() }
 }
 
-/// A plan in a few letters: `menu`, `menu wrong 1`, `ring 1,2,3`, `ring again 2`, `mailbox`, `mailbox 12`, `bye`.
-fn shown(plan: &Plan) -> String {
+/// A short description of a plan: `menu`, `menu wrong 1`, `ring 1,2,3`, `ring again 2`, `mailbox`, `mailbox 12`, `bye`.
+fn describe(plan: &Plan) -> String {
     let users = |list: &[(UserId, String)]| {
         list.iter().map(|(user, _)| user.0.as_u128().to_string()).collect::<Vec<_>>().join(",")
     };
@@ -69,47 +70,47 @@ fn shown(plan: &Plan) -> String {
     }
 }
 
-/// What happens in a script: `call`, `key 101`, `guess 101`, `lost` (nothing known), `early` (the same before the
-/// time), `1:up 2:cut 3:end`, `talked`, `recorded`, `silent`.
-fn happens(office: &Office<'_>, course: &Course, what: &str) -> Plan {
-    let mut heard = Vec::new();
+/// The plan after one event of a script: `call`, `key 101`, `guess 101`, `lost` (no leg has reported), `early` (the
+/// same before the ring time ends), `1:up 2:cut 3:end`, `talked`, `recorded`, `silent`.
+fn plan_after(office: &Office<'_>, state: &IvrState, what: &str) -> Plan {
+    let mut outcomes = Vec::new();
     for part in what.split_whitespace() {
         if let Some((who, how)) = part.split_once(':') {
-            let how = match how {
-                "up" => Heard::PickedUp,
-                "cut" => Heard::CutOff,
-                _ => Heard::ToTheEnd,
+            let outcome = match how {
+                "up" => LegOutcome::PickedUp,
+                "cut" => LegOutcome::CutOff,
+                _ => LegOutcome::Unanswered,
             };
-            heard.push((user(who.parse().unwrap()), how));
+            outcomes.push((user(who.parse().unwrap()), outcome));
         }
     }
-    let keyed = |digits, guesses| Happened::Keyed { digits, guesses };
+    let keyed = |digits, guess_limit_reached| IvrEvent::DigitsEntered { digits, guess_limit_reached };
     let now = match what {
-        _ if what.starts_with("early") => course.ring.as_ref().map_or(NOW, |ring| ring.began) + 9,
+        _ if what.starts_with("early") => state.ring.as_ref().map_or(NOW, |ring| ring.began) + 9,
         "call" | "key" | "talked" | "recorded" | "silent" => NOW,
         _ if what.starts_with("key ") || what.starts_with("guess ") => NOW,
-        // As long after the ring began as it rings.
-        _ => course.ring.as_ref().map_or(NOW, |ring| ring.began) + 25,
+        // After the whole ring time.
+        _ => state.ring.as_ref().map_or(NOW, |ring| ring.began) + 25,
     };
-    let happened = match what {
-        "call" => Happened::Called,
-        "talked" => Happened::Talked,
-        "recorded" => Happened::Recorded,
-        "silent" => Happened::Silent,
+    let event = match what {
+        "call" => IvrEvent::CallStarted,
+        "talked" => IvrEvent::ConversationEnded,
+        "recorded" => IvrEvent::VoicemailLeft,
+        "silent" => IvrEvent::NoMessageLeft,
         "key" => keyed("", false),
         _ if what.starts_with("key ") => keyed(&what[4..], false),
         _ if what.starts_with("guess ") => keyed(&what[6..], true),
-        _ => Happened::NotConnected { heard: &heard },
+        _ => IvrEvent::NotConnected { outcomes: &outcomes },
     };
-    plan(office, course, happened, now)
+    plan(office, state, event, now)
 }
 
 fn run(office: &Office<'_>, script: &[&str]) -> Vec<String> {
-    let (mut course, mut plans) = (Course::default(), Vec::new());
+    let (mut state, mut plans) = (IvrState::default(), Vec::new());
     for what in script {
-        let plan = happens(office, &course, what);
-        plans.push(shown(&plan));
-        course = plan.next().cloned().unwrap_or_default();
+        let plan = plan_after(office, &state, what);
+        plans.push(describe(&plan));
+        state = plan.next().cloned().unwrap_or_default();
     }
     plans
 }
@@ -125,7 +126,7 @@ fn cases() -> Vec<Case> {
     let all = RingStrategy::Simultaneous;
     let each = RingStrategy::Sequential;
     vec![
-        // The greeting, and what is dialled.
+        // The greeting and dialed digits.
         (office(), &["call"], "menu"),
         (closed(), &["call"], "mailbox"),
         (Office { open: false, ..nobody() }, &["call"], "mailbox"),
@@ -155,7 +156,7 @@ fn cases() -> Vec<Case> {
         (nobody(), &["call", "key"], "mailbox"),
         (nobody(), &["call", "key 101"], "ring 12"),
         (nobody(), &["call", "key 99", "key 98", "key 97"], "mailbox"),
-        // All at once.
+        // Simultaneous ringing.
         (office(), &["call", "key", "lost"], "mailbox"),
         (office(), &["call", "key", "1:end 2:end 3:end"], "mailbox"),
         (office(), &["call", "key", "early 1:end 2:end 3:end"], "mailbox"),
@@ -179,7 +180,7 @@ fn cases() -> Vec<Case> {
         (many(12, all), &["call", "key"], "ring 1,2,3,4,5,6,7,8,9,10"),
         (many(12, all), &["call", "key", "lost"], "ring 11,12"),
         (many(12, all), &["call", "key", "lost", "lost"], "mailbox"),
-        // One after the other.
+        // Sequential ringing.
         (in_sequence(), &["call", "key"], "ring 1"),
         (in_sequence(), &["call", "key", "1:end"], "ring 2"),
         (in_sequence(), &["call", "key", "early 1:up"], "ring 2"),
@@ -191,7 +192,7 @@ fn cases() -> Vec<Case> {
         (many(10, each), &["call", "key", "", "", "", "", "", "", ""], "mailbox"),
         (many(10, each), &["call", "key 99", "key 98", "key 97", "", "", ""], "ring 4"),
         (many(10, each), &["call", "key 99", "key 98", "key 97", "", "", "", ""], "ring 5,6,7,8,9,10"),
-        // Digits that come along with the call.
+        // Digits that arrive with the call.
         (office(), &["key 101"], "ring 12"),
         (office(), &["key"], "ring 1,2,3"),
         (closed(), &["key 101"], "mailbox"),
@@ -211,7 +212,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn what_becomes_of_callers() {
+fn scripts_end_in_the_expected_plan() {
     let cases = cases();
     assert!(cases.len() >= 60, "{}", cases.len());
     for (office, script, expected) in cases {
@@ -221,20 +222,20 @@ fn what_becomes_of_callers() {
 }
 
 #[test]
-fn who_has_gone_meanwhile_is_not_rung() {
-    let first = happens(&office(), &Course { step: 1, ..Course::default() }, "key");
-    let course = first.next().unwrap();
+fn users_who_became_unavailable_are_not_rung_again() {
+    let first = plan_after(&office(), &IvrState { step: 1, ..IvrState::default() }, "key");
+    let state = first.next().unwrap();
     let without_two = Office { phones: vec![phone(1), phone(3)], ..office() };
-    assert_eq!(shown(&happens(&without_two, course, "early 1:up 2:cut 3:cut")), "ring again 3");
+    assert_eq!(describe(&plan_after(&without_two, state, "early 1:up 2:cut 3:cut")), "ring again 3");
     let alone = Office { phones: vec![phone(1)], ..office() };
-    assert_eq!(shown(&happens(&alone, course, "early 1:up 2:cut 3:cut")), "mailbox");
+    assert_eq!(describe(&plan_after(&alone, state, "early 1:up 2:cut 3:cut")), "mailbox");
 }
 
 #[test]
 fn phones_show_the_caller_or_the_number_that_was_called() {
     let shown = |caller, leg_caller_id| {
         let office = Office { caller, leg_caller_id, ..office() };
-        match happens(&office, &Course { step: 1, ..Course::default() }, "key") {
+        match plan_after(&office, &IvrState { step: 1, ..IvrState::default() }, "key") {
             Plan::Ring { caller_id, .. } => caller_id,
             other => panic!("{other:?}"),
         }
@@ -251,24 +252,24 @@ fn phones_show_the_caller_or_the_number_that_was_called() {
 }
 
 #[test]
-fn what_is_said() {
+fn prompts_use_custom_greetings_or_the_defaults() {
     let say = |plan: &Plan| match plan {
         Plan::Menu { say, .. } | Plan::Voicemail { say, .. } => say.clone(),
         Plan::Ring { say, .. } | Plan::HangUp { say } => say.clone().unwrap_or_default(),
     };
     let own = Office { greeting: Some("Hello there."), voicemail_greeting: Some("Speak."), ..office() };
-    let begin = Course::default();
-    assert!(say(&happens(&office(), &begin, "call")).contains("Front desk"));
-    assert_eq!(say(&happens(&own, &begin, "call")), "Hello there.");
+    let begin = IvrState::default();
+    assert!(say(&plan_after(&office(), &begin, "call")).contains("Front desk"));
+    assert_eq!(say(&plan_after(&own, &begin, "call")), "Hello there.");
     let closed = Office { open: false, ..office() };
-    assert!(say(&happens(&closed, &begin, "call")).contains("closed"));
-    assert_eq!(say(&happens(&Office { open: false, ..own.clone() }, &begin, "call")), "Speak.");
-    assert!(say(&happens(&own, &begin, "key 102")).contains("Dev Shah"));
-    assert!(say(&happens(&own, &begin, "key 99")).contains("no such extension"));
+    assert!(say(&plan_after(&closed, &begin, "call")).contains("closed"));
+    assert_eq!(say(&plan_after(&Office { open: false, ..own.clone() }, &begin, "call")), "Speak.");
+    assert!(say(&plan_after(&own, &begin, "key 102")).contains("Dev Shah"));
+    assert!(say(&plan_after(&own, &begin, "key 99")).contains("no such extension"));
 }
 
-/// All that can happen after a plan.
-fn futures(plan: &Plan) -> Vec<&'static str> {
+/// The events that can follow a plan.
+fn possible_events(plan: &Plan) -> Vec<&'static str> {
     match plan {
         Plan::Menu { .. } => vec!["key", "key 99", "key 101", "key 102"],
         Plan::Ring { .. } => vec!["talked", "lost", "early 1:up", "early 1:up 2:cut 3:cut", "1:end 2:end 3:end"],
@@ -277,26 +278,26 @@ fn futures(plan: &Plan) -> Vec<&'static str> {
     }
 }
 
-/// Walks every path; gives how many there are.
+/// Walks every path and returns the number of paths.
 fn walk(office: &Office<'_>, plan: &Plan, steps: u8) -> u64 {
-    assert!(steps <= MOST_STEPS, "a path of more than {MOST_STEPS} steps");
+    assert!(steps <= MAX_STEPS, "a path of more than {MAX_STEPS} steps");
     let next = plan.next();
     if let Some(next) = next {
         assert_eq!(next.step, steps);
     }
     match plan {
-        Plan::Ring { phones, .. } => assert!((1..=MOST_LEGS).contains(&phones.len())),
+        Plan::Ring { phones, .. } => assert!((1..=MAX_LEGS).contains(&phones.len())),
         Plan::Menu { say, .. } | Plan::Voicemail { say, .. } => assert!(!say.is_empty()),
         Plan::HangUp { .. } => {}
     }
-    let futures = futures(plan);
+    let events = possible_events(plan);
     let Some(next) = next else { return 1 };
-    futures
+    events
         .into_iter()
         .map(|what| {
-            let after = happens(office, next, what);
-            // Nobody is left without a word: only a conversation ends in silence.
-            assert!(what == "talked" || shown(&after) != "hang up", "{what}");
+            let after = plan_after(office, next, what);
+            // Every caller hears a closing sentence, except after a conversation.
+            assert!(what == "talked" || describe(&after) != "hang up", "{what}");
             walk(office, &after, steps + 1)
         })
         .sum()
@@ -310,7 +311,7 @@ fn every_path_ends_in_a_conversation_a_voicemail_or_a_goodbye_within_ten_steps()
             for open in [true, false] {
                 let phones = (1..=count).map(phone).collect();
                 let office = Office { strategy, phones, open, ..office() };
-                paths += walk(&office, &happens(&office, &Course::default(), "call"), 1);
+                paths += walk(&office, &plan_after(&office, &IvrState::default(), "call"), 1);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Recognizes longer texts that sound like a request to stop ("please take me off your list").
 //!
-//! Such a text has no automatic effect: its thread shows a hint, and a person decides. A false positive is cheaper than a
+//! Such a text has no automatic effect: its thread shows a hint, and a user decides. A false positive is cheaper than a
 //! missed request, so ambiguous texts are recognized. The rules cover English only.
 //! Source of the obligation: FCC, TCPA consent revocation rules in effect since 2025-04-11.
 
@@ -136,8 +136,8 @@ fn names_texts(words: &Words, from: usize) -> bool {
     false
 }
 
-/// Whether the verb at this position is negated: "don't stop", "I do not want to stop". "Why don't you stop" and "if you
-/// do not stop" are requests.
+/// Whether the verb at this position is negated: "don't stop", "I do not want to stop". "Why don't you stop" and "if
+/// you do not stop" are requests.
 fn is_negated(words: &Words, at: usize) -> bool {
     const BETWEEN: [&str; 12] =
         ["ever", "please", "just", "really", "even", "to", "want", "need", "wish", "like", "mean", "have"];
@@ -146,7 +146,7 @@ fn is_negated(words: &Words, at: usize) -> bool {
     !(back + 1..=back + 4).any(|further| words.before(at, further) == "if")
 }
 
-/// "Stop texting me", "cancel these messages", "could you please stop".
+/// Matches "Stop texting me", "cancel these messages", "could you please stop".
 fn asks_to_stop(words: &Words, at: usize) -> bool {
     const NOT_VERBS_AFTER: [&str; 22] = [
         "bus", "truck", "train", "tram", "subway", "metro", "pit", "rest", "full", "next", "last", "first", "one",
@@ -167,7 +167,8 @@ fn asks_to_stop(words: &Words, at: usize) -> bool {
         || verb == "stop" && at == 0 && (is_number(words.at(1)) || words.at(1) == "wrong")
 }
 
-/// The activity that is to stop: "texting me", "please sending these", but not "texting while driving" or "texting her".
+/// Whether an activity that should stop is named at `from`: "texting me", "please sending these", but not "texting
+/// while driving" or "texting her".
 fn names_activity(words: &Words, from: usize) -> bool {
     let activity = words.clause_from(from, 3).find(|at| !matches!(words.at(*at), "please" | "with" | "the" | "all"));
     let Some(at) = activity else { return false };
@@ -186,7 +187,7 @@ fn is_about_driving(words: &Words, from: usize) -> bool {
     words.clause_from(from, 5).any(|at| matches!(words.at(at), "while" | "driving"))
 }
 
-/// A request that does not say what is to stop: "stop, please", "can you stop", "I asked you to stop".
+/// Whether the request does not name an activity or object: "stop, please", "can you stop", "I asked you to stop".
 fn stands_alone(words: &Words, at: usize) -> bool {
     if !closes(words, at + 1) {
         return false;
@@ -204,7 +205,7 @@ fn stands_alone(words: &Words, at: usize) -> bool {
         }
 }
 
-/// "Take me off your list", "remove me", "lose my number".
+/// Matches "Take me off your list", "remove me", "lose my number".
 fn asks_to_be_removed(words: &Words, at: usize) -> bool {
     let verb = words.at(at);
     if verb == "off" && names_a_list(words, at + 1) && !(1..=6).any(|back| words.before(at, back) == "not") {
@@ -236,7 +237,7 @@ fn asks_to_be_removed(words: &Words, at: usize) -> bool {
     }
 }
 
-/// "your list", "the texting list", but not "the waiting list".
+/// Matches "your list", "the texting list", but not "the waiting list".
 fn names_a_list(words: &Words, from: usize) -> bool {
     let named = words.clause_from(from, 6).find(|at| {
         matches!(
@@ -247,7 +248,7 @@ fn names_a_list(words: &Words, from: usize) -> bool {
     named.is_some_and(|at| !matches!(words.before(at, 1), "waiting" | "wait" | "guest" | "medication" | "surgery"))
 }
 
-/// "How do I unsubscribe?", "opt me out", "I revoke my consent".
+/// Matches "How do I unsubscribe?", "opt me out", "I revoke my consent".
 fn opts_out(words: &Words, at: usize) -> bool {
     let opts = match words.at(at) {
         "unsubscribe" | "unsub" | "unenroll" | "optout" | "stopall" => true,
@@ -260,7 +261,7 @@ fn opts_out(words: &Words, at: usize) -> bool {
     opts && !is_negated(words, at)
 }
 
-/// "Do not contact me again", "never text this number", but not "don't text me after nine" or "I don't text".
+/// Matches "Do not contact me again", "never text this number", but not "don't text me after nine" or "I don't text".
 fn forbids_contact(words: &Words, at: usize) -> bool {
     const SUBJECTS: [&str; 10] = ["i", "we", "he", "she", "they", "you", "it", "people", "who", "ive"];
     const CONDITIONS: [&str; 11] =
@@ -292,7 +293,7 @@ fn forbids_contact(words: &Words, at: usize) -> bool {
     forbids && !rest().any(|word| CONDITIONS.contains(&word))
 }
 
-/// "I don't want these texts", "we no longer wish to be contacted", but not "I don't want to miss your texts".
+/// Matches "I don't want these texts", "we no longer wish to be contacted", but not "I don't want to miss your texts".
 fn wants_none(words: &Words, at: usize) -> bool {
     const OTHER_MEANINGS: [&str; 14] = [
         "miss",
@@ -337,7 +338,7 @@ fn wants_none(words: &Words, at: usize) -> bool {
     false
 }
 
-/// "No more texts", "no texts please".
+/// Matches "No more texts", "no texts please".
 fn wants_no_more(words: &Words, at: usize) -> bool {
     if words.at(at) != "no" {
         return false;
@@ -358,7 +359,7 @@ fn wants_no_more(words: &Words, at: usize) -> bool {
     }
 }
 
-/// "Leave me alone", "not interested", "cease and desist", "I never signed up for this".
+/// Matches "Leave me alone", "not interested", "cease and desist", "I never signed up for this".
 fn refuses(words: &Words, at: usize) -> bool {
     match (words.at(at), words.at(at + 1), words.at(at + 2)) {
         ("leave", "me" | "us", "alone") | ("cease", "and", "desist") => !is_negated(words, at),

@@ -189,13 +189,13 @@ fn requests_to_stop_are_recognized() {
 }
 
 #[test]
-fn other_texts_are_not() {
+fn other_texts_are_not_recognized() {
     let wrong: Vec<_> = OTHERS.iter().filter(|body| sounds_like_opt_out(body)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
-fn none_of_them_is_a_keyword() {
+fn no_example_is_a_keyword() {
     for body in REQUESTS.iter().chain(&OTHERS) {
         assert_eq!(wish(body, None), None, "{body}");
     }

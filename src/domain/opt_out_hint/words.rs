@@ -1,4 +1,4 @@
-//! Splits a text into words of one spelling and marks the ends of its clauses.
+//! Splits a text into words in normalized spelling and marks the ends of its clauses.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ struct Word {
 }
 
 impl Words {
-    /// Splits a text. Quoted passages are left out because they are not the sender's own words, unless the whole text is
+    /// Splits a text. Quoted passages are skipped because they are not the sender's own words, unless the whole text is
     /// quoted.
     pub(super) fn of(body: &str) -> Self {
         let folded = fold(body);
@@ -25,7 +25,7 @@ impl Words {
                 words.push(&mut word);
                 quoted = !quoted;
             } else if quoted {
-                // Quoted passages are left out.
+                // Skipped.
             } else if c.is_alphanumeric() {
                 word.extend(c.to_lowercase());
             } else if !is_apostrophe(c) {
@@ -44,7 +44,6 @@ impl Words {
         self.0.len()
     }
 
-    /// The word at a position.
     pub(super) fn at(&self, position: usize) -> &str {
         self.0.get(position).map_or("", |word| word.text.as_str())
     }
@@ -64,7 +63,7 @@ impl Words {
         position == 0 || self.ends_after(position - 1)
     }
 
-    /// The positions from here to the end of the clause, at most so many.
+    /// The positions from `position` to the end of its clause, at most `at_most` of them.
     pub(super) fn clause_from(&self, position: usize, at_most: usize) -> Range<usize> {
         let limit = self.len().min(position.saturating_add(at_most));
         let last = (position..limit).find(|at| self.ends_after(*at));

@@ -49,8 +49,8 @@ impl Costs {
         Self(types.filter_map(|(name, of)| Some((name.clone(), fields(&registry, name, of)?))).collect())
     }
 
-    /// Checks and returns the cost of an operation with these variables, which include the defaults. The document must have passed
-    /// [`check`](super::check), which bounds the recursion here.
+    /// Checks and returns the cost of an operation with these variables, which include the defaults. The document must
+    /// have passed [`check`](super::check), which bounds the recursion here.
     ///
     /// # Errors
     /// QUERY_TOO_COMPLEX if the operation costs more points than the limit of its kind; GRAPHQL_VALIDATION_FAILED if a
@@ -86,8 +86,8 @@ impl Costs {
             OperationType::Mutation => mutations::Mutation::type_name(),
             OperationType::Subscription => subscriptions::Subscription::type_name(),
         };
-        let mut measured = Measured { costs: self, document, variables, fragments: HashMap::new() };
-        Ok(measured.selection(&operation.selection_set.node, &root)?.fixed)
+        let mut counter = CostCounter { costs: self, document, variables, fragments: HashMap::new() };
+        Ok(counter.selection(&operation.selection_set.node, &root)?.fixed)
     }
 
     /// `None` for a field that does not exist, which validation rejects, and for introspection fields.
@@ -100,7 +100,7 @@ impl Costs {
 fn fields(registry: &Registry, name: &str, of: &MetaType) -> Option<HashMap<String, FieldType>> {
     let (MetaType::Object { fields, .. } | MetaType::Interface { fields, .. }) = of else { return None };
     let is_connection = is_connection(name);
-    // Each field of such a type counts rows.
+    // Each field of such a type runs a statement that counts rows.
     let is_counts = name.ends_with("Counts");
     let is_root = name == queries::Query::type_name() || name == mutations::Mutation::type_name();
     let field_type = |written: &str| {
@@ -108,7 +108,7 @@ fn fields(registry: &Registry, name: &str, of: &MetaType) -> Option<HashMap<Stri
         let is_list = MetaTypeName::create(written).is_list();
         let repeats = match registry.types.get(name) {
             Some(MetaType::Object { .. }) if self::is_connection(name) => Some(Repeats::Page),
-            // The factor of a connection covers its `edges` and `nodes`.
+            // The page size of a connection already multiplies its `edges` and `nodes`.
             Some(MetaType::Object { .. } | MetaType::Interface { .. } | MetaType::Union { .. })
                 if is_list && !is_connection =>
             {
@@ -140,9 +140,9 @@ fn is_connection(name: &str) -> bool {
 /// The points of a selection.
 #[derive(Debug, Clone, Copy, Default)]
 struct Cost {
-    /// Those that are there once.
+    /// Independent of the page size.
     fixed: usize,
-    /// Those of each row, in a selection of a connection.
+    /// Per row, in a selection on a connection.
     per_row: usize,
 }
 
@@ -157,7 +157,7 @@ impl Cost {
     }
 }
 
-struct Measured<'a> {
+struct CostCounter<'a> {
     costs: &'a Costs,
     document: &'a ExecutableDocument,
     variables: &'a Variables,
@@ -165,7 +165,7 @@ struct Measured<'a> {
     fragments: HashMap<&'a Name, Cost>,
 }
 
-impl<'a> Measured<'a> {
+impl<'a> CostCounter<'a> {
     fn selection(&mut self, set: &'a SelectionSet, on: &str) -> Result<Cost, Failure> {
         let mut sum = Cost::default();
         for item in &set.items {
@@ -193,7 +193,7 @@ impl<'a> Measured<'a> {
         };
         let statement = if field_type.is_some_and(|of| of.runs_statement) { STATEMENT_COST } else { 0 };
         let points = points.saturating_add(statement);
-        // The other fields of a connection are there once.
+        // Only the rows of a connection are repeated.
         let is_row = is_connection(on) && ["nodes", "edges"].contains(&field.name.node.as_str());
         Ok(if is_row { Cost { fixed: 0, per_row: points } } else { Cost { fixed: points, per_row: 0 } })
     }
@@ -231,7 +231,7 @@ impl<'a> Measured<'a> {
         match number.as_i64().map(i32::try_from) {
             Some(Ok(number)) => Ok(Some(number)),
             _ => {
-                let message = format!("Invalid value for `{argument}`: it must be an integer of at most 32 bits.");
+                let message = format!("Invalid value for `{argument}`: it must be a 32-bit integer.");
                 Err(Failure::new(Code::ValidationFailed, message))
             }
         }
@@ -247,7 +247,7 @@ mod tests {
 
     const S: usize = STATEMENT_COST;
 
-    /// The document of a security review: 19,010 statements, when each list of each thread was read by itself.
+    /// This document ran 19,010 statements when each list of each thread was read separately.
     #[test]
     fn many_aliases_of_a_nested_connection_are_rejected() {
         let aliases: String = (0..95).map(|n| format!("a{n}: messages(first: 1) {{ totalCount }} ")).collect();
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_of_a_connection_costs_as_often_as_its_page() {
+    fn a_fragment_on_a_connection_is_multiplied_by_each_page_size() {
         let text = "{ a: threads(first: 1) { ...F } b: threads(first: 50) { ...F } } fragment F on ThreadConnection { nodes { id } totalCount }";
         assert_eq!(cost(text), 2 * (1 + S + 1 + S) + 2 + 50 * 2);
     }

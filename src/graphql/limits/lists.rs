@@ -1,6 +1,6 @@
-//! How many values a list in a request may have, wherever it stands: in the document, in a variable or in a default.
+//! The limit on the length of lists in a request: in the document, in variables and in default values.
 //!
-//! Lists become lists of parameters of SQL statements, and a database takes only so many.
+//! Lists become parameters of SQL statements, whose number is limited by the database.
 
 use async_graphql::Value;
 use async_graphql::parser::types::{ExecutableDocument, Selection};
@@ -10,7 +10,7 @@ use super::MAX_LIST;
 use crate::graphql::documents::selections;
 use crate::graphql::errors::{Code, Failure};
 
-/// Checks the lists that a document spells out.
+/// Checks the lists in a document.
 ///
 /// # Errors
 /// BAD_USER_INPUT if one of them has more than [`MAX_LIST`] values.
@@ -29,7 +29,7 @@ pub(in crate::graphql) fn check_literals(document: &ExecutableDocument) -> Resul
 fn check_literal(value: &Literal) -> Result<(), Failure> {
     match value {
         Literal::List(values) => {
-            within(values.len())?;
+            check_length(values.len())?;
             values.iter().try_for_each(check_literal)
         }
         Literal::Object(fields) => fields.values().try_for_each(check_literal),
@@ -44,7 +44,7 @@ fn check_literal(value: &Literal) -> Result<(), Failure> {
 pub(in crate::graphql) fn check_value(value: &Value) -> Result<(), Failure> {
     match value {
         Value::List(values) => {
-            within(values.len())?;
+            check_length(values.len())?;
             values.iter().try_for_each(check_value)
         }
         Value::Object(fields) => fields.values().try_for_each(check_value),
@@ -52,9 +52,12 @@ pub(in crate::graphql) fn check_value(value: &Value) -> Result<(), Failure> {
     }
 }
 
-fn within(length: usize) -> Result<(), Failure> {
+fn check_length(length: usize) -> Result<(), Failure> {
     if length > MAX_LIST {
-        return Err(Failure::new(Code::BadUserInput, format!("A list has more than {MAX_LIST} values.")));
+        return Err(Failure::new(
+            Code::BadUserInput,
+            format!("A list has more than {MAX_LIST} values. Send fewer values per request."),
+        ));
     }
     Ok(())
 }
@@ -66,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_lists_are_rejected_wherever_they_stand() {
+    fn long_lists_are_rejected_everywhere_in_a_request() {
         let list = |count: usize| format!("[{}]", "1 ".repeat(count));
         for at in [
             "{ a(b: LIST) }",

@@ -1,10 +1,8 @@
-//! How much one request may ask for: every bound of the API in one place.
-//!
-//! All of them are checked before anything is executed. [`check_text`] comes first of all, before the
-//! document is parsed; then [`check`], on the parsed document alone: the library's own rules walk a
-//! fragment as often as it is spread, so that a few lines of nested fragments would keep them busy
-//! for ever. It looks at each fragment once. Last, [`Costs`] bounds the cost of the operation with the variables of the
-//! request.
+//! All limits of the GraphQL API. They are checked before anything is executed:
+//! 1. [`check_text`] checks the text before it is parsed.
+//! 2. [`check`] checks the parsed document without the schema. It visits each fragment once. async-graphql's own rules
+//!    visit a fragment at each spread, so a few lines of nested fragments would take exponential time.
+//! 3. [`Costs`] limits the cost of the operation with the variables of the request.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,102 +20,103 @@ pub use cost::Costs;
 pub(super) use lists::{check_literals, check_value};
 pub(super) use text::check_text;
 
-/// The longest request body, and the longest message on a socket.
+/// The maximum size of a request body and of a message on a socket.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
-/// How long a request body may take to arrive.
-pub const BODY_WITHIN: Duration = Duration::from_secs(10);
-/// The most lexical tokens in a document.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The maximum number of lexical tokens in a document.
 pub const MAX_TOKENS: usize = 10_000;
-/// How deep brackets of all kinds may nest, those of arguments and values among them.
+/// The maximum nesting of brackets of all kinds, including those of arguments and values.
 pub const MAX_BRACKETS: usize = 64;
-/// The most errors that one answer lists.
+/// The maximum number of errors in a response.
 pub const MAX_ERRORS: usize = 20;
-/// The longest message of an error.
+/// The maximum length of an error message.
 pub const MAX_MESSAGE_CHARS: usize = 200;
-/// How deep fields may nest. The usual introspection query needs 15.
+/// The maximum nesting of fields. The usual introspection query needs 15.
 pub const MAX_DEPTH: usize = 15;
-/// How deep selection sets may nest, fragments counted.
+/// The maximum nesting of selection sets, including fragments.
 pub const MAX_NESTING: usize = 32;
-/// The most selections (fields, fragments and spreads of fragments) that a document may come to once
-/// its fragments are put in.
+/// The maximum number of selections (fields, inline fragments and fragment spreads) of a document with its fragments
+/// expanded.
 pub const MAX_SELECTIONS: usize = 2_000;
-/// The most aliases among them.
+/// The maximum number of aliases with fragments expanded.
 pub const MAX_ALIASES: usize = 100;
-/// The most directives in a document.
+/// The maximum number of directives with fragments expanded.
 pub const MAX_DIRECTIVES: usize = 100;
-/// The most points that a query or a mutation may cost. A field costs one, and what runs a SQL statement costs
-/// [`STATEMENT_COST`] more. A connection multiplies the cost of its nodes by its page, a plain list of objects by
+/// The maximum cost of a query or a mutation in points. A field costs one point, and a field that runs a SQL statement
+/// costs [`STATEMENT_COST`] more. A connection multiplies the cost of its nodes by its page, a plain list of objects by
 /// [`LIST_COST`].
 pub const MAX_COMPLEXITY: usize = 20_000;
-/// The most points that a subscription document may cost: it is executed again for each event.
+/// The maximum cost of a subscription in points, which is lower because the document is executed for each event.
 pub const MAX_SUBSCRIPTION_COMPLEXITY: usize = 500;
-/// The points of a SQL statement, or of one part of a statement that is shared by many parents.
+/// The cost of a SQL statement, or of one part of a statement that many parents share.
 pub const STATEMENT_COST: usize = 20;
-/// How long a query may take, with the time for which it waits for its turn. Its statements are stopped then.
-pub const QUERY_WITHIN: Duration = Duration::from_secs(5);
-/// How long a mutation may take. Some of them ask the carrier, who may need several seconds.
-pub const MUTATION_WITHIN: Duration = Duration::from_secs(15);
-/// What one point of an operation is expected to add to its answer, in bytes.
+/// The timeout of a query, including the wait for its permits. Its statements are canceled.
+pub const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The timeout of a mutation. Some mutations call the carrier, which may need several seconds.
+pub const MUTATION_TIMEOUT: Duration = Duration::from_secs(15);
+/// The expected number of bytes per point in a response.
 pub const BYTES_PER_POINT: usize = 1_024;
-/// How many parsed documents are kept.
-pub const MAX_KEPT_DOCUMENTS: usize = 64;
-/// The longest text of one that is. Parsed it may be a hundred times as large.
-pub const MAX_KEPT_BYTES: usize = 4 * 1024;
-/// What a list without pages counts for: about as long as such lists are.
+/// The number of parsed documents in the cache.
+pub const MAX_CACHED_DOCUMENTS: usize = 64;
+/// The maximum length of the text of a cached document. The parsed document may be a hundred times as large.
+pub const MAX_CACHED_DOCUMENT_BYTES: usize = 4 * 1024;
+/// The assumed length of a list without pages.
 pub const LIST_COST: usize = 20;
-/// How many rows a page has unless asked otherwise.
+/// The default page size.
 pub const DEFAULT_PAGE: i32 = 25;
-/// How many rows a page has at most.
+/// The maximum page size.
 pub const MAX_PAGE: i32 = 100;
-/// The most values in a list, wherever it stands in a request.
+/// The maximum number of values in a list anywhere in a request.
 pub const MAX_LIST: usize = 1_000;
-/// How long a search text may be.
 pub const MAX_SEARCH_CHARS: usize = 200;
-/// To how much threads are counted.
+/// Threads are counted up to this number.
 pub const MAX_COUNT: u64 = 1_000;
 
-/// How long a new socket may take to introduce itself.
-pub const INIT_WITHIN: Duration = Duration::from_secs(3);
-/// How long one message may take to go out before its socket is dropped.
-pub const SEND_WITHIN: Duration = Duration::from_secs(10);
-/// How long a closing socket waits for the other side's farewell.
-pub const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-/// How long after a change of the directory a socket makes sure once more that its user is active: a
-/// directory in memory may be a second old.
-pub const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// How many operations may be under way on one socket.
+/// The time within which a new socket must send `connection_init`.
+pub const INIT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The time within which a client must accept a message before its socket is closed.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a closing socket waits for the client's close frame.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The delay before a socket checks its user a second time after a change of the directory, because a cached directory
+/// may be a second old.
+pub const RECHECK_DELAY: Duration = Duration::from_secs(1);
+/// The maximum number of concurrent operations on a socket.
 pub const MAX_OPERATIONS: usize = 32;
-/// The longest id of an operation on a socket.
+/// The maximum length of an operation id on a socket.
 pub const MAX_ID_BYTES: usize = 256;
-/// How far a live subscription may fall behind before it is told to resume: what a feed holds in
-/// memory. Further back, every step would read the log.
+/// The maximum lag of a live subscription, in events, before it ends with RESUME. It equals the number of events that a
+/// feed holds in memory; beyond it, every step would read the log.
 pub const MAX_LAG: i64 = 1_024;
 
-/// Checks a parsed document against the bounds that need no schema.
+/// Checks a parsed document against the limits that need no schema.
 ///
 /// # Errors
-/// What it exceeds.
+/// QUERY_TOO_COMPLEX with the limit that is exceeded; GRAPHQL_VALIDATION_FAILED for a fragment that contains itself.
 pub fn check(document: &ExecutableDocument) -> Result<(), Failure> {
-    let mut measured = Measured { document, fragments: HashMap::new() };
+    let mut counter = SizeCounter { document, fragments: HashMap::new() };
     let mut all = Size::default();
     for (_, operation) in document.operations.iter() {
-        // All of them are walked, whichever is executed.
-        all.add(measured.selection(&operation.node.selection_set.node, 1)?);
+        // All operations count, because validation visits all of them.
+        all.add(counter.selection(&operation.node.selection_set.node, 1)?);
         all.directives = all.directives.saturating_add(operation.node.directives.len());
-        within("selections", all.selections, MAX_SELECTIONS)?;
-        within("aliases", all.aliases, MAX_ALIASES)?;
+        check_limit("selections", all.selections, MAX_SELECTIONS)?;
+        check_limit("aliases", all.aliases, MAX_ALIASES)?;
     }
-    within("directives", all.directives, MAX_DIRECTIVES)
+    check_limit("directives", all.directives, MAX_DIRECTIVES)
 }
 
-fn within(what: &str, count: usize, most: usize) -> Result<(), Failure> {
-    if count > most {
-        return Err(Failure::new(Code::QueryTooComplex, format!("The document has more than {most} {what}.")));
+fn check_limit(what: &str, count: usize, limit: usize) -> Result<(), Failure> {
+    if count > limit {
+        return Err(Failure::new(
+            Code::QueryTooComplex,
+            format!("The document has more than {limit} {what}. Simplify or split it."),
+        ));
     }
     Ok(())
 }
 
-/// What a selection comes to with its fragments put in.
+/// The size of a selection with its fragments expanded.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     selections: usize,
@@ -135,20 +134,19 @@ impl Size {
     }
 }
 
-struct Measured<'a> {
+struct SizeCounter<'a> {
     document: &'a ExecutableDocument,
-    /// `None` while a fragment is being measured: to come upon it then is a cycle.
+    /// `None` while a fragment is being counted. A spread of it at that time is a cycle.
     fragments: HashMap<&'a Name, Option<Size>>,
 }
 
-impl<'a> Measured<'a> {
-    /// What a selection at this depth comes to.
+impl<'a> SizeCounter<'a> {
     fn selection(&mut self, set: &'a SelectionSet, depth: usize) -> Result<Size, Failure> {
         let mut size = Size::default();
         if set.items.is_empty() {
             return Ok(size);
         }
-        within("levels", depth, MAX_NESTING)?;
+        check_limit("levels", depth, MAX_NESTING)?;
         for item in &set.items {
             size.selections = size.selections.saturating_add(1);
             size.directives = size.directives.saturating_add(item.node.directives().len());
@@ -163,17 +161,17 @@ impl<'a> Measured<'a> {
             size.add(inner);
         }
         size.nesting += 1;
-        // A fragment that was measured before may be spread deeper now.
-        within("levels", depth + size.nesting - 1, MAX_NESTING)?;
+        // A fragment that has been counted may be spread at a greater depth here.
+        check_limit("levels", depth + size.nesting - 1, MAX_NESTING)?;
         Ok(size)
     }
 
     fn fragment(&mut self, name: &'a Name, depth: usize) -> Result<Size, Failure> {
         match self.fragments.get(name) {
             Some(Some(size)) => Ok(*size),
-            Some(None) => Err(Failure::new(Code::ValidationFailed, "A fragment contains itself.")),
+            Some(None) => Err(Failure::new(Code::ValidationFailed, "A fragment must not contain itself.")),
             None => {
-                // An unknown name is the validation's to refuse.
+                // Validation rejects unknown names.
                 let Some(fragment) = self.document.fragments.get(name) else { return Ok(Size::default()) };
                 self.fragments.insert(name, None);
                 let size = self.selection(&fragment.node.selection_set.node, depth)?;
@@ -200,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_that_multiply_are_refused_at_once() {
+    fn exponentially_nested_fragments_are_rejected_quickly() {
         let mut text = "{ ...F0 }".to_owned();
         for n in 0..24 {
             text += &format!(" fragment F{n} on Query {{ ...F{m} ...F{m} }}", m = n + 1);
@@ -210,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn spreads_of_nothing_count_too() {
+    fn spreads_of_unknown_fragments_count() {
         let mut text = "{ ...F0 }".to_owned();
         for n in 0..24 {
             text += &format!(" fragment F{n} on Query {{ ...F{m} ...F{m} }}", m = n + 1);
@@ -219,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_count_together() {
+    fn all_operations_of_a_document_count() {
         let fields = "a ".repeat(MAX_SELECTIONS / 4);
         let document = |count: usize| (0..count).map(|n| format!("query A{n} {{ ...F }} ")).collect::<String>();
         let fragment = format!("fragment F on Query {{ {fields} }}");
@@ -228,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bound_is_kept() {
+    fn each_limit_is_enforced() {
         assert_eq!(verdict("{ ...F } fragment F on Query { a { ...F } }"), Err(Code::ValidationFailed));
         let nested = format!("{}a{}", "{a".repeat(MAX_NESTING), "}".repeat(MAX_NESTING));
         assert_eq!(verdict(&nested), Ok(()));

@@ -1,14 +1,15 @@
-//! How long and how deep a document is, read from its text alone. The parser calls itself for each
-//! level, and a thread's stack ends: so this comes before it, and calls nothing.
+//! Limits on the text of a document. The parser recurses for each level and could overflow the stack, so the nesting is
+//! checked before, without recursion.
 
 use crate::graphql::errors::{Code, Failure};
 
-use super::{MAX_BRACKETS, MAX_TOKENS, within};
+use super::{MAX_BRACKETS, MAX_TOKENS, check_limit};
 
 /// Checks a document's text before it is parsed (GraphQL, section 2.1: lexical tokens).
 ///
 /// # Errors
-/// What it exceeds; or that a string does not end, for then it cannot be said what stands in it.
+/// QUERY_TOO_COMPLEX with the limit that is exceeded; GRAPHQL_PARSE_FAILED for an unterminated string, because brackets
+/// after its start cannot be told from its contents.
 pub(in crate::graphql) fn check_text(text: &str) -> Result<(), Failure> {
     let (mut rest, mut tokens, mut depth) = (text.as_bytes(), 0, 0_usize);
     while let [first, ..] = rest {
@@ -21,12 +22,11 @@ pub(in crate::graphql) fn check_text(text: &str) -> Result<(), Failure> {
                 rest = &rest[length_of(rest, |byte| !matches!(byte, b'\r' | b'\n'))..];
                 continue;
             }
-            b'"' => {
-                string(rest).ok_or_else(|| Failure::new(Code::ParseFailed, "A string in the document does not end."))?
-            }
+            b'"' => string(rest)
+                .ok_or_else(|| Failure::new(Code::ParseFailed, "The document contains an unterminated string."))?,
             b'{' | b'[' | b'(' => {
                 depth += 1;
-                within("levels of brackets", depth, MAX_BRACKETS)?;
+                check_limit("levels of brackets", depth, MAX_BRACKETS)?;
                 1
             }
             b'}' | b']' | b')' => {
@@ -37,13 +37,13 @@ pub(in crate::graphql) fn check_text(text: &str) -> Result<(), Failure> {
             _ => 1,
         };
         tokens += 1;
-        within("tokens", tokens, MAX_TOKENS)?;
+        check_limit("tokens", tokens, MAX_TOKENS)?;
         rest = &rest[length..];
     }
     Ok(())
 }
 
-/// A name or a number; letters of other scripts are for the parser to refuse.
+/// A part of a name or a number. The parser rejects letters that are not ASCII.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
 }
@@ -52,7 +52,7 @@ fn length_of(text: &[u8], belongs: impl Fn(u8) -> bool) -> usize {
     text.iter().position(|byte| !belongs(*byte)).unwrap_or(text.len())
 }
 
-/// The length of the string that `text` begins with, quotes and all; `None` if it does not end.
+/// The length of the string at the start of `text`, including its quotes; `None` if it is unterminated.
 fn string(text: &[u8]) -> Option<usize> {
     const BLOCK: &[u8] = br#"""""#;
     let (quote, escaped): (&[u8], &[u8]) = if text.starts_with(BLOCK) { (BLOCK, br#"\""""#) } else { (br#"""#, br"\") };
@@ -66,7 +66,7 @@ fn string(text: &[u8]) -> Option<usize> {
             return None;
         }
         at += match rest.starts_with(escaped) {
-            // Of a block only the quotes can be escaped, elsewhere whatever follows.
+            // In a block string only the quotes can be escaped, elsewhere any character.
             true => escaped.len().max(2),
             false => 1,
         };
@@ -97,25 +97,25 @@ mod tests {
         ] {
             assert_eq!(verdict(&harmless), Ok(()), "{harmless}");
         }
-        for sneaking in [
+        for nested in [
             format!("{{a(b:\"\" c:{brackets})}}"),
             format!("{{a(b:\"\\\\\" c:{brackets})}}"),
             format!("{{a(b:\"\"\"\"\"\" c:{brackets})}}"),
             format!("#\"\"\"\r{brackets}"),
         ] {
-            assert_eq!(verdict(&sneaking), Err(Code::QueryTooComplex), "{sneaking}");
+            assert_eq!(verdict(&nested), Err(Code::QueryTooComplex), "{nested}");
         }
     }
 
     #[test]
-    fn a_string_that_does_not_end_hides_nothing() {
+    fn an_unterminated_string_is_rejected() {
         for text in ["{a(b:\"", "{a(b:\"\n[[[\")}", "{a(b:[\"\"\" \" [[[", "{a(b:\"\\", "\"\"\"\\\"\"\""] {
             assert_eq!(verdict(text), Err(Code::ParseFailed), "{text}");
         }
     }
 
     #[test]
-    fn tokens_are_counted_and_spaces_are_not() {
+    fn tokens_are_counted_and_whitespace_is_not() {
         assert_eq!(verdict(&"a ,\n".repeat(MAX_TOKENS)), Ok(()));
         assert_eq!(verdict(&"a1.5é \u{feff}".repeat(MAX_TOKENS + 1)), Err(Code::QueryTooComplex));
         assert_eq!(verdict(&"!".repeat(MAX_TOKENS + 1)), Err(Code::QueryTooComplex));

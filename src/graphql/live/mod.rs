@@ -1,22 +1,31 @@
-//! Live delivery: many follow the same log with the same few operations, and for each event an
-//! operation is executed once for all who would get the same answer.
+//! Live delivery: each event is executed once per distinct operation, not once per subscriber.
 //!
-//! A [`Subscriber`] has a place in the log ([`crate::events`]) and pulls: it looks at the next event
-//! when its last one has been taken, so one that does not read holds nothing but its place. What the
-//! event is about is read once for all ([`facts`]), and each subscriber is asked whether they may see
-//! it. The answer ([`shared`]) is executed and serialised by whoever needs it first.
+//! The obvious version is `Schema::execute_stream` per subscription, as async-graphql's own WebSocket handler does. It
+//! executes the document for every event and subscriber: about 400 µs each and 45 KiB per subscriber (ADR 9), and a p99
+//! of 448 ms to 1,000 subscribers instead of 21 ms (docs/benchmarks.md). To measure it again, run
+//! `ONLY=fanout cargo bench --bench live`.
 //!
-//! Who would get the same answer is not declared but observed: a [`Viewer`](crate::service::Viewer)
-//! notes when an answer depends on who they are, beyond their agency and role; such an answer is shown
-//! to nobody else.
+//! How sharing works:
+//! - A [`Subscriber`] has a position in the log ([`crate::events`]) and pulls the next event after its last message was
+//!   written. A subscriber that does not read therefore holds its position and nothing else.
+//! - The rows that an event refers to are read once for all subscribers ([`event_context`]). Each subscriber's
+//!   permission is then checked in memory.
+//! - The response ([`responses`]) is executed and serialized by the first subscriber that needs it; the others wait for
+//!   it ([`single_flight`]).
+//! - No list says which fields depend on the viewer. A [`Viewer`](crate::service::Viewer) records when a resolver uses
+//!   more of it than its agency and role. Such a response is shared only among the subscriptions of that user.
+//!
+//! To return to the obvious version, let [`Subscriber::next`] execute the document with the requester's own viewer
+//! instead of calling [`Live::respond`]. Then [`single_flight`], the keys in [`responses`] and the registry in
+//! [`operation`] can be deleted.
 
-mod facts;
+mod event_context;
 mod operation;
-mod recent;
-mod shared;
-mod source;
+mod responses;
+mod root_field;
+mod single_flight;
 mod subscriber;
 
-pub use shared::Live;
-pub(super) use source::{Sight, Topic, follow};
-pub(super) use subscriber::{Delivered, Subscriber};
+pub use responses::Live;
+pub(super) use root_field::{EventView, Topic, resolve_event};
+pub(super) use subscriber::{Delivery, Subscriber};

@@ -1,4 +1,5 @@
-//! One operation that many subscribe to: executed once per event for all who would get the same.
+//! Operations shared by subscriptions: equal subscriptions refer to one [`Operation`], which is executed once per
+//! event.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,21 +12,21 @@ use crate::domain::AgencyId;
 use crate::graphql::documents::Document;
 use crate::graphql::operation::Prepared;
 
-/// What an operation is, apart from who asks and where in the log they stand.
+/// Identifies an operation: everything in a request except the requester and the position in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     agency: AgencyId,
     query: Arc<str>,
     name: Option<String>,
-    /// As JSON, without the one that says after which place in the log.
+    /// JSON, without the variable of the argument `after`.
     variables: String,
 }
 
-/// An operation that somebody subscribes to.
+/// An operation with at least one open subscription.
 pub(super) struct Operation {
-    /// Tells it from the others, also from one that is gone.
+    /// Unique within the process and never reused.
     pub(super) id: u64,
-    /// Whether an answer has depended on who asked, so that it is no use to make one for all.
+    /// True once a response has depended on the viewer. From then on, responses are not shared between users.
     pub(super) personal: AtomicBool,
     key: Key,
     document: Arc<Document>,
@@ -34,12 +35,12 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// A request that executes it for an event.
+    /// Returns the request that executes the operation for an event.
     pub(super) fn request(&self) -> Request {
         self.request_with(self.variables.clone())
     }
 
-    /// The same with a subscriber's own variables, which say after which place in the log.
+    /// The same with one subscriber's variables, which include that of the argument `after`.
     pub(super) fn request_with(&self, variables: Variables) -> Request {
         let mut request = Request::new(&*self.key.query).variables(variables);
         request.operation_name.clone_from(&self.key.name);
@@ -52,27 +53,27 @@ impl Drop for Operation {
     fn drop(&mut self) {
         let Some(operations) = self.operations.upgrade() else { return };
         let mut all = operations.lock();
-        // Another one may have taken its place by now.
+        // A new operation with the same key may have been registered in the meantime.
         if all.get(&self.key).is_some_and(|held| held.strong_count() == 0) {
             all.remove(&self.key);
         }
     }
 }
 
-/// All operations that somebody subscribes to.
+/// The operations with open subscriptions.
 #[derive(Default)]
 pub(super) struct Operations {
     all: Mutex<HashMap<Key, Weak<Operation>>>,
-    count: AtomicU64,
+    next_id: AtomicU64,
 }
 
 impl Operations {
-    /// The operation that this request asks for.
-    pub(super) fn enter(self: &Arc<Self>, agency: AgencyId, prepared: Prepared) -> Arc<Operation> {
+    /// Returns the operation of a request, and registers it if it is new.
+    pub(super) fn register(self: &Arc<Self>, agency: AgencyId, prepared: Prepared) -> Arc<Operation> {
         let Prepared { query, name, variables, document, .. } = prepared;
-        let place = place(&document.parsed, &query);
-        let distinct: Vec<_> = variables.iter().filter(|(name, _)| place.as_ref() != Some(name)).collect();
-        // Values of JSON under their names, in order: that cannot fail.
+        let cursor = cursor_variable(&document.parsed, &query);
+        let distinct: Vec<_> = variables.iter().filter(|(name, _)| cursor.as_ref() != Some(name)).collect();
+        // Serializing JSON values under string keys cannot fail.
         let distinct = serde_json::to_string(&distinct).unwrap_or_default();
         let key = Key { agency, query: query.into(), name, variables: distinct };
         let mut all = self.lock();
@@ -80,7 +81,7 @@ impl Operations {
             return operation;
         }
         let operation = Arc::new(Operation {
-            id: self.count.fetch_add(1, Ordering::Relaxed),
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
             personal: AtomicBool::new(false),
             key: key.clone(),
             document,
@@ -96,16 +97,16 @@ impl Operations {
     }
 }
 
-/// The variable that says nothing but after which place in the log to go on: the argument `after` of
-/// the root field, if it stands nowhere else.
-fn place(document: &ExecutableDocument, query: &str) -> Option<Name> {
+/// Returns the variable of the root field's argument `after`, if the document uses it nowhere else. Its value does not
+/// affect the responses, so subscriptions that differ only in it share an operation.
+fn cursor_variable(document: &ExecutableDocument, query: &str) -> Option<Name> {
     let mut operations = document.operations.iter();
     let (Some((_, operation)), None) = (operations.next(), operations.next()) else { return None };
     let [root] = operation.node.selection_set.node.items.as_slice() else { return None };
     let Selection::Field(field) = &root.node else { return None };
     let value = field.node.get_argument("after")?.node.to_string();
     let name = Name::new(value.strip_prefix('$')?);
-    // Declared and used once. Counted in the text: a comment can only make it more.
+    // The variable must occur exactly twice: declared and used. A comment that mentions it only prevents sharing.
     let used = |(at, _): &(usize, &str)| {
         let rest = query.get(at + 1..).and_then(|rest| rest.strip_prefix(name.as_str()));
         rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
@@ -120,14 +121,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_place_in_the_log_is_left_out() {
-        let place = |query: &str| place(&parse_query(query).unwrap(), query).map(|name| name.to_string());
+    fn only_a_variable_used_as_the_cursor_alone_is_left_out_of_the_key() {
+        let cursor = |query: &str| cursor_variable(&parse_query(query).unwrap(), query).map(|name| name.to_string());
         for query in [
             "subscription($after: EventCursor) { inboundMessage(after: $after) { cursor } }",
             "subscription S($x: Int, $after:EventCursor){threadUpdated(after:$after){cursor}}",
             "subscription($after: EventCursor, $afters: Int) { a(after: $after) { b(after: $afters) } }",
         ] {
-            assert_eq!(place(query).as_deref(), Some("after"), "{query}");
+            assert_eq!(cursor(query).as_deref(), Some("after"), "{query}");
         }
         for query in [
             "subscription($after: EventCursor) { a(after: $after) { messages(after: $after) { totalCount } } }",
@@ -135,7 +136,7 @@ mod tests {
             "subscription($after: EventCursor) { a(after: $after) { b @skip(if: $after) } }",
             "subscription { a(after: \"x\") }",
         ] {
-            assert_eq!(place(query), None, "{query}");
+            assert_eq!(cursor(query), None, "{query}");
         }
     }
 }

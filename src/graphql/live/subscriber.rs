@@ -1,4 +1,4 @@
-//! One subscription: its place in the log, and what of each event is theirs.
+//! One subscription: its position in the log and the permission check for each event.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,38 +6,37 @@ use axum::extract::ws::Utf8Bytes;
 use futures_util::StreamExt as _;
 use sea_orm::DbErr;
 
-use super::facts::Facts;
+use super::event_context::EventContext;
 use super::operation::Operation;
-use super::shared::{Live, Look, Shown};
-use super::source::{Sees, Source, Topic, Wish};
+use super::responses::{DeliveryContext, EventResponse, Live};
+use super::root_field::{ExecutionPhase, SubscriptionArguments, Topic, Visibility};
 use crate::admission::{Reservation, SubscriptionPermit};
 use crate::domain::cursor::Cursor;
-use crate::events::{Followed, SubscribeError, Subscription};
-use crate::graphql::context::Caller;
-use crate::graphql::errors::{Code, Failure, label};
+use crate::events::{StreamedEvent, SubscribeError, Subscription};
+use crate::graphql::context::Requester;
+use crate::graphql::errors::{Code, Failure, add_codes};
 use crate::graphql::limits::MAX_LAG;
-use crate::graphql::operation::{Prepared, Refused};
+use crate::graphql::operation::{Prepared, RejectedRequest};
 use crate::service::Viewer;
 
-/// What a subscriber gets.
-pub(in crate::graphql) enum Delivered {
-    /// The payload of a `next`, serialised, and the room for it among what waits to be sent.
+/// The next message of a subscription.
+pub(in crate::graphql) enum Delivery {
+    /// The serialized payload of a `next` message, and its reservation of unsent bytes.
     Payload(Utf8Bytes, Reservation),
-    /// The payload of an `error`, serialised; nothing more comes.
+    /// The serialized payload of an `error` message, which is the last message.
     Failure(Utf8Bytes),
-    /// Nothing more comes.
-    End(Refused),
+    /// The subscription ends with these errors.
+    End(RejectedRequest),
 }
 
-/// Somebody's subscription.
 pub(in crate::graphql) struct Subscriber {
     live: Live,
-    caller: Caller,
+    requester: Requester,
     operation: Arc<Operation>,
     topic: Topic,
     log: Subscription,
-    /// Whether the subscriber has seen all there was, once. Until then it is replaying, however far
-    /// back; afterwards it may not fall behind.
+    /// Whether the subscriber has reached the head of the log once. Only then does [`MAX_LAG`] apply: a replay may
+    /// begin arbitrarily far back.
     caught_up: bool,
     /// The expected size of a payload.
     expected_bytes: usize,
@@ -45,98 +44,112 @@ pub(in crate::graphql) struct Subscriber {
 }
 
 impl Subscriber {
-    /// Begins a subscription; `None` if it asks for nothing.
+    /// Begins a subscription. Returns `None` if `@skip` or `@include` removes its root field.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason why the request is rejected.
     pub(in crate::graphql) async fn begin(
         live: Live,
-        caller: Caller,
+        requester: Requester,
         prepared: Prepared,
-    ) -> Result<Option<Self>, Refused> {
-        let agency = caller.viewer().await?.agency();
+    ) -> Result<Option<Self>, RejectedRequest> {
+        let agency = requester.viewer().await?.agency();
         let variables = prepared.variables.clone();
-        let permit = live.admission.subscription(caller.user(), prepared.bytes());
+        let permit = live.admission.open_subscription(requester.user(), prepared.bytes());
         let permit = permit.map_err(|limited| Failure::limited(&limited))?;
         let expected_bytes = prepared.expected_bytes();
-        let operation = live.operations.enter(agency, prepared);
-        let wish = Arc::new(OnceLock::new());
-        let begin = operation.request_with(variables).data(caller.clone()).data(Source::Begin(Arc::clone(&wish)));
+        let operation = live.operations.register(agency, prepared);
+        let arguments = Arc::new(OnceLock::new());
+        let phase = ExecutionPhase::Begin(Arc::clone(&arguments));
+        let begin = operation.request_with(variables).data(requester.clone()).data(phase);
         if let Some(mut response) = live.schema.execute_stream(begin).next().await {
-            label(&mut response.errors);
+            add_codes(&mut response.errors);
             return Err(response.errors.into());
         }
-        let Some(&Wish { topic, after }) = wish.get() else { return Ok(None) };
-        let feeds = Arc::clone(&caller.services.feeds);
+        let Some(&SubscriptionArguments { topic, after }) = arguments.get() else { return Ok(None) };
+        let feeds = Arc::clone(&requester.services.feeds);
         let log = Subscription::begin(feeds, agency, after.map(|cursor| cursor.0)).await;
-        let log = log.map_err(|error| refused(&caller, error))?;
+        let log = log.map_err(|error| log_failure(&requester, error))?;
         let caught_up = after.is_none();
-        Ok(Some(Self { live, caller, operation, topic, log, caught_up, expected_bytes, _permit: permit }))
+        Ok(Some(Self { live, requester, operation, topic, log, caught_up, expected_bytes, _permit: permit }))
     }
 
-    /// What comes next.
-    pub(in crate::graphql) async fn next(&mut self) -> Delivered {
+    /// Waits for the next message.
+    pub(in crate::graphql) async fn next(&mut self) -> Delivery {
         loop {
-            let followed = self.log.next().await;
-            // Boxed: while nothing happens, which is nearly always, there is only the wait.
-            match Box::pin(self.show(followed)).await {
-                Ok((Shown::Payload(payload), Some(reservation))) => return Delivered::Payload(payload, reservation),
-                Ok((Shown::Failure(payload), _)) => return Delivered::Failure(payload),
+            let event = self.log.next().await;
+            // Boxed: an idle subscriber holds only the wait for the next event; see "Boxed futures" in `graphql`.
+            match Box::pin(self.respond(event)).await {
+                Ok((EventResponse::Payload(payload), Some(reservation))) => {
+                    return Delivery::Payload(payload, reservation);
+                }
+                Ok((EventResponse::Failure(payload), _)) => return Delivery::Failure(payload),
                 Ok(_) => {}
-                Err(failure) => return Delivered::End(failure.into()),
+                Err(failure) => return Delivery::End(failure.into()),
             }
         }
     }
 
-    async fn show(
+    async fn respond(
         &mut self,
-        followed: Result<Followed, SubscribeError>,
-    ) -> Result<(Shown, Option<Reservation>), Failure> {
-        let followed = followed.map_err(|error| refused(&self.caller, error))?;
-        let behind = self.log.behind();
-        if self.caught_up && behind > MAX_LAG {
-            let seen = Cursor { position: followed.cursor.position - 1, ..followed.cursor };
-            return Err(Failure::resume(seen));
+        event: Result<StreamedEvent, SubscribeError>,
+    ) -> Result<(EventResponse, Option<Reservation>), Failure> {
+        let event = event.map_err(|error| log_failure(&self.requester, error))?;
+        let lag = self.log.lag();
+        if self.caught_up && lag > MAX_LAG {
+            let delivered = Cursor { position: event.cursor.position - 1, ..event.cursor };
+            return Err(Failure::resume(delivered));
         }
-        self.caught_up |= behind == 0;
-        if !self.topic.concerns(&followed.event) {
-            return Ok((Shown::Nothing, None));
+        self.caught_up |= lag == 0;
+        if !self.topic.includes(&event.event) {
+            return Ok((EventResponse::Empty, None));
         }
-        // Before the viewer is read, because the wait may be long: what they may see is what holds after it.
-        let reservation = self.live.admission.reserve(self.caller.user(), self.expected_bytes).await;
-        let viewer = self.caller.viewer().await?;
-        let looked = self.look(&viewer, &followed).await.map_err(|error| self.caller.fault(error))?;
-        let Some((facts, sees)) = looked else { return Ok((Shown::Nothing, None)) };
-        let look = Look { caller: &self.caller, viewer: &viewer, facts: &facts, sees, followed: &followed };
-        Ok((self.live.answer(&self.operation, look).await?, Some(reservation)))
+        // The reservation may wait for long, so permissions are read after it.
+        let reservation = self.live.admission.reserve(self.requester.user(), self.expected_bytes).await;
+        let viewer = self.requester.viewer().await?;
+        let visible = self.check_visibility(&viewer, &event).await.map_err(|error| self.requester.fault(error))?;
+        let Some((event_context, visibility)) = visible else { return Ok((EventResponse::Empty, None)) };
+        let (requester, viewer) = (&self.requester, &*viewer);
+        let delivery = DeliveryContext { requester, viewer, event_context: &event_context, visibility, event: &event };
+        Ok((self.live.respond(&self.operation, delivery).await?, Some(reservation)))
     }
 
-    /// What the event is about and whether the viewer sees that, if it is theirs at all.
-    async fn look(&self, viewer: &Viewer, followed: &Followed) -> Result<Option<(Arc<Facts>, Sees)>, DbErr> {
-        let facts = self.live.facts(&self.caller.services, followed).await?;
-        let user = self.caller.user();
-        let sees = match self.topic {
-            Topic::InboundMessages | Topic::Threads if facts.is_visible_to(viewer, user).await? => Sees::Thread,
-            Topic::Calls => facts.sight_of_call(viewer, user).await?.map_or(Sees::Nothing, Sees::Call),
-            _ => Sees::Nothing,
+    /// Reads the rows that the event refers to and what the viewer may see of them; `None` if the event is not
+    /// delivered to this viewer.
+    async fn check_visibility(
+        &self,
+        viewer: &Viewer,
+        event: &StreamedEvent,
+    ) -> Result<Option<(Arc<EventContext>, Visibility)>, DbErr> {
+        let context = self.live.event_context(&self.requester.services, event).await?;
+        let user = self.requester.user();
+        let visibility = match self.topic {
+            Topic::InboundMessages | Topic::Threads if context.is_thread_visible(viewer, user).await? => {
+                Visibility::Thread
+            }
+            Topic::Calls => context.call_sight(viewer, user).await?.map_or(Visibility::Nothing, Visibility::Call),
+            _ => Visibility::Nothing,
         };
-        let concerned = match self.topic {
-            Topic::InboundMessages | Topic::Calls => sees != Sees::Nothing,
-            // Who has just lost sight of a thread is told so, once.
-            Topic::Threads => sees != Sees::Nothing || followed.event.is_lost_by(user),
-            Topic::Notifications => facts.told().await?.contains_key(&user),
+        let is_delivered = match self.topic {
+            Topic::InboundMessages | Topic::Calls => visibility != Visibility::Nothing,
+            // A user who loses access to a thread gets one final event.
+            Topic::Threads => visibility != Visibility::Nothing || event.event.is_lost_by(user),
+            Topic::Notifications => context.notifications().await?.contains_key(&user),
             Topic::Directory => true,
         };
-        Ok(concerned.then_some((facts, sees)))
+        Ok(is_delivered.then_some((context, visibility)))
     }
 }
 
-fn refused(caller: &Caller, error: SubscribeError) -> Failure {
+fn log_failure(requester: &Requester, error: SubscribeError) -> Failure {
     match error {
-        SubscribeError::Foreign => Failure::bad_input("`after` is no cursor of this agency's log."),
-        SubscribeError::Expired => {
-            Failure::new(Code::CursorExpired, "The log does not reach to this cursor any more: take a new snapshot.")
+        SubscribeError::Foreign => {
+            Failure::bad_input("Invalid value for `after`: the cursor belongs to another agency's log.")
         }
-        SubscribeError::Database(error) => caller.fault(error),
+        SubscribeError::Expired => Failure::new(
+            Code::CursorExpired,
+            "The log does not contain the events after this cursor. Query a snapshot and subscribe after its cursor.",
+        ),
+        SubscribeError::Database(error) => requester.fault(error),
     }
 }

@@ -1,15 +1,15 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::types::MessagePayload;
 use crate::service::abandon_message::abandon_message;
 
-/// A text to give up.
+/// The input of `abandonMessage`.
 #[derive(InputObject)]
 pub(super) struct AbandonMessageInput {
-    /// Which.
+    /// The ID of a message with `needsDecision: true`.
     message_id: ID,
 }
 
@@ -18,18 +18,19 @@ pub(super) struct AbandonMessageMutation;
 
 #[Object]
 impl AbandonMessageMutation {
-    /// Gives up a text of which nobody knows whether it was sent (`needsDecision`): it ends as FAILED
-    /// with ABANDONED. For who wrote it, the thread's assignee and ADMINs.
+    /// Settles a message of which it is not known whether it was sent (`needsDecision`): it becomes FAILED with the
+    /// error code ABANDONED. Repeating it changes nothing. For the user who wrote the message, the thread's assignee
+    /// and ADMINs. Errors: NOT_FOUND, NOT_ASSIGNEE, CONFLICT (no decision is needed).
     async fn abandon_message(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The text.")] input: AbandonMessageInput,
+        #[graphql(desc = "The input of `abandonMessage`.")] input: AbandonMessageInput,
     ) -> Result<MessagePayload> {
-        let act = Act::begin(ctx).await?;
-        let outcome = match ids::named(&input.message_id, "message", "messageId") {
-            Ok(message) => abandon_message(act.services(), act.viewer(), message).await,
-            Err(refusal) => Ok(Err(refusal)),
+        let mutation = MutationContext::new(ctx).await?;
+        let outcome = match ids::parse_input(&input.message_id, "message", "messageId") {
+            Ok(message) => abandon_message(mutation.services(), mutation.viewer(), message).await,
+            Err(refusal) => Err(refusal.into()),
         };
-        act.message(outcome).await
+        mutation.message_payload(outcome).await
     }
 }

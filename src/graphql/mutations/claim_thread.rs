@@ -1,6 +1,6 @@
 use async_graphql::{Context, Object};
 
-use super::act::{Act, ThreadInput};
+use super::mutation_context::{MutationContext, ThreadInput};
 use crate::graphql::errors::Result;
 use crate::graphql::types::ThreadPayload;
 use crate::service::claim_thread::claim_thread;
@@ -10,18 +10,19 @@ pub(super) struct ClaimThreadMutation;
 
 #[Object]
 impl ClaimThreadMutation {
-    /// Claims a thread for the viewer. Of any number of simultaneous claimers one wins; the others get
-    /// a `ThreadAlreadyClaimedError` that names the winner. To claim what one holds changes nothing.
+    /// Makes the viewer the assignee of a thread that has none. If several users claim it at the same time, exactly one
+    /// succeeds; the others get a `ThreadAlreadyClaimedError` that names the winner. Claiming a thread that the viewer
+    /// already holds changes nothing. Errors: NOT_FOUND, ALREADY_CLAIMED.
     async fn claim_thread(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which thread.")] input: ThreadInput,
+        #[graphql(desc = "The input of `claimThread`.")] input: ThreadInput,
     ) -> Result<ThreadPayload> {
-        let act = Act::begin(ctx).await?;
-        let outcome = match input.thread() {
-            Ok(thread) => claim_thread(act.services(), act.viewer(), thread).await,
-            Err(refusal) => Ok(Err(refusal)),
+        let mutation = MutationContext::new(ctx).await?;
+        let outcome = match input.thread_id() {
+            Ok(thread) => claim_thread(mutation.services(), mutation.viewer(), thread).await,
+            Err(refusal) => Err(refusal.into()),
         };
-        act.thread(outcome).await
+        mutation.thread_payload(outcome).await
     }
 }

@@ -1,19 +1,21 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::types::ExtensionPayload;
 use crate::service::manage_extensions::{self, CreateExtension};
 
-/// An extension to be.
+/// The input of `createExtension`.
 #[derive(InputObject)]
 pub(super) struct CreateExtensionInput {
-    /// 2 to 6 digits, no emergency number, not taken.
+    /// The digits of the extension: 2 to 6 digits, not an emergency number (911, 933, 112, 999, 000), and not in use by
+    /// another active extension of the same scope.
     digits: String,
-    /// Whom it reaches.
+    /// The ID of the user whom the extension reaches, who must be active.
     user_id: ID,
-    /// The one number it is valid on; absent: every number of the agency.
+    /// The ID of the only phone number on which the extension is valid. If absent or null, it is valid on every number
+    /// of the agency.
     phone_number_id: Option<ID>,
 }
 
@@ -22,22 +24,22 @@ pub(super) struct CreateExtensionMutation;
 
 #[Object]
 impl CreateExtensionMutation {
-    /// Makes an extension. For ADMINs.
+    /// Creates an extension. ADMINs only. Errors: FORBIDDEN, INVALID, NOT_FOUND, CONFLICT (the digits are taken).
     async fn create_extension(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The extension to be.")] input: CreateExtensionInput,
+        #[graphql(desc = "The input of `createExtension`.")] input: CreateExtensionInput,
     ) -> Result<ExtensionPayload> {
-        let act = Act::begin(ctx).await?;
-        let user = ids::named(&input.user_id, "user", "userId");
-        let number = input.phone_number_id.map(|id| ids::named(&id, "phone number", "phoneNumberId")).transpose();
+        let mutation = MutationContext::new(ctx).await?;
+        let user = ids::parse_input(&input.user_id, "user", "userId");
+        let number = input.phone_number_id.map(|id| ids::parse_input(&id, "phone number", "phoneNumberId")).transpose();
         let outcome = match (user, number) {
             (Ok(user), Ok(number)) => {
                 let extension = CreateExtension { digits: input.digits, user, number, active: true };
-                manage_extensions::create_extension(act.services(), act.viewer(), extension).await
+                manage_extensions::create_extension(mutation.services(), mutation.viewer(), extension).await
             }
-            (Err(refusal), _) | (_, Err(refusal)) => Ok(Err(refusal)),
+            (Err(refusal), _) | (_, Err(refusal)) => Err(refusal.into()),
         };
-        act.extension(outcome).await
+        mutation.extension_payload(outcome).await
     }
 }

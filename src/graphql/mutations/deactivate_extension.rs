@@ -1,15 +1,15 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::types::ExtensionPayload;
 use crate::service::manage_extensions;
 
-/// Which extension.
+/// The input of `deactivateExtension`.
 #[derive(InputObject)]
 pub(super) struct DeactivateExtensionInput {
-    /// The extension.
+    /// The ID of the extension to deactivate.
     extension_id: ID,
 }
 
@@ -18,18 +18,18 @@ pub(super) struct DeactivateExtensionMutation;
 
 #[Object]
 impl DeactivateExtensionMutation {
-    /// Puts an extension out of use; its digits can be given again. Doing it twice changes nothing. For
-    /// ADMINs.
+    /// Deactivates an extension; its digits can then be used for another one. Deactivating it again changes nothing.
+    /// ADMINs only. Errors: FORBIDDEN, NOT_FOUND.
     async fn deactivate_extension(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which extension.")] input: DeactivateExtensionInput,
+        #[graphql(desc = "The input of `deactivateExtension`.")] input: DeactivateExtensionInput,
     ) -> Result<ExtensionPayload> {
-        let act = Act::begin(ctx).await?;
-        let outcome = match ids::named(&input.extension_id, "extension", "extensionId") {
-            Ok(id) => manage_extensions::deactivate_extension(act.services(), act.viewer(), id).await,
-            Err(refusal) => Ok(Err(refusal)),
+        let mutation = MutationContext::new(ctx).await?;
+        let outcome = match ids::parse_input(&input.extension_id, "extension", "extensionId") {
+            Ok(id) => manage_extensions::deactivate_extension(mutation.services(), mutation.viewer(), id).await,
+            Err(refusal) => Err(refusal.into()),
         };
-        act.extension(outcome).await
+        mutation.extension_payload(outcome).await
     }
 }

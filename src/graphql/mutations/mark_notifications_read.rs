@@ -1,6 +1,6 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::domain::NotificationId;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
@@ -8,10 +8,10 @@ use crate::graphql::types::{Notification, NotificationsPayload};
 use crate::service::Refusal;
 use crate::service::mark_notifications_read::mark_notifications_read;
 
-/// Which notifications.
+/// The input of `markNotificationsRead`.
 #[derive(InputObject)]
 pub(super) struct MarkNotificationsReadInput {
-    /// The viewer's own notifications, all of which must be there.
+    /// The IDs of the viewer's own notifications, at most 100. If one of them does not exist, none is changed.
     ids: Vec<ID>,
 }
 
@@ -20,20 +20,21 @@ pub(super) struct MarkNotificationsReadMutation;
 
 #[Object]
 impl MarkNotificationsReadMutation {
-    /// Marks notifications as read; those that are read already keep their time.
+    /// Marks notifications of the viewer as read. Notifications that are already read keep their `readAt`. Errors:
+    /// INVALID (too many IDs), NOT_FOUND.
     async fn mark_notifications_read(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which notifications.")] input: MarkNotificationsReadInput,
+        #[graphql(desc = "The input of `markNotificationsRead`.")] input: MarkNotificationsReadInput,
     ) -> Result<NotificationsPayload> {
-        let act = Act::begin(ctx).await?;
-        let named = |id: &ID| ids::named::<NotificationId>(id, "notification", "ids");
+        let mutation = MutationContext::new(ctx).await?;
+        let named = |id: &ID| ids::parse_input::<NotificationId>(id, "notification", "ids");
         let outcome = match input.ids.iter().map(named).collect::<std::result::Result<Vec<_>, Refusal>>() {
-            Ok(ids) => mark_notifications_read(act.services(), act.viewer(), ids).await,
-            Err(refusal) => Ok(Err(refusal)),
+            Ok(ids) => mark_notifications_read(mutation.services(), mutation.viewer(), ids).await,
+            Err(refusal) => Err(refusal.into()),
         };
-        let (viewer, settled) = act.settle(outcome).await?;
-        Ok(match settled {
+        let (viewer, resolved) = mutation.resolve(outcome).await?;
+        Ok(match resolved {
             Ok(rows) => NotificationsPayload {
                 notifications: rows.into_iter().map(|row| Notification::new(&viewer, row)).collect(),
                 user_errors: vec![],

@@ -1,6 +1,6 @@
 use async_graphql::{Context, Object};
 
-use super::act::{Act, ThreadInput};
+use super::mutation_context::{MutationContext, ThreadInput};
 use crate::graphql::errors::Result;
 use crate::graphql::types::ThreadPayload;
 use crate::service::mark_thread_read::mark_thread_read;
@@ -10,17 +10,18 @@ pub(super) struct MarkThreadReadMutation;
 
 #[Object]
 impl MarkThreadReadMutation {
-    /// Marks all messages of a thread as read by the viewer.
+    /// Marks all messages of a thread as read by the viewer, with the viewer's notifications about it. Errors:
+    /// NOT_FOUND.
     async fn mark_thread_read(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which thread.")] input: ThreadInput,
+        #[graphql(desc = "The input of `markThreadRead`.")] input: ThreadInput,
     ) -> Result<ThreadPayload> {
-        let act = Act::begin(ctx).await?;
-        let outcome = match input.thread() {
-            Ok(thread) => mark_thread_read(act.services(), act.viewer(), thread).await,
-            Err(refusal) => Ok(Err(refusal)),
+        let mutation = MutationContext::new(ctx).await?;
+        let outcome = match input.thread_id() {
+            Ok(thread) => mark_thread_read(mutation.services(), mutation.viewer(), thread).await,
+            Err(refusal) => Err(refusal.into()),
         };
-        act.thread(outcome).await
+        mutation.thread_payload(outcome).await
     }
 }

@@ -1,15 +1,15 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::types::CallPayload;
 use crate::service::mark_voicemail_listened::mark_voicemail_listened;
 
-/// Which voicemail.
+/// The input of `markVoicemailListened`.
 #[derive(InputObject)]
 pub(super) struct MarkVoicemailListenedInput {
-    /// The voicemail.
+    /// The ID of the voicemail that the viewer has listened to.
     voicemail_id: ID,
 }
 
@@ -18,18 +18,19 @@ pub(super) struct MarkVoicemailListenedMutation;
 
 #[Object]
 impl MarkVoicemailListenedMutation {
-    /// Records that the viewer has listened to a voicemail; the first listener is kept. Once every voicemail of the call
-    /// has a listener, the VOICEMAIL notifications of the call are resolved for all users.
+    /// Records that the viewer has listened to a voicemail; only the first listener is recorded. Once every voicemail
+    /// of the call has a listener, the VOICEMAIL notifications of the call are resolved for all users. Errors:
+    /// NOT_FOUND.
     async fn mark_voicemail_listened(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which.")] input: MarkVoicemailListenedInput,
+        #[graphql(desc = "The input of `markVoicemailListened`.")] input: MarkVoicemailListenedInput,
     ) -> Result<CallPayload> {
-        let act = Act::begin(ctx).await?;
-        let outcome = match ids::named(&input.voicemail_id, "voicemail", "voicemailId") {
-            Ok(id) => mark_voicemail_listened(act.services(), act.viewer(), id).await,
-            Err(refusal) => Ok(Err(refusal)),
+        let mutation = MutationContext::new(ctx).await?;
+        let outcome = match ids::parse_input(&input.voicemail_id, "voicemail", "voicemailId") {
+            Ok(id) => mark_voicemail_listened(mutation.services(), mutation.viewer(), id).await,
+            Err(refusal) => Err(refusal.into()),
         };
-        act.call(outcome).await
+        mutation.call_payload(outcome).await
     }
 }

@@ -1,10 +1,9 @@
-//! One mutation per file, named as the schema names it. What each does is a service of the same name;
-//! here ids are read and the outcome is put into a payload.
+//! The mutations, one per file with the name that it has in the schema. Each parses ids, calls the service of the same
+//! name and converts the outcome into a payload.
 
 use async_graphql::MergedObject;
 
 mod abandon_message;
-mod act;
 mod add_pool_member;
 mod claim_thread;
 mod close_thread;
@@ -14,6 +13,7 @@ mod deactivate_extension;
 mod mark_notifications_read;
 mod mark_thread_read;
 mod mark_voicemail_listened;
+mod mutation_context;
 mod release_thread;
 mod remove_pool_member;
 mod reopen_thread;
@@ -29,7 +29,8 @@ mod update_extension;
 mod update_pool;
 mod update_pool_member;
 
-/// What can be done. An expected refusal is data, `userErrors`, and changes nothing.
+/// The mutations. An expected error is returned as data in the payload's `userErrors`, and the mutation then changes
+/// nothing.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     add_pool_member::AddPoolMemberMutation,

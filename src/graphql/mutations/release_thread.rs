@@ -1,6 +1,6 @@
 use async_graphql::{Context, Object};
 
-use super::act::{Act, ThreadInput};
+use super::mutation_context::{MutationContext, ThreadInput};
 use crate::graphql::errors::Result;
 use crate::graphql::types::ThreadPayload;
 use crate::service::release_thread::release_thread;
@@ -10,17 +10,18 @@ pub(super) struct ReleaseThreadMutation;
 
 #[Object]
 impl ReleaseThreadMutation {
-    /// Gives a thread back to its pool. For its assignee and for ADMINs.
+    /// Releases a thread: it becomes UNCLAIMED and its pool is notified. Releasing an unclaimed thread changes nothing.
+    /// For the thread's assignee and ADMINs. Errors: NOT_FOUND, NOT_ASSIGNEE, CONFLICT (the thread is closed).
     async fn release_thread(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which thread.")] input: ThreadInput,
+        #[graphql(desc = "The input of `releaseThread`.")] input: ThreadInput,
     ) -> Result<ThreadPayload> {
-        let act = Act::begin(ctx).await?;
-        let outcome = match input.thread() {
-            Ok(thread) => release_thread(act.services(), act.viewer(), thread).await,
-            Err(refusal) => Ok(Err(refusal)),
+        let mutation = MutationContext::new(ctx).await?;
+        let outcome = match input.thread_id() {
+            Ok(thread) => release_thread(mutation.services(), mutation.viewer(), thread).await,
+            Err(refusal) => Err(refusal.into()),
         };
-        act.thread(outcome).await
+        mutation.thread_payload(outcome).await
     }
 }

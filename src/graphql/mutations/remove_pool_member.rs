@@ -1,17 +1,17 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::types::PoolMemberPayload;
 use crate::service::manage_pool::remove_pool_member;
 
-/// Whom to take out of which pool.
+/// The input of `removePoolMember`.
 #[derive(InputObject)]
 pub(super) struct RemovePoolMemberInput {
-    /// The pool's number.
+    /// The ID of the phone number that the pool belongs to.
     phone_number_id: ID,
-    /// The user.
+    /// The ID of the user to remove from the pool.
     user_id: ID,
 }
 
@@ -20,20 +20,20 @@ pub(super) struct RemovePoolMemberMutation;
 
 #[Object]
 impl RemovePoolMemberMutation {
-    /// Takes a user out of a number's pool. The threads that they hold through it go back to it. For
-    /// ADMINs.
+    /// Removes a user from the pool of a phone number. Threads of this number that the user holds become UNCLAIMED, and
+    /// the pool is notified. ADMINs only. Errors: FORBIDDEN, NOT_FOUND.
     async fn remove_pool_member(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whom to take out of which pool.")] input: RemovePoolMemberInput,
+        #[graphql(desc = "The input of `removePoolMember`.")] input: RemovePoolMemberInput,
     ) -> Result<PoolMemberPayload> {
-        let act = Act::begin(ctx).await?;
-        let number = ids::named(&input.phone_number_id, "phone number", "phoneNumberId");
-        let user = ids::named(&input.user_id, "user", "userId");
+        let mutation = MutationContext::new(ctx).await?;
+        let number = ids::parse_input(&input.phone_number_id, "phone number", "phoneNumberId");
+        let user = ids::parse_input(&input.user_id, "user", "userId");
         let outcome = match (number, user) {
-            (Ok(number), Ok(user)) => remove_pool_member(act.services(), act.viewer(), number, user).await,
-            (Err(refusal), _) | (_, Err(refusal)) => Ok(Err(refusal)),
+            (Ok(number), Ok(user)) => remove_pool_member(mutation.services(), mutation.viewer(), number, user).await,
+            (Err(refusal), _) | (_, Err(refusal)) => Err(refusal.into()),
         };
-        act.pool_member(outcome).await
+        mutation.pool_member_payload(outcome).await
     }
 }

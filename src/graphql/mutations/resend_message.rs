@@ -1,17 +1,19 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::types::MessagePayload;
 use crate::service::resend_message::resend_message;
 
-/// A text to send again.
+/// The input of `resendMessage`.
 #[derive(InputObject)]
 pub(super) struct ResendMessageInput {
-    /// Which.
+    /// The ID of an outbound message that failed, or that has `needsDecision: true`.
     message_id: ID,
-    /// The client's own name for this request, kept for 7 days: the same twice is one text.
+    /// A key that the client chooses for this request: 1 to 128 characters, kept per user for 7 days. A repeated
+    /// request with the same key returns the first result and sends nothing; the same key with another request is a
+    /// CONFLICT.
     idempotency_key: String,
 }
 
@@ -20,19 +22,20 @@ pub(super) struct ResendMessageMutation;
 
 #[Object]
 impl ResendMessageMutation {
-    /// Sends a text again that failed, or of which nobody knows whether it was sent (`needsDecision`):
-    /// as a new message, by the rules of `sendMessage`. The former one ends as FAILED with RESENT, unless
-    /// it turns out that it was delivered after all.
+    /// Sends an outbound message again that failed, or of which it is not known whether it was sent (`needsDecision`).
+    /// The text is sent as a new message under the rules of `sendMessage`. The old message becomes FAILED with the
+    /// error code RESENT, unless it is reported as delivered later. Errors: those of `sendMessage`, and CONFLICT (the
+    /// message is inbound, in progress, delivered or already resent).
     async fn resend_message(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The text.")] input: ResendMessageInput,
+        #[graphql(desc = "The input of `resendMessage`.")] input: ResendMessageInput,
     ) -> Result<MessagePayload> {
-        let act = Act::begin(ctx).await?;
-        let outcome = match ids::named(&input.message_id, "message", "messageId") {
-            Ok(message) => resend_message(act.services(), act.viewer(), message, input.idempotency_key).await,
-            Err(refusal) => Ok(Err(refusal)),
+        let mutation = MutationContext::new(ctx).await?;
+        let outcome = match ids::parse_input(&input.message_id, "message", "messageId") {
+            Ok(message) => resend_message(mutation.services(), mutation.viewer(), message, input.idempotency_key).await,
+            Err(refusal) => Err(refusal.into()),
         };
-        act.message(outcome).await
+        mutation.message_payload(outcome).await
     }
 }

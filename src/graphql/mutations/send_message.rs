@@ -1,6 +1,6 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::types::MessagePayload;
@@ -8,27 +8,31 @@ use crate::service::Refusal;
 use crate::service::compose::Draft;
 use crate::service::send_message::send_message;
 
-/// A reply.
+/// The input of `sendMessage`.
 #[derive(InputObject)]
 pub(super) struct SendMessageInput {
-    /// Where.
+    /// The ID of the thread to reply in.
     thread_id: ID,
-    /// What, in at most 1,600 characters.
+    /// The text to send: 1 to 1,600 characters.
     body: String,
-    /// Pictures; none can be sent yet.
+    /// The URLs of attachments. Not supported yet: a value other than an empty list is INVALID.
     media_urls: Option<Vec<String>>,
-    /// The extension as which it is said; the thread is that extension's from then on.
+    /// The ID of the extension as which the text is sent. Later texts of the thread are routed to this extension's
+    /// user. Default: none; the thread keeps its extension.
     as_extension_id: Option<ID>,
-    /// The newest message that the viewer has seen. If a colleague has written since, nothing is sent.
+    /// The ID of the newest message in the thread that the viewer has seen. If another user has sent a message after
+    /// it, nothing is sent and the error is a `StaleViewError`. If absent, there is no such check.
     last_seen_message_id: Option<ID>,
-    /// The client's own name for this request, kept for 7 days: the same twice is one text.
+    /// A key that the client chooses for this request: 1 to 128 characters, kept per user for 7 days. A repeated
+    /// request with the same key returns the first result and sends nothing; the same key with another request is a
+    /// CONFLICT.
     idempotency_key: String,
 }
 
 impl SendMessageInput {
     fn draft(self) -> std::result::Result<Draft, Refusal> {
-        let extension = self.as_extension_id.map(|id| ids::named(&id, "extension", "asExtensionId"));
-        let last_seen = self.last_seen_message_id.map(|id| ids::named(&id, "message", "lastSeenMessageId"));
+        let extension = self.as_extension_id.map(|id| ids::parse_input(&id, "extension", "asExtensionId"));
+        let last_seen = self.last_seen_message_id.map(|id| ids::parse_input(&id, "message", "lastSeenMessageId"));
         Ok(Draft {
             body: self.body,
             media_urls: self.media_urls.unwrap_or_default(),
@@ -44,20 +48,21 @@ pub(super) struct SendMessageMutation;
 
 #[Object]
 impl SendMessageMutation {
-    /// Replies in a thread. The text is durable and QUEUED when this answers, and sent afterwards. Where
-    /// nobody holds the thread, the reply claims it as the pool's policy says; into a colleague's thread
-    /// it is refused as NOT_ASSIGNEE, on a stale view as a `StaleViewError`.
+    /// Sends a text in a thread. The message is durable and QUEUED when the mutation returns, and is sent afterwards.
+    /// If the thread has no assignee, the reply claims it unless the pool's policy is SHARED. Errors: NOT_FOUND,
+    /// INVALID, NOT_ASSIGNEE (another user holds the thread), OPTED_OUT, LIMIT_EXCEEDED, CONFLICT (a `StaleViewError`,
+    /// or the idempotency key was used for another request).
     async fn send_message(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The reply.")] input: SendMessageInput,
+        #[graphql(desc = "The input of `sendMessage`.")] input: SendMessageInput,
     ) -> Result<MessagePayload> {
-        let act = Act::begin(ctx).await?;
-        let thread = ids::named(&input.thread_id, "thread", "threadId");
+        let mutation = MutationContext::new(ctx).await?;
+        let thread = ids::parse_input(&input.thread_id, "thread", "threadId");
         let outcome = match thread.and_then(|thread| Ok((thread, input.draft()?))) {
-            Ok((thread, draft)) => send_message(act.services(), act.viewer(), thread, draft).await,
-            Err(refusal) => Ok(Err(refusal)),
+            Ok((thread, draft)) => send_message(mutation.services(), mutation.viewer(), thread, draft).await,
+            Err(refusal) => Err(refusal.into()),
         };
-        act.message(outcome).await
+        mutation.message_payload(outcome).await
     }
 }

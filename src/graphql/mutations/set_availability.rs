@@ -1,15 +1,15 @@
 use async_graphql::{Context, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
+use crate::graphql::enums::Availability;
 use crate::graphql::errors::Result;
 use crate::graphql::types::{User, UserPayload};
-use crate::graphql::words::Availability;
 use crate::service::set_availability::set_availability;
 
-/// Whether the viewer takes work from now on.
+/// The input of `setAvailability`.
 #[derive(InputObject)]
 pub(super) struct SetAvailabilityInput {
-    /// AVAILABLE or AWAY.
+    /// The new availability of the viewer: AVAILABLE or AWAY.
     availability: Availability,
 }
 
@@ -18,16 +18,16 @@ pub(super) struct SetAvailabilityMutation;
 
 #[Object]
 impl SetAvailabilityMutation {
-    /// Says whether the viewer takes work now.
+    /// Sets the viewer's availability for new work. It affects assignment and ringing, not the routing of texts.
     async fn set_availability(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whether they do.")] input: SetAvailabilityInput,
+        #[graphql(desc = "The input of `setAvailability`.")] input: SetAvailabilityInput,
     ) -> Result<UserPayload> {
-        let act = Act::begin(ctx).await?;
-        let outcome = set_availability(act.services(), act.viewer(), input.availability.into()).await;
-        let (viewer, settled) = act.settle(outcome).await?;
-        Ok(match settled {
+        let mutation = MutationContext::new(ctx).await?;
+        let outcome = set_availability(mutation.services(), mutation.viewer(), input.availability.into()).await;
+        let (viewer, resolved) = mutation.resolve(outcome).await?;
+        Ok(match resolved {
             Ok(row) => UserPayload { user: Some(User::new(&viewer, row.into())), user_errors: vec![] },
             Err(user_errors) => UserPayload { user: None, user_errors },
         })

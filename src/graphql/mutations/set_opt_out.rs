@@ -2,20 +2,21 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::types::{Contact, ContactPayload};
 use crate::service::set_opt_out::set_opt_out;
 
-/// A contact's wish.
+/// The input of `setOptOut`.
 #[derive(InputObject)]
 pub(super) struct SetOptOutInput {
-    /// Whose.
+    /// The ID of the contact whose opt-out is set.
     contact_id: ID,
-    /// Whether they want no more texts.
+    /// True to opt the contact out of all texts from the agency, false to opt the contact in again.
     opted_out: bool,
-    /// How it is known, in words; kept in the history of their threads.
+    /// The reason for the change, 1 to 2,000 characters. It is kept in the audit log and in the activity of the
+    /// contact's threads.
     reason: String,
 }
 
@@ -24,21 +25,24 @@ pub(super) struct SetOptOutMutation;
 
 #[Object]
 impl SetOptOutMutation {
-    /// Records whether a contact wants texts, for wishes expressed in plain words, by telephone or in person. In either
-    /// direction it settles the opt-out hints (`Thread.optOutHint`) of all threads of the contact. With `optedOut: false`
-    /// it also lifts the carrier's blocks (error 21610) between the contact and the agency's phone numbers. ADMINs only.
+    /// Opts a contact out of texts, or in again, after a request that was made in plain words, by telephone or in
+    /// person. In either direction it removes the opt-out hints (`Thread.optOutHint`) of all threads of the contact.
+    /// With `optedOut: false` it also clears the carrier's blocks (error 21610) between the contact and the agency's
+    /// phone numbers. ADMINs only. Errors: FORBIDDEN, INVALID, NOT_FOUND.
     async fn set_opt_out(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The wish.")] input: SetOptOutInput,
+        #[graphql(desc = "The input of `setOptOut`.")] input: SetOptOutInput,
     ) -> Result<ContactPayload> {
-        let act = Act::begin(ctx).await?;
-        let outcome = match ids::named(&input.contact_id, "contact", "contactId") {
-            Ok(contact) => set_opt_out(act.services(), act.viewer(), contact, input.opted_out, input.reason).await,
-            Err(refusal) => Ok(Err(refusal)),
+        let mutation = MutationContext::new(ctx).await?;
+        let outcome = match ids::parse_input(&input.contact_id, "contact", "contactId") {
+            Ok(contact) => {
+                set_opt_out(mutation.services(), mutation.viewer(), contact, input.opted_out, input.reason).await
+            }
+            Err(refusal) => Err(refusal.into()),
         };
-        let (viewer, settled) = act.settle(outcome).await?;
-        Ok(match settled {
+        let (viewer, resolved) = mutation.resolve(outcome).await?;
+        Ok(match resolved {
             Ok(row) => ContactPayload { contact: Some(Contact::new(&viewer, Arc::new(row))), user_errors: vec![] },
             Err(user_errors) => ContactPayload { contact: None, user_errors },
         })

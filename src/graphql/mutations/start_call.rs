@@ -1,6 +1,6 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::scalars::PhoneE164;
@@ -8,25 +8,26 @@ use crate::graphql::types::CallPayload;
 use crate::service::Refusal;
 use crate::service::calls::{StartCall, start_call};
 
-/// Whom to call: the contact of a thread, or a number.
+/// The input of `startCall`: either `threadId`, or `phoneNumberId` and `to`.
 #[derive(InputObject)]
 pub(super) struct StartCallInput {
-    /// The thread, whose number the contact sees.
+    /// The ID of the thread whose contact is called, from the thread's phone number.
     thread_id: Option<ID>,
-    /// The number that is seen, together with `to`.
+    /// The ID of the phone number that the called party sees, together with `to`. The viewer must be in its pool or be
+    /// an ADMIN.
     phone_number_id: Option<ID>,
-    /// Whom to call, together with `phoneNumberId`.
+    /// The phone number to call, in E.164, together with `phoneNumberId`.
     to: Option<PhoneE164>,
 }
 
 impl StartCallInput {
-    fn read(self) -> std::result::Result<StartCall, Refusal> {
+    fn parse(self) -> std::result::Result<StartCall, Refusal> {
         match (self.thread_id, self.phone_number_id, self.to) {
-            (Some(thread), None, None) => Ok(StartCall::Thread(ids::named(&thread, "thread", "threadId")?)),
+            (Some(thread), None, None) => Ok(StartCall::Thread(ids::parse_input(&thread, "thread", "threadId")?)),
             (None, Some(number), Some(PhoneE164(to))) => {
-                Ok(StartCall::Number(ids::named(&number, "phone number", "phoneNumberId")?, to))
+                Ok(StartCall::Number(ids::parse_input(&number, "phone number", "phoneNumberId")?, to))
             }
-            _ => Err(Refusal::invalid("Give a threadId, or a phoneNumberId and a to.", "threadId")),
+            _ => Err(Refusal::invalid("Give either `threadId`, or `phoneNumberId` and `to`.", "threadId")),
         }
     }
 }
@@ -36,18 +37,20 @@ pub(super) struct StartCallMutation;
 
 #[Object]
 impl StartCallMutation {
-    /// Calls somebody: the viewer's own verified phone rings first, and when they press 1 there, the other side's
-    /// does, and sees the shared number. One call at a time.
+    /// Starts a call. The viewer's own verified phone rings first; when the viewer presses 1, the other party's phone
+    /// rings and shows the agency's number. A user can have one active call at a time and start 200 calls a day. If the
+    /// carrier refuses the call, it has the status FAILED and an `errorCode`. Errors: INVALID, NOT_FOUND,
+    /// LIMIT_EXCEEDED.
     async fn start_call(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whom.")] input: StartCallInput,
+        #[graphql(desc = "The input of `startCall`.")] input: StartCallInput,
     ) -> Result<CallPayload> {
-        let act = Act::begin(ctx).await?;
-        let outcome = match input.read() {
-            Ok(wish) => start_call(act.services(), act.viewer(), wish).await,
-            Err(refusal) => Ok(Err(refusal)),
+        let mutation = MutationContext::new(ctx).await?;
+        let outcome = match input.parse() {
+            Ok(input) => start_call(mutation.services(), mutation.viewer(), input).await,
+            Err(refusal) => Err(refusal.into()),
         };
-        act.call(outcome).await
+        mutation.call_payload(outcome).await
     }
 }

@@ -1,15 +1,15 @@
 use async_graphql::{Context, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::scalars::PhoneE164;
 use crate::graphql::types::{User, UserPayload};
 use crate::service::verify_phone::start_phone_verification;
 
-/// Which phone.
+/// The input of `startPhoneVerification`.
 #[derive(InputObject)]
 pub(super) struct StartPhoneVerificationInput {
-    /// The phone, in E.164.
+    /// The viewer's own phone number, in E.164.
     phone: PhoneE164,
 }
 
@@ -18,17 +18,19 @@ pub(super) struct StartPhoneVerificationMutation;
 
 #[Object]
 impl StartPhoneVerificationMutation {
-    /// Texts a code of six digits to a phone that the viewer says is theirs. Give it back with
-    /// `confirmPhoneVerification` within 10 minutes.
+    /// Texts a six-digit code to a phone that the viewer wants to use for calls. Pass the code to
+    /// `confirmPhoneVerification` within 10 minutes. At most 5 codes an hour per user and per phone, and 50 per agency.
+    /// Errors: INVALID (the phone cannot be used), OPTED_OUT, LIMIT_EXCEEDED, CONFLICT (the carrier cannot be reached,
+    /// or the agency has no active number).
     async fn start_phone_verification(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which phone.")] input: StartPhoneVerificationInput,
+        #[graphql(desc = "The input of `startPhoneVerification`.")] input: StartPhoneVerificationInput,
     ) -> Result<UserPayload> {
-        let act = Act::begin(ctx).await?;
-        let outcome = start_phone_verification(act.services(), act.viewer(), input.phone.0).await;
-        let (viewer, settled) = act.settle(outcome).await?;
-        Ok(match settled {
+        let mutation = MutationContext::new(ctx).await?;
+        let outcome = start_phone_verification(mutation.services(), mutation.viewer(), input.phone.0).await;
+        let (viewer, resolved) = mutation.resolve(outcome).await?;
+        Ok(match resolved {
             Ok(()) => UserPayload { user: Some(User::new(&viewer, viewer.user().clone())), user_errors: vec![] },
             Err(user_errors) => UserPayload { user: None, user_errors },
         })

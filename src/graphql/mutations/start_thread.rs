@@ -1,6 +1,6 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::scalars::PhoneE164;
@@ -8,19 +8,22 @@ use crate::graphql::types::MessagePayload;
 use crate::service::compose::Draft;
 use crate::service::start_thread::start_thread;
 
-/// A first text.
+/// The input of `startThread`.
 #[derive(InputObject)]
 pub(super) struct StartThreadInput {
-    /// From which number; absent: the viewer's that last had a thread with the contact, then the one on
-    /// which they are primary, then that of their oldest assignment.
+    /// The ID of the phone number to send from; its pool must include the viewer with SMS on, unless the viewer is an
+    /// ADMIN. If absent, it is the viewer's number that last had a thread with the contact, else the number on which
+    /// the viewer is primary, else that of the viewer's oldest assignment.
     phone_number_id: Option<ID>,
-    /// To whom, in E.164.
+    /// The phone number of the recipient, in E.164.
     to: PhoneE164,
-    /// What, in at most 1,600 characters.
+    /// The text to send: 1 to 1,600 characters.
     body: String,
-    /// Pictures; none can be sent yet.
+    /// The URLs of attachments. Not supported yet: a value other than an empty list is INVALID.
     media_urls: Option<Vec<String>>,
-    /// The client's own name for this request, kept for 7 days: the same twice is one text.
+    /// A key that the client chooses for this request: 1 to 128 characters, kept per user for 7 days. A repeated
+    /// request with the same key returns the first result and sends nothing; the same key with another request is a
+    /// CONFLICT.
     idempotency_key: String,
 }
 
@@ -29,22 +32,23 @@ pub(super) struct StartThreadMutation;
 
 #[Object]
 impl StartThreadMutation {
-    /// Texts a phone. If there is a thread with it on that number, this replies in it, by the rules of
-    /// `sendMessage`; otherwise the contact and the thread are made.
+    /// Sends a text to a phone number. If the agency's number already has a thread with it, the text is a reply there,
+    /// under the rules of `sendMessage`; otherwise the contact and the thread are created. Errors: those of
+    /// `sendMessage`, and FORBIDDEN (the viewer is not in the number's pool).
     async fn start_thread(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first text.")] input: StartThreadInput,
+        #[graphql(desc = "The input of `startThread`.")] input: StartThreadInput,
     ) -> Result<MessagePayload> {
-        let act = Act::begin(ctx).await?;
+        let mutation = MutationContext::new(ctx).await?;
         let StartThreadInput { phone_number_id, to, body, media_urls, idempotency_key } = input;
-        let number = phone_number_id.map(|id| ids::named(&id, "active number", "phoneNumberId")).transpose();
+        let number = phone_number_id.map(|id| ids::parse_input(&id, "active number", "phoneNumberId")).transpose();
         let media_urls = media_urls.unwrap_or_default();
         let draft = Draft { body, media_urls, extension: None, last_seen: None, idempotency_key };
         let outcome = match number {
-            Ok(number) => start_thread(act.services(), act.viewer(), to.0, number, draft).await,
-            Err(refusal) => Ok(Err(refusal)),
+            Ok(number) => start_thread(mutation.services(), mutation.viewer(), to.0, number, draft).await,
+            Err(refusal) => Err(refusal.into()),
         };
-        act.message(outcome).await
+        mutation.message_payload(outcome).await
     }
 }

@@ -1,19 +1,19 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::types::ThreadPayload;
 use crate::service::transfer_thread::transfer_thread;
 
-/// Which thread, and to whom.
+/// The input of `transferThread`.
 #[derive(InputObject)]
 pub(super) struct TransferThreadInput {
-    /// The thread.
+    /// The ID of the thread to transfer.
     thread_id: ID,
-    /// Any active user of the agency.
+    /// The ID of the new assignee: any active user of the agency, also the viewer.
     to_user_id: ID,
-    /// For the next one to read.
+    /// A note for the new assignee, at most 2,000 characters. It is kept in the thread's activity.
     note: Option<String>,
 }
 
@@ -22,20 +22,23 @@ pub(super) struct TransferThreadMutation;
 
 #[Object]
 impl TransferThreadMutation {
-    /// Gives a thread to another user, or takes it over: a transfer to oneself, which any handler may
-    /// do and which tells the former assignee.
+    /// Makes another user the assignee of a thread, or takes it over by a transfer to the viewer. Every handler may
+    /// take a thread over, or transfer an unclaimed one; otherwise it is for the thread's assignee and ADMINs. The new
+    /// and the former assignee are notified. Errors: NOT_FOUND, NOT_ASSIGNEE, INVALID (the note is too long).
     async fn transfer_thread(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which thread, and to whom.")] input: TransferThreadInput,
+        #[graphql(desc = "The input of `transferThread`.")] input: TransferThreadInput,
     ) -> Result<ThreadPayload> {
-        let act = Act::begin(ctx).await?;
-        let thread = ids::named(&input.thread_id, "thread", "threadId");
-        let to = ids::named(&input.to_user_id, "user", "toUserId");
+        let mutation = MutationContext::new(ctx).await?;
+        let thread = ids::parse_input(&input.thread_id, "thread", "threadId");
+        let to = ids::parse_input(&input.to_user_id, "user", "toUserId");
         let outcome = match (thread, to) {
-            (Ok(thread), Ok(to)) => transfer_thread(act.services(), act.viewer(), thread, to, input.note).await,
-            (Err(refusal), _) | (_, Err(refusal)) => Ok(Err(refusal)),
+            (Ok(thread), Ok(to)) => {
+                transfer_thread(mutation.services(), mutation.viewer(), thread, to, input.note).await
+            }
+            (Err(refusal), _) | (_, Err(refusal)) => Err(refusal.into()),
         };
-        act.thread(outcome).await
+        mutation.thread_payload(outcome).await
     }
 }

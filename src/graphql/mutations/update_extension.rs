@@ -1,36 +1,38 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Failure;
 use crate::graphql::ids;
 use crate::graphql::types::ExtensionPayload;
 use crate::service::Refusal;
 use crate::service::manage_extensions::{self, UpdateExtension};
 
-/// What to change of an extension. What is absent stays.
+/// The input of `updateExtension`. Absent fields are left unchanged.
 #[derive(InputObject)]
 pub(super) struct UpdateExtensionInput {
-    /// The extension.
+    /// The ID of the active extension to change.
     extension_id: ID,
-    /// 2 to 6 digits, no emergency number, not taken.
+    /// The digits of the extension: 2 to 6 digits, not an emergency number (911, 933, 112, 999, 000), and not in use by
+    /// another active extension of the same scope.
     digits: Option<String>,
-    /// Whom it reaches.
+    /// The ID of the user whom the extension reaches, who must be active.
     user_id: Option<ID>,
-    /// The one number it is valid on; null: every number of the agency; absent: as it is.
+    /// The ID of the only phone number on which the extension is valid. Null makes it valid on every number of the
+    /// agency.
     phone_number_id: MaybeUndefined<ID>,
 }
 
 impl UpdateExtensionInput {
-    fn read(self) -> Result<UpdateExtension, Refusal> {
+    fn parse(self) -> Result<UpdateExtension, Refusal> {
         let number = match self.phone_number_id {
             MaybeUndefined::Undefined => None,
             MaybeUndefined::Null => Some(None),
-            MaybeUndefined::Value(id) => Some(Some(ids::named(&id, "phone number", "phoneNumberId")?)),
+            MaybeUndefined::Value(id) => Some(Some(ids::parse_input(&id, "phone number", "phoneNumberId")?)),
         };
         Ok(UpdateExtension {
-            extension: ids::named(&self.extension_id, "extension", "extensionId")?,
+            extension: ids::parse_input(&self.extension_id, "extension", "extensionId")?,
             digits: self.digits,
-            user: self.user_id.map(|id| ids::named(&id, "user", "userId")).transpose()?,
+            user: self.user_id.map(|id| ids::parse_input(&id, "user", "userId")).transpose()?,
             number,
             active: None,
         })
@@ -42,17 +44,18 @@ pub(super) struct UpdateExtensionMutation;
 
 #[Object]
 impl UpdateExtensionMutation {
-    /// Changes an active extension. For ADMINs.
+    /// Changes an active extension. ADMINs only. Errors: FORBIDDEN, INVALID, NOT_FOUND, CONFLICT (the digits are
+    /// taken).
     async fn update_extension(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change, of which extension.")] input: UpdateExtensionInput,
+        #[graphql(desc = "The input of `updateExtension`.")] input: UpdateExtensionInput,
     ) -> Result<ExtensionPayload, Failure> {
-        let act = Act::begin(ctx).await?;
-        let outcome = match input.read() {
-            Ok(change) => manage_extensions::update_extension(act.services(), act.viewer(), change).await,
-            Err(refusal) => Ok(Err(refusal)),
+        let mutation = MutationContext::new(ctx).await?;
+        let outcome = match input.parse() {
+            Ok(change) => manage_extensions::update_extension(mutation.services(), mutation.viewer(), change).await,
+            Err(refusal) => Err(refusal.into()),
         };
-        act.extension(outcome).await
+        mutation.extension_payload(outcome).await
     }
 }

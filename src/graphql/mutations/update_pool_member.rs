@@ -1,23 +1,24 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::act::Act;
+use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::types::PoolMemberPayload;
 use crate::service::manage_pool::{UpdatePoolMember, update_pool_member};
 
-/// What to change of a member of a pool. What is absent stays.
+/// The input of `updatePoolMember`. Absent fields are left unchanged.
 #[derive(InputObject)]
 pub(super) struct UpdatePoolMemberInput {
-    /// The pool's number.
+    /// The ID of the phone number that the pool belongs to.
     phone_number_id: ID,
-    /// The user.
+    /// The ID of the pool member to change.
     user_id: ID,
-    /// Whether texts reach them here. Switched off, they lose the pool's threads at once.
+    /// Whether texts to the pool's number are routed to this user. If it is switched off, the threads of this number
+    /// that the user holds become UNCLAIMED.
     sms_enabled: Option<bool>,
-    /// Whether calls do.
+    /// Whether calls to this number ring this user's phone.
     voice_enabled: Option<bool>,
-    /// Whether they are the pool's default sender; the former one ceases to be.
+    /// Whether the user is the primary user of the pool. True replaces the current primary user.
     is_primary: Option<bool>,
 }
 
@@ -26,23 +27,23 @@ pub(super) struct UpdatePoolMemberMutation;
 
 #[Object]
 impl UpdatePoolMemberMutation {
-    /// Changes a member of a pool. For ADMINs.
+    /// Changes a member of a pool. ADMINs only. Errors: FORBIDDEN, NOT_FOUND.
     async fn update_pool_member(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to change, of whom.")] input: UpdatePoolMemberInput,
+        #[graphql(desc = "The input of `updatePoolMember`.")] input: UpdatePoolMemberInput,
     ) -> Result<PoolMemberPayload> {
-        let act = Act::begin(ctx).await?;
-        let number = ids::named(&input.phone_number_id, "phone number", "phoneNumberId");
-        let user = ids::named(&input.user_id, "user", "userId");
+        let mutation = MutationContext::new(ctx).await?;
+        let number = ids::parse_input(&input.phone_number_id, "phone number", "phoneNumberId");
+        let user = ids::parse_input(&input.user_id, "user", "userId");
         let outcome = match (number, user) {
             (Ok(number), Ok(user)) => {
                 let UpdatePoolMemberInput { sms_enabled, voice_enabled, is_primary, .. } = input;
                 let change = UpdatePoolMember { number, user, sms_enabled, voice_enabled, is_primary };
-                update_pool_member(act.services(), act.viewer(), change).await
+                update_pool_member(mutation.services(), mutation.viewer(), change).await
             }
-            (Err(refusal), _) | (_, Err(refusal)) => Ok(Err(refusal)),
+            (Err(refusal), _) | (_, Err(refusal)) => Err(refusal.into()),
         };
-        act.pool_member(outcome).await
+        mutation.pool_member_payload(outcome).await
     }
 }

@@ -9,7 +9,7 @@ pub(super) struct AgencyQuery;
 
 #[Object]
 impl AgencyQuery {
-    /// The viewer's agency.
+    /// The agency of the viewer.
     async fn agency(&self, ctx: &Context<'_>) -> Result<Agency> {
         Ok(Agency::of(viewer(ctx).await?))
     }

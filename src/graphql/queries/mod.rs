@@ -1,4 +1,4 @@
-//! One query per file, named as the schema names it.
+//! The queries, one per file with the name that it has in the schema.
 
 use async_graphql::MergedObject;
 
@@ -18,7 +18,8 @@ mod viewer;
 
 pub(super) use event_cursor::SnapshotCursor;
 
-/// What can be asked. Everything is of the token's agency: no argument ever names one.
+/// The queries. The viewer is the user of the bearer token. Everything belongs to the viewer's agency, so no argument
+/// names an agency.
 #[derive(MergedObject, Default)]
 pub struct Query(
     node::NodeQuery,

@@ -1,6 +1,6 @@
 use async_graphql::{Context, ID, Object};
 
-use crate::graphql::context::{caller, loaders};
+use crate::graphql::context::{loaders, requester};
 use crate::graphql::errors::Result;
 use crate::graphql::node::{Node, find};
 
@@ -9,11 +9,15 @@ pub(super) struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// The thing with this id; null if there is none that the viewer may see.
-    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "Any id of this API.")] id: ID) -> Option<Result<Node>> {
+    /// The object with this ID. Null if it does not exist, or if the viewer may not see it.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ID of any object that implements `Node`.")] id: ID,
+    ) -> Option<Result<Node>> {
         let found = async {
-            let caller = caller(ctx)?;
-            find(caller, loaders(ctx)?, &caller.viewer().await?, &id).await
+            let requester = requester(ctx)?;
+            find(requester, loaders(ctx)?, &requester.viewer().await?, &id).await
         };
         found.await.transpose()
     }

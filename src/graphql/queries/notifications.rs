@@ -1,6 +1,6 @@
 use async_graphql::{Context, Object};
 
-use crate::graphql::context::caller;
+use crate::graphql::context::requester;
 use crate::graphql::errors::Result;
 use crate::graphql::pagination::{Connection, PageArgs, Total};
 use crate::graphql::types::Notification;
@@ -11,24 +11,28 @@ pub(super) struct NotificationsQuery;
 
 #[Object]
 impl NotificationsQuery {
-    /// The viewer's notifications, newest first.
+    /// The notifications of the viewer, newest first.
     async fn notifications(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those without `readAt`.", default_with = "Some(false)")] unread_only: Option<bool>,
-        #[graphql(desc = "How many, from the start: 25 unless given, at most 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "True to return only notifications without `readAt`. Default: false.",
+            default_with = "Some(false)"
+        )]
+        unread_only: Option<bool>,
+        #[graphql(desc = "The number of items from the start, 0 to 100. Default: 25.")] first: Option<i32>,
+        #[graphql(desc = "Returns only the items after this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "The number of items from the end, 0 to 100. Not allowed with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Returns only the items before this cursor of the same list.")] before: Option<String>,
     ) -> Result<Connection<Notification>> {
-        let caller = caller(ctx)?;
-        let viewer = caller.viewer().await?;
+        let requester = requester(ctx)?;
+        let viewer = requester.viewer().await?;
         let window = PageArgs { first, after, last, before }.window()?;
         let (agency, user, unread) = (viewer.agency(), viewer.id(), unread_only.unwrap_or(false));
-        let page = notifications::page(caller.services.request_reader(), agency, user, unread, &window).await;
-        let page = page.map_err(|error| caller.fault(error))?;
-        let total = Total::later(move |caller| async move {
-            Ok(notifications::count(caller.services.request_reader(), agency, user, unread).await?)
+        let page = notifications::page(requester.services.request_reader(), agency, user, unread, &window).await;
+        let page = page.map_err(|error| requester.fault(error))?;
+        let total = Total::later(move |requester| async move {
+            Ok(notifications::count(requester.services.request_reader(), agency, user, unread).await?)
         });
         Ok(Connection::new(page.map(|row| Notification::new(&viewer, row)), total))
     }

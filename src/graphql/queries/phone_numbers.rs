@@ -10,18 +10,18 @@ pub(super) struct PhoneNumbersQuery;
 
 #[Object]
 impl PhoneNumbersQuery {
-    /// The agency's numbers, in their order; the released too.
+    /// The phone numbers of the agency in ascending order, including released ones.
     async fn phone_numbers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, from the start: 25 unless given, at most 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The number of items from the start, 0 to 100. Default: 25.")] first: Option<i32>,
+        #[graphql(desc = "Returns only the items after this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "The number of items from the end, 0 to 100. Not allowed with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Returns only the items before this cursor of the same list.")] before: Option<String>,
     ) -> Result<Connection<PhoneNumber>> {
         let viewer = viewer(ctx).await?;
         let numbers = &viewer.directory.numbers;
-        let page = PageArgs { first, after, last, before }.cut(numbers, |row| row.id.to_string(), |_| true)?;
+        let page = PageArgs { first, after, last, before }.paginate(numbers, |row| row.id.to_string(), |_| true)?;
         Ok(Connection::new(page.map(|row| PhoneNumber::new(&viewer, row)), Total::Known(numbers.len())))
     }
 }

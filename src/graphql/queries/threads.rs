@@ -2,41 +2,41 @@ use std::collections::BTreeSet;
 
 use async_graphql::{Context, ID, InputObject, Object, SelectionField};
 
-use crate::graphql::context::caller;
+use crate::graphql::context::requester;
+use crate::graphql::enums::ThreadStatus;
 use crate::graphql::errors::{Failure, Result};
 use crate::graphql::ids;
 use crate::graphql::limits::MAX_SEARCH_CHARS;
 use crate::graphql::pagination::{Connection, PageArgs, Total};
 use crate::graphql::types::Thread;
-use crate::graphql::words::ThreadStatus;
 use crate::store::inbox::{Details, inbox};
 use crate::store::page::Page;
 use crate::store::threads::{self, ThreadFilter};
 
-/// Which threads. What is given must all hold.
+/// The filter of `Query.threads`. A thread must meet all conditions that are given.
 #[derive(InputObject, Default)]
 #[graphql(name = "ThreadFilter")]
 pub(super) struct ThreadFilterInput {
-    /// In any of these states; empty is any state.
+    /// Returns threads in any of these states. An empty list means any state.
     status: Option<Vec<ThreadStatus>>,
-    /// Held by the viewer; false: not held by the viewer.
+    /// True: threads that the viewer holds. False: threads that the viewer does not hold.
     assigned_to_me: Option<bool>,
-    /// On this number.
+    /// Returns only threads of the phone number with this ID.
     phone_number_id: Option<ID>,
-    /// With this contact.
+    /// Returns only threads with the contact with this ID.
     contact_id: Option<ID>,
-    /// With messages that the viewer has not read; false: without.
+    /// True: threads with inbound messages that the viewer has not read. False: threads without.
     unread: Option<bool>,
-    /// Not closed, and the contact had the last word; false: closed, or answered.
+    /// True: open threads in which no user has replied since the last inbound message. False: all other threads.
     needs_reply: Option<bool>,
-    /// Matches threads whose contact's name or phone contains this text. Letter case is ignored in every script; a
-    /// phone matches its digits as typed, such as `(303) 555-01`.
+    /// Returns only threads whose contact's name or phone contains this text, in any letter case. A phone matches its
+    /// digits as typed, such as `(303) 555-01`. At most 200 characters.
     search: Option<String>,
 }
 
 impl ThreadFilterInput {
-    /// `None` if an id names nothing: then nothing is found.
-    fn read(self) -> Result<Option<ThreadFilter>> {
+    /// Parses the IDs. `None` if one of them is malformed: the filter then matches no thread.
+    fn parse(self) -> Result<Option<ThreadFilter>> {
         let number = self.phone_number_id.as_ref().map(ids::parse);
         let contact = self.contact_id.as_ref().map(ids::parse);
         if number == Some(None) || contact == Some(None) {
@@ -61,19 +61,20 @@ impl ThreadFilterInput {
     }
 }
 
-/// A search text that says something, if one was given.
+/// Trims a search text. `None` if nothing is left.
 pub(super) fn search_text(text: Option<String>) -> Result<Option<String>> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     if text.as_ref().is_some_and(|text| text.chars().count() > MAX_SEARCH_CHARS || text.contains('\0')) {
-        let message = format!("A search text has at most {MAX_SEARCH_CHARS} characters, none of them NUL.");
+        let message = format!("A search text can have at most {MAX_SEARCH_CHARS} characters and no NUL character.");
         return Err(Failure::bad_input(message));
     }
     Ok(text)
 }
 
-/// What every inbox shows of a thread, its contact and its last message: [`Details`] has the rest. So
-/// a field that is added to one of them and not here costs columns, and is never shown as null. What
-/// leads back to the thread itself must be called `thread`; `tests/it/http/direct.rs` looks for others.
+/// The fields for which the inbox query reads all columns anyway; for any other field of a thread, its contact or its
+/// last message, [`Details`] requests the rest. A field that is added to the schema but not here costs columns, and is
+/// never shown as null by mistake. A field that leads back to the thread must be called `thread`;
+/// `tests/it/http/direct.rs` looks for others.
 const THREAD: [&str; 13] = [
     "__typename",
     "id",
@@ -92,7 +93,7 @@ const THREAD: [&str; 13] = [
 const CONTACT: [&str; 5] = ["__typename", "id", "phone", "name", "threads"];
 const MESSAGE: [&str; 7] = ["__typename", "id", "direction", "body", "media", "status", "createdAt"];
 
-/// What the selected fields need.
+/// Determines which columns the selected fields need.
 fn details(ctx: &Context<'_>) -> Details {
     let mut lines = Vec::new();
     for field in ctx.field().selection_set() {
@@ -114,7 +115,7 @@ fn details(ctx: &Context<'_>) -> Details {
     }
 }
 
-/// A message leads back to its thread.
+/// Returns whether the field, or a field below it, leads from a message back to its thread.
 fn leads_back(field: &SelectionField<'_>) -> bool {
     field.name() == "thread" || field.selection_set().any(|inner| leads_back(&inner))
 }
@@ -124,29 +125,30 @@ pub(super) struct ThreadsQuery;
 
 #[Object]
 impl ThreadsQuery {
-    /// The inbox: the threads that the viewer may see, newest activity first.
+    /// The inbox: the threads that the viewer may see, latest activity first.
     async fn threads(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which threads; all of them unless given.")] filter: Option<ThreadFilterInput>,
-        #[graphql(desc = "How many, from the start: 25 unless given, at most 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many, from the end; not together with `first`.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The conditions that a thread must meet. Default: none, so that all threads are returned.")]
+        filter: Option<ThreadFilterInput>,
+        #[graphql(desc = "The number of items from the start, 0 to 100. Default: 25.")] first: Option<i32>,
+        #[graphql(desc = "Returns only the items after this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "The number of items from the end, 0 to 100. Not allowed with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Returns only the items before this cursor of the same list.")] before: Option<String>,
     ) -> Result<Connection<Thread>> {
-        let caller = caller(ctx)?;
-        let viewer = caller.viewer().await?;
+        let requester = requester(ctx)?;
+        let viewer = requester.viewer().await?;
         let window = PageArgs { first, after, last, before }.window()?;
-        let Some(filter) = filter.unwrap_or_default().read()? else {
+        let Some(filter) = filter.unwrap_or_default().parse()? else {
             return Ok(Connection::new(Page { rows: vec![], has_next: false, has_previous: false }, Total::Known(0)));
         };
         let scope = viewer.scope();
-        let page = inbox(caller.services.request_reader(), &scope, &filter, &window, details(ctx)).await;
-        let page = page.map_err(|error| caller.fault(error))?;
-        let total = Total::later(move |caller| {
+        let page = inbox(requester.services.request_reader(), &scope, &filter, &window, details(ctx)).await;
+        let page = page.map_err(|error| requester.fault(error))?;
+        let total = Total::later(move |requester| {
             let (scope, filter) = (scope.clone(), filter.clone());
-            async move { Ok(threads::count(caller.services.request_reader(), &scope, &filter).await?) }
+            async move { Ok(threads::count(requester.services.request_reader(), &scope, &filter).await?) }
         });
-        Ok(Connection::new(page.map(|row| Thread::of_inbox(&viewer, row)), total))
+        Ok(Connection::new(page.map(|row| Thread::from_inbox(&viewer, row)), total))
     }
 }

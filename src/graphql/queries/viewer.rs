@@ -9,7 +9,7 @@ pub(super) struct ViewerQuery;
 
 #[Object]
 impl ViewerQuery {
-    /// The user whose token this is.
+    /// The user whose bearer token authenticates the request.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<User> {
         let viewer = viewer(ctx).await?;
         Ok(User::new(&viewer, viewer.user().clone()))

@@ -2,7 +2,7 @@ use async_graphql::{Context, Subscription};
 use futures_util::stream::BoxStream;
 
 use crate::graphql::errors::Result;
-use crate::graphql::live::{Sight, Topic, follow};
+use crate::graphql::live::{EventView, Topic, resolve_event};
 use crate::graphql::scalars::EventCursor;
 use crate::graphql::types::CallUpdatedEvent;
 
@@ -11,17 +11,18 @@ pub(super) struct CallUpdatedSubscription;
 
 #[Subscription]
 impl CallUpdatedSubscription {
-    /// Calls that begin, or get further, of those that the viewer may see.
+    /// Delivers an event when a call that the viewer may see begins or changes.
     async fn call_updated(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Where to go on from; from now on unless given.")] after: Option<EventCursor>,
+        #[graphql(desc = "Delivers the events after this cursor and then new ones. Default: only new events.")]
+        after: Option<EventCursor>,
     ) -> Result<BoxStream<'static, Result<CallUpdatedEvent>>> {
-        follow(ctx, Topic::Calls, after, async |sight| Ok(pick(&sight)))
+        resolve_event(ctx, Topic::Calls, after, async |view| Ok(payload(&view)))
     }
 }
 
-fn pick(sight: &Sight) -> Option<CallUpdatedEvent> {
-    let (cursor, replayed) = (EventCursor(sight.cursor), sight.replayed);
-    sight.call().map(|call| CallUpdatedEvent { cursor, replayed, call })
+fn payload(view: &EventView) -> Option<CallUpdatedEvent> {
+    let (cursor, replayed) = (EventCursor(view.cursor), view.replayed);
+    view.call().map(|call| CallUpdatedEvent { cursor, replayed, call })
 }

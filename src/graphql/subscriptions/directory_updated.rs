@@ -2,7 +2,7 @@ use async_graphql::{Context, Subscription};
 use futures_util::stream::BoxStream;
 
 use crate::graphql::errors::Result;
-use crate::graphql::live::{Sight, Topic, follow};
+use crate::graphql::live::{EventView, Topic, resolve_event};
 use crate::graphql::loaders::Loaders;
 use crate::graphql::node::find;
 use crate::graphql::scalars::EventCursor;
@@ -13,20 +13,21 @@ pub(super) struct DirectoryUpdatedSubscription;
 
 #[Subscription]
 impl DirectoryUpdatedSubscription {
-    /// Changes of the agency's pools, assignments, extensions, users and numbers; the viewer's own
-    /// access is among them.
+    /// Delivers an event when a pool, an assignment, an extension, a user or a phone number of the agency changes. This
+    /// includes changes of the viewer's own access.
     async fn directory_updated(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Where to go on from; from now on unless given.")] after: Option<EventCursor>,
+        #[graphql(desc = "Delivers the events after this cursor and then new ones. Default: only new events.")]
+        after: Option<EventCursor>,
     ) -> Result<BoxStream<'static, Result<DirectoryUpdatedEvent>>> {
-        follow(ctx, Topic::Directory, after, pick)
+        resolve_event(ctx, Topic::Directory, after, payload)
     }
 }
 
-async fn pick(sight: Sight) -> Result<Option<DirectoryUpdatedEvent>> {
-    let Some(id) = &sight.facts.event.node_id else { return Ok(None) };
-    let node = find(&sight.caller, &Loaders::new(&sight.caller), &sight.viewer, id).await?;
-    let (cursor, replayed) = (EventCursor(sight.cursor), sight.replayed);
+async fn payload(view: EventView) -> Result<Option<DirectoryUpdatedEvent>> {
+    let Some(id) = &view.context.event.node_id else { return Ok(None) };
+    let node = find(&view.requester, &Loaders::new(&view.requester), &view.viewer, id).await?;
+    let (cursor, replayed) = (EventCursor(view.cursor), view.replayed);
     Ok(Some(DirectoryUpdatedEvent { cursor, replayed, node, node_id: id.into() }))
 }

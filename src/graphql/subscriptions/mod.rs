@@ -1,5 +1,5 @@
-//! One subscription per file, named as the schema names it. [`live`](super::live) brings the events,
-//! each with what it is about and whether the viewer may see that; here it is put into an object.
+//! The subscriptions, one per file with the name that it has in the schema. [`live`](super::live) delivers each event
+//! with the rows that it refers to and the viewer's access to them; the subscription converts it into its payload.
 
 use async_graphql::MergedSubscription;
 
@@ -9,10 +9,10 @@ mod inbound_message;
 mod notification_added;
 mod thread_updated;
 
-/// What can be followed live. Each event carries a cursor: to go on after a break, subscribe `after`
-/// the newest one you have seen, and nothing is missed. What the viewer may see is asked anew for each
-/// event. An error ends the subscription: CURSOR_EXPIRED, if the log does not reach back to the cursor
-/// any more; RESUME, if the subscriber fell behind, with the `cursor` to go on from.
+/// The subscriptions. Each event has a cursor; after a disconnect, subscribe with `after` set to the cursor of the last
+/// event you received, and no event is missed. Permissions are checked for each event. A subscription ends with an
+/// error if the cursor is older than the log, or from before a restored backup (CURSOR_EXPIRED), or if the subscriber
+/// falls behind (RESUME, with the `cursor` to resume from).
 #[derive(MergedSubscription, Default)]
 pub struct Subscription(
     inbound_message::InboundMessageSubscription,

@@ -2,7 +2,7 @@ use async_graphql::{Context, Subscription};
 use futures_util::stream::BoxStream;
 
 use crate::graphql::errors::Result;
-use crate::graphql::live::{Sight, Topic, follow};
+use crate::graphql::live::{EventView, Topic, resolve_event};
 use crate::graphql::scalars::EventCursor;
 use crate::graphql::types::{Notification, NotificationAddedEvent};
 
@@ -11,21 +11,22 @@ pub(super) struct NotificationAddedSubscription;
 
 #[Subscription]
 impl NotificationAddedSubscription {
-    /// What the viewer is told.
+    /// Delivers each new notification of the viewer.
     async fn notification_added(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Where to go on from; from now on unless given.")] after: Option<EventCursor>,
+        #[graphql(desc = "Delivers the events after this cursor and then new ones. Default: only new events.")]
+        after: Option<EventCursor>,
     ) -> Result<BoxStream<'static, Result<NotificationAddedEvent>>> {
-        follow(ctx, Topic::Notifications, after, pick)
+        resolve_event(ctx, Topic::Notifications, after, payload)
     }
 }
 
-async fn pick(sight: Sight) -> Result<Option<NotificationAddedEvent>> {
-    let told = sight.facts.told().await.map_err(|error| sight.caller.fault(error))?;
-    Ok(told.get(&sight.viewer.id()).map(|row| NotificationAddedEvent {
-        cursor: EventCursor(sight.cursor),
-        replayed: sight.replayed,
-        notification: Notification::new(&sight.viewer, row.clone()),
+async fn payload(view: EventView) -> Result<Option<NotificationAddedEvent>> {
+    let notifications = view.context.notifications().await.map_err(|error| view.requester.fault(error))?;
+    Ok(notifications.get(&view.viewer.id()).map(|row| NotificationAddedEvent {
+        cursor: EventCursor(view.cursor),
+        replayed: view.replayed,
+        notification: Notification::new(&view.viewer, row.clone()),
     }))
 }

@@ -4,28 +4,27 @@ use async_graphql::{ID, Object};
 
 use super::User;
 use crate::entity::activity;
-use crate::graphql::direct::{Direct, Inner};
-use crate::graphql::pagination::Listed;
+use crate::graphql::direct_json::{DirectJson, ObjectField};
+use crate::graphql::enums::ThreadActivityKind;
+use crate::graphql::pagination::ConnectionNode;
 use crate::graphql::scalars::DateTime;
-use crate::graphql::words::ThreadActivityKind;
 use crate::service::Viewer;
 use crate::store::page::Key;
 
-/// One line of a thread's history.
 pub struct ThreadActivity {
     viewer: Arc<Viewer>,
     model: Arc<activity::Model>,
 }
 
 impl ThreadActivity {
-    /// A line in the history of a thread that the viewer may see.
+    /// Wraps an entry of a thread that the viewer may see.
     pub fn new(viewer: &Arc<Viewer>, model: Arc<activity::Model>) -> Self {
         Self { viewer: Arc::clone(viewer), model }
     }
 }
 
-impl Direct for ThreadActivity {
-    fn write(&self, field: &mut Inner<'_>) -> Option<()> {
+impl DirectJson for ThreadActivity {
+    fn write_object_field(&self, field: &mut ObjectField<'_>) -> Option<()> {
         let ctx = field.context();
         match field.name() {
             "actor" => field.object(self.actor(&ctx)),
@@ -35,41 +34,41 @@ impl Direct for ThreadActivity {
     }
 }
 
-impl Listed for ThreadActivity {
+impl ConnectionNode for ThreadActivity {
     fn cursor(&self) -> String {
         Key { at: self.model.created_at, id: self.model.id.0 }.to_string()
     }
 }
 
-/// One line of a thread's history.
+/// One entry in a thread's activity: who did what with the thread, and when.
 #[Object]
 impl ThreadActivity {
-    /// Opaque, `act_…`.
+    /// The opaque, globally unique ID of the activity entry, prefixed with `act_`.
     pub async fn id(&self) -> ID {
         self.model.id.into()
     }
 
-    /// What happened.
+    /// The kind of action that this entry records.
     async fn kind(&self) -> ThreadActivityKind {
         self.model.kind.into()
     }
 
-    /// Who did it; null when the system did.
+    /// The user who performed the action. Null if Partyline did it automatically or because of an inbound text.
     fn actor(&self) -> Option<User> {
         self.model.actor_id.and_then(|id| User::find(&self.viewer, id))
     }
 
-    /// Who has the thread by it.
+    /// The user to whom the action gave the thread. Null if it left the thread without an assignee.
     fn to_user(&self) -> Option<User> {
         self.model.to_user_id.and_then(|id| User::find(&self.viewer, id))
     }
 
-    /// What they left for the next one to read.
+    /// The note of a transfer, or the reason given to `setOptOut`. Null if there is none.
     async fn note(&self) -> Option<&str> {
         self.model.note.as_deref()
     }
 
-    /// When.
+    /// The time of the action.
     async fn created_at(&self) -> DateTime {
         self.model.created_at.into()
     }

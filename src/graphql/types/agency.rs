@@ -2,63 +2,63 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 
-use crate::graphql::context::caller;
+use crate::graphql::context::requester;
+use crate::graphql::enums::CarrierProblemKind;
 use crate::graphql::errors::Result;
 use crate::graphql::scalars::DateTime;
-use crate::graphql::words::CarrierProblemKind;
 use crate::service::Viewer;
 use crate::store;
 
-/// Why Twilio does not serve an agency's account. Texts, calls or recordings wait until the operator has repaired it.
+/// A problem because of which Twilio rejects requests for the agency's account. Texts, calls or recordings are delayed
+/// until the operator has solved it.
 #[derive(SimpleObject)]
 pub struct CarrierProblem {
-    /// What is wrong.
+    /// The kind of problem that Twilio reports.
     kind: CarrierProblemKind,
-    /// When Twilio first refused a request for this reason.
+    /// The time at which Twilio first rejected a request for this reason.
     since: DateTime,
 }
 
-/// The tenant: the viewer's own agency is the only one there is.
 pub struct Agency {
     viewer: Arc<Viewer>,
 }
 
 impl Agency {
-    /// The viewer's agency.
     pub fn of(viewer: Arc<Viewer>) -> Self {
         Self { viewer }
     }
 }
 
-/// The tenant: the viewer's own agency is the only one there is.
+/// An agency, the tenant of this API. Every request is limited to the viewer's own agency.
 #[Object]
 impl Agency {
-    /// Opaque, `agy_…`.
+    /// The opaque, globally unique ID of the agency, prefixed with `agy_`.
     pub async fn id(&self) -> ID {
         self.viewer.agency().into()
     }
 
-    /// The stable name that directory files and tokens use.
+    /// The stable key that identifies the agency in directory files, tokens and REST paths.
     async fn key(&self) -> &str {
         &self.viewer.directory.agency.key
     }
 
-    /// Its name, for people.
+    /// The display name of the agency.
     async fn name(&self) -> &str {
         &self.viewer.directory.agency.name
     }
 
-    /// An IANA name, `America/Denver`.
+    /// The time zone of the agency, as an IANA name such as `America/Denver`.
     async fn time_zone(&self) -> &str {
         &self.viewer.directory.agency.time_zone
     }
-    /// Why Twilio does not serve the agency's account at the moment. Null while it does, and for users who are not ADMIN.
+
+    /// The current problem of the agency's account at Twilio. Null if there is none, and for users who are not ADMIN.
     async fn carrier_problem(&self, ctx: &Context<'_>) -> Option<Result<CarrierProblem>> {
         let account = self.viewer.directory.agency.twilio_account_id.filter(|_| self.viewer.is_admin())?;
         let find = async {
-            let caller = caller(ctx)?;
-            let found = store::accounts::by_id(caller.services.request_reader(), account).await;
-            let found = found.map_err(|error| caller.fault(error))?;
+            let requester = requester(ctx)?;
+            let found = store::accounts::by_id(requester.services.request_reader(), account).await;
+            let found = found.map_err(|error| requester.fault(error))?;
             Ok(found
                 .and_then(|row| Some(CarrierProblem { kind: row.trouble?.into(), since: row.trouble_since?.into() })))
         };

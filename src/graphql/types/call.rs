@@ -6,31 +6,29 @@ use super::{Contact, Extension, PhoneNumber, Thread, User, Voicemail};
 use crate::domain;
 use crate::domain::call_error::{actor, explain};
 use crate::entity::{call, call_leg};
-use crate::graphql::context::{Caller, loaders};
-use crate::graphql::direct::Direct;
+use crate::graphql::context::{Requester, loaders};
+use crate::graphql::direct_json::DirectJson;
+use crate::graphql::enums::{CallLegState, CallStatus, Direction, ErrorActor};
 use crate::graphql::errors::Result;
-use crate::graphql::pagination::{Connection, Listed, PageArgs, Total};
+use crate::graphql::pagination::{Connection, ConnectionNode, PageArgs, Total};
 use crate::graphql::scalars::DateTime;
-use crate::graphql::words::{CallLegState, CallStatus, Direction, ErrorActor};
 use crate::service::Viewer;
 use crate::store;
-use crate::store::call_sight::SeenCall;
+use crate::store::call_sight::VisibleCall;
 use crate::store::page::Key;
 
-/// One telephone call.
 #[derive(Clone)]
 pub struct Call {
     viewer: Arc<Viewer>,
-    seen: Arc<SeenCall>,
+    seen: Arc<VisibleCall>,
 }
 
 impl Call {
-    /// A call, as far as the viewer may see it.
-    pub fn new(viewer: &Arc<Viewer>, seen: Arc<SeenCall>) -> Self {
+    pub fn new(viewer: &Arc<Viewer>, seen: Arc<VisibleCall>) -> Self {
         Self { viewer: Arc::clone(viewer), seen }
     }
 
-    /// Whether the viewer sees all of it.
+    /// Returns whether the viewer sees all of the call, not only their own part.
     pub fn is_full(&self) -> bool {
         self.seen.is_full()
     }
@@ -39,14 +37,14 @@ impl Call {
         self.seen.row()
     }
 
-    /// A part of the calls that the viewer may see, newest first.
-    pub async fn page(caller: &Caller, viewer: &Arc<Viewer>, args: &PageArgs) -> Result<Connection<Self>> {
+    /// Reads a page of the calls that the viewer may see, newest first.
+    pub async fn page(requester: &Requester, viewer: &Arc<Viewer>, args: &PageArgs) -> Result<Connection<Self>> {
         let (scope, window) = (viewer.scope(), args.window()?);
-        let page = store::calls::page(caller.services.request_reader(), &scope, &window).await;
-        let page = page.map_err(|error| caller.fault(error))?;
-        let total = Total::later(move |caller| {
+        let page = store::calls::page(requester.services.request_reader(), &scope, &window).await;
+        let page = page.map_err(|error| requester.fault(error))?;
+        let total = Total::later(move |requester| {
             let scope = scope.clone();
-            async move { Ok(store::calls::count(caller.services.request_reader(), &scope).await?) }
+            async move { Ok(store::calls::count(requester.services.request_reader(), &scope).await?) }
         });
         Ok(Connection::new(page.map(|row| Self::new(viewer, Arc::new(row))), total))
     }
@@ -74,163 +72,164 @@ impl Call {
     }
 }
 
-impl Direct for Call {}
+impl DirectJson for Call {}
 
-impl Listed for Call {
+impl ConnectionNode for Call {
     fn cursor(&self) -> String {
         Key { at: self.row().started_at, id: self.row().id.0 }.to_string()
     }
 }
 
-/// One telephone call. A viewer who took part in it but may see neither its number nor its thread any more gets their own
-/// part: when it took place and how it ended, without the contact, the thread, the voicemails, and the parts of colleagues.
+/// A telephone call. A viewer who took part in a call but may no longer see its number or thread gets only their own
+/// part: when it took place and how it ended, without the contact, the thread, the voicemails and the legs of other
+/// users.
 #[Object]
 impl Call {
-    /// Opaque, `cal_…`.
+    /// The opaque, globally unique ID of the call, prefixed with `cal_`.
     pub async fn id(&self) -> ID {
         self.row().id.into()
     }
 
-    /// Which way it goes.
+    /// The direction of the call.
     async fn direction(&self) -> Direction {
         self.row().direction.into()
     }
 
-    /// Our side of it.
+    /// The agency's phone number that was called, or from which the call was started.
     async fn phone_number(&self, ctx: &Context<'_>) -> Result<PhoneNumber> {
-        PhoneNumber::named(ctx, &self.viewer, self.row().phone_number_id)
+        PhoneNumber::get(ctx, &self.viewer, self.row().phone_number_id)
     }
 
-    /// The other side. Null for a caller who hides their number, and if the viewer sees only their own part of the call.
+    /// The contact on the call. Null if the caller withholds their number, and if the viewer sees only their own part
+    /// of the call.
     async fn contact(&self, ctx: &Context<'_>) -> Option<Result<Contact>> {
         self.find_contact(ctx).await.transpose()
     }
 
-    /// The thread of that contact and that number, with their texts; null if there is none, or the viewer may not
-    /// see it.
+    /// The thread of the call's contact and phone number. Null if there is none, or if the viewer may not see it.
     async fn thread(&self, ctx: &Context<'_>) -> Option<Result<Thread>> {
         self.find_thread(ctx).await.transpose()
     }
 
-    /// The extension that was dialed. Null if none was, and if the viewer sees only their own part of the call.
+    /// The extension that the caller dialed. Null if none was dialed, and if the viewer sees only their own part of the
+    /// call.
     async fn extension(&self) -> Option<Extension> {
         self.row().extension_id.and_then(|id| Extension::find(&self.viewer, id))
     }
 
-    /// How far it got.
+    /// The status of the call.
     async fn status(&self) -> CallStatus {
         self.row().status.into()
     }
 
-    /// The user who has or had the call. Null if nobody has had it, and a colleague is not shown to a viewer who sees only
-    /// their own part.
+    /// The user who answered the call. Null if no user answered it, and if another user answered it and the viewer sees
+    /// only their own part of the call.
     async fn answered_by(&self) -> Option<User> {
         self.row().answered_by_id.and_then(|id| User::find(&self.viewer, id))
     }
 
-    /// Who of the staff started it, if it is outbound.
+    /// The user who started the call with `startCall`. Null for inbound calls, and if another user started it and the
+    /// viewer sees only their own part of the call.
     async fn started_by(&self) -> Option<User> {
         self.row().started_by_id.and_then(|id| User::find(&self.viewer, id))
     }
 
-    /// The first voicemail that the caller left; null if `voicemails` is empty. A call can have several.
+    /// The first voicemail that the caller left. Null if `voicemails` is empty. A call can have several voicemails.
     async fn voicemail(&self, ctx: &Context<'_>) -> Option<Result<Voicemail>> {
         self.find_voicemails(ctx).await.map(|found| found.into_iter().next()).transpose()
     }
 
-    /// All voicemails that the caller left during this call, oldest first; empty if there are none, and if the viewer sees
-    /// only their own part of the call. A recording that
-    /// the carrier found too short or silent is not a voicemail.
+    /// All voicemails that the caller left during this call, oldest first. Empty if there are none, and if the viewer
+    /// sees only their own part of the call. A recording that the carrier found too short or silent is not a voicemail.
     async fn voicemails(&self, ctx: &Context<'_>) -> Result<Vec<Voicemail>> {
         self.find_voicemails(ctx).await
     }
 
-    /// The phones that rang, in that order, and what became of each; only the viewer's own if the viewer sees only their
-    /// own part of the call.
+    /// The legs of the call in the order in which the phones rang. Only the viewer's own legs if the viewer sees only
+    /// their own part of the call.
     async fn course(&self, ctx: &Context<'_>) -> Result<Vec<CallLeg>> {
         let legs = loaders(ctx)?.legs(self.row().id).await?.into_iter();
         let shown = legs.filter(|leg| self.is_full() || leg.user_id == Some(self.viewer.id()));
         Ok(shown.map(|model| CallLeg { viewer: Arc::clone(&self.viewer), model }).collect())
     }
 
-    /// Why the carrier refused an outbound call that a user started: the carrier's code (twilio.com/docs/api/errors), or
-    /// a word of Partyline such as UNREACHABLE. Null if the carrier accepted the call.
+    /// The reason why the carrier refused an outbound call: a Twilio error code (twilio.com/docs/api/errors), or a word
+    /// such as UNREACHABLE. Null if the carrier accepted the call.
     async fn error_code(&self) -> Option<&str> {
         self.row().error_code.as_deref()
     }
 
-    /// What the error code means, for a person. Null if there is no error code.
+    /// The meaning of `errorCode` in plain language. Null if `errorCode` is null.
     async fn error_message(&self) -> Option<&str> {
         self.row().error_code.as_deref().map(explain)
     }
 
-    /// Who has to act on the error: the staff, an admin of the agency, or the operator of the server. Null if there is no
-    /// error code.
+    /// The person who has to act on the error. Null if `errorCode` is null.
     async fn error_actor(&self) -> Option<ErrorActor> {
         self.row().error_code.as_deref().map(|code| actor(code).into())
     }
 
-    /// How many wrong extensions the caller dialed; 0 if the viewer sees only their own part of the call.
+    /// The number of wrong extensions that the caller dialed. 0 if the viewer sees only their own part of the call.
     async fn wrong_extensions(&self) -> i32 {
         self.row().wrong_tries
     }
 
-    /// When it began.
+    /// The time at which the call began.
     async fn started_at(&self) -> DateTime {
         self.row().started_at.into()
     }
 
-    /// When somebody had it.
+    /// The time at which the call was answered. Null if it was not answered.
     async fn answered_at(&self) -> Option<DateTime> {
         self.row().answered_at.map(DateTime)
     }
 
-    /// When it was over.
+    /// The time at which the call ended. Null while it is in progress.
     async fn ended_at(&self) -> Option<DateTime> {
         self.row().ended_at.map(DateTime)
     }
 
-    /// How long it was from beginning to end, in seconds; null while it goes on.
+    /// The duration of the call from `startedAt` to `endedAt`, in seconds. Null while it is in progress.
     async fn duration_seconds(&self) -> Option<i32> {
         self.row().duration_seconds
     }
 }
 
-/// One phone's part in a call.
 pub struct CallLeg {
     viewer: Arc<Viewer>,
     model: Arc<call_leg::Model>,
 }
 
-/// One phone's part in a call.
+/// One phone that took part in a call, with the times at which it rang, was picked up and ended.
 #[Object]
 impl CallLeg {
-    /// Whose phone; null is the contact's.
+    /// The user whose phone this is. Null for the contact's phone.
     async fn user(&self) -> Option<User> {
         self.model.user_id.and_then(|id| User::find(&self.viewer, id))
     }
 
-    /// What became of it.
+    /// The state of this leg.
     async fn state(&self) -> CallLegState {
         self.model.state.into()
     }
 
-    /// When it began to ring.
+    /// The time at which the phone began to ring.
     async fn rang_at(&self) -> DateTime {
         self.model.rang_at.into()
     }
 
-    /// When it was picked up, by somebody or by a mobile's own voicemail.
+    /// The time at which the phone was picked up, by a person or by a mobile's own voicemail. Null if it was not picked
+    /// up.
     async fn picked_up_at(&self) -> Option<DateTime> {
         self.model.picked_up_at.map(DateTime)
     }
 
-    /// When its part was over.
+    /// The time at which this leg ended. Null while it is in progress.
     async fn ended_at(&self) -> Option<DateTime> {
         self.model.ended_at.map(DateTime)
     }
 
-    /// How long it was connected, in seconds, as far as the carrier says.
+    /// The time for which the phone was connected, in seconds. Null if the carrier has not reported it.
     async fn duration_seconds(&self) -> Option<i32> {
         self.model.duration_seconds
     }

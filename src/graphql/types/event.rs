@@ -1,4 +1,4 @@
-//! What subscriptions deliver.
+//! The payloads of subscriptions.
 
 use async_graphql::{ID, SimpleObject};
 
@@ -6,65 +6,72 @@ use super::{Call, Message, Notification, Thread};
 use crate::graphql::node::Node;
 use crate::graphql::scalars::EventCursor;
 
-/// A text came in.
+/// A contact sent a text.
 #[derive(SimpleObject)]
 pub struct InboundMessageEvent {
-    /// The place after this event: subscribe `after` it to go on from here.
+    /// The position of this event in the agency's log. To resume after this event, subscribe with `after` set to this
+    /// cursor.
     pub cursor: EventCursor,
-    /// Whether it had happened before the subscription began.
+    /// True if the event happened before the subscription began and is replayed because of `after`.
     pub replayed: bool,
-    /// The text.
+    /// The text that was received.
     pub message: Message,
-    /// Its thread, as it stands now.
+    /// The thread of the text, in its current state.
     pub thread: Thread,
 }
 
-/// A thread changed.
+/// A thread changed: a text was received or sent, the status of a message changed, or the thread was claimed, released,
+/// transferred, closed or reopened.
 #[derive(SimpleObject)]
 pub struct ThreadUpdatedEvent {
-    /// The place after this event: subscribe `after` it to go on from here.
+    /// The position of this event in the agency's log. To resume after this event, subscribe with `after` set to this
+    /// cursor.
     pub cursor: EventCursor,
-    /// Whether it had happened before the subscription began.
+    /// True if the event happened before the subscription began and is replayed because of `after`.
     pub replayed: bool,
-    /// Which thread.
+    /// The ID of the thread, also present if `thread` is null.
     pub thread_id: ID,
-    /// The thread as it stands now. Null: it is no longer visible to the viewer, remove it.
+    /// The thread in its current state. Null if the viewer may no longer see it; remove it from the display.
     pub thread: Option<Thread>,
-    /// The message whose status changed, if one did.
+    /// The message whose status changed. Null if the event is not about a message's status.
     pub message: Option<Message>,
 }
 
-/// The viewer is told something.
+/// A notification for the viewer was created.
 #[derive(SimpleObject)]
 pub struct NotificationAddedEvent {
-    /// The place after this event: subscribe `after` it to go on from here.
+    /// The position of this event in the agency's log. To resume after this event, subscribe with `after` set to this
+    /// cursor.
     pub cursor: EventCursor,
-    /// Whether it had happened before the subscription began.
+    /// True if the event happened before the subscription began and is replayed because of `after`.
     pub replayed: bool,
-    /// What.
+    /// The new notification in its current state.
     pub notification: Notification,
 }
 
-/// A call began, or got further.
+/// A call began or its state changed.
 #[derive(SimpleObject)]
 pub struct CallUpdatedEvent {
-    /// The place after this event: subscribe `after` it to go on from here.
+    /// The position of this event in the agency's log. To resume after this event, subscribe with `after` set to this
+    /// cursor.
     pub cursor: EventCursor,
-    /// Whether it had happened before the subscription began.
+    /// True if the event happened before the subscription began and is replayed because of `after`.
     pub replayed: bool,
-    /// The call as it stands now.
+    /// The call in its current state, as far as the viewer may see it.
     pub call: Call,
 }
 
-/// A pool, an assignment, an extension, a user or a number changed.
+/// The directory of the agency changed: a pool, an assignment, an extension, a user, a phone number or the agency
+/// itself.
 #[derive(SimpleObject)]
 pub struct DirectoryUpdatedEvent {
-    /// The place after this event: subscribe `after` it to go on from here.
+    /// The position of this event in the agency's log. To resume after this event, subscribe with `after` set to this
+    /// cursor.
     pub cursor: EventCursor,
-    /// Whether it had happened before the subscription began.
+    /// True if the event happened before the subscription began and is replayed because of `after`.
     pub replayed: bool,
-    /// The thing as it stands now. Null: it is gone, or no longer visible to the viewer.
+    /// The changed object in its current state. Null if it was removed, or if the viewer may no longer see it.
     pub node: Option<Node>,
-    /// Which thing.
+    /// The ID of the changed object, also present if `node` is null.
     pub node_id: ID,
 }

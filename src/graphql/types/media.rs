@@ -3,41 +3,39 @@ use std::sync::Arc;
 use async_graphql::{ID, Object};
 
 use crate::entity::media;
-use crate::graphql::words::MediaState;
+use crate::graphql::enums::MediaState;
 
-/// One attachment.
 pub struct Media {
     model: Arc<media::Model>,
 }
 
 impl Media {
-    /// An attachment of a message that the viewer may see.
     pub fn new(model: Arc<media::Model>) -> Self {
         Self { model }
     }
 }
 
-/// One attachment.
+/// An attachment of a message.
 #[Object]
 impl Media {
-    /// Opaque, `med_…`.
+    /// The opaque, globally unique ID of the attachment, prefixed with `med_`.
     pub async fn id(&self) -> ID {
         self.model.id.into()
     }
 
-    /// Its MIME type, as the carrier named it.
+    /// The MIME type of the attachment, as reported by the carrier.
     async fn content_type(&self) -> &str {
         &self.model.content_type
     }
 
-    /// Whether it can be shown.
+    /// The state of the attachment. It can be downloaded once the state is READY.
     async fn state(&self) -> MediaState {
         self.model.state.into()
     }
 
-    /// Where to read it: on this server, signed, for 15 minutes. Null until it is READY.
+    /// The signed URL of the attachment on this server, valid for 15 minutes. Null until `state` is READY.
     async fn url(&self) -> Option<String> {
-        // Nothing is READY yet: what fetches attachments will sign their addresses too.
+        // Attachments are not fetched yet, so that none is READY and there is no URL to sign.
         None
     }
 }

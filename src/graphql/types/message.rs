@@ -6,15 +6,14 @@ use super::{Extension, Media, Thread, User};
 use crate::domain::delivery_error::{actor, explain};
 use crate::entity::message;
 use crate::graphql::context::loaders;
-use crate::graphql::direct::{Direct, Inner};
+use crate::graphql::direct_json::{DirectJson, ObjectField};
+use crate::graphql::enums::{Direction, ErrorActor, MessageStatus, RoutingRung};
 use crate::graphql::errors::Result;
-use crate::graphql::pagination::Listed;
+use crate::graphql::pagination::ConnectionNode;
 use crate::graphql::scalars::DateTime;
-use crate::graphql::words::{Direction, ErrorActor, MessageStatus, RoutingRung};
 use crate::service::Viewer;
 use crate::store::page::Key;
 
-/// One text.
 pub struct Message {
     viewer: Arc<Viewer>,
     model: Arc<message::Model>,
@@ -22,14 +21,15 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message of a thread that the viewer may see: there is no other way to one.
+    /// Wraps a message of a thread that the viewer may see. There is no other constructor, so every message that is
+    /// shown belongs to a thread whose visibility has been checked.
     pub fn within(thread: &Thread, model: Arc<message::Model>) -> Self {
         Self { viewer: Arc::clone(thread.viewer()), model, thread: thread.clone() }
     }
 }
 
-impl Direct for Message {
-    fn write(&self, field: &mut Inner<'_>) -> Option<()> {
+impl DirectJson for Message {
+    fn write_object_field(&self, field: &mut ObjectField<'_>) -> Option<()> {
         let ctx = field.context();
         match field.name() {
             "extension" => field.object(self.extension(&ctx)),
@@ -40,94 +40,94 @@ impl Direct for Message {
     }
 }
 
-impl Listed for Message {
+impl ConnectionNode for Message {
     fn cursor(&self) -> String {
         Key { at: self.model.created_at, id: self.model.id.0 }.to_string()
     }
 }
 
-/// One text. A thread's messages are ordered by `createdAt`, then by `id`.
+/// A text in a thread. The messages of a thread are ordered by `createdAt`, then by `id`.
 #[Object]
 impl Message {
-    /// Opaque, `msg_…`.
+    /// The opaque, globally unique ID of the message, prefixed with `msg_`.
     pub async fn id(&self) -> ID {
         self.model.id.into()
     }
 
-    /// Where it was said.
+    /// The thread that the message belongs to.
     async fn thread(&self) -> &Thread {
         &self.thread
     }
 
-    /// Which way it went.
+    /// The direction of the message.
     async fn direction(&self) -> Direction {
         self.model.direction.into()
     }
 
-    /// What it says, as it came.
+    /// The text of the message. An inbound text is stored as received; a location, a contact card or a message of
+    /// another kind is described in words.
     async fn body(&self) -> &str {
         &self.model.body
     }
 
-    /// How far it got.
+    /// The delivery status of the message. The highest status that was ever reported is kept.
     async fn status(&self) -> MessageStatus {
         self.model.status.into()
     }
 
-    /// Who wrote it, of outbound ones.
+    /// The user who sent the message. Null for inbound and automatic messages.
     fn sender(&self) -> Option<User> {
         self.model.sender_id.and_then(|id| User::find(&self.viewer, id))
     }
 
-    /// The extension that it named, or was written as.
+    /// The extension that an inbound text named, or as which an outbound text was sent. Null if there is none.
     fn extension(&self) -> Option<Extension> {
         self.model.extension_id.and_then(|id| Extension::find(&self.viewer, id))
     }
 
-    /// Its attachments, in order.
+    /// The attachments of the message, in order.
     async fn media(&self, ctx: &Context<'_>) -> Result<Vec<Media>> {
         Ok(loaders(ctx)?.media(self.model.id).await?.into_iter().map(Media::new).collect())
     }
 
-    /// Why it got no further: the carrier's code (twilio.com/docs/api/errors), or one of ours in
-    /// words: OPTED_OUT, EXPIRED, ABANDONED, RESENT, RELEASED, OWN_NUMBER, REJECTED.
+    /// The reason why the message was not delivered: a Twilio error code (twilio.com/docs/api/errors), or one of
+    /// OPTED_OUT, EXPIRED, ABANDONED, RESENT, RELEASED, OWN_NUMBER, REJECTED. Null if there is no error.
     async fn error_code(&self) -> Option<&str> {
         self.model.error_code.as_deref()
     }
 
-    /// What the error code means, for a person.
+    /// The meaning of `errorCode` in plain language. Null if `errorCode` is null.
     async fn error_message(&self) -> Option<&str> {
         self.model.error_code.as_deref().map(explain)
     }
 
-    /// Who has to act on the error: the staff, an admin of the agency, or the operator of the server. Null if the message
-    /// has no error, or if a colleague has already decided what becomes of it.
+    /// The person who has to act on the error. Null if the message has no error, or if it was abandoned or sent again.
     async fn error_actor(&self) -> Option<ErrorActor> {
         self.model.error_code.as_deref().and_then(actor).map(Into::into)
     }
 
-    /// How many segments the carrier counts, of outbound ones.
+    /// The number of SMS segments of an outbound message, by which the carrier charges. Null for inbound messages.
     async fn segments(&self) -> Option<i32> {
         self.model.segments
     }
 
-    /// Whether nobody knows if it was sent, and a person has to decide: `resendMessage` or
+    /// True if it is not known whether the message was sent, and a person has to decide with `resendMessage` or
     /// `abandonMessage`.
     async fn needs_decision(&self) -> bool {
         self.model.flagged_at.is_some()
     }
 
-    /// Twilio's MessageSid, once it has one.
+    /// The MessageSid of the message at Twilio. Null until Twilio has accepted it.
     async fn provider_sid(&self) -> Option<&str> {
         self.model.provider_sid.as_deref()
     }
 
-    /// When it was stored.
+    /// The time at which Partyline stored the message; for an imported message, the time reported by Twilio.
     async fn created_at(&self) -> DateTime {
         self.model.created_at.into()
     }
 
-    /// The rung that named whom it reached, of inbound ones.
+    /// The routing rung that selected the recipients of an inbound message. Null for outbound messages.
     async fn routed_by(&self) -> Option<RoutingRung> {
         self.model.routed_by.map(Into::into)
     }

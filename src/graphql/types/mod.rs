@@ -1,5 +1,5 @@
-//! Objects of the API. Each wraps an entity's model and the viewer who looks at it, whose directory
-//! answers for users, numbers, pools and extensions without a query.
+//! The object types of the API. Each wraps an entity's model and the viewer. Users, numbers, pools and extensions are
+//! looked up in the viewer's directory, without a query.
 
 mod activity;
 mod agency;

@@ -4,23 +4,21 @@ use async_graphql::{Context, ID, Object};
 
 use super::{Call, Message, Thread, User};
 use crate::entity::notification;
-use crate::graphql::context::{caller, loaders};
-use crate::graphql::direct::Direct;
+use crate::graphql::context::{loaders, requester};
+use crate::graphql::direct_json::DirectJson;
+use crate::graphql::enums::NotificationKind;
 use crate::graphql::errors::Result;
-use crate::graphql::pagination::Listed;
+use crate::graphql::pagination::ConnectionNode;
 use crate::graphql::scalars::DateTime;
-use crate::graphql::words::NotificationKind;
 use crate::service::Viewer;
 use crate::store::page::Key;
 
-/// One thing that one user should know.
 pub struct Notification {
     viewer: Arc<Viewer>,
     model: notification::Model,
 }
 
 impl Notification {
-    /// A notification of the viewer's own.
     pub fn new(viewer: &Arc<Viewer>, model: notification::Model) -> Self {
         Self { viewer: Arc::clone(viewer), model }
     }
@@ -43,61 +41,64 @@ impl Notification {
     }
 }
 
-impl Direct for Notification {}
+impl DirectJson for Notification {}
 
-impl Listed for Notification {
+impl ConnectionNode for Notification {
     fn cursor(&self) -> String {
         Key { at: self.model.created_at, id: self.model.id.0 }.to_string()
     }
 }
 
-/// One thing that one user should know. Nobody sees another's.
+/// A notification for one user. Users see only their own notifications.
 #[Object]
 impl Notification {
-    /// Opaque, `ntf_…`.
+    /// The opaque, globally unique ID of the notification, prefixed with `ntf_`.
     pub async fn id(&self) -> ID {
         self.model.id.into()
     }
 
-    /// What it tells.
+    /// The kind of event that the notification is about.
     async fn kind(&self) -> NotificationKind {
         self.model.kind.into()
     }
 
-    /// Whom it tells: the viewer.
+    /// The user who received the notification, always the viewer.
     async fn user(&self, ctx: &Context<'_>) -> Result<User> {
         match User::find(&self.viewer, self.model.user_id) {
             Some(user) => Ok(user),
-            None => Err(caller(ctx)?.absent("user")),
+            None => Err(requester(ctx)?.missing_reference("user")),
         }
     }
 
-    /// The thread it is about; null if the viewer may not see it any more.
+    /// The thread that the notification is about. Null if it is not about a thread, or if the viewer may no longer see
+    /// it.
     async fn thread(&self, ctx: &Context<'_>) -> Option<Result<Thread>> {
         self.find_thread(ctx).await.transpose()
     }
 
-    /// The message it is about; null if the viewer may not see it any more.
+    /// The message that the notification is about. Null if it is not about a message, or if the viewer may no longer
+    /// see it.
     async fn message(&self, ctx: &Context<'_>) -> Option<Result<Message>> {
         self.find_message(ctx).await.transpose()
     }
 
-    /// The call it is about; null if the viewer may not see it any more.
+    /// The call that the notification is about. Null if it is not about a call, or if the viewer may no longer see it.
     async fn call(&self, ctx: &Context<'_>) -> Option<Result<Call>> {
         self.find_call(ctx).await.transpose()
     }
 
-    /// When the viewer read it.
+    /// The time at which the viewer read the notification. Null if it is unread.
     async fn read_at(&self) -> Option<DateTime> {
         self.model.read_at.map(DateTime)
     }
 
-    /// When somebody took care of it, so that there is nothing left to do.
+    /// The time at which the cause of the notification was taken care of, by any user, so that nothing is left to do.
+    /// Null if it is open.
     async fn resolved_at(&self) -> Option<DateTime> {
         self.model.resolved_at.map(DateTime)
     }
 
-    /// When it was told.
+    /// The time at which the notification was created.
     async fn created_at(&self) -> DateTime {
         self.model.created_at.into()
     }

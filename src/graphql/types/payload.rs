@@ -1,91 +1,92 @@
-//! What mutations answer: the thing as it stands after the commit, or why not.
+//! The payloads of mutations: the object as it is after the commit, or the reasons for the rejection.
 
 use async_graphql::SimpleObject;
 
 use super::user_error::UserError;
 use super::{Assignment, Call, Contact, Extension, Message, Notification, Pool, Thread, User};
 
-/// A thread after an act on it.
+/// The result of a mutation that changes a thread.
 #[derive(SimpleObject)]
 pub struct ThreadPayload {
-    /// The thread; null if the act was refused, or took it out of the viewer's sight.
+    /// The thread in its new state. Null if the mutation was rejected, or if the viewer may no longer see the thread.
     pub thread: Option<Thread>,
-    /// Why it was refused; empty if it was not.
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
     pub user_errors: Vec<UserError>,
 }
 
-/// A text that was queued, or settled, and its thread.
+/// The result of a mutation that queues a text, or decides about one.
 #[derive(SimpleObject)]
 pub struct MessagePayload {
-    /// The text; null if it was refused.
+    /// The message in its new state. Null if the mutation was rejected, or if the viewer may no longer see its thread.
     pub message: Option<Message>,
-    /// Its thread; null if the text was refused.
+    /// The thread of the message. Null if the mutation was rejected, or if the viewer may no longer see the thread.
     pub thread: Option<Thread>,
-    /// Why it was refused; empty if it was not.
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
     pub user_errors: Vec<UserError>,
 }
 
-/// A call after a change.
+/// The result of a mutation that starts or changes a call.
 #[derive(SimpleObject)]
 pub struct CallPayload {
-    /// The call; null if the change was refused.
+    /// The call in its new state. Null if the mutation was rejected.
     pub call: Option<Call>,
-    /// Why it was refused; empty if it was not.
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
     pub user_errors: Vec<UserError>,
 }
 
-/// A contact after a change.
+/// The result of a mutation that changes a contact.
 #[derive(SimpleObject)]
 pub struct ContactPayload {
-    /// The contact; null if the change was refused.
+    /// The contact in its new state. Null if the mutation was rejected.
     pub contact: Option<Contact>,
-    /// Why it was refused; empty if it was not.
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
     pub user_errors: Vec<UserError>,
 }
 
-/// A member of a pool after a change.
+/// The result of a mutation that adds, changes or removes a member of a pool.
 #[derive(SimpleObject)]
 pub struct PoolMemberPayload {
-    /// The assignment, of a removal the former one; null if the change was refused.
+    /// The assignment in its new state; after `removePoolMember`, the removed assignment. Null if the mutation was
+    /// rejected.
     pub assignment: Option<Assignment>,
-    /// Its pool; null if the change was refused.
+    /// The pool of the assignment. Null if the mutation was rejected.
     pub pool: Option<Pool>,
-    /// Why it was refused; empty if it was not.
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
     pub user_errors: Vec<UserError>,
 }
 
-/// A pool after a change.
+/// The result of `updatePool`: the changed pool.
 #[derive(SimpleObject)]
 pub struct UpdatePoolPayload {
-    /// The pool; null if the change was refused.
+    /// The pool in its new state. Null if the mutation was rejected.
     pub pool: Option<Pool>,
-    /// Why it was refused; empty if it was not.
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
     pub user_errors: Vec<UserError>,
 }
 
-/// An extension after a change.
+/// The result of a mutation that creates or changes an extension.
 #[derive(SimpleObject)]
 pub struct ExtensionPayload {
-    /// The extension; null if the change was refused.
+    /// The extension in its new state. Null if the mutation was rejected.
     pub extension: Option<Extension>,
-    /// Why it was refused; empty if it was not.
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
     pub user_errors: Vec<UserError>,
 }
 
-/// A user after a change.
+/// The result of a mutation that changes the viewer's own user.
 #[derive(SimpleObject)]
 pub struct UserPayload {
-    /// The user; null if the change was refused.
+    /// The user in its new state. Null if the mutation was rejected.
     pub user: Option<User>,
-    /// Why it was refused; empty if it was not.
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
     pub user_errors: Vec<UserError>,
 }
 
-/// Notifications after a change.
+/// The result of `markNotificationsRead`: the changed notifications.
 #[derive(SimpleObject)]
 pub struct NotificationsPayload {
-    /// The notifications; empty if the change was refused.
+    /// The notifications in the order of the input. Empty if the mutation was rejected.
     pub notifications: Vec<Notification>,
-    /// Why it was refused; empty if it was not.
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
     pub user_errors: Vec<UserError>,
 }

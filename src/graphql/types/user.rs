@@ -5,101 +5,101 @@ use async_graphql::{ID, Object};
 use super::{Assignment, Extension};
 use crate::domain::UserId;
 use crate::entity::user;
-use crate::graphql::direct::Direct;
-use crate::graphql::pagination::Listed;
+use crate::graphql::direct_json::DirectJson;
+use crate::graphql::enums::{Availability, Role};
+use crate::graphql::pagination::ConnectionNode;
 use crate::graphql::scalars::PhoneE164;
-use crate::graphql::words::{Availability, Role};
 use crate::service::Viewer;
 
-/// A member of the agency's staff.
 pub struct User {
     viewer: Arc<Viewer>,
     model: Arc<user::Model>,
 }
 
 impl User {
-    /// A user as the viewer sees them.
     pub fn new(viewer: &Arc<Viewer>, model: Arc<user::Model>) -> Self {
         Self { viewer: Arc::clone(viewer), model }
     }
 
-    /// A user of the viewer's agency, active or not.
+    /// Finds a user of the viewer's agency, active or not.
     pub fn find(viewer: &Arc<Viewer>, id: UserId) -> Option<Self> {
         viewer.directory.user(id).map(|model| Self::new(viewer, model.clone()))
     }
 }
 
-impl Direct for User {}
+impl DirectJson for User {}
 
-impl Listed for User {
+impl ConnectionNode for User {
     fn cursor(&self) -> String {
         self.model.id.to_string()
     }
 }
 
-/// A member of the agency's staff.
+/// A staff member of the agency.
 #[Object]
 impl User {
-    /// Opaque, `usr_…`.
+    /// The opaque, globally unique ID of the user, prefixed with `usr_`.
     pub async fn id(&self) -> ID {
         self.model.id.into()
     }
 
-    /// The stable name that directory files and tokens use.
+    /// The stable key that identifies the user in directory files and tokens.
     async fn key(&self) -> &str {
         &self.model.key
     }
 
-    /// Their name, for people.
+    /// The display name of the user.
     async fn name(&self) -> &str {
         &self.model.name
     }
 
-    /// What they may do in the agency.
+    /// The user's role in the agency.
     async fn role(&self) -> Role {
         self.model.role.into()
     }
 
-    /// The phone that their calls ring. Of others only ADMINs see it; to MEMBERs it is null.
+    /// The phone that rings for calls to this user, in E.164. Null if the user has none. ADMINs see every user's phone,
+    /// MEMBERs only their own: for other users it is null.
     async fn phone(&self) -> Option<PhoneE164> {
         let shown = self.viewer.is_admin() || self.viewer.id() == self.model.id;
         self.model.phone.clone().filter(|_| shown).map(PhoneE164)
     }
 
-    /// Whether their phone is verified: no other ever rings. Shown to whom the phone is shown.
+    /// True if the user has verified their phone; only verified phones are dialed. Null if the viewer may not see the
+    /// user's phone.
     async fn phone_verified(&self) -> Option<bool> {
         let shown = self.viewer.is_admin() || self.viewer.id() == self.model.id;
         shown.then_some(self.model.phone_verified)
     }
 
-    /// Whether they work here. One who does not can neither sign in nor be told of anything.
+    /// True if the user is active. An inactive user cannot sign in and receives no notifications.
     async fn active(&self) -> bool {
         self.model.active
     }
 
-    /// Whether they take work now.
+    /// The user's current availability for new work.
     async fn availability(&self) -> Availability {
         self.model.availability.into()
     }
 
-    /// Their places in the pools of active numbers, texts on or off.
+    /// The user's assignments to the pools of active numbers, with SMS and voice on or off.
     async fn assignments(&self) -> Vec<Assignment> {
         let rows = self.viewer.directory.assignments_of(self.model.id);
         rows.map(|row| Assignment::new(&self.viewer, row.clone())).collect()
     }
 
-    /// The active extensions that reach them.
+    /// The active extensions that reach the user.
     async fn extensions(&self) -> Vec<Extension> {
         let rows = self.viewer.directory.extensions_of(self.model.id);
         rows.map(|row| Extension::new(&self.viewer, row.clone())).collect()
     }
 
-    /// "Accessing N numbers": in how many pools of active numbers texts reach them.
+    /// The number of active phone numbers whose texts are routed to the user: assignments with `smsEnabled: true`.
     async fn accessing_numbers_count(&self) -> usize {
         self.viewer.directory.assignments_of(self.model.id).filter(|row| row.sms_enabled).count()
     }
 
-    /// "Accessing N extensions": how many active extensions reach them.
+    /// The number of active extensions that reach the user.
     async fn accessing_extensions_count(&self) -> usize {
         self.viewer.directory.extensions_of(self.model.id).count()
     }

@@ -1,4 +1,4 @@
-//! Expected refusals, as data of a mutation's payload.
+//! The errors in the `userErrors` of mutation payloads: expected refusals, as opposed to failures.
 
 use std::sync::Arc;
 
@@ -8,106 +8,111 @@ use super::{Message, User};
 use crate::graphql::scalars::DateTime;
 use crate::service::{Refusal, RefusalCode, Viewer};
 
-/// The kinds of refusal.
+/// The kind of a user error.
 #[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
 pub enum UserErrorCode {
-    /// The input is wrong.
+    /// An input field has an invalid value.
     Invalid,
-    /// There is no such thing, or not for the viewer: which of the two is not told.
+    /// The object does not exist, or the viewer may not see it. The two cases are not distinguished.
     NotFound,
-    /// It clashes with what is there.
+    /// The mutation conflicts with the current state of the data, for example because the extension's digits are taken.
     Conflict,
-    /// The viewer may not.
+    /// The viewer lacks the permission for this mutation, for example because it is for ADMINs only.
     Forbidden,
-    /// Somebody else holds the thread.
+    /// Another user holds the thread.
     AlreadyClaimed,
-    /// The viewer does not hold the thread.
+    /// The thread has another assignee or none, and the mutation is only for the assignee or an ADMIN.
     NotAssignee,
-    /// The contact does not want texts.
+    /// The contact opted out, or the carrier blocks texts from this number to the contact.
     OptedOut,
-    /// A limit of the user, the agency or a phone is reached.
+    /// A rate limit of the viewer, the agency or a phone has been reached.
     LimitExceeded,
 }
 
-/// Why a mutation was refused. Then it changed nothing.
+/// A reason why a mutation was rejected. A rejected mutation changes nothing.
 #[derive(Interface)]
 #[graphql(
-    field(name = "code", ty = "&UserErrorCode", desc = "Its kind."),
-    field(name = "message", ty = "&String", desc = "In words, for a person."),
-    field(name = "path", ty = "&Option<Vec<String>>", desc = "Where in the arguments, outermost first.")
+    field(name = "code", ty = "&UserErrorCode", desc = "The kind of the error."),
+    field(name = "message", ty = "&String", desc = "The error in plain language, to be shown to the user."),
+    field(
+        name = "path",
+        ty = "&Option<Vec<String>>",
+        desc = "The path of the input field that caused the error, outermost first and relative to `input`. Null if no \
+                single field caused it."
+    )
 )]
 pub enum UserError {
-    /// The input does not fit.
     InvalidInput(InvalidInputError),
-    /// Somebody else was first.
     ThreadAlreadyClaimed(ThreadAlreadyClaimedError),
-    /// A colleague has written since.
     StaleView(StaleViewError),
-    /// A limit is reached.
     LimitExceeded(LimitExceededError),
 }
 
-/// The mutation was refused; `code` says why.
+/// The mutation was rejected for a reason that has no error type of its own; `code` gives the reason.
 #[derive(SimpleObject)]
 pub struct InvalidInputError {
-    /// Its kind.
+    /// The kind of the error.
     code: UserErrorCode,
-    /// In words, for a person.
+    /// The error in plain language, to be shown to the user.
     message: String,
-    /// Where in the arguments, outermost first.
+    /// The path of the input field that caused the error, outermost first and relative to `input`. Null if no single
+    /// field caused it.
     path: Option<Vec<String>>,
 }
 
-/// Somebody else holds the thread.
+/// The thread cannot be claimed, because another user holds it.
 #[derive(SimpleObject)]
 pub struct ThreadAlreadyClaimedError {
-    /// ALREADY_CLAIMED.
+    /// The kind of the error, always ALREADY_CLAIMED.
     code: UserErrorCode,
-    /// In words, for a person.
+    /// The error in plain language, to be shown to the user.
     message: String,
-    /// Where in the arguments, outermost first.
+    /// The path of the input field that caused the error, outermost first and relative to `input`. Null if no single
+    /// field caused it.
     path: Option<Vec<String>>,
-    /// Who.
+    /// The user who holds the thread.
     claimed_by: User,
-    /// Since when.
+    /// The time at which the current assignee got the thread.
     claimed_at: DateTime,
 }
 
-/// A colleague has written into the thread since the viewer looked. Nothing was sent.
+/// Another user has sent a message in the thread after `lastSeenMessageId`. Nothing was sent.
 #[derive(SimpleObject)]
 pub struct StaleViewError {
-    /// CONFLICT.
+    /// The kind of the error, always CONFLICT.
     code: UserErrorCode,
-    /// In words, for a person.
+    /// The error in plain language, to be shown to the user.
     message: String,
-    /// Where in the arguments, outermost first.
+    /// The path of the input field that caused the error, outermost first and relative to `input`. Null if no single
+    /// field caused it.
     path: Option<Vec<String>>,
-    /// What the colleague wrote.
+    /// The newer message of the other user.
     newer_message: Message,
 }
 
-/// A limit of the user, the agency or a phone is reached. Nothing was changed.
+/// A rate limit of the viewer, the agency or a phone has been reached. Nothing was changed.
 #[derive(SimpleObject)]
 pub struct LimitExceededError {
-    /// LIMIT_EXCEEDED.
+    /// The kind of the error, always LIMIT_EXCEEDED.
     code: UserErrorCode,
-    /// In words, for a person.
+    /// The error in plain language, to be shown to the user.
     message: String,
-    /// Where in the arguments, outermost first.
+    /// The path of the input field that caused the error, outermost first and relative to `input`. Null if no single
+    /// field caused it.
     path: Option<Vec<String>>,
-    /// In how many seconds the same mutation may succeed. Null if that depends on something other than time, such as a
-    /// call that has to end first.
+    /// The number of seconds after which the same mutation may succeed. Null if that does not depend on time alone, for
+    /// example because a call has to end first.
     retry_after_seconds: Option<i32>,
 }
 
 impl UserError {
-    /// That a colleague has written since.
+    /// Builds the error for a stale view that can show the newer message.
     pub fn stale_view(refusal: Refusal, newer_message: Message) -> Self {
         let Refusal { message, path, .. } = refusal;
         Self::StaleView(StaleViewError { code: UserErrorCode::Conflict, message, path: Some(path), newer_message })
     }
 
-    /// A service's refusal as the viewer reads it.
+    /// Converts a refusal of the service into the error that the viewer sees.
     pub fn new(viewer: &Arc<Viewer>, refusal: Refusal) -> Self {
         let Refusal { code, message, path } = refusal;
         let path = (!path.is_empty()).then_some(path);
@@ -122,11 +127,11 @@ impl UserError {
                 let code = UserErrorCode::LimitExceeded;
                 return Self::LimitExceeded(LimitExceededError { code, message, path, retry_after_seconds });
             }
-            // Of a message that cannot be shown.
+            // The newer message could not be loaded, so there is no `StaleViewError`.
             RefusalCode::StaleView { .. } => UserErrorCode::Conflict,
             RefusalCode::AlreadyClaimed { by, at } => {
                 let code = UserErrorCode::AlreadyClaimed;
-                // A winner who is not in the directory cannot be named; that there is one still can.
+                // `claimedBy` is not nullable: without the assignee in the directory, only the code is reported.
                 if let Some(claimed_by) = User::find(viewer, by) {
                     let claimed_at = at.into();
                     let error = ThreadAlreadyClaimedError { code, message, path, claimed_by, claimed_at };

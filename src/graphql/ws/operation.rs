@@ -1,4 +1,4 @@
-//! One operation on a socket, as the messages that it comes to.
+//! Runs one operation and returns its protocol messages as a stream.
 
 use std::sync::Arc;
 
@@ -10,86 +10,91 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use super::protocol;
 use crate::admission::Reservation;
 use crate::graphql::GraphqlState;
-use crate::graphql::context::Caller;
-use crate::graphql::live::{Delivered, Subscriber};
-use crate::graphql::operation::{Answer, Asked, Refused, execute, prepare};
+use crate::graphql::context::Requester;
+use crate::graphql::live::{Delivery, Subscriber};
+use crate::graphql::operation::{OperationResponse, RejectedRequest, RequestParameters, execute, prepare};
 
 /// One message of an operation.
-pub(super) struct Step {
-    /// The message.
+pub(super) struct Outgoing {
     pub(super) frame: Utf8Bytes,
-    /// Whether it is the operation's last.
+    /// Whether this is the operation's last message.
     pub(super) last: bool,
-    /// The user is not one of ours any more.
+    /// Whether the response says that the user is no longer active.
     pub(super) deactivated: bool,
-    /// Counts the message as unsent until it is written; `None` for short messages of the protocol.
+    /// Counts the message as unsent until it is written; `None` for short protocol messages.
     pub(super) reservation: Option<Reservation>,
 }
 
-/// Runs an operation: results and then `complete`, or `error`.
-pub(super) fn run(state: &GraphqlState, caller: Caller, id: Arc<str>, asked: Asked) -> BoxStream<'static, Step> {
+/// Runs an operation. The stream ends with `complete` or `error`.
+pub(super) fn run(
+    state: &GraphqlState,
+    requester: Requester,
+    id: Arc<str>,
+    parameters: RequestParameters,
+) -> BoxStream<'static, Outgoing> {
     let (schema, live, admission) = (state.schema.clone(), state.live.clone(), state.admission.clone());
-    let prepared = prepare(state, asked);
+    let prepared = prepare(state, parameters);
     let begin = async move {
-        let steps = match prepared {
+        let messages = match prepared {
             Ok(prepared) if prepared.kind == OperationType::Subscription => {
-                match Subscriber::begin(live, caller, prepared).await {
-                    Ok(Some(subscriber)) => return follow(id, Box::new(subscriber)).boxed(),
+                match Subscriber::begin(live, requester, prepared).await {
+                    Ok(Some(subscriber)) => return subscription_messages(id, Box::new(subscriber)).boxed(),
                     Ok(None) => vec![complete(&id)],
-                    Err(refused) => vec![error(&id, &refused)],
+                    Err(rejected) => vec![error(&id, &rejected)],
                 }
             }
-            Ok(prepared) => match execute(&schema, &admission, &caller, prepared).await {
-                Ok((answer, reservation)) => result(&id, &answer, reservation),
+            Ok(prepared) => match execute(&schema, &admission, &requester, prepared).await {
+                Ok((response, reservation)) => result_messages(&id, &response, reservation),
                 Err(failure) => vec![error(&id, &failure.into())],
             },
             Err(failure) => vec![error(&id, &failure.into())],
         };
-        stream::iter(steps).boxed()
+        stream::iter(messages).boxed()
     };
-    // Boxed twice, so that what it took to begin is let go of once it has begun.
+    // Boxed separately, so that the state of the beginning is freed once the operation has begun.
     stream::once(begin.boxed()).flatten().boxed()
 }
 
-/// A query's or a mutation's one result.
-fn result(id: &str, answer: &Answer, mut reservation: Reservation) -> Vec<Step> {
-    match answer {
-        Answer::Refused(refused) => vec![error(id, refused)],
-        Answer::Executed(response) => {
-            let frame = protocol::next(id, &protocol::json(response));
-            let deactivated = answer.is_unauthenticated();
+/// The messages of a query or a mutation.
+fn result_messages(id: &str, response: &OperationResponse, mut reservation: Reservation) -> Vec<Outgoing> {
+    match response {
+        OperationResponse::Rejected(rejected) => vec![error(id, rejected)],
+        OperationResponse::Executed(executed) => {
+            let frame = protocol::next(id, &protocol::json(executed));
+            let deactivated = response.is_unauthenticated();
             reservation.shrink(frame.len());
-            vec![Step { frame, last: false, deactivated, reservation: Some(reservation) }, complete(id)]
+            vec![Outgoing { frame, last: false, deactivated, reservation: Some(reservation) }, complete(id)]
         }
     }
 }
 
-/// A subscription's results, until it ends. Boxed: the stream would hold room for two subscribers.
-fn follow(id: Arc<str>, subscriber: Box<Subscriber>) -> impl futures_util::Stream<Item = Step> {
+/// The messages of a subscription. The subscriber is boxed because the stream would reserve room for two of them; see
+/// "Boxed futures" in `graphql`.
+fn subscription_messages(id: Arc<str>, subscriber: Box<Subscriber>) -> impl futures_util::Stream<Item = Outgoing> {
     stream::unfold(Some((id, subscriber)), |state| async {
         let (id, mut subscriber) = state?;
-        let step = match subscriber.next().await {
-            Delivered::Payload(payload, mut reservation) => {
+        let message = match subscriber.next().await {
+            Delivery::Payload(payload, mut reservation) => {
                 let frame = protocol::next(&id, &payload);
                 reservation.shrink(frame.len());
-                Step { frame, last: false, deactivated: false, reservation: Some(reservation) }
+                Outgoing { frame, last: false, deactivated: false, reservation: Some(reservation) }
             }
-            Delivered::Failure(payload) => {
+            Delivery::Failure(payload) => {
                 let frame = protocol::error(&id, &payload);
-                Step { frame, last: true, deactivated: false, reservation: None }
+                Outgoing { frame, last: true, deactivated: false, reservation: None }
             }
-            Delivered::End(refused) => error(&id, &refused),
+            Delivery::End(rejected) => error(&id, &rejected),
         };
-        let rest = (!step.last).then_some((id, subscriber));
-        Some((step, rest))
+        let rest = (!message.last).then_some((id, subscriber));
+        Some((message, rest))
     })
 }
 
-fn complete(id: &str) -> Step {
-    Step { frame: protocol::complete(id), last: true, deactivated: false, reservation: None }
+fn complete(id: &str) -> Outgoing {
+    Outgoing { frame: protocol::complete(id), last: true, deactivated: false, reservation: None }
 }
 
-fn error(id: &str, refused: &Refused) -> Step {
-    let frame = protocol::error(id, &protocol::json(&refused.errors()));
-    Step { frame, last: true, deactivated: refused.is_unauthenticated(), reservation: None }
+fn error(id: &str, rejected: &RejectedRequest) -> Outgoing {
+    let frame = protocol::error(id, &protocol::json(&rejected.errors()));
+    Outgoing { frame, last: true, deactivated: rejected.is_unauthenticated(), reservation: None }
 }

@@ -1,4 +1,4 @@
-//! The messages of `graphql-transport-ws`, and the codes that a socket is closed with.
+//! The messages and close codes of `graphql-transport-ws`.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -8,35 +8,34 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::graphql::limits::MAX_ID_BYTES;
-use crate::graphql::operation::Asked;
+use crate::graphql::operation::RequestParameters;
 
-/// The one subprotocol that is spoken here.
+/// The only supported subprotocol.
 pub(super) const NAME: &str = "graphql-transport-ws";
 
-/// Why a socket is closed. 1011 and 1008 are not among them: clients take those as final.
+/// Reasons for closing a socket. 1008 and 1011 are not used, because clients treat them as fatal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Close {
-    /// The message is none of the protocol's.
+    /// The client sent a message that the protocol does not define.
     Invalid,
-    /// Something was asked before the introduction.
+    /// The client subscribed before `connection_init`.
     Unauthorized,
-    /// The token is not valid, or not any more.
+    /// The token is invalid, expired or revoked, or its user is not active.
     Forbidden,
-    /// The other side does not speak our subprotocol.
+    /// The client did not offer the subprotocol [`NAME`].
     Subprotocol,
-    /// No introduction came in time.
+    /// No `connection_init` arrived in time.
     InitTimeout,
-    /// An operation of this id is under way.
+    /// An operation with this id is already running.
     Duplicate(Arc<str>),
-    /// A second introduction.
+    /// A second `connection_init`.
     TooManyInits,
-    /// The other side did not read what it asked for.
+    /// The client did not read its messages in time.
     Terminated,
-    /// The message is too long.
     TooLong,
-    /// The server is going away; another one is there.
+    /// The server drains; the client can reconnect at once.
     Restart,
-    /// The token could not be checked just now, or a limit of the user or the address is reached.
+    /// The token could not be verified, or a limit of the user or the address is reached.
     TryAgain,
 }
 
@@ -49,7 +48,7 @@ impl Close {
             Self::Subprotocol => (4406, "Subprotocol not acceptable"),
             Self::InitTimeout => (4408, "Connection initialisation timeout"),
             Self::Duplicate(id) => {
-                // A reason has at most 123 bytes (RFC 6455, section 5.5).
+                // A close reason has at most 123 bytes (RFC 6455, section 5.5).
                 let id: String = id.chars().filter(|c| !c.is_control()).take(20).collect();
                 return CloseFrame { code: 4409, reason: format!("Subscriber for {id} already exists").into() };
             }
@@ -65,23 +64,19 @@ impl Close {
 
 /// A message from the client.
 pub(super) enum Incoming {
-    /// The introduction, with what it says of authorization.
+    /// `connection_init`, with the `authorization` of its payload.
     Init(Option<String>),
-    /// Are you there?
     Ping(Option<Map<String, Value>>),
-    /// Yes.
     Pong,
-    /// A ping of the WebSocket itself, which the library answers.
-    Heartbeat,
-    /// An operation to begin.
-    Subscribe(Arc<str>, Box<Asked>),
-    /// An operation to end.
+    /// A ping frame of the WebSocket layer; the library queues the answer.
+    WebSocketPing,
+    Subscribe(Arc<str>, Box<RequestParameters>),
     Complete(Arc<str>),
 }
 
 impl Incoming {
-    /// Reads a message; `None` if it is none of the protocol's.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    /// Parses a message; `None` if the protocol does not define it.
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let Ok(Value::Object(mut message)) = serde_json::from_str(text) else { return None };
         let payload = match message.remove("payload") {
             None | Some(Value::Null) => None,
@@ -97,8 +92,8 @@ impl Incoming {
             "ping" => Self::Ping(payload),
             "pong" => Self::Pong,
             "subscribe" => {
-                let asked = serde_json::from_value(Value::Object(payload?)).ok()?;
-                Self::Subscribe(id(&mut message)?, Box::new(asked))
+                let parameters = serde_json::from_value(Value::Object(payload?)).ok()?;
+                Self::Subscribe(id(&mut message)?, Box::new(parameters))
             }
             "complete" => Self::Complete(id(&mut message)?),
             _ => return None,
@@ -113,12 +108,10 @@ fn id(message: &mut Map<String, Value>) -> Option<Arc<str>> {
     }
 }
 
-/// The answer to the introduction.
 pub(super) fn ack() -> Utf8Bytes {
     Utf8Bytes::from_static(r#"{"type":"connection_ack"}"#)
 }
 
-/// The answer to a ping.
 pub(super) fn pong(payload: Option<Map<String, Value>>) -> Utf8Bytes {
     match payload {
         Some(payload) => format!(r#"{{"type":"pong","payload":{}}}"#, Value::Object(payload)).into(),
@@ -126,30 +119,29 @@ pub(super) fn pong(payload: Option<Map<String, Value>>) -> Utf8Bytes {
     }
 }
 
-/// A result. The payload is serialised on its own and the id put in beside it, so that one payload
-/// can go to many.
+/// A result. The payload is serialized separately from the id, so that subscribers can share it.
 pub(super) fn next(id: &str, payload: &str) -> Utf8Bytes {
     message("next", id, Some(payload))
 }
 
-/// The operation is refused, or fails: nothing more follows. The payload is a list of errors.
+/// The last message of an operation that is rejected or fails. `errors` is a serialized list of errors.
 pub(super) fn error(id: &str, errors: &str) -> Utf8Bytes {
     message("error", id, Some(errors))
 }
 
-/// The operation is done.
+/// The last message of an operation that succeeds.
 pub(super) fn complete(id: &str) -> Utf8Bytes {
     message("complete", id, None)
 }
 
-/// Serialises what cannot fail to be: all keys are strings.
+/// Serializes a value whose keys are all strings, which cannot fail.
 pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
 fn message(kind: &str, id: &str, payload: Option<&str>) -> Utf8Bytes {
     let mut text = String::with_capacity(payload.map_or(0, str::len) + id.len() + 48);
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = write!(text, r#"{{"type":"{kind}","id":{}"#, json(&id));
     if let Some(payload) = payload {
         text.push_str(r#","payload":"#);
@@ -164,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_message_is_not_read() {
+    fn messages_that_the_protocol_does_not_define_are_not_parsed() {
         for text in [
             "",
             "hello",
@@ -182,12 +174,12 @@ mod tests {
             r#"{"type":"subscribe","payload":{"query":"{a}"}}"#,
             r#"{"type":"complete"}"#,
         ] {
-            assert!(Incoming::read(text).is_none(), "{text}");
+            assert!(Incoming::parse(text).is_none(), "{text}");
         }
     }
 
     #[test]
-    fn messages_are_written_as_the_protocol_says() {
+    fn messages_are_written_as_the_protocol_specifies() {
         assert_eq!(next("a\"b", "{}").as_str(), r#"{"type":"next","id":"a\"b","payload":{}}"#);
         assert_eq!(complete("1").as_str(), r#"{"type":"complete","id":"1"}"#);
         let payload = Map::from_iter([("n".to_owned(), Value::from(1))]);

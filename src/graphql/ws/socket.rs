@@ -1,4 +1,4 @@
-//! One socket's conversation, from the introduction to the farewell.
+//! A session on one socket, from `connection_init` to the close frame.
 
 use std::collections::VecDeque;
 use std::future::{Future as _, poll_fn};
@@ -12,58 +12,59 @@ use futures_util::future::{BoxFuture, Either};
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, SinkExt, StreamExt as _, poll};
 
-use super::ending::{drained, ending};
-use super::operation::{self, Step};
+use super::close::{wait_for_close, wait_for_drain};
+use super::operation::{self, Outgoing};
 use super::protocol::{self, Close, Incoming};
-use super::readiness::Readiness;
+use super::waker::SourceWaker;
 use crate::admission::{Reservation, SocketPermit};
 use crate::graphql::GraphqlState;
-use crate::graphql::context::{Caller, make_request_id};
+use crate::graphql::context::{Requester, make_request_id};
 use crate::graphql::errors::{Code, Failure};
-use crate::graphql::limits::{CLOSE_WITHIN, INIT_WITHIN, MAX_OPERATIONS, SEND_WITHIN};
-use crate::graphql::operation::{Asked, Refused};
+use crate::graphql::limits::{CLOSE_TIMEOUT, INIT_TIMEOUT, MAX_OPERATIONS, SEND_TIMEOUT};
+use crate::graphql::operation::{RejectedRequest, RequestParameters};
+use crate::http::authentication::bearer;
 use crate::ports::Clock;
-use crate::rest::caller::bearer;
 use crate::service::authenticate::{AuthError, Identity};
 
-/// How a conversation ends.
+/// How a session ends.
 #[derive(Debug, PartialEq, Eq)]
-enum End {
-    /// We close it.
+enum SessionEnd {
+    /// The server closes the socket.
     Close(Close),
-    /// The other side said farewell.
-    Left,
-    /// The other side is gone.
-    Gone,
+    /// The client sent a close frame.
+    ClosedByClient,
+    /// The connection broke.
+    ConnectionLost,
 }
 
-impl From<Close> for End {
+impl From<Close> for SessionEnd {
     fn from(close: Close) -> Self {
         Self::Close(close)
     }
 }
 
-/// Serves a socket to its end.
+/// Serves a socket until it is closed.
 ///
-/// Sockets are many and idle: what is rare (beginning, ending, taking a message in) is boxed, so that
-/// what waits is small; and the socket itself, which would stand in it twice, as argument and as variable.
+/// The futures of the handshake, of incoming messages and of the close are boxed, so that an idle socket stays small;
+/// see "Boxed futures" in `graphql`. The socket itself is boxed because the future would hold it twice, as an argument
+/// and as a variable.
 pub(super) async fn serve(mut ws: Box<WebSocket>, state: Arc<GraphqlState>, client: IpAddr) {
     let clock = Arc::clone(&state.services.clock);
-    let end = match Box::pin(introduce(&mut ws, &state, client)).await {
-        Ok((identity, _permit)) => Conversation::new(&mut ws, state, identity).run().await,
+    let end = match Box::pin(handshake(&mut ws, &state, client)).await {
+        Ok((identity, _permit)) => Session::new(&mut ws, state, identity).run().await,
         Err(end) => end,
     };
     match end {
-        End::Close(close) => Box::pin(farewell(ws, Some(close), &*clock)).await,
-        End::Left => Box::pin(farewell(ws, None, &*clock)).await,
-        End::Gone => {}
+        SessionEnd::Close(close) => Box::pin(close_socket(ws, Some(close), &*clock)).await,
+        SessionEnd::ClosedByClient => Box::pin(close_socket(ws, None, &*clock)).await,
+        SessionEnd::ConnectionLost => {}
     }
 }
 
-/// Closes the socket, or lets the answer to the other side's farewell out, and waits a little for the
-/// other side to close: a connection that is cut with something unread in it may take the farewell
-/// with it.
-async fn farewell(mut ws: Box<WebSocket>, close: Option<Close>, clock: &dyn Clock) {
+/// Sends a close frame, or the answer to the client's, and waits up to [`CLOSE_TIMEOUT`] for the client to close. If
+/// the server closed a connection with unread data, TCP would reset it and the client might not receive the close
+/// frame.
+async fn close_socket(mut ws: Box<WebSocket>, close: Option<Close>, clock: &dyn Clock) {
     let closed = async {
         if let Some(close) = &close
             && ws.send(Message::Close(Some(close.frame()))).await.is_err()
@@ -73,7 +74,7 @@ async fn farewell(mut ws: Box<WebSocket>, close: Option<Close>, clock: &dyn Cloc
         loop {
             match ws.recv().await {
                 Some(Ok(_)) => {}
-                // What is too long is never read, so there is no end to wait for.
+                // The rest of a message that is too long is never read, so the stream does not end.
                 Some(Err(_)) if close == Some(Close::TooLong) => std::future::pending::<()>().await,
                 Some(Err(_)) | None => return,
             }
@@ -81,38 +82,41 @@ async fn farewell(mut ws: Box<WebSocket>, close: Option<Close>, clock: &dyn Cloc
     };
     tokio::select! {
         () = closed => {}
-        () = clock.sleep(CLOSE_WITHIN) => {}
+        () = clock.sleep(CLOSE_TIMEOUT) => {}
     }
 }
 
-/// Lets the other side introduce itself, in time.
-async fn introduce(ws: &mut WebSocket, state: &GraphqlState, client: IpAddr) -> Result<(Identity, SocketPermit), End> {
+/// Waits for `connection_init` and authenticates it, within [`INIT_TIMEOUT`].
+async fn handshake(
+    ws: &mut WebSocket,
+    state: &GraphqlState,
+    client: IpAddr,
+) -> Result<(Identity, SocketPermit), SessionEnd> {
     if ws.protocol().is_none() {
         return Err(Close::Subprotocol.into());
     }
     let mut drain = state.drain.clone();
     tokio::select! {
-        introduced = introduction(ws, state, client) => introduced,
-        () = state.services.clock.sleep(INIT_WITHIN) => Err(Close::InitTimeout.into()),
-        () = drained(&mut drain) => Err(Close::Restart.into()),
+        authenticated = authenticate(ws, state, client) => authenticated,
+        () = state.services.clock.sleep(INIT_TIMEOUT) => Err(Close::InitTimeout.into()),
+        () = wait_for_drain(&mut drain) => Err(Close::Restart.into()),
     }
 }
 
-/// Waits for the introduction and finds out who it is.
-async fn introduction(
+async fn authenticate(
     ws: &mut WebSocket,
     state: &GraphqlState,
     client: IpAddr,
-) -> Result<(Identity, SocketPermit), End> {
+) -> Result<(Identity, SocketPermit), SessionEnd> {
     loop {
         let authorization = match receive(ws).await? {
             Incoming::Init(authorization) => authorization,
             Incoming::Ping(payload) => {
-                ws.send(Message::Text(protocol::pong(payload))).await.map_err(|_| End::Gone)?;
+                ws.send(Message::Text(protocol::pong(payload))).await.map_err(|_| SessionEnd::ConnectionLost)?;
                 continue;
             }
-            Incoming::Heartbeat => {
-                ws.flush().await.map_err(|_| End::Gone)?;
+            Incoming::WebSocketPing => {
+                ws.flush().await.map_err(|_| SessionEnd::ConnectionLost)?;
                 continue;
             }
             Incoming::Pong | Incoming::Complete(_) => continue,
@@ -124,249 +128,261 @@ async fn introduction(
         };
         return match authenticated {
             Ok(identity) => {
-                let admitted = state.admission.request(identity.agency, identity.user);
-                let permit = admitted.and_then(|()| state.admission.socket(identity.user));
+                let admitted = state.admission.count_request(identity.agency, identity.user);
+                let permit = admitted.and_then(|()| state.admission.open_socket(identity.user));
                 Ok((identity, permit.map_err(|_| Close::TryAgain)?))
             }
-            Err(AuthError::Invalid) => match state.admission.failed_authentication(client) {
+            Err(AuthError::Invalid) => match state.admission.count_failed_authentication(client) {
                 Ok(()) => Err(Close::Forbidden.into()),
                 Err(_) => Err(Close::TryAgain.into()),
             },
             Err(AuthError::Fault(fault)) => {
                 let request_id = make_request_id(&state.services);
-                tracing::error!(%request_id, error = %fault, "a token could not be checked");
+                tracing::error!(%request_id, error = %fault, "a token could not be verified");
                 Err(Close::TryAgain.into())
             }
         };
     }
 }
 
-/// The next message of the protocol. Safe to give up: nothing is lost.
-async fn receive(ws: &mut WebSocket) -> Result<Incoming, End> {
+/// Receives the next protocol message. Cancel-safe: a canceled call loses no message.
+async fn receive(ws: &mut WebSocket) -> Result<Incoming, SessionEnd> {
     loop {
         match ws.recv().await {
-            Some(Ok(Message::Text(text))) => return Incoming::read(text.as_str()).ok_or(Close::Invalid.into()),
+            Some(Ok(Message::Text(text))) => return Incoming::parse(text.as_str()).ok_or(Close::Invalid.into()),
             Some(Ok(Message::Binary(_))) => return Err(Close::Invalid.into()),
-            Some(Ok(Message::Ping(_))) => return Ok(Incoming::Heartbeat),
+            Some(Ok(Message::Ping(_))) => return Ok(Incoming::WebSocketPing),
             Some(Ok(Message::Pong(_))) => {}
-            Some(Ok(Message::Close(_))) => return Err(End::Left),
-            None => return Err(End::Gone),
-            // The library's error type is not ours to name; this is how it says "over the limit".
+            Some(Ok(Message::Close(_))) => return Err(SessionEnd::ClosedByClient),
+            None => return Err(SessionEnd::ConnectionLost),
+            // The error type belongs to a dependency of axum, so errors are recognized by their text.
             Some(Err(error)) if error.to_string().starts_with("Space limit exceeded") => {
                 return Err(Close::TooLong.into());
             }
             Some(Err(error)) if error.to_string().starts_with("UTF-8 encoding error") => {
                 return Err(Close::Invalid.into());
             }
-            Some(Err(_)) => return Err(End::Gone),
+            Some(Err(_)) => return Err(SessionEnd::ConnectionLost),
         }
     }
 }
 
-/// What a socket has to do next.
-enum Next {
+/// The next action of a session.
+enum Action {
     Close(Close),
-    Take(Result<Incoming, End>),
-    Give(Step, Box<Operation>),
-    /// Nothing: what was gathered goes out.
+    Handle(Result<Incoming, SessionEnd>),
+    Send(Outgoing, Box<Operation>),
+    /// Nothing else is ready, so buffered messages are written.
     Flush,
 }
 
-/// An operation that is under way.
+/// A running operation.
 struct Operation {
     id: Arc<str>,
-    steps: BoxStream<'static, Step>,
-    readiness: Readiness,
-    /// A step that waits to go out: no other is asked for meanwhile.
-    ready: Option<Step>,
+    messages: BoxStream<'static, Outgoing>,
+    waker: SourceWaker,
+    /// A message that is not sent yet. The operation is not polled for another one meanwhile.
+    ready: Option<Outgoing>,
 }
 
 impl Operation {
-    /// Goes on to its next step, if that is there.
+    /// Advances to the next message. Ready with an empty `ready` means that the operation has ended.
     fn poll(&mut self, task: &Context<'_>) -> Poll<()> {
         if self.ready.is_none() {
-            let Self { steps, readiness, ready, .. } = self;
-            *ready = ready!(readiness.ask(task, |context| steps.poll_next_unpin(context)));
+            let Self { messages, waker, ready, .. } = self;
+            *ready = ready!(waker.poll_if_woken(task, |context| messages.poll_next_unpin(context)));
         }
         Poll::Ready(())
     }
 }
 
-struct Conversation<'a> {
+struct Session<'a> {
     ws: &'a mut WebSocket,
-    heard: Readiness,
+    incoming_waker: SourceWaker,
     state: Arc<GraphqlState>,
     identity: Identity,
-    ending: BoxFuture<'static, Close>,
-    ended: Readiness,
-    /// In the order of their turns.
+    /// Resolves when the server must close the socket.
+    close: BoxFuture<'static, Close>,
+    close_waker: SourceWaker,
+    /// In the order in which they are polled: the operation that has just sent a message moves to the end.
     operations: VecDeque<Box<Operation>>,
-    /// Whether the other side is listened to before anything is given: they take turns.
-    listens_first: bool,
-    /// Whether messages may have been gathered that are still to go out.
-    gathered: bool,
-    /// The reservations of those messages.
+    /// Whether incoming messages are polled before operations. The two alternate.
+    reads_first: bool,
+    /// Whether the write buffer may hold messages.
+    has_buffered: bool,
+    /// The reservations of the buffered messages.
     unsent: Vec<Reservation>,
 }
 
-impl<'a> Conversation<'a> {
+impl<'a> Session<'a> {
     fn new(ws: &'a mut WebSocket, state: Arc<GraphqlState>, identity: Identity) -> Self {
-        let ending = ending(Arc::clone(&state.services), identity, state.drain.clone());
-        let (heard, ended) = (Readiness::new(), Readiness::new());
-        let (operations, listens_first, gathered) = (VecDeque::new(), true, false);
-        Self { ws, heard, state, identity, ending, ended, operations, listens_first, gathered, unsent: Vec::new() }
+        let close = wait_for_close(Arc::clone(&state.services), identity, state.drain.clone());
+        Self {
+            ws,
+            incoming_waker: SourceWaker::new(),
+            state,
+            identity,
+            close,
+            close_waker: SourceWaker::new(),
+            operations: VecDeque::new(),
+            reads_first: true,
+            has_buffered: false,
+            unsent: Vec::new(),
+        }
     }
 
-    async fn run(&mut self) -> End {
-        let mut turn = self.send(protocol::ack()).await;
+    async fn run(&mut self) -> SessionEnd {
+        let mut result = self.send(protocol::ack()).await;
         loop {
-            turn = match turn {
-                Ok(()) => self.turn().await,
+            result = match result {
+                Ok(()) => self.step().await,
                 Err(end) => return end,
             };
         }
     }
 
-    /// Takes one message in, gives one, or lets out what was given.
-    async fn turn(&mut self) -> Result<(), End> {
+    /// Handles one incoming message, sends one outgoing message, or flushes the write buffer.
+    async fn step(&mut self) -> Result<(), SessionEnd> {
         match poll_fn(|task| self.poll(task)).await {
-            Next::Close(close) => Err(close.into()),
-            Next::Take(incoming) => Box::pin(self.take(incoming?)).await,
-            Next::Give(step, operation) => self.give(step, operation).await,
-            Next::Flush => {
+            Action::Close(close) => Err(close.into()),
+            Action::Handle(incoming) => Box::pin(self.handle(incoming?)).await,
+            Action::Send(message, operation) => self.send_outgoing(message, operation).await,
+            Action::Flush => {
                 self.write(None).await?;
-                // The room is needed by other sockets of the user, and most sockets are idle.
+                // Releases the reservations, and the vector's memory because most sockets are idle.
                 self.unsent = Vec::new();
                 Ok(())
             }
         }
     }
 
-    fn poll(&mut self, task: &Context<'_>) -> Poll<Next> {
-        if let Poll::Ready(close) = self.ended.ask(task, |context| self.ending.poll_unpin(context)) {
-            return Poll::Ready(Next::Close(close));
+    fn poll(&mut self, task: &Context<'_>) -> Poll<Action> {
+        if let Poll::Ready(close) = self.close_waker.poll_if_woken(task, |context| self.close.poll_unpin(context)) {
+            return Poll::Ready(Action::Close(close));
         }
-        let next = if self.listens_first {
+        let action = if self.reads_first {
             self.poll_incoming(task).or_else(|| self.poll_operations(task))
         } else {
             self.poll_operations(task).or_else(|| self.poll_incoming(task))
         };
-        match next {
-            Some(next) => Poll::Ready(next),
-            None if self.gathered => Poll::Ready(Next::Flush),
+        match action {
+            Some(action) => Poll::Ready(action),
+            None if self.has_buffered => Poll::Ready(Action::Flush),
             None => Poll::Pending,
         }
     }
 
-    fn poll_incoming(&mut self, task: &Context<'_>) -> Option<Next> {
-        let Self { ws, heard, .. } = self;
-        match heard.ask(task, |context| pin!(receive(ws)).poll(context)) {
+    fn poll_incoming(&mut self, task: &Context<'_>) -> Option<Action> {
+        let Self { ws, incoming_waker, .. } = self;
+        match incoming_waker.poll_if_woken(task, |context| pin!(receive(ws)).poll(context)) {
             Poll::Ready(incoming) => {
-                self.listens_first = false;
-                Some(Next::Take(incoming))
+                self.reads_first = false;
+                Some(Action::Handle(incoming))
             }
             Poll::Pending => None,
         }
     }
 
-    fn poll_operations(&mut self, task: &Context<'_>) -> Option<Next> {
+    fn poll_operations(&mut self, task: &Context<'_>) -> Option<Action> {
         loop {
-            let place = self.operations.iter_mut().position(|operation| operation.poll(task).is_ready())?;
-            let mut operation = self.operations.remove(place)?;
-            // One that is over gives nothing.
-            if let Some(step) = operation.ready.take() {
-                self.listens_first = true;
-                return Some(Next::Give(step, operation));
+            let index = self.operations.iter_mut().position(|operation| operation.poll(task).is_ready())?;
+            let mut operation = self.operations.remove(index)?;
+            // An operation that has ended is ready without a message.
+            if let Some(message) = operation.ready.take() {
+                self.reads_first = true;
+                return Some(Action::Send(message, operation));
             }
         }
     }
 
-    async fn take(&mut self, incoming: Incoming) -> Result<(), End> {
+    async fn handle(&mut self, incoming: Incoming) -> Result<(), SessionEnd> {
         match incoming {
             Incoming::Init(_) => Err(Close::TooManyInits.into()),
             Incoming::Ping(payload) => self.send(protocol::pong(payload)).await,
             Incoming::Pong => Ok(()),
-            Incoming::Heartbeat => {
-                // The answer has to go out before more are made: the other side may only ask, and never read.
-                self.gathered = true;
+            Incoming::WebSocketPing => {
+                // The pong is flushed before more is read, so that a client that pings and never reads is closed.
+                self.has_buffered = true;
                 Ok(())
             }
             Incoming::Complete(id) => {
-                // Of an operation that is not, or no longer, under way: that is no error.
+                // It is not an error if the operation has already ended or never existed.
                 self.operations.retain(|operation| operation.id != id);
                 Ok(())
             }
-            Incoming::Subscribe(id, asked) => self.subscribe(id, *asked).await,
+            Incoming::Subscribe(id, parameters) => self.subscribe(id, *parameters).await,
         }
     }
 
-    async fn subscribe(&mut self, id: Arc<str>, asked: Asked) -> Result<(), End> {
+    async fn subscribe(&mut self, id: Arc<str>, parameters: RequestParameters) -> Result<(), SessionEnd> {
         if self.operations.iter().any(|operation| operation.id == id) {
             return Err(Close::Duplicate(id).into());
         }
         if self.operations.len() >= MAX_OPERATIONS {
-            let message = format!("At most {MAX_OPERATIONS} operations at a time on one socket.");
-            let refused = Refused::from(Failure::new(Code::RateLimited, message));
-            return self.send(protocol::error(&id, &protocol::json(&refused.errors()))).await;
+            let message =
+                format!("A socket can run at most {MAX_OPERATIONS} operations at a time. Complete one first.");
+            let rejected = RejectedRequest::from(Failure::new(Code::RateLimited, message));
+            return self.send(protocol::error(&id, &protocol::json(&rejected.errors()))).await;
         }
-        if let Err(limited) = self.state.admission.request(self.identity.agency, self.identity.user) {
-            let refused = Refused::from(Failure::limited(&limited));
-            return self.send(protocol::error(&id, &protocol::json(&refused.errors()))).await;
+        if let Err(limited) = self.state.admission.count_request(self.identity.agency, self.identity.user) {
+            let rejected = RejectedRequest::from(Failure::limited(&limited));
+            return self.send(protocol::error(&id, &protocol::json(&rejected.errors()))).await;
         }
         let services = Arc::clone(&self.state.services);
         let request_id = make_request_id(&services);
-        let caller = Caller::new(services, self.identity, request_id);
-        let steps = operation::run(&self.state, caller, Arc::clone(&id), asked);
-        // Boxed, so that an idle socket holds no room for one that is on its way out.
-        self.operations.push_back(Box::new(Operation { id, steps, readiness: Readiness::new(), ready: None }));
+        let requester = Requester::new(services, self.identity, request_id);
+        let messages = operation::run(&self.state, requester, Arc::clone(&id), parameters);
+        // Boxed, so that an idle socket reserves no room for operations that are being sent.
+        self.operations.push_back(Box::new(Operation { id, messages, waker: SourceWaker::new(), ready: None }));
         Ok(())
     }
 
-    async fn give(&mut self, step: Step, operation: Box<Operation>) -> Result<(), End> {
-        if step.deactivated {
+    async fn send_outgoing(&mut self, message: Outgoing, operation: Box<Operation>) -> Result<(), SessionEnd> {
+        if message.deactivated {
             return Err(Close::Forbidden.into());
         }
-        self.unsent.extend(step.reservation);
-        self.send(step.frame).await?;
-        if !step.last {
+        self.unsent.extend(message.reservation);
+        self.send(message.frame).await?;
+        if !message.last {
             self.operations.push_back(operation);
         }
         Ok(())
     }
 
-    async fn send(&mut self, frame: Utf8Bytes) -> Result<(), End> {
+    async fn send(&mut self, frame: Utf8Bytes) -> Result<(), SessionEnd> {
         self.write(Some(Message::Text(frame))).await
     }
 
-    /// Writes a message: messages gather until there is nothing else to do, or are many. Without one,
-    /// lets out what was gathered. A socket that does not take it in time is closed, if it takes that.
-    /// The operations go on meanwhile, each to its next step: one that stands still may hold what other
-    /// sockets wait for.
-    async fn write(&mut self, message: Option<Message>) -> Result<(), End> {
-        let Self { ws, state, ending, ended, operations, gathered, .. } = self;
-        *gathered = message.is_some();
+    /// Buffers a message, or flushes the buffer if there is none. The buffer is also written when it is full.
+    ///
+    /// A socket that does not accept the data within [`SEND_TIMEOUT`] is closed. While the write blocks, each operation
+    /// advances to its next message, because an operation that is not polled may hold a computation that subscribers on
+    /// other sockets are waiting for.
+    async fn write(&mut self, message: Option<Message>) -> Result<(), SessionEnd> {
+        let Self { ws, state, close, close_waker, operations, has_buffered, .. } = self;
+        *has_buffered = message.is_some();
         let mut written = match message {
             Some(message) => Either::Left(SinkExt::feed(&mut **ws, message)),
             None => Either::Right(SinkExt::<Message>::flush(&mut **ws)),
         };
-        // What is written at once, which is nearly everything, sets no timer.
+        // Nearly every write completes at once and needs no timer.
         if let Poll::Ready(written) = poll!(&mut written) {
-            return written.map_err(|_| End::Gone);
+            return written.map_err(|_| SessionEnd::ConnectionLost);
         }
         let waiting = async move {
-            let mut patience = state.services.clock.sleep(SEND_WITHIN);
+            let mut timeout = state.services.clock.sleep(SEND_TIMEOUT);
             poll_fn(|task| {
                 if let Poll::Ready(written) = written.poll_unpin(task) {
-                    return Poll::Ready(written.map_err(|_| End::Gone));
+                    return Poll::Ready(written.map_err(|_| SessionEnd::ConnectionLost));
                 }
-                if let Poll::Ready(close) = ended.ask(task, |context| ending.poll_unpin(context)) {
-                    return Poll::Ready(Err(close.into()));
+                if let Poll::Ready(reason) = close_waker.poll_if_woken(task, |context| close.poll_unpin(context)) {
+                    return Poll::Ready(Err(reason.into()));
                 }
                 for operation in operations.iter_mut() {
-                    // What it gives is kept with it.
+                    // The operation keeps its message until it is sent.
                     let _ = operation.poll(task);
                 }
-                patience.poll_unpin(task).map(|()| Err(Close::Terminated.into()))
+                timeout.poll_unpin(task).map(|()| Err(Close::Terminated.into()))
             })
             .await
         };

@@ -1,4 +1,4 @@
-//! The Messages resource: send a text, and look for one.
+//! The Messages resource: send a text, and list texts.
 //! Source: Twilio, "Messages resource"; "REST API: requests, responses and paging".
 
 use std::ops::RangeInclusive;
@@ -13,53 +13,52 @@ use super::{Credentials, TwilioError, TwilioRest, error_code};
 use crate::domain::carrier_refusal::{CarrierRefusal, refusal};
 use crate::domain::delivery::Attempted;
 use crate::domain::delivery_error::REJECTED;
+use crate::domain::opt_out::Cleared;
 use crate::domain::sid::is_sid;
 
-/// As many messages as one page holds, and as many pages as are read.
+/// Limits of a list of the messages between two addresses.
 const PAGE_SIZE: &str = "100";
 const MAX_PAGES: usize = 20;
-/// The largest page, and as many pages as are read of all that an account has received.
+/// Limits of a list of all messages of an account. The page size is the largest that Twilio supports.
 const RECEIVED_PAGE_SIZE: &str = "1000";
 const MAX_RECEIVED_PAGES: usize = 500;
 
-/// How long Twilio may hold a text, in seconds. Source: Twilio, "Messages resource: ValidityPeriod".
+/// The time that Twilio may hold a text, in seconds. Source: Twilio, "Messages resource: ValidityPeriod".
 const VALIDITY_SECONDS: RangeInclusive<u32> = 1..=36_000;
 
 /// A text to send.
 #[derive(Debug, Clone)]
 pub struct OutboundText {
-    /// Which of our numbers.
+    /// The proof that the text passed the opt-out gate.
+    pub cleared: Cleared,
+    /// A number of the account.
     pub from: String,
-    /// To whom.
     pub to: String,
-    /// What it says.
     pub body: String,
-    /// Where its receipts go.
+    /// The URL that receives delivery receipts.
     pub status_callback: String,
-    /// How long Twilio may hold the text before it leaves, in seconds.
+    /// The time that Twilio may hold the text before it is sent, in seconds.
     pub validity_seconds: u32,
 }
 
 /// An outbound message as Twilio lists it.
 #[derive(Debug, Clone)]
-pub struct CarriedMessage {
-    /// Twilio's name for it.
+pub struct ListedMessage {
     pub sid: String,
-    /// What it says; `None` if Twilio has redacted it.
+    /// `None` if Twilio has redacted the body.
     pub body: Option<String>,
-    /// How far it got.
     pub status: String,
-    /// Why not further.
+    /// Twilio's error code if the message was not delivered.
     pub error_code: Option<i64>,
-    /// How many segments it has; `None` if Twilio has not counted them.
+    /// The number of segments; `None` if Twilio has not counted them.
     pub segments: Option<u32>,
-    /// When it arrived there, to the second.
+    /// The time at which Twilio accepted the message, to the second.
     pub date_created: DateTime<Utc>,
 }
 
-/// A message as it stands in a page. The specification allows null nearly everywhere.
+/// A message in a page of the list. Nearly all fields are nullable in Twilio's API description.
 #[derive(Deserialize)]
-struct Listed {
+struct Row {
     sid: Option<String>,
     from: Option<String>,
     to: Option<String>,
@@ -73,13 +72,13 @@ struct Listed {
 
 #[derive(Deserialize)]
 struct Page {
-    messages: Vec<Listed>,
+    messages: Vec<Row>,
     next_page_uri: Option<String>,
 }
 
-impl Listed {
-    /// `None` for an outbound message, and for one that lacks what is needed.
-    fn inbound(self) -> Option<ReceivedMessage> {
+impl Row {
+    /// `None` for an outbound message, and for one without the necessary fields.
+    fn into_inbound(self) -> Option<ReceivedMessage> {
         let date_created = self.created()?;
         self.direction.filter(|direction| direction == "inbound")?;
         let body = self.body.unwrap_or_default();
@@ -90,11 +89,11 @@ impl Listed {
         DateTime::parse_from_rfc2822(self.date_created.as_deref()?).ok().map(|at| at.to_utc())
     }
 
-    /// `None` for an inbound message, and for one that lacks what it would be recognized by.
-    fn outbound(self) -> Option<CarriedMessage> {
+    /// `None` for an inbound message, and for one without the necessary fields.
+    fn into_outbound(self) -> Option<ListedMessage> {
         let date_created = self.created()?;
         self.direction.filter(|direction| direction.starts_with("outbound"))?;
-        Some(CarriedMessage {
+        Some(ListedMessage {
             sid: self.sid?,
             body: self.body.filter(|body| !body.is_empty()),
             status: self.status.unwrap_or_default(),
@@ -108,23 +107,21 @@ impl Listed {
 /// An inbound message as Twilio lists it.
 #[derive(Debug, Clone)]
 pub struct ReceivedMessage {
-    /// Twilio's name for it.
     pub sid: String,
-    /// The sender.
     pub from: String,
-    /// Our number.
+    /// The number of the account.
     pub to: String,
-    /// What it says; empty if Twilio has redacted it.
+    /// Empty if Twilio has redacted the body.
     pub body: String,
-    /// When it arrived there, to the second.
+    /// The time at which the message arrived at Twilio, to the second.
     pub date_created: DateTime<Utc>,
 }
 
 impl TwilioRest {
-    /// The texts to any number of an account that arrived at Twilio since a moment.
+    /// The texts to any number of an account that arrived at Twilio at `since` or later.
     ///
     /// # Errors
-    /// When Twilio does not say, or there are more of them than [`MAX_RECEIVED_PAGES`] hold.
+    /// Returns an error if Twilio cannot be reached or rejects the request, or if there are more than 500,000 texts.
     pub async fn received_since(
         &self,
         credentials: &Credentials,
@@ -135,7 +132,7 @@ impl TwilioRest {
         let mut page: Page = self.get(credentials, "/Messages.json", &query).await?;
         let mut found = Vec::new();
         for _ in 0..MAX_RECEIVED_PAGES {
-            let received = page.messages.into_iter().filter_map(Listed::inbound);
+            let received = page.messages.into_iter().filter_map(Row::into_inbound);
             found.extend(received.filter(|message| message.date_created >= since));
             match page.next_page_uri {
                 Some(uri) => page = self.get_uri(credentials, &uri).await?,
@@ -145,8 +142,8 @@ impl TwilioRest {
         Err(TwilioError::TooMany)
     }
 
-    /// Tries to send a text, once, and says what the attempt showed. Nothing below repeats it: no
-    /// redirect is followed, and no request that may have left is sent again.
+    /// Makes one attempt to send a text and returns its outcome. No layer below retries it: redirects are not followed,
+    /// and a request that may have been sent is not repeated.
     pub async fn send(&self, credentials: &Credentials, text: &OutboundText) -> Attempted {
         let Ok(url) = self.url(credentials, "/Messages.json") else { return not_now(None) };
         let validity = text.validity_seconds.clamp(*VALIDITY_SECONDS.start(), *VALIDITY_SECONDS.end()).to_string();
@@ -157,35 +154,35 @@ impl TwilioRest {
             ("StatusCallback", text.status_callback.as_str()),
             ("ValidityPeriod", validity.as_str()),
         ];
-        match self.answer_to(credentials, self.http.post(url).form(&form)).await {
-            Some(Ok(answer)) => {
-                let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
-                outcome(status, retry_after, &self.body(answer).await.unwrap_or_default())
+        match self.send_request(credentials, self.http.post(url).form(&form)).await {
+            Some(Ok(response)) => {
+                let (status, retry_after) = (response.status(), retry_after(response.headers()));
+                outcome(status, retry_after, &self.body(response).await.unwrap_or_default())
             }
-            // The connection never came about, so nothing was sent over it.
+            // The connection was not established, so nothing was sent.
             Some(Err(error)) if error.is_connect() => not_now(None),
             Some(Err(_)) | None => Attempted::InDoubt,
         }
     }
 
-    /// The texts from one address to another that arrived at Twilio since a moment, newest first.
+    /// The texts from one address to another that Twilio accepted at `since` or later, newest first.
     ///
     /// # Errors
-    /// When Twilio does not say.
+    /// Returns an error if Twilio cannot be reached or rejects the request.
     pub async fn sent_since(
         &self,
         credentials: &Credentials,
         from: &str,
         to: &str,
         since: DateTime<Utc>,
-    ) -> Result<Vec<CarriedMessage>, TwilioError> {
-        // Not by DateSent: what still waits at Twilio has none, and would be left out.
+    ) -> Result<Vec<ListedMessage>, TwilioError> {
+        // Without a DateSent filter, which would exclude texts that Twilio has not sent yet.
         let query = [("From", from), ("To", to), ("PageSize", PAGE_SIZE)];
         let mut page: Page = self.get(credentials, "/Messages.json", &query).await?;
         let mut found = Vec::new();
         for _ in 0..MAX_PAGES {
-            let oldest = page.messages.iter().filter_map(Listed::created).min();
-            let listed = page.messages.into_iter().filter_map(Listed::outbound);
+            let oldest = page.messages.iter().filter_map(Row::created).min();
+            let listed = page.messages.into_iter().filter_map(Row::into_outbound);
             found.extend(listed.filter(|message| message.date_created >= since));
             match page.next_page_uri {
                 Some(uri) if oldest.is_some_and(|oldest| oldest >= since) => {
@@ -198,8 +195,8 @@ impl TwilioRest {
     }
 }
 
-/// What an answer to a text shows. A text is rejected only if Twilio says so; whatever it says of its
-/// own trouble (5xx) may come after it took the text.
+/// The outcome of a request to send a text. Only an explicit rejection counts as one: Twilio may respond with 5xx after
+/// it has accepted the text.
 fn outcome(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Attempted {
     #[derive(Deserialize)]
     struct Created {

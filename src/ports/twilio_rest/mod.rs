@@ -1,4 +1,4 @@
-//! Twilio's REST API over HTTP.
+//! A client of Twilio's REST API.
 //! Source: Twilio, "REST API: requests, responses and paging".
 
 use std::future::Future;
@@ -25,70 +25,63 @@ mod recordings;
 mod services;
 
 pub use callback::callback_url;
-pub use calls::{CarriedCall, Fetched, OutboundCall, Started};
-pub use messages::{CarriedMessage, OutboundText, ReceivedMessage};
+pub use calls::{FetchedCall, OutboundCall, RecordingFile, StartCallOutcome};
+pub use messages::{ListedMessage, OutboundText, ReceivedMessage};
 pub use numbers::{Capabilities, TwilioNumber};
-pub use recordings::CarriedRecording;
+pub use recordings::ListedRecording;
 pub use services::{ListError, MessagingService};
 
-/// How long Twilio may take for the head of an answer, and again for the rest of it. An attempt to
-/// send ends within twice this time.
-pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// What the address of a webhook ends with, so that Twilio repeats what we could not answer. It is not sent to us, nor
-/// signed. Source: Twilio, "Webhooks: connection overrides".
-pub const REPEAT: &str = "#rc=5&rp=5xx,ct,rt";
-/// A connection that comes about later than this does not come about.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// The largest answer that is read: far more than a page of a hundred messages.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
-/// A connection that has been idle for longer may be about to be closed by the other side.
-const IDLE_AT_MOST: Duration = Duration::from_secs(4);
+/// The time for the head of a response, and again for its body. An attempt to send ends within twice this time.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The fragment of a webhook URL that makes Twilio retry after connection failures, timeouts and 5xx. Twilio neither
+/// sends nor signs it. Source: Twilio, "Webhooks: connection overrides".
+pub const CONNECTION_OVERRIDES: &str = "#rc=5&rp=5xx,ct,rt";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest response that is read, far more than a page of 100 messages.
+const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
+/// Idle connections are closed early, because the server may close a connection at the moment of its reuse.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What went wrong with a request, in words without a secret.
+/// An error of a request. Its text contains no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum TwilioError {
-    /// There was no answer.
+    /// There was no complete response in time.
     #[error("Twilio cannot be reached")]
     Unreachable,
     /// Twilio does not serve the account.
     #[error("{}", .0.explain())]
     Account(AccountTrouble),
-    /// Twilio is busy.
     #[error("Twilio is busy")]
     Busy,
-    /// Twilio does not have what was asked for (404 and 410).
-    #[error("Twilio does not have it")]
+    /// The resource does not exist (404 and 410).
+    #[error("the resource does not exist at Twilio")]
     Missing,
-    /// A recording is not audio.
-    #[error("what Twilio delivered is not audio")]
+    #[error("the recording that Twilio returned is not audio")]
     NotAudio,
-    /// A recording is larger than what is kept.
     #[error("the recording is too large")]
     TooLarge,
-    /// There are more messages than are read.
-    #[error("there are too many messages to read")]
+    /// A list has more messages than Partyline reads.
+    #[error("Twilio has too many messages to list")]
     TooMany,
-    /// The answer is not as documented.
-    #[error("Twilio answered with {0}")]
+    /// The response is not as documented.
+    #[error("Twilio responded with {0}")]
     Answer(StatusCode),
 }
 
 /// The credentials of a request.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// The account.
     pub account_sid: String,
-    /// The account's SID, or an API key's.
+    /// The SID of the account or of an API key.
     pub username: String,
-    /// The auth token, or the API key's secret.
+    /// The auth token of the account or the secret of the API key.
     pub password: SecretString,
-    /// The other auth token, while they are rotated: it is tried when Twilio does not accept the first.
+    /// The secondary auth token during a rotation. It is tried if Twilio rejects the primary one.
     pub secondary: Option<SecretString>,
-    /// Whether Twilio accepted the secondary last, so that it is tried first. All copies share it.
+    /// True if Twilio accepted the secondary token last, so that it is tried first. Clones share the value.
     pub secondary_first: Arc<AtomicBool>,
 }
 
-/// A client of the API.
 #[derive(Debug, Clone)]
 pub struct TwilioRest {
     http: Client,
@@ -98,18 +91,18 @@ pub struct TwilioRest {
 }
 
 impl TwilioRest {
-    /// A client of the API at `base` and of the Messaging Services API at `messaging_base`, which waits by `clock`.
+    /// A client of the API at `base` and of the Messaging Services API at `messaging_base`. Timeouts use `clock`.
     ///
     /// # Errors
-    /// When the machine's TLS cannot be set up.
+    /// Returns an error if TLS cannot be set up.
     pub fn new(base: &str, messaging_base: &str, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
-        // The only provider that is built in; whoever installed it before us installed the same.
+        // Fails if a provider is installed already. That is the same one, because only one is compiled in.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder()
             .redirect(Policy::none())
             .retry(retry::never())
-            .connect_timeout(CONNECT_WITHIN)
-            .pool_idle_timeout(IDLE_AT_MOST)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .build()?;
         Ok(Self { http, base: base.to_owned(), messaging_base: messaging_base.to_owned(), clock })
     }
@@ -130,7 +123,7 @@ impl TwilioRest {
         self.read(credentials, url).await
     }
 
-    /// What a page names as the next one: a path of this API, and never another host.
+    /// Fetches the next page of a list. Only a path is accepted, so that the credentials are not sent to another host.
     async fn get_uri<T: DeserializeOwned>(&self, credentials: &Credentials, uri: &str) -> Result<T, TwilioError> {
         let is_path = uri.starts_with('/') && !uri.starts_with("//");
         let url = Url::parse(&format!("{}{uri}", self.base)).ok().filter(|_| is_path);
@@ -138,30 +131,34 @@ impl TwilioRest {
     }
 
     async fn read<T: DeserializeOwned>(&self, credentials: &Credentials, url: Url) -> Result<T, TwilioError> {
-        let answer = self.answer_to(credentials, self.http.get(url)).await;
-        let answer = answer.and_then(Result::ok).ok_or(TwilioError::Unreachable)?;
-        let status = answer.status();
-        let body = self.body(answer).await;
+        let response = self.send_request(credentials, self.http.get(url)).await;
+        let response = response.and_then(Result::ok).ok_or(TwilioError::Unreachable)?;
+        let status = response.status();
+        let body = self.body(response).await;
         if !status.is_success() {
             return Err(failure(status, &body.unwrap_or_default()));
         }
         serde_json::from_slice(&body.ok_or(TwilioError::Unreachable)?).map_err(|_| TwilioError::Answer(status))
     }
 
-    /// The head of the answer; `None` if it did not come in time.
-    async fn answer_to(&self, credentials: &Credentials, request: RequestBuilder) -> Option<reqwest::Result<Response>> {
+    /// Sends a request and reads the head of the response; `None` if it did not arrive in time.
+    async fn send_request(
+        &self,
+        credentials: &Credentials,
+        request: RequestBuilder,
+    ) -> Option<reqwest::Result<Response>> {
         tokio::select! {
-            answer = authorised(credentials, request) => Some(answer),
-            () = self.clock.sleep(ANSWER_WITHIN) => None,
+            response = send_authorized(credentials, request) => Some(response),
+            () = self.clock.sleep(RESPONSE_TIMEOUT) => None,
         }
     }
 
-    /// The rest of an answer; `None` if it does not come in time, or is too large.
-    async fn body(&self, mut answer: Response) -> Option<Vec<u8>> {
+    /// Reads the body of a response; `None` if it is incomplete, late or too large.
+    async fn body(&self, mut response: Response) -> Option<Vec<u8>> {
         let read = async {
             let mut bytes = Vec::new();
-            while let Some(chunk) = answer.chunk().await.ok()? {
-                if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
+            while let Some(chunk) = response.chunk().await.ok()? {
+                if bytes.len() + chunk.len() > MAX_RESPONSE_BYTES {
                     return None;
                 }
                 bytes.extend_from_slice(&chunk);
@@ -170,52 +167,51 @@ impl TwilioRest {
         };
         tokio::select! {
             body = read => body,
-            () = self.read_within() => None,
+            () = self.body_timeout() => None,
         }
     }
 
-    /// How long the rest of an answer may take.
-    fn read_within(&self) -> impl Future<Output = ()> {
-        self.clock.sleep(ANSWER_WITHIN)
+    fn body_timeout(&self) -> impl Future<Output = ()> {
+        self.clock.sleep(RESPONSE_TIMEOUT)
     }
 }
 
-/// Sends a request with the token that Twilio accepted last and, if it is not accepted any more, with the other. A
-/// request that was answered with 401 has done nothing, so that it may be sent again.
-async fn authorised(credentials: &Credentials, request: RequestBuilder) -> reqwest::Result<Response> {
+/// Sends a request with the token that Twilio accepted last and, if the response is 401, with the other one. Repeating
+/// it is safe, because a request with status 401 has had no effect.
+async fn send_authorized(credentials: &Credentials, request: RequestBuilder) -> reqwest::Result<Response> {
     let secondary_first = credentials.secondary_first.load(Ordering::Relaxed);
     let (first, second) = match &credentials.secondary {
         Some(secondary) if secondary_first => (secondary, Some(&credentials.password)),
         secondary => (&credentials.password, secondary.as_ref()),
     };
-    let signed = |request: RequestBuilder, password: &SecretString| {
+    let authorize = |request: RequestBuilder, password: &SecretString| {
         request.basic_auth(&credentials.username, Some(password.expose_secret()))
     };
-    // Every request here has a body of bytes or none, which can be cloned.
+    // `try_clone` succeeds: no request has a streaming body.
     let again = second.and_then(|second| Some((request.try_clone()?, second)));
-    let answer = signed(request, first).send().await?;
+    let response = authorize(request, first).send().await?;
     match again {
-        Some((request, second)) if answer.status() == StatusCode::UNAUTHORIZED => {
-            let answer = signed(request, second).send().await?;
-            if answer.status() != StatusCode::UNAUTHORIZED {
+        Some((request, second)) if response.status() == StatusCode::UNAUTHORIZED => {
+            let response = authorize(request, second).send().await?;
+            if response.status() != StatusCode::UNAUTHORIZED {
                 credentials.secondary_first.store(!secondary_first, Ordering::Relaxed);
             }
-            Ok(answer)
+            Ok(response)
         }
-        _ => Ok(answer),
+        _ => Ok(response),
     }
 }
 
-/// Twilio's error code in the body of an answer.
+/// Twilio's error code in the body of a response.
 fn error_code(body: &[u8]) -> Option<i64> {
     #[derive(Deserialize)]
-    struct Refused {
+    struct ErrorBody {
         code: Option<i64>,
     }
-    serde_json::from_slice::<Refused>(body).ok()?.code
+    serde_json::from_slice::<ErrorBody>(body).ok()?.code
 }
 
-/// What an answer that is not a success says of a request that reads.
+/// The error of a GET request whose status is not a success.
 fn failure(status: StatusCode, body: &[u8]) -> TwilioError {
     match refusal(status.as_u16(), error_code(body)) {
         Some(CarrierRefusal::Account(trouble)) => TwilioError::Account(trouble),
@@ -232,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_of_nothing_but_nulls_is_read() {
+    fn a_number_with_only_null_fields_is_read() {
         let json = r#"{"sid": null, "phone_number": null, "sms_url": null, "sms_fallback_url": null, "voice_url": null,
             "voice_fallback_url": null, "status_callback": null, "capabilities": null}"#;
         let number: TwilioNumber = serde_json::from_str(json).unwrap();
@@ -240,18 +236,18 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_by_its_code_and_then_by_its_status() {
+    fn the_error_code_takes_precedence_over_the_status() {
         let failed =
             |status: u16, body: &str| failure(StatusCode::from_u16(status).unwrap(), body.as_bytes()).to_string();
         for (status, body, expected) in [
             (401, r#"{"code": 20003}"#, AccountTrouble::Credentials.explain()),
             (403, r#"{"code": null, "message": null}"#, AccountTrouble::Forbidden.explain()),
             (403, "<html>", AccountTrouble::Forbidden.explain()),
-            (404, r#"{"code": 20404}"#, "Twilio does not have it"),
-            (410, "", "Twilio does not have it"),
+            (404, r#"{"code": 20404}"#, "the resource does not exist at Twilio"),
+            (410, "", "the resource does not exist at Twilio"),
             (503, r#"{"code": 20429}"#, "Twilio is busy"),
-            (400, r#"{"code": "20429"}"#, "Twilio answered with 400 Bad Request"),
-            (500, "", "Twilio answered with 500 Internal Server Error"),
+            (400, r#"{"code": "20429"}"#, "Twilio responded with 400 Bad Request"),
+            (500, "", "Twilio responded with 500 Internal Server Error"),
         ] {
             assert_eq!(failed(status, body), expected, "{status} {body}");
         }

@@ -7,50 +7,44 @@ use super::{Credentials, ListError, TwilioError, TwilioRest};
 
 const PATH: &str = "/IncomingPhoneNumbers.json";
 const PAGE_SIZE: &str = "100";
-/// Limits the pages that are read in search of one number.
+/// The maximum number of pages that are read to find one number.
 const MAX_PAGES: usize = 20;
 
 /// The configuration of a number at Twilio. Every field is nullable there, and an empty string also means "not set".
 #[derive(Debug, Clone, Deserialize)]
 pub struct TwilioNumber {
     phone_number: Option<String>,
-    /// What the number can do.
     pub capabilities: Option<Capabilities>,
     /// The URL that receives texts.
     pub sms_url: Option<String>,
-    /// The HTTP method for `sms_url`.
     pub sms_method: Option<String>,
     /// The URL that receives texts when `sms_url` fails.
     pub sms_fallback_url: Option<String>,
-    /// The HTTP method for `sms_fallback_url`.
     pub sms_fallback_method: Option<String>,
     /// The TwiML application that receives texts instead of the URLs above.
     pub sms_application_sid: Option<String>,
-    /// The URL that answers calls.
+    /// The URL that returns TwiML for calls.
     pub voice_url: Option<String>,
-    /// The HTTP method for `voice_url`.
     pub voice_method: Option<String>,
-    /// The URL that answers calls when `voice_url` fails.
+    /// The URL that returns TwiML for calls when `voice_url` fails.
     pub voice_fallback_url: Option<String>,
-    /// The HTTP method for `voice_fallback_url`.
     pub voice_fallback_method: Option<String>,
-    /// The TwiML application that answers calls instead of the URLs above.
+    /// The TwiML application that handles calls instead of the URLs above.
     pub voice_application_sid: Option<String>,
     /// The SIP trunk that takes calls instead of the URLs above.
     pub trunk_sid: Option<String>,
-    /// The URL that is told how calls end.
+    /// The URL that is requested when a call ends.
     pub status_callback: Option<String>,
-    /// The HTTP method for `status_callback`.
     pub status_callback_method: Option<String>,
 }
 
-/// What a number can do. `None` means that Twilio does not say. Its documentation spells the names in both cases.
+/// The capabilities of a number. `None` means unknown. Twilio's documentation has the names in upper and lower case.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Capabilities {
-    /// Whether the number can send and receive texts.
+    /// True if the number can send and receive texts.
     #[serde(alias = "SMS")]
     pub sms: Option<bool>,
-    /// Whether the number can make and receive calls.
+    /// True if the number can make and receive calls.
     #[serde(alias = "Voice")]
     pub voice: Option<bool>,
 }
@@ -60,7 +54,7 @@ impl TwilioRest {
     /// keys cannot read the account itself. Source: Twilio, "API keys: types of keys".
     ///
     /// # Errors
-    /// When Twilio rejects the credentials or does not answer.
+    /// Returns an error if Twilio rejects the credentials or cannot be reached.
     pub async fn check(&self, credentials: &Credentials) -> Result<(), TwilioError> {
         self.get::<serde_json::Value>(credentials, PATH, &[("PageSize", "1")]).await.map(drop)
     }
@@ -68,7 +62,7 @@ impl TwilioRest {
     /// The number with this E.164 form; `None` if the account does not have it.
     ///
     /// # Errors
-    /// When Twilio rejects the credentials or does not answer, or 2,000 numbers contain this one.
+    /// Returns an error if Twilio rejects the credentials or cannot be reached, or if 2,000 numbers contain this one.
     pub async fn number(&self, credentials: &Credentials, e164: &str) -> Result<Option<TwilioNumber>, ListError> {
         #[derive(Deserialize)]
         struct Page {
@@ -79,8 +73,8 @@ impl TwilioRest {
         let query = [("PhoneNumber", e164), ("PageSize", PAGE_SIZE)];
         let mut page: Page = self.get(credentials, PATH, &query).await?;
         for _ in 0..MAX_PAGES {
-            let is_it = |number: &TwilioNumber| number.phone_number.as_deref() == Some(e164);
-            match (page.incoming_phone_numbers.into_iter().find(is_it), page.next_page_uri) {
+            let matches = |number: &TwilioNumber| number.phone_number.as_deref() == Some(e164);
+            match (page.incoming_phone_numbers.into_iter().find(matches), page.next_page_uri) {
                 (Some(number), _) => return Ok(Some(number)),
                 (None, Some(uri)) => page = self.get_uri(credentials, &uri).await?,
                 (None, None) => return Ok(None),

@@ -1,4 +1,4 @@
-//! The recordings of a call, for voicemails whose webhooks did not arrive.
+//! Lists the recordings of a call, to find voicemails whose webhooks did not arrive.
 //! Source: Twilio, "Recordings resource"; "REST API: requests, responses and paging".
 
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Credentials, TwilioError, TwilioRest};
 use crate::domain::sid::is_sid;
 
-/// Recordings per page, and the highest number of pages that are read.
+/// The number of recordings per page, and the maximum number of pages that are read.
 const PAGE_SIZE: &str = "50";
 const MAX_PAGES: usize = 5;
 /// The `source` of recordings made by the `Record` verb. Other sources are recorded conversations.
@@ -14,30 +14,29 @@ const RECORD_VERB: &str = "RecordVerb";
 /// The `status` of a recording that is too short or silent and has no file.
 const ABSENT: &str = "absent";
 
-/// A recording that Twilio holds.
+/// A voicemail as Twilio lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CarriedRecording {
-    /// Twilio's SID of the recording.
+pub struct ListedRecording {
     pub sid: String,
     /// The length in seconds; `None` until Twilio knows it.
     pub seconds: Option<i32>,
 }
 
-/// A recording as Twilio lists it. Every field is nullable in Twilio's API description.
+/// A recording in a page of the list. Every field is nullable in Twilio's API description.
 #[derive(Deserialize)]
-struct Listed {
+struct Row {
     sid: Option<String>,
     status: Option<String>,
     source: Option<String>,
     duration: Option<String>,
 }
 
-impl Listed {
-    fn into_voicemail(self) -> Option<CarriedRecording> {
+impl Row {
+    fn into_voicemail(self) -> Option<ListedRecording> {
         let is_voicemail = self.source.as_deref() == Some(RECORD_VERB) && self.status.as_deref() != Some(ABSENT);
         let sid = self.sid.filter(|sid| is_voicemail && is_sid(sid))?;
         let seconds = self.duration.and_then(|seconds| seconds.parse().ok()).filter(|seconds| *seconds >= 0);
-        Some(CarriedRecording { sid, seconds })
+        Some(ListedRecording { sid, seconds })
     }
 }
 
@@ -45,15 +44,15 @@ impl TwilioRest {
     /// Lists the voicemails of a call; empty if Twilio does not know the call.
     ///
     /// # Errors
-    /// When Twilio cannot be reached or refuses the request.
+    /// Returns an error if Twilio cannot be reached or rejects the request.
     pub async fn voicemails_of(
         &self,
         credentials: &Credentials,
         call_sid: &str,
-    ) -> Result<Vec<CarriedRecording>, TwilioError> {
+    ) -> Result<Vec<ListedRecording>, TwilioError> {
         #[derive(Deserialize)]
         struct Page {
-            recordings: Vec<Listed>,
+            recordings: Vec<Row>,
             next_page_uri: Option<String>,
         }
         if !is_sid(call_sid) {
@@ -62,7 +61,7 @@ impl TwilioRest {
         let path = format!("/Calls/{call_sid}/Recordings.json");
         let mut page: Page = match self.get(credentials, &path, &[("PageSize", PAGE_SIZE)]).await {
             Err(TwilioError::Missing) => return Ok(Vec::new()),
-            answer => answer?,
+            page => page?,
         };
         let mut found = page.recordings;
         for _ in 1..MAX_PAGES {
@@ -70,6 +69,6 @@ impl TwilioRest {
             page = self.get_uri(credentials, &uri).await?;
             found.append(&mut page.recordings);
         }
-        Ok(found.into_iter().filter_map(Listed::into_voicemail).collect())
+        Ok(found.into_iter().filter_map(Row::into_voicemail).collect())
     }
 }

@@ -1,4 +1,4 @@
-//! The Messaging Services of an account: they decide where the texts of their numbers go.
+//! The Messaging Services of an account, which can override the webhooks of their numbers.
 //! Source: Twilio, "Messaging: Service resource" and "PhoneNumber resource".
 
 use serde::Deserialize;
@@ -8,16 +8,14 @@ use url::Url;
 use super::{Credentials, TwilioError, TwilioRest};
 
 const PAGE_SIZE: &str = "100";
-/// Limits the pages that are read of one list: 10,000 services, or numbers of a service.
+/// The maximum number of pages that are read of one list, which allows for 10,000 entries.
 const MAX_PAGES: usize = 100;
 
-/// Why a list cannot be read to its end.
+/// An error while reading all pages of a list.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// A request for a page failed.
     #[error(transparent)]
     Twilio(#[from] TwilioError),
-    /// The list is longer than Partyline reads.
     #[error("Twilio's list has more pages than Partyline reads")]
     TooManyPages,
 }
@@ -27,15 +25,13 @@ pub enum ListError {
 pub struct MessagingService {
     /// `MG` and 32 hexadecimal digits.
     pub sid: String,
-    /// Whether texts go to the URLs of the number that they were sent to, and not to the URLs of the service.
+    /// True if texts go to the URLs of the number that received them instead of the URLs of the service.
     pub use_inbound_webhook_on_number: Option<bool>,
-    /// The URL that receives texts. Without it, Twilio discards them and does not log them.
+    /// The URL that receives texts. Without it, Twilio discards texts and does not log them.
     pub inbound_request_url: Option<String>,
-    /// The HTTP method for `inbound_request_url`.
     pub inbound_method: Option<String>,
     /// The URL that receives texts when `inbound_request_url` fails.
     pub fallback_url: Option<String>,
-    /// The HTTP method for `fallback_url`.
     pub fallback_method: Option<String>,
 }
 
@@ -43,7 +39,7 @@ impl TwilioRest {
     /// All Messaging Services of the account.
     ///
     /// # Errors
-    /// When Twilio rejects the credentials, does not answer, or lists more than 10,000.
+    /// Returns an error if Twilio rejects the credentials, cannot be reached, or lists more than 10,000 entries.
     pub async fn messaging_services(&self, credentials: &Credentials) -> Result<Vec<MessagingService>, ListError> {
         self.list(credentials, &[]).await
     }
@@ -51,7 +47,7 @@ impl TwilioRest {
     /// All numbers of a Messaging Service, in E.164.
     ///
     /// # Errors
-    /// When Twilio rejects the credentials, does not answer, or lists more than 10,000.
+    /// Returns an error if Twilio rejects the credentials, cannot be reached, or lists more than 10,000 entries.
     pub async fn service_numbers(&self, credentials: &Credentials, sid: &str) -> Result<Vec<String>, ListError> {
         #[derive(Deserialize)]
         struct Member {
@@ -83,7 +79,7 @@ impl TwilioRest {
             let page: Page<T> = self.read(credentials, url).await?;
             found.extend(page.entries);
             let Some(next) = page.meta.next_page_url else { return Ok(found) };
-            // The credentials stay with the configured host, whatever host the answer names.
+            // The credentials are sent only to the configured host, even if the URL in the response has another one.
             let next = Url::parse(&next).ok().filter(|next| next.path().starts_with('/'));
             let next = next.ok_or(TwilioError::Unreachable)?;
             url = self.messaging_url(next.path())?;

@@ -1,4 +1,4 @@
-//! What can be said of a directory file without looking at the database.
+//! Validation of a directory file that needs no database access.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,13 +6,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Problem;
 use super::file::{AgencyEntry, DirectoryFile, NumberEntry, TwilioEntry};
-use crate::domain::dialling::{Undialled, check_number};
+use crate::domain::dialing::{DisallowedNumber, check_number};
 use crate::domain::extension::check_digits;
 use crate::domain::voice_settings::{
     check_country, check_greeting, check_holidays, check_hours, check_ring_seconds, check_text,
 };
 
-/// Everything that is wrong with a file in itself.
 pub(super) fn check(file: &DirectoryFile) -> Vec<Problem> {
     let mut found = Findings::default();
     let mut accounts: HashMap<&str, &TwilioEntry> = HashMap::new();
@@ -21,12 +20,12 @@ pub(super) fn check(file: &DirectoryFile) -> Vec<Problem> {
         let path = format!("agencies[{at}]");
         found.key(&agency.key, &format!("{path}.key"));
         if !keys.insert(agency.key.as_str()) {
-            found.add(format!("{path}.key"), "the same agency stands in the file twice");
+            found.add(format!("{path}.key"), "this agency appears twice in the file");
         }
         if let Some(twilio) = &agency.twilio {
             match accounts.get(twilio.account_sid.as_str()) {
                 Some(other) if !same_credentials(other, twilio) => {
-                    found.add(format!("{path}.twilio"), "another agency names other credentials for this account");
+                    found.add(format!("{path}.twilio"), "another agency gives different credentials for this account");
                 }
                 Some(_) => {}
                 None => {
@@ -34,10 +33,10 @@ pub(super) fn check(file: &DirectoryFile) -> Vec<Problem> {
                 }
             }
             if twilio.account_sid.is_empty() || twilio.account_sid.len() > 64 {
-                found.add(format!("{path}.twilio.accountSid"), "this is no account SID");
+                found.add(format!("{path}.twilio.accountSid"), "an account SID has 1 to 64 characters");
             }
             if twilio.api_key_sid.is_some() != twilio.api_key_secret.is_some() {
-                found.add(format!("{path}.twilio"), "apiKeySid and apiKeySecret go together");
+                found.add(format!("{path}.twilio"), "apiKeySid and apiKeySecret must be given together");
             }
         }
         check_agency(&mut found, agency, &path);
@@ -45,7 +44,7 @@ pub(super) fn check(file: &DirectoryFile) -> Vec<Problem> {
     found.problems
 }
 
-/// Agencies that share an account must agree on all of it, or the last one would win.
+/// Agencies that share an account must give the same credentials. Otherwise the last one would win.
 fn same_credentials(one: &TwilioEntry, other: &TwilioEntry) -> bool {
     let open = |secret: &Option<SecretString>| secret.as_ref().map(|secret| secret.expose_secret().to_owned());
     one.auth_token.expose_secret() == other.auth_token.expose_secret()
@@ -59,13 +58,13 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
     if let Some(zone) = &agency.time_zone
         && jiff::tz::TimeZone::get(zone).is_err()
     {
-        found.add(format!("{path}.timeZone"), "there is no such time zone");
+        found.add(format!("{path}.timeZone"), "this is not a known time zone; use an IANA name such as America/Denver");
     }
     let texts = agency.opt_out_texts.iter().flat_map(|texts| [("stop", &texts.stop), ("help", &texts.help)]);
     for (field, text) in texts {
-        let wrong = |text: &String| text.trim().is_empty() || text.chars().count() > 320 || text.contains('\0');
-        if text.as_ref().is_some_and(wrong) {
-            found.add(format!("{path}.optOutTexts.{field}"), "a text has 1 to 320 characters");
+        let is_invalid = |text: &String| text.trim().is_empty() || text.chars().count() > 320 || text.contains('\0');
+        if text.as_ref().is_some_and(is_invalid) {
+            found.add(format!("{path}.optOutTexts.{field}"), "a text must have 1 to 320 characters and no NUL");
         }
     }
     for (at, country) in agency.calling_countries.iter().flatten().enumerate() {
@@ -78,9 +77,13 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
         let path = format!("{path}.users[{at}]");
         found.key(&user.key, &format!("{path}.key"));
         found.name(user.name.as_deref(), &format!("{path}.name"));
-        // Wherever it is; but no phone that may ring costs a premium.
+        // Any country is allowed here. Premium, special and emergency numbers are not, because calls may ring this
+        // phone.
         let ring = user.phone.as_deref().map(|phone| check_number(phone, phone, None));
-        if let Some(Err(error @ (Undialled::Premium | Undialled::Special | Undialled::Emergency))) = ring {
+        if let Some(Err(
+            error @ (DisallowedNumber::Premium | DisallowedNumber::Special | DisallowedNumber::Emergency),
+        )) = ring
+        {
             found.add(format!("{path}.phone"), error.to_string());
         }
     }
@@ -92,12 +95,12 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
         let pace = number.pace.iter().flat_map(|pace| [("perSecond", pace.per_second), ("burst", pace.burst)]);
         for (field, value) in pace {
             if value.is_some_and(|value| !(1..=1_000).contains(&value)) {
-                found.add(format!("{path}.pace.{field}"), "a pace is 1 to 1000 segments");
+                found.add(format!("{path}.pace.{field}"), "must be from 1 to 1000 segments");
             }
         }
         found.unique(&path, "pool", number.pool.iter().map(|member| member.user.clone()));
         if number.pool.iter().filter(|member| member.primary == Some(true)).count() > 1 {
-            found.add(format!("{path}.pool"), "a pool has one primary user at most");
+            found.add(format!("{path}.pool"), "a pool can have only one primary user");
         }
     }
     let scoped = agency.extensions.iter().map(|row| format!("{} {}", row.digits, row.number.as_deref().unwrap_or("")));
@@ -137,19 +140,19 @@ impl Findings {
         self.problems.push(Problem::new(path, message));
     }
 
-    /// Stable names stand in tokens and addresses: letters, digits, dots, dashes, underscores.
+    /// Keys appear in tokens and URLs, so their characters are restricted.
     fn key(&mut self, key: &str, path: &str) {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-        if key.is_empty() || key.len() > 64 || !key.bytes().all(plain) {
-            self.add(path, "a key has 1 to 64 letters, digits, dots, dashes or underscores");
+        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        if key.is_empty() || key.len() > 64 || !key.bytes().all(is_allowed) {
+            self.add(path, "a key must have 1 to 64 letters, digits, dots, hyphens or underscores");
         }
     }
 
     fn name(&mut self, name: Option<&str>, path: &str) {
-        let wrong =
+        let is_invalid =
             |name: &str| name.trim().is_empty() || name.chars().count() > 200 || name.contains(char::is_control);
-        if name.is_some_and(wrong) {
-            self.add(path, "a name has 1 to 200 characters, none of them control characters");
+        if name.is_some_and(is_invalid) {
+            self.add(path, "a name must have 1 to 200 characters and no control characters");
         }
     }
 
@@ -157,7 +160,7 @@ impl Findings {
         let mut seen = HashSet::new();
         for (at, name) in names.enumerate() {
             if !seen.insert(name) {
-                self.add(format!("{path}.{list}[{at}]"), "this stands in the list twice");
+                self.add(format!("{path}.{list}[{at}]"), "this entry appears twice in the list");
             }
         }
     }

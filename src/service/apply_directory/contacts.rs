@@ -1,4 +1,4 @@
-//! The contacts of a directory file.
+//! Applies the contacts of a directory file.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,8 @@ pub(super) async fn apply(
     entries: &[ContactEntry],
     country: Option<Country>,
 ) -> Result<(), DbErr> {
-    let mut as_typed = if entries.is_empty() { HashMap::new() } else { stored_as_typed(context, country).await? };
+    let mut unnormalized =
+        if entries.is_empty() { HashMap::new() } else { stored_unnormalized(context, country).await? };
     for (at, entry) in entries.iter().enumerate() {
         let provider = match &entry.provider {
             None => None,
@@ -28,7 +29,7 @@ pub(super) async fn apply(
         };
         let before = match by_phone(context.tx.conn, context.agency, &entry.phone).await? {
             Some(row) => Some(row),
-            None => as_typed.remove(&entry.phone),
+            None => unnormalized.remove(&entry.phone),
         };
         let is_new = before.is_none();
         let mut row = before.clone().unwrap_or_else(|| {
@@ -48,8 +49,8 @@ pub(super) async fn apply(
     Ok(())
 }
 
-/// Contacts whose phone an earlier release stored as the file had it, by the phone in E.164.
-async fn stored_as_typed(
+/// Contacts whose phone an earlier release stored unnormalized, by their phone in E.164.
+async fn stored_unnormalized(
     context: &Context<'_, '_>,
     country: Option<Country>,
 ) -> Result<HashMap<String, contact::Model>, DbErr> {

@@ -1,4 +1,4 @@
-//! The directory file: what `partyline apply` reads.
+//! The format of the directory file, the input of `partyline apply`.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,14 @@ use super::Problem;
 use crate::domain::hours::{Hours, Span, Weekday};
 use crate::domain::{LegCallerId, OptOutReplies, PoolPolicy, RingStrategy, Role};
 
-/// A whole file. What it leaves out is left alone.
+/// A directory file. Fields and rows that it omits are left unchanged.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectoryFile {
-    /// Tenants, by their key.
     pub agencies: Vec<AgencyEntry>,
 }
 
-/// One tenant.
+/// An agency, identified by its key.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AgencyEntry {
@@ -41,7 +40,7 @@ pub struct AgencyEntry {
     pub contacts: Vec<ContactEntry>,
 }
 
-/// The Twilio account of a tenant.
+/// The Twilio account of an agency.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TwilioEntry {
@@ -55,7 +54,7 @@ pub struct TwilioEntry {
     pub api_key_secret: Option<SecretString>,
 }
 
-/// What is answered to a STOP and a HELP, where the replies are ours.
+/// The replies to STOP and HELP if Partyline sends them (`optOutReplies: PARTYLINE`).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptOutTexts {
@@ -63,7 +62,7 @@ pub struct OptOutTexts {
     pub help: Option<String>,
 }
 
-/// How fast a number sends.
+/// The sending pace of a phone number, in segments.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PaceEntry {
@@ -71,7 +70,7 @@ pub struct PaceEntry {
     pub burst: Option<i32>,
 }
 
-/// A member of the staff, by key.
+/// A user, identified by their key.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct UserEntry {
@@ -83,7 +82,7 @@ pub struct UserEntry {
     pub active: Option<bool>,
 }
 
-/// A number with its pool, by number.
+/// A phone number and its pool, identified by the number.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct NumberEntry {
@@ -104,7 +103,7 @@ pub struct NumberEntry {
     pub pool: Vec<MemberEntry>,
 }
 
-/// A user's place in the pool of the number it stands under.
+/// An assignment of a user to the enclosing phone number's pool.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MemberEntry {
@@ -114,7 +113,7 @@ pub struct MemberEntry {
     pub voice_enabled: Option<bool>,
 }
 
-/// An extension, by digits and number.
+/// An extension, identified by its digits and its phone number.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ExtensionEntry {
@@ -123,7 +122,7 @@ pub struct ExtensionEntry {
     pub number: Option<String>,
 }
 
-/// A person outside, by phone.
+/// A contact, identified by their phone.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ContactEntry {
@@ -133,27 +132,25 @@ pub struct ContactEntry {
 }
 
 impl NumberEntry {
-    /// Its hours as they are stored.
     pub(super) fn hours_json(&self) -> Option<String> {
         let hours: &Hours = self.hours.as_ref()?;
         serde_json::to_string(hours).ok()
     }
 
-    /// Its holidays as they are stored.
     pub(super) fn holidays_json(&self) -> Option<String> {
         serde_json::to_string(self.holidays.as_ref()?).ok()
     }
 }
 
 impl DirectoryFile {
-    /// Reads a file. Secrets written `env:NAME` are looked up with `env`.
+    /// Parses a file. Secrets of the form `env:NAME` are looked up with `env`.
     ///
     /// # Errors
-    /// What is wrong, with the path to it. A secret's value is never repeated.
+    /// The problems with their paths. No message contains a secret.
     pub fn parse(yaml: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
-        // Through a plain value, so that the shape's errors carry the path to their place.
+        // Deserialized by way of a JSON value, so that errors carry their path.
         let value: serde_json::Value = serde_saphyr::from_str(yaml)
-            // Without the lines around the error, which may hold a secret.
+            // The lines around the error are omitted, because they may contain a secret.
             .map_err(|error| vec![Problem::new("", format!("this is not valid YAML: {}", error.without_snippet()))])?;
         let mut file: Self = serde_path_to_error::deserialize(value)
             .map_err(|error| vec![Problem::new(error.path().to_string(), error.inner().to_string())])?;
@@ -179,7 +176,7 @@ impl DirectoryFile {
     }
 }
 
-/// A secret. Serde's own error would repeat a value of another type, such as a token of digits without quotes.
+/// Deserializes a secret. Serde's own type error would repeat the value, such as a token of digits without quotes.
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
     optional_secret(deserializer)?.ok_or_else(|| D::Error::custom(NOT_A_SECRET))
 }
@@ -192,12 +189,12 @@ fn optional_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     }
 }
 
-const NOT_A_SECRET: &str = "a secret is a text; write it in quotes";
+const NOT_A_SECRET: &str = "a secret must be a string; put it in quotes";
 
 fn resolve(secret: &mut SecretString, env: &impl Fn(&str) -> Option<String>) -> Result<(), String> {
     use secrecy::ExposeSecret as _;
     if let Some(name) = secret.expose_secret().strip_prefix("env:") {
-        let value = env(name).ok_or_else(|| format!("the environment has no {name}"))?;
+        let value = env(name).ok_or_else(|| format!("the environment variable {name} is not set"))?;
         *secret = SecretString::from(value);
     }
     if secret.expose_secret().is_empty() {

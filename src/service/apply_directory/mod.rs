@@ -1,7 +1,7 @@
-//! Make the directory as a file says: create and update, all or nothing, as often as one likes.
+//! Apply a directory file: create and update agencies, users, numbers, pools, extensions and contacts. Idempotent.
 //!
-//! What the file leaves out is left alone. The whole file is one unit of work, so it is there
-//! entirely or not at all, and a server that runs beside it sees it within a second.
+//! Fields and rows that the file omits are left unchanged. The whole file is one unit of work, so it is applied
+//! atomically. A running server sees the change within a second.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::domain::{AccountId, AgencyId, OptOutReplies, PhoneNumberId, UserId};
 use crate::entity::{account, agency};
 use crate::store;
 use crate::store::directory_writes::{add, save};
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, UnitError};
 
 mod check;
 mod contacts;
@@ -29,12 +29,11 @@ mod users;
 pub use file::DirectoryFile;
 use file::{AgencyEntry, OptOutTexts, TwilioEntry};
 
-/// Something that is wrong with a directory file.
+/// A validation error of a directory file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where: `agencies[0].users[1].phone`.
+    /// The place in the file, such as `agencies[0].users[1].phone`. Empty if it is not known.
     pub path: String,
-    /// What.
     pub message: String,
 }
 
@@ -50,19 +49,14 @@ impl fmt::Display for Problem {
     }
 }
 
-/// How much a file changed.
+/// The numbers of rows that a file created and updated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Rows that were made.
     pub created: usize,
-    /// Rows that were changed.
     pub updated: usize,
 }
 
-/// Applies a file.
-///
-/// # Errors
-/// When the database fails. Everything that is wrong with the file itself is listed instead.
+/// Applies a file. If the file has problems, returns all of them and changes nothing.
 pub async fn apply_directory(
     services: &Services,
     sealer: Arc<Sealer>,
@@ -79,7 +73,10 @@ pub async fn apply_directory(
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
-    Ok(services.writer.run_for(agencies, Apply { file: Arc::new(file), sealer }).await?)
+    match services.writer.run_for(agencies, Apply { file: Arc::new(file), sealer }).await {
+        Ok(summary) => Ok(Ok(summary)),
+        Err(error) => Ok(Err(error.into_refusal()?)),
+    }
 }
 
 struct Apply {
@@ -88,24 +85,22 @@ struct Apply {
 }
 
 impl Unit for Apply {
-    type Output = Result<Summary, Vec<Problem>>;
+    type Output = Summary;
+    type Refusal = Vec<Problem>;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Output, DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Summary, UnitError<Vec<Problem>>> {
         let mut summary = Summary::default();
         let mut problems = Vec::new();
         let file = self.file.clone();
         for (at, entry) in file.agencies.iter().enumerate() {
-            self.apply_agency(tx, entry, format!("agencies[{at}]"), &mut summary, &mut problems).await?;
+            let path = format!("agencies[{at}]");
+            self.apply_agency(tx, entry, path, &mut summary, &mut problems).await.map_err(UnitError::widen)?;
         }
-        if problems.is_empty() {
-            return Ok(Ok(summary));
-        }
-        tx.give_up();
-        Ok(Err(problems))
+        if problems.is_empty() { Ok(summary) } else { Err(UnitError::Refused(problems)) }
     }
 }
 
-/// One agency's part of the work.
+/// The state of applying one agency's entry.
 struct Context<'a, 't> {
     tx: &'a mut Tx<'t>,
     agency: AgencyId,
@@ -113,19 +108,19 @@ struct Context<'a, 't> {
     path: String,
     summary: &'a mut Summary,
     problems: &'a mut Vec<Problem>,
-    /// The agency's users by key, those of the file too.
+    /// The agency's users by key, including those that the file creates.
     users: HashMap<String, UserId>,
-    /// The agency's numbers, those of the file too.
+    /// The agency's numbers, including those that the file creates.
     numbers: HashMap<String, PhoneNumberId>,
 }
 
 impl Context<'_, '_> {
-    fn problem(&mut self, path: &str, message: impl Into<String>) {
+    fn add_problem(&mut self, path: &str, message: impl Into<String>) {
         self.problems.push(Problem::new(format!("{}.{path}", self.path), message));
     }
 
-    /// Notes that a row of the directory was made or changed.
-    fn changed(&mut self, node: &str, is_new: bool) -> Result<(), DbErr> {
+    /// Counts a created or updated row of the directory and emits its event.
+    fn record_change(&mut self, node: &str, is_new: bool) -> Result<(), DbErr> {
         self.count(is_new);
         self.tx.directory_updated(self.agency, node, "apply", None)
     }
@@ -135,11 +130,11 @@ impl Context<'_, '_> {
         *count += 1;
     }
 
-    /// The user with this key, who may be of this file; otherwise a problem is noted.
+    /// The user with this key. Adds a problem if neither the agency nor the file has one.
     fn user(&mut self, key: &str, path: &str) -> Option<UserId> {
         let user = self.users.get(key).copied();
         if user.is_none() {
-            self.problem(path, "there is no user with this key");
+            self.add_problem(path, "there is no user with this key");
         }
         user
     }
@@ -153,7 +148,7 @@ impl Apply {
         path: String,
         summary: &mut Summary,
         problems: &mut Vec<Problem>,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), UnitError> {
         let account = match &entry.twilio {
             Some(twilio) => Some(self.account(tx, twilio, summary).await?),
             None => None,
@@ -162,12 +157,12 @@ impl Apply {
         let row = match (&before, &entry.name, &entry.time_zone) {
             (Some(row), ..) => row.clone(),
             (None, Some(name), Some(time_zone)) => {
-                let row = begin_agency(tx, entry, name, time_zone).await?;
+                let row = create_agency(tx, entry, name, time_zone).await?;
                 summary.created += 1;
                 row
             }
             (None, ..) => {
-                problems.push(Problem::new(path, "a new agency needs a name and a timeZone"));
+                problems.push(Problem::new(path, "a new agency requires a name and a timeZone"));
                 return Ok(());
             }
         };
@@ -187,9 +182,9 @@ impl Apply {
         users::check_phones(&mut context, &entry.users).await?;
         numbers::apply_extensions(&mut context, &entry.extensions, &directory).await?;
         contacts::apply(&mut context, &entry.contacts, phones::country(entry, Some(&directory))).await?;
-        settle_agency(&mut context, entry, row).await?;
+        update_agency(&mut context, entry, row).await?;
         if context.tx.directory(context.agency).await?.admins().next().is_none() {
-            context.problem("users", "an agency needs an active ADMIN");
+            context.add_problem("users", "an agency requires at least one active ADMIN");
         }
         Ok(())
     }
@@ -197,14 +192,14 @@ impl Apply {
     async fn account(&self, tx: &Tx<'_>, entry: &TwilioEntry, summary: &mut Summary) -> Result<AccountId, DbErr> {
         let sid = &entry.account_sid;
         let before = store::accounts::by_sid(tx.conn, sid).await?;
-        // What is sealed differs each time, so the open secrets are compared.
-        let kept = |sealed: Option<&String>, secret: &SecretString, which: Secret| {
-            let opened = sealed.and_then(|sealed| self.sealer.unseal(sealed, &which.place(sid)).ok());
+        // Sealing the same secret twice gives different texts, so the decrypted secrets are compared.
+        let is_unchanged = |sealed: Option<&String>, secret: &SecretString, which: Secret| {
+            let opened = sealed.and_then(|sealed| self.sealer.unseal(sealed, &which.context(sid)).ok());
             opened.is_some_and(|opened| opened.expose_secret() == secret.expose_secret())
         };
         let seal = |sealed: Option<&String>, secret: &SecretString, which: Secret| match sealed {
-            Some(sealed) if kept(Some(sealed), secret, which) => Ok(sealed.clone()),
-            _ => self.sealer.seal(secret, &which.place(sid)).map_err(|error| DbErr::Custom(error.to_string())),
+            Some(sealed) if is_unchanged(Some(sealed), secret, which) => Ok(sealed.clone()),
+            _ => self.sealer.seal(secret, &which.context(sid)).map_err(|error| DbErr::Custom(error.to_string())),
         };
         let old = before.as_ref();
         let second = entry.secondary_auth_token.as_ref();
@@ -213,7 +208,7 @@ impl Apply {
             id: old.map_or_else(|| AccountId(tx.new_id()), |row| row.id),
             account_sid: sid.clone(),
             auth_token_sealed: seal(old.map(|row| &row.auth_token_sealed), &entry.auth_token, Secret::AuthToken)?,
-            // Tokens belong together: one that is left out is one that is gone.
+            // Unlike other fields, an omitted secondary token is removed.
             secondary_auth_token_sealed: second
                 .map(|secret| {
                     let sealed = old.and_then(|row| row.secondary_auth_token_sealed.as_ref());
@@ -248,7 +243,7 @@ impl Apply {
     }
 }
 
-async fn begin_agency(
+async fn create_agency(
     tx: &mut Tx<'_>,
     entry: &AgencyEntry,
     name: &str,
@@ -274,8 +269,8 @@ async fn begin_agency(
     Ok(row)
 }
 
-/// The agency's own fields, last, for they may name a user of the file.
-async fn settle_agency(context: &mut Context<'_, '_>, entry: &AgencyEntry, before: agency::Model) -> Result<(), DbErr> {
+/// Updates the agency's own fields. Runs last, because they may refer to a user that the file creates.
+async fn update_agency(context: &mut Context<'_, '_>, entry: &AgencyEntry, before: agency::Model) -> Result<(), DbErr> {
     let default_user_id = match &entry.default_user {
         Some(key) => context.user(key, "defaultUser"),
         None => before.default_user_id,
@@ -298,7 +293,7 @@ async fn settle_agency(context: &mut Context<'_, '_>, entry: &AgencyEntry, befor
     };
     if after != before {
         save(context.tx.conn, agency::Model { updated_at: context.tx.now, ..after }).await?;
-        context.changed(&before.id.to_string(), false)?;
+        context.record_change(&before.id.to_string(), false)?;
     }
     Ok(())
 }

@@ -1,15 +1,15 @@
-//! The numbers of a directory file, with their pools, and the extensions.
+//! Applies the phone numbers of a directory file with their pools, and the extensions.
 
 use std::sync::Arc;
 
-use sea_orm::DbErr;
+use crate::store::writer::UnitError;
 
 use super::Context;
 use super::file::{ExtensionEntry, MemberEntry, NumberEntry};
 use crate::domain::pace::Pace;
 use crate::domain::{AssignmentId, ExtensionId, LegCallerId, PhoneNumberId, PoolId, PoolPolicy, RingStrategy};
 use crate::entity::{assignment, extension, phone_number, pool};
-use crate::service::thread_act::unassign_held;
+use crate::service::thread_action::unassign_held;
 use crate::store::directory::AGENCY_WIDE;
 use crate::store::directory_writes::{add, save, unset_primary};
 use crate::store::{Directory, accounts};
@@ -18,7 +18,7 @@ pub(super) async fn apply(
     context: &mut Context<'_, '_>,
     entries: &[NumberEntry],
     directory: &Directory,
-) -> Result<(), DbErr> {
+) -> Result<(), UnitError> {
     for (at, entry) in entries.iter().enumerate() {
         let path = format!("phoneNumbers[{at}]");
         let Some(number) = apply_number(context, entry, &path, directory).await? else { continue };
@@ -35,9 +35,9 @@ async fn apply_number(
     entry: &NumberEntry,
     path: &str,
     directory: &Directory,
-) -> Result<Option<PhoneNumberId>, DbErr> {
+) -> Result<Option<PhoneNumberId>, UnitError> {
     let Some(account) = context.account else {
-        context.problem(path, "a number needs the agency's twilio account");
+        context.add_problem(path, "a phone number requires the agency's twilio account");
         return Ok(None);
     };
     let same = |row: &&Arc<phone_number::Model>| row.e164 == entry.number && row.twilio_account_id == account;
@@ -45,13 +45,13 @@ async fn apply_number(
     let was_live = before.map_or(entry.active != Some(false), |row| row.live.is_some());
     let live = entry.active.unwrap_or(was_live).then_some(true);
     if live.is_some()
-        && let Some(holder) = accounts::holder_of(context.tx.conn, account, &entry.number).await?
+        && let Some(holder) = accounts::agency_of_live_number(context.tx.conn, account, &entry.number).await?
         && holder != context.agency
     {
-        context.problem(path, "this number is active in another agency of the account");
+        context.add_problem(path, "this number is active in another agency of the account");
         return Ok(None);
     }
-    let usual = Pace::of_number(&entry.number);
+    let default_pace = Pace::of_number(&entry.number);
     let row = phone_number::Model {
         agency_id: context.agency,
         id: before.map_or_else(|| PhoneNumberId(context.tx.new_id()), |row| row.id),
@@ -62,12 +62,12 @@ async fn apply_number(
             .pace
             .and_then(|pace| pace.per_second)
             .or(before.map(|row| row.texts_per_second))
-            .unwrap_or(usual.per_second),
+            .unwrap_or(default_pace.per_second),
         texts_burst: entry
             .pace
             .and_then(|pace| pace.burst)
             .or(before.map(|row| row.texts_burst))
-            .unwrap_or(usual.burst),
+            .unwrap_or(default_pace.burst),
         live,
         created_at: before.map_or(context.tx.now, |row| row.created_at),
         updated_at: before.map_or(context.tx.now, |row| row.updated_at),
@@ -79,7 +79,7 @@ async fn apply_number(
         Some(before) if **before == row => return Ok(Some(id)),
         Some(_) => save(context.tx.conn, phone_number::Model { updated_at: context.tx.now, ..row }).await?,
     }
-    context.changed(&id.to_string(), before.is_none())?;
+    context.record_change(&id.to_string(), before.is_none())?;
     Ok(Some(id))
 }
 
@@ -88,7 +88,7 @@ async fn apply_pool(
     entry: &NumberEntry,
     number: PhoneNumberId,
     directory: &Directory,
-) -> Result<(), DbErr> {
+) -> Result<(), UnitError> {
     let id = PoolId::from(number);
     let before = directory.pool(id).cloned();
     let base = before.clone().unwrap_or(pool::Model {
@@ -121,12 +121,12 @@ async fn apply_pool(
     match before {
         None => {
             add(context.tx.conn, row).await?;
-            context.changed(&id.to_string(), true)
+            Ok(context.record_change(&id.to_string(), true)?)
         }
         Some(before) if before == row => Ok(()),
         Some(_) => {
             save(context.tx.conn, pool::Model { updated_at: context.tx.now, ..row }).await?;
-            context.changed(&id.to_string(), false)
+            Ok(context.record_change(&id.to_string(), false)?)
         }
     }
 }
@@ -137,7 +137,7 @@ async fn apply_member(
     number: PhoneNumberId,
     path: &str,
     directory: &Directory,
-) -> Result<(), DbErr> {
+) -> Result<(), UnitError> {
     let Some(user) = context.user(&entry.user, &format!("{path}.user")) else { return Ok(()) };
     let before = directory.pool_members(number).find(|row| row.user_id == user);
     let base = before.cloned().unwrap_or_else(|| assignment::Model {
@@ -164,24 +164,23 @@ async fn apply_member(
     if row.is_primary && !before.is_some_and(|before| before.is_primary) {
         unset_primary(context.tx.conn, context.agency, number, context.tx.now).await?;
     }
-    let (id, muted) = (row.id, before.is_some_and(|before| before.sms_enabled) && !row.sms_enabled);
+    let (id, is_muted) = (row.id, before.is_some_and(|before| before.sms_enabled) && !row.sms_enabled);
     match before {
         None => add(context.tx.conn, row).await?,
         Some(_) => save(context.tx.conn, assignment::Model { updated_at: context.tx.now, ..row }).await?,
     }
-    context.changed(&id.to_string(), before.is_none())?;
-    if muted {
+    context.record_change(&id.to_string(), before.is_none())?;
+    if is_muted {
         unassign_held(context.tx, context.agency, user, Some(number), None).await?;
     }
     Ok(())
 }
 
-/// The extensions of a directory file.
 pub(super) async fn apply_extensions(
     context: &mut Context<'_, '_>,
     entries: &[ExtensionEntry],
     directory: &Directory,
-) -> Result<(), DbErr> {
+) -> Result<(), UnitError> {
     for (at, entry) in entries.iter().enumerate() {
         let path = format!("extensions[{at}]");
         let user = context.user(&entry.user, &format!("{path}.user"));
@@ -190,7 +189,7 @@ pub(super) async fn apply_extensions(
             Some(number) => context.numbers.get(number).copied(),
         };
         let Some(scope) = scope else {
-            context.problem(&format!("{path}.number"), "the agency has no such number");
+            context.add_problem(&format!("{path}.number"), "the agency does not have this number");
             continue;
         };
         let Some(user) = user else { continue };
@@ -220,7 +219,7 @@ pub(super) async fn apply_extensions(
                 (id, true)
             }
         };
-        context.changed(&id.to_string(), is_new)?;
+        context.record_change(&id.to_string(), is_new)?;
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! The users of a directory file.
+//! Applies the users of a directory file.
 
 use std::collections::BTreeSet;
 
-use sea_orm::DbErr;
+use crate::store::writer::UnitError;
 
 use super::Context;
 use super::file::UserEntry;
 use crate::domain::{Availability, Role, UserId};
 use crate::entity::user;
-use crate::service::thread_act::unassign_held;
+use crate::service::thread_action::unassign_held;
 use crate::store::Directory;
 use crate::store::accounts::accounts_of_numbers;
 use crate::store::directory_writes::{add, save};
@@ -17,14 +17,14 @@ pub(super) async fn apply(
     context: &mut Context<'_, '_>,
     entries: &[UserEntry],
     directory: &Directory,
-) -> Result<(), DbErr> {
+) -> Result<(), UnitError> {
     for (at, entry) in entries.iter().enumerate() {
         let before = directory.user_by_key(&entry.key);
         let row = match before {
-            Some(before) => changed(before, entry),
+            Some(before) => updated_user(before, entry),
             None => {
                 let Some(name) = &entry.name else {
-                    context.problem(&format!("users[{at}].name"), "a new user needs a name");
+                    context.add_problem(&format!("users[{at}].name"), "a new user requires a name");
                     continue;
                 };
                 user::Model {
@@ -51,7 +51,7 @@ pub(super) async fn apply(
             Some(before) if **before == row => continue,
             Some(_) => save(context.tx.conn, user::Model { updated_at: context.tx.now, ..row }).await?,
         }
-        context.changed(&id.to_string(), before.is_none())?;
+        context.record_change(&id.to_string(), before.is_none())?;
         if deactivated {
             unassign_held(context.tx, context.agency, id, None, None).await?;
         }
@@ -59,26 +59,26 @@ pub(super) async fn apply(
     Ok(())
 }
 
-/// Refuses phones that are numbers of an agency on this server: a call that rings one would come back to the server.
-pub(super) async fn check_phones(context: &mut Context<'_, '_>, entries: &[UserEntry]) -> Result<(), DbErr> {
+/// Rejects user phones that are numbers of an agency on this server: a call to one would come back to this server.
+pub(super) async fn check_phones(context: &mut Context<'_, '_>, entries: &[UserEntry]) -> Result<(), UnitError> {
     let phones: BTreeSet<&str> = entries.iter().filter_map(|entry| entry.phone.as_deref()).collect();
     let shared = accounts_of_numbers(context.tx.conn, &phones).await?;
     for (at, entry) in entries.iter().enumerate() {
         if entry.phone.as_ref().is_some_and(|phone| shared.contains_key(phone)) {
-            let what = "this number is shared by an agency on this server; name the user's own phone";
-            context.problem(&format!("users[{at}].phone"), what);
+            let message = "this number is shared by an agency on this server; name the user's own phone";
+            context.add_problem(&format!("users[{at}].phone"), message);
         }
     }
     Ok(())
 }
 
-fn changed(before: &user::Model, entry: &UserEntry) -> user::Model {
+fn updated_user(before: &user::Model, entry: &UserEntry) -> user::Model {
     let phone = entry.phone.clone().or_else(|| before.phone.clone());
-    // What was verified was the former phone.
+    // The verification belongs to the former phone.
     let verified = before.phone_verified && phone == before.phone;
     user::Model {
         name: entry.name.clone().unwrap_or_else(|| before.name.clone()),
-        // A user who is activated again does not get the tokens back that they had before.
+        // Deactivation revokes the user's tokens, so that they stay invalid after a reactivation.
         token_generation: before.token_generation.wrapping_add(i32::from(before.active && entry.active == Some(false))),
         role: entry.role.unwrap_or(before.role),
         phone_verified: entry.phone_verified.unwrap_or(verified),

@@ -1,81 +1,76 @@
-//! Answers a caller from memory; the step is written behind the answer.
+//! Answers a caller from memory. The step is recorded behind the answer.
 
-use super::{CallKey, LegNews, Progress, Reached};
-use crate::domain::call::is_known_caller;
-use crate::domain::ivr::{Course, Happened, LegPlan, Plan, plan, screen};
-use crate::domain::{CallStage, CallerIdVerification, LegState, UserId};
+use super::{CallKey, CalledNumber, LegKey, recording_event, step_event};
+use crate::domain::call::{CallEvent, LegReport, is_known_caller};
+use crate::domain::ivr::{IvrEvent, IvrState, LegPlan, Plan, plan, screen};
+use crate::domain::{CallerIdVerification, LegState};
 use crate::service::Services;
 
-/// Somebody calls one of our numbers. Digits are those that were dialled along with it; `verification` is the carrier's
-/// verdict on the caller ID.
+/// Answers an inbound call. `digits` were dialed together with the number; `verification` is the carrier's verdict on the
+/// caller ID.
 pub async fn answer_call(
     services: &Services,
-    reached: &Reached,
+    number: &CalledNumber,
     key: CallKey,
     digits: Option<&str>,
     verification: Option<CallerIdVerification>,
 ) -> Plan {
-    let happened = match digits {
-        Some(digits) => entered(services, &key, digits),
-        None => Happened::Called,
+    let event = match digits {
+        Some(digits) => digits_entered(services, &key, digits),
+        None => IvrEvent::CallStarted,
     };
-    step(services, reached, key, &Course::default(), happened, verification).await
+    advance(services, number, key, &IvrState::default(), event, verification).await
 }
 
-/// A caller has dialled an extension, or nothing.
-pub async fn keyed(services: &Services, reached: &Reached, key: CallKey, course: &Course, digits: &str) -> Plan {
-    let happened = entered(services, &key, digits);
-    step(services, reached, key, course, happened, None).await
-}
-
-fn entered<'a>(services: &Services, key: &CallKey, digits: &'a str) -> Happened<'a> {
-    let (now, guesses) = (services.clock.monotonic(), &services.calls.guesses);
-    // Callers who hide their number are not one caller.
-    let guesses = is_known_caller(&key.from) && guesses.are_too_many(key.agency, &key.from, now);
-    Happened::Keyed { digits, guesses }
-}
-
-async fn step(
+/// The caller dialed an extension, or nothing before the timeout.
+pub async fn handle_digits(
     services: &Services,
-    reached: &Reached,
+    number: &CalledNumber,
     key: CallKey,
-    course: &Course,
-    happened: Happened<'_>,
+    state: &IvrState,
+    digits: &str,
+) -> Plan {
+    let event = digits_entered(services, &key, digits);
+    advance(services, number, key, state, event, None).await
+}
+
+fn digits_entered<'a>(services: &Services, key: &CallKey, digits: &'a str) -> IvrEvent<'a> {
+    let (now, guesses) = (services.clock.monotonic(), &services.calls.extension_guesses);
+    // Callers with a withheld caller ID cannot be told apart.
+    let guess_limit_reached = is_known_caller(&key.from) && guesses.is_limit_reached(key.agency, &key.from, now);
+    IvrEvent::DigitsEntered { digits, guess_limit_reached }
+}
+
+async fn advance(
+    services: &Services,
+    number: &CalledNumber,
+    key: CallKey,
+    state: &IvrState,
+    event: IvrEvent<'_>,
     verification: Option<CallerIdVerification>,
 ) -> Plan {
     let now = services.clock.now();
-    let plan = plan(&reached.office_for(&key, now), course, happened, now.timestamp());
-    let wrong = plan.next().is_some_and(|next| next.tries > course.tries);
-    if wrong && is_known_caller(&key.from) {
-        services.calls.guesses.count(key.agency, &key.from, services.clock.monotonic());
+    let plan = plan(&number.office_for(&key, now), state, event, now.timestamp());
+    let is_wrong = plan.next().is_some_and(|next| next.tries > state.tries);
+    if is_wrong && is_known_caller(&key.from) {
+        services.calls.extension_guesses.count(key.agency, &key.from, services.clock.monotonic());
     }
-    services.calls.log.note(key, Progress { wrong, verification, ..Progress::of(&plan, reached) }).await;
+    services.calls.log.append(key, step_event(&plan, number, verification)).await;
     plan
 }
 
-/// The caller has left a voicemail, and the request does not say which recording it is. The carrier reports the
-/// recording by itself; until then the call stays as one that is being recorded, and is not called missed.
-pub async fn recording_to_come(services: &Services, reached: &Reached, key: CallKey, course: &Course) -> Plan {
+/// The caller left a voicemail, and the request does not contain the recording. The carrier reports the recording
+/// separately; until then the call counts as recording and is not reported as missed.
+pub async fn recording_pending(services: &Services, number: &CalledNumber, key: CallKey, state: &IvrState) -> Plan {
     let now = services.clock.now();
-    let plan = plan(&reached.office_for(&key, now), course, Happened::Recorded, now.timestamp());
-    let progress = Progress {
-        step: course.step.into(),
-        stage: Some(CallStage::Recording),
-        extension: reached.extension_of(course),
-        ..Progress::default()
-    };
-    services.calls.log.note(key, progress).await;
+    let plan = plan(&number.office_for(&key, now), state, IvrEvent::VoicemailLeft, now.timestamp());
+    services.calls.log.append(key, recording_event(number, state)).await;
     plan
 }
 
-/// Somebody, or a mobile's own voicemail, has picked a ringing phone up.
-pub async fn picked_up(
-    services: &Services,
-    reached: &Reached,
-    key: CallKey,
-    (step, user, sid): (u8, UserId, String),
-) -> LegPlan {
-    let news = LegNews::of(step, Some(user), Some(sid), LegState::PickedUp);
-    services.calls.log.note(key, Progress { leg: Some(news), ..Progress::default() }).await;
-    screen(&reached.number.label)
+/// A ringing phone was picked up, by its user or by the voicemail of the phone.
+pub async fn screen_leg(services: &Services, number: &CalledNumber, key: CallKey, leg: LegKey) -> LegPlan {
+    let report = LegReport::new(leg.step, Some(leg.user), Some(leg.sid), LegState::PickedUp);
+    services.calls.log.append(key, CallEvent::Leg(report)).await;
+    screen(&number.number.label)
 }

@@ -1,7 +1,8 @@
-//! Calls are written behind their answers: one queue, one task that takes what is waiting and writes it
-//! agency by agency, so that a flood of calls is few transactions.
+//! Records the steps of callers behind the answers: one queue, and one task that writes what is queued agency by agency, so
+//! that many calls take few transactions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,121 +11,158 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::keep::Keep;
-use super::{CallKey, Progress};
-use crate::domain::AgencyId;
+use super::CallKey;
+use super::record::{RecordedCall, insert_new, write};
+use super::rows::find_or_begin;
+use crate::domain::call::CallEvent;
+use crate::domain::{AccountId, AgencyId};
 use crate::ports::Clock;
-use crate::store::writer::Writer;
+use crate::service::Writer;
+use crate::store::writer::{Tx, Unit, UnitError};
 
-/// What waits at most.
-const QUEUE: usize = 4096;
-/// What is written at once.
-const AT_ONCE: usize = 1024;
-/// How often whoever is ready to answer a caller goes first: what waits meanwhile is written together.
-const TURNS: usize = 32;
-/// How long an answer waits for room in the queue. Beyond it the call's next request makes its row.
-const ROOM_WITHIN: Duration = Duration::from_millis(500);
-/// After the database failed.
-const BREATHER: Duration = Duration::from_secs(1);
-/// How often the same is tried.
-const TRIES: u32 = 3;
+const QUEUE_CAPACITY: usize = 4096;
+/// The most events that are written together.
+const BATCH_SIZE: usize = 1024;
+/// How many times tasks that are ready to answer a caller run first, so that their events are written together.
+const YIELDS: usize = 32;
+/// How long an answer waits for room in the queue. After that the event is dropped, and the next request of the call makes
+/// up for it.
+const ENQUEUE_TIMEOUT: Duration = Duration::from_millis(500);
+/// The pause after the database failed.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+const MAX_ATTEMPTS: u32 = 3;
 
-/// One step of a call.
+/// One event of a call.
 #[derive(Debug, Clone)]
-pub(super) struct Note {
-    pub(super) call: CallKey,
-    pub(super) progress: Progress,
+struct LoggedEvent {
+    call: CallKey,
+    event: CallEvent,
 }
 
 enum Entry {
-    Note(Box<Note>),
-    Written(oneshot::Sender<()>),
+    Event(Box<LoggedEvent>),
+    Flush(oneshot::Sender<()>),
 }
 
-/// The entrance to the queue.
+/// The sending half of the queue.
 pub struct CallLog {
-    entries: mpsc::Sender<Entry>,
+    queue: mpsc::Sender<Entry>,
     clock: Arc<dyn Clock>,
 }
 
 impl CallLog {
-    /// Begins to write. The task ends, all written, when the log is dropped.
+    /// Starts to write. The task writes everything that is queued and ends when the log is dropped.
     pub fn open(writer: Arc<Writer>, clock: Arc<dyn Clock>) -> (Self, JoinHandle<()>) {
-        let (entries, waiting) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(write(waiting, writer, clock.clone()));
-        (Self { entries, clock }, task)
+        let (queue, entries) = mpsc::channel(QUEUE_CAPACITY);
+        let task = tokio::spawn(run(entries, writer, clock.clone()));
+        (Self { queue, clock }, task)
     }
 
-    /// Notes a step. It is written soon; a crash before costs the note, which the next request about the
-    /// call makes up for.
-    pub(super) async fn note(&self, call: CallKey, progress: Progress) {
-        let entry = Entry::Note(Box::new(Note { call, progress }));
-        let Err(TrySendError::Full(entry)) = self.entries.try_send(entry) else { return };
+    /// Queues an event. A crash before it is written loses it; the next request of the call makes up for it.
+    pub(super) async fn append(&self, call: CallKey, event: CallEvent) {
+        let entry = Entry::Event(Box::new(LoggedEvent { call, event }));
+        let Err(TrySendError::Full(entry)) = self.queue.try_send(entry) else { return };
         tokio::select! {
-            _ = self.entries.send(entry) => {}
-            () = self.clock.sleep(ROOM_WITHIN) => {
-                tracing::warn!("a step of a call was not noted: too many are waiting");
+            _ = self.queue.send(entry) => {}
+            () = self.clock.sleep(ENQUEUE_TIMEOUT) => {
+                tracing::warn!("the call log is full; a step of a call was not recorded");
             }
         }
     }
 
-    /// Returns when all that was noted before is written, or could not be at the first try.
-    pub async fn written(&self) {
-        let (told, hear) = oneshot::channel();
-        if self.entries.send(Entry::Written(told)).await.is_ok() {
-            // The task ends only after the last sender is gone.
-            let _ = hear.await;
+    /// Returns when everything that was queued before is written, or could not be written at the first attempt.
+    pub async fn flush(&self) {
+        let (flushed, wait) = oneshot::channel();
+        if self.queue.send(Entry::Flush(flushed)).await.is_ok() {
+            // The task ends only after the last sender is dropped.
+            let _ = wait.await;
         }
     }
 }
 
-async fn write(mut waiting: mpsc::Receiver<Entry>, writer: Arc<Writer>, clock: Arc<dyn Clock>) {
-    let mut entries = Vec::with_capacity(AT_ONCE);
-    while waiting.recv_many(&mut entries, AT_ONCE).await > 0 {
-        for _ in 0..TURNS {
+async fn run(mut queue: mpsc::Receiver<Entry>, writer: Arc<Writer>, clock: Arc<dyn Clock>) {
+    let mut entries = Vec::with_capacity(BATCH_SIZE);
+    while queue.recv_many(&mut entries, BATCH_SIZE).await > 0 {
+        for _ in 0..YIELDS {
             tokio::task::yield_now().await;
         }
-        while entries.len() < AT_ONCE
-            && let Ok(entry) = waiting.try_recv()
+        while entries.len() < BATCH_SIZE
+            && let Ok(entry) = queue.try_recv()
         {
             entries.push(entry);
         }
-        let mut notes: BTreeMap<AgencyId, Vec<Note>> = BTreeMap::new();
-        let mut told = Vec::new();
+        let mut events: BTreeMap<AgencyId, Vec<LoggedEvent>> = BTreeMap::new();
+        let mut flushes = Vec::new();
         for entry in entries.drain(..) {
             match entry {
-                Entry::Note(note) => notes.entry(note.call.agency).or_default().push(*note),
-                Entry::Written(tell) => told.push(tell),
+                Entry::Event(event) => events.entry(event.call.agency).or_default().push(*event),
+                Entry::Flush(flush) => flushes.push(flush),
             }
         }
-        let mut left: Vec<_> = notes.into_iter().map(|(agency, notes)| (agency, Arc::new(notes))).collect();
-        for turn in 1..=TRIES {
-            // One agency's trouble keeps no other waiting.
-            let tried = left.into_iter().map(|(agency, notes)| {
+        let mut pending: Vec<_> = events.into_iter().map(|(agency, events)| (agency, Arc::new(events))).collect();
+        for attempt in 1..=MAX_ATTEMPTS {
+            // Concurrently, so that a failure of one agency does not delay the others.
+            let attempts = pending.into_iter().map(|(agency, events)| {
                 let writer = &writer;
                 async move {
-                    let done = writer.run(agency, Keep { notes: notes.clone() }).await;
-                    done.err().map(|error| (agency, notes, error))
+                    let written = writer.run(agency, RecordEvents { events: events.clone() }).await;
+                    written.err().map(|error| (agency, events, error))
                 }
             });
-            let failed: Vec<_> = join_all(tried).await.into_iter().flatten().collect();
-            // Whoever waits with a caller on the line does not wait for another try.
-            for tell in told.drain(..) {
-                // They may have gone.
-                let _ = tell.send(());
+            let failed: Vec<_> = join_all(attempts).await.into_iter().flatten().collect();
+            // A caller on the line does not wait for a second attempt.
+            for flush in flushes.drain(..) {
+                // The waiting request may have been dropped.
+                let _ = flush.send(());
             }
-            if turn == TRIES {
+            if attempt == MAX_ATTEMPTS {
                 for (_, _, error) in &failed {
-                    tracing::warn!(%error, "steps of calls were not written; the calls' next requests make up for it");
+                    tracing::warn!(%error, "steps of calls were not recorded; the next requests of the calls make up for it");
                 }
             }
-            left = failed.into_iter().map(|(agency, notes, _)| (agency, notes)).collect();
-            if left.is_empty() {
+            pending = failed.into_iter().map(|(agency, events, _)| (agency, events)).collect();
+            if pending.is_empty() {
                 break;
             }
-            if turn < TRIES {
-                clock.sleep(BREATHER).await;
+            if attempt < MAX_ATTEMPTS {
+                clock.sleep(RETRY_DELAY).await;
             }
         }
+    }
+}
+
+/// Records events of calls of one agency, in their order.
+struct RecordEvents {
+    events: Arc<Vec<LoggedEvent>>,
+}
+
+impl Unit for RecordEvents {
+    type Output = ();
+    type Refusal = Infallible;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
+        let mut keys: Vec<&CallKey> = Vec::new();
+        let mut events_of: HashMap<(AccountId, &str), Vec<&CallEvent>> = HashMap::new();
+        for LoggedEvent { call, event } in self.events.iter() {
+            let events = events_of.entry((call.account, &call.sid)).or_default();
+            if events.is_empty() {
+                keys.push(call);
+            }
+            events.push(event);
+        }
+        let Some(agency) = keys.first().map(|key| key.agency) else { return Ok(()) };
+        let (mut new, mut others) = (Vec::new(), Vec::new());
+        for (key, row) in keys.iter().zip(find_or_begin(tx, agency, &keys).await?) {
+            let mut call = RecordedCall::load(tx, row).await?;
+            for event in events_of.remove(&(key.account, key.sid.as_str())).unwrap_or_default() {
+                call.apply(tx, event);
+            }
+            if call.is_new_and_open() { new.push(call) } else { others.push(call) }
+        }
+        insert_new(tx, new).await?;
+        for call in others {
+            write(tx, call).await?;
+        }
+        Ok(())
     }
 }

@@ -3,8 +3,8 @@
 
 use sea_orm::DbErr;
 
-use super::rows::Row;
-use super::settle::notice;
+use super::missed_call::notice;
+use super::record::RecordedCall;
 use crate::domain::{MediaState, NotificationKind, VoicemailId};
 use crate::entity::{call, voicemail};
 use crate::store::bulk::insert;
@@ -14,7 +14,7 @@ use crate::store::writer::Tx;
 
 /// A report about one recording.
 #[derive(Debug, Clone, Default)]
-pub(super) struct RecordingNews {
+pub(super) struct RecordingReport {
     /// Twilio's SID of the recording.
     pub(super) sid: String,
     /// The length in seconds, if the report contains it.
@@ -25,7 +25,7 @@ pub(super) struct RecordingNews {
 }
 
 /// The effect of a report on the recordings of a call.
-pub(super) struct Change {
+pub(super) struct RecordingChange {
     /// The row to write; `None` if the report changes nothing.
     row: Option<voicemail::Model>,
     is_new: bool,
@@ -34,17 +34,17 @@ pub(super) struct Change {
     pub(super) has_voicemail: bool,
 }
 
-impl Change {
+impl RecordingChange {
     /// Combines a report with the stored recordings of the call.
-    pub(super) async fn of(tx: &Tx<'_>, row: &Row, news: &RecordingNews) -> Result<Self, DbErr> {
-        let known = match &row.before {
+    pub(super) async fn of(tx: &Tx<'_>, call: &RecordedCall, report: &RecordingReport) -> Result<Self, DbErr> {
+        let known = match call.before() {
             Some(call) => calls::recordings_of(tx.conn, call.agency_id, call.id).await?,
             None => Vec::new(),
         };
         let had_voicemail = known.iter().any(|row| row.absent_at.is_none());
-        let (others, before): (Vec<_>, Vec<_>) = known.into_iter().partition(|row| row.recording_sid != news.sid);
+        let (others, before): (Vec<_>, Vec<_>) = known.into_iter().partition(|row| row.recording_sid != report.sid);
         let before = before.into_iter().next();
-        let after = before.as_ref().map_or_else(|| begin(tx, &row.after, news), |before| join(tx, before, news));
+        let after = before.as_ref().map_or_else(|| begin(tx, call.row(), report), |before| merge(tx, before, report));
         let has_voicemail = after.absent_at.is_none() || others.iter().any(|row| row.absent_at.is_none());
         let is_new = before.is_none();
         Ok(Self {
@@ -55,7 +55,7 @@ impl Change {
         })
     }
 
-    /// Writes the row. The call must have been written by `settle`, which notifies the staff of a call's first voicemail;
+    /// Writes the row. The call must have been written, which notifies users of a call's first voicemail;
     /// this notifies them of each further one.
     pub(super) async fn write(self, tx: &mut Tx<'_>, call: &call::Model) -> Result<(), DbErr> {
         let Some(row) = self.row else { return Ok(()) };
@@ -76,34 +76,34 @@ impl Change {
     }
 }
 
-fn begin(tx: &Tx<'_>, call: &call::Model, news: &RecordingNews) -> voicemail::Model {
+fn begin(tx: &Tx<'_>, call: &call::Model, report: &RecordingReport) -> voicemail::Model {
     voicemail::Model {
         agency_id: call.agency_id,
         id: VoicemailId(tx.new_id()),
         call_id: call.id,
         twilio_account_id: call.twilio_account_id,
-        recording_sid: news.sid.clone(),
-        absent_at: news.is_absent.then_some(tx.now),
+        recording_sid: report.sid.clone(),
+        absent_at: report.is_absent.then_some(tx.now),
         state: MediaState::Pending,
         failure: None,
         digest: None,
         content_type: None,
         attempts: 0,
         due_at: tx.now,
-        duration_seconds: news.seconds.unwrap_or(0),
-        transcript: news.transcript.clone(),
+        duration_seconds: report.seconds.unwrap_or(0),
+        transcript: report.transcript.clone(),
         listened_at: None,
         listened_by_id: None,
         created_at: tx.now,
     }
 }
 
-fn join(tx: &Tx<'_>, before: &voicemail::Model, news: &RecordingNews) -> voicemail::Model {
+fn merge(tx: &Tx<'_>, before: &voicemail::Model, report: &RecordingReport) -> voicemail::Model {
     if before.absent_at.is_some() {
         return before.clone();
     }
     // A stored file proves that the recording exists.
-    if news.is_absent && before.state != MediaState::Ready {
+    if report.is_absent && before.state != MediaState::Ready {
         return voicemail::Model { absent_at: Some(tx.now), ..before.clone() };
     }
     // The carrier reports the recording again, so it may be available now.
@@ -112,8 +112,8 @@ fn join(tx: &Tx<'_>, before: &voicemail::Model, news: &RecordingNews) -> voicema
         state: if again { MediaState::Pending } else { before.state },
         failure: before.failure.filter(|_| !again),
         attempts: if again { 0 } else { before.attempts },
-        duration_seconds: news.seconds.unwrap_or(before.duration_seconds),
-        transcript: before.transcript.clone().or_else(|| news.transcript.clone()),
+        duration_seconds: report.seconds.unwrap_or(before.duration_seconds),
+        transcript: before.transcript.clone().or_else(|| report.transcript.clone()),
         ..before.clone()
     }
 }

@@ -1,33 +1,31 @@
-//! The rows of a call: found, or made with the caller's contact and thread if they are missing.
+//! Finds the rows of calls, or begins them together with the caller's contact and thread.
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use sea_orm::DbErr;
 
-use super::{CallKey, LegNews, Progress};
-use crate::domain::call::{is_known_caller, join};
-use crate::domain::{
-    AgencyId, CallId, CallLegId, ContactId, Direction, ExtensionId, LegState, PhoneNumberId, ThreadId, UserId,
-};
-use crate::entity::{call, call_leg, contact, thread};
+use super::CallKey;
+use crate::domain::call::is_known_caller;
+use crate::domain::{AgencyId, CallId, ContactId, Direction, PhoneNumberId, ThreadId};
+use crate::entity::{call, contact, thread};
 use crate::service::Viewer;
 use crate::store::bulk::insert;
-use crate::store::writer::Tx;
+use crate::store::writer::{Tx, UnitError};
 use crate::store::{calls, contacts, thread_writes, threads};
 
-/// When to ask the carrier what became of a call of which nothing more is heard.
-pub(super) const LOOK_AFTER: TimeDelta = TimeDelta::minutes(15);
+/// How long after its start the carrier is asked about a call without a final status.
+pub(super) const CHECK_AFTER: TimeDelta = TimeDelta::minutes(15);
 
-/// A call as it stands in the database, and as it is to be.
-pub(super) struct Row {
-    /// `None` if it is not there yet.
+/// A call as it is stored, and as it will be stored.
+pub(super) struct CallRow {
+    /// `None` for a new call.
     pub(super) before: Option<call::Model>,
     pub(super) after: call::Model,
 }
 
 /// The rows of these calls, in their order, with the contacts and threads of those that are new.
-pub(super) async fn find_or_begin(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&CallKey]) -> Result<Vec<Row>, DbErr> {
+pub(super) async fn find_or_begin(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&CallKey]) -> Result<Vec<CallRow>, DbErr> {
     let mut by_account: HashMap<_, Vec<&str>> = HashMap::new();
     for key in keys {
         by_account.entry(key.account).or_default().push(&key.sid);
@@ -38,72 +36,74 @@ pub(super) async fn find_or_begin(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&Ca
             found.extend(row.provider_sid.clone().map(|sid| ((account, sid), row)));
         }
     }
-    // A row may have been made by a report that did not say who calls.
-    let is_placed = |key: &&&CallKey| {
+    // The first report of a call may not contain the caller ID.
+    let has_contact = |key: &&&CallKey| {
         let row: Option<&call::Model> = found.get(&(key.account, key.sid.clone()));
         row.is_some_and(|row| row.contact_id.is_some())
     };
-    let to_place: Vec<&CallKey> = keys.iter().filter(|key| !is_placed(key)).copied().collect();
-    let threads = if to_place.is_empty() { HashMap::new() } else { threads_of(tx, agency, &to_place).await? };
+    let without_contact: Vec<&CallKey> = keys.iter().filter(|key| !has_contact(key)).copied().collect();
+    let threads =
+        if without_contact.is_empty() { HashMap::new() } else { threads_of(tx, agency, &without_contact).await? };
     Ok(keys
         .iter()
         .map(|key| {
-            let place = threads.get(&(key.number, key.from.clone())).copied();
+            let (contact, thread) = threads.get(&(key.number, key.from.clone())).copied().unzip();
             match found.get(&(key.account, key.sid.clone())) {
                 Some(row) => {
                     let mut after = row.clone();
-                    after.contact_id = row.contact_id.or(place.map(|(contact, _)| contact));
-                    after.thread_id = row.thread_id.or(place.map(|(_, thread)| thread));
-                    Row { before: Some(row.clone()), after }
+                    after.contact_id = row.contact_id.or(contact);
+                    after.thread_id = row.thread_id.or(thread);
+                    CallRow { before: Some(row.clone()), after }
                 }
-                None => Row { before: None, after: begin(tx, key, place) },
+                None => CallRow { before: None, after: begin(tx, key, contact, thread) },
             }
         })
         .collect())
 }
 
-fn begin(tx: &Tx<'_>, key: &CallKey, place: Option<(ContactId, ThreadId)>) -> call::Model {
+fn begin(tx: &Tx<'_>, key: &CallKey, contact: Option<ContactId>, thread: Option<ThreadId>) -> call::Model {
     let (id, number) = (CallId(tx.new_id()), (key.account, key.number));
     call::Model {
-        contact_id: place.map(|(contact, _)| contact),
-        thread_id: place.map(|(_, thread)| thread),
+        contact_id: contact,
+        thread_id: thread,
         provider_sid: Some(key.sid.clone()),
-        look_at: Some(tx.now + LOOK_AFTER),
+        look_at: Some(tx.now + CHECK_AFTER),
         ..call::Model::begin(key.agency, id, number, Direction::Inbound, tx.now)
     }
 }
 
-/// Contact and thread of a phone that a user calls from a number.
-pub(super) async fn thread_with(
+/// The contact and thread of a phone that a user calls from a number, created if they do not exist.
+pub(super) async fn find_or_begin_thread(
     tx: &mut Tx<'_>,
     viewer: &Viewer,
     number: PhoneNumberId,
     phone: &str,
-) -> Result<(ContactId, ThreadId), DbErr> {
+) -> Result<(ContactId, ThreadId), UnitError> {
     let wanted = BTreeSet::from([(number, phone)]);
     let is_stranger = match contacts::by_phone(tx.conn, viewer.agency(), phone).await? {
         Some(contact) => contacts::visible(tx.conn, &viewer.scope(), contact.id).await?.is_none(),
         None => false,
     };
-    let places = places(tx, viewer.agency(), &wanted, is_stranger).await?;
-    places.get(&(number, phone.to_owned())).copied().ok_or_else(|| DbErr::Custom("no thread was made".to_owned()))
+    let threads = find_or_begin_threads(tx, viewer.agency(), &wanted, is_stranger).await?;
+    let thread = threads.get(&(number, phone.to_owned())).copied();
+    thread.ok_or(UnitError::Broken("no thread was created for an outbound call"))
 }
 
-type Places = HashMap<(PhoneNumberId, String), (ContactId, ThreadId)>;
+type ThreadMap = HashMap<(PhoneNumberId, String), (ContactId, ThreadId)>;
 
-async fn threads_of(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&CallKey]) -> Result<Places, DbErr> {
+async fn threads_of(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&CallKey]) -> Result<ThreadMap, DbErr> {
     let known = keys.iter().filter(|key| is_known_caller(&key.from));
     let wanted: BTreeSet<(PhoneNumberId, &str)> = known.map(|key| (key.number, key.from.as_str())).collect();
-    if wanted.is_empty() { Ok(Places::new()) } else { places(tx, agency, &wanted, false).await }
+    if wanted.is_empty() { Ok(ThreadMap::new()) } else { find_or_begin_threads(tx, agency, &wanted, false).await }
 }
 
-/// A constant number of statements for however many callers. `started_blind` is said of the threads that are new.
-async fn places(
+/// Takes a constant number of statements, however many callers there are. `started_blind` applies to new threads.
+async fn find_or_begin_threads(
     tx: &mut Tx<'_>,
     agency: AgencyId,
     wanted: &BTreeSet<(PhoneNumberId, &str)>,
     started_blind: bool,
-) -> Result<Places, DbErr> {
+) -> Result<ThreadMap, DbErr> {
     let phones: BTreeSet<&str> = wanted.iter().map(|(_, phone)| *phone).collect();
     let rows = contacts::by_phones(tx.conn, agency, &phones).await?;
     let mut of_phone: HashMap<String, ContactId> = rows.into_iter().map(|row| (row.phone, row.id)).collect();
@@ -119,7 +119,7 @@ async fn places(
     let ids: Vec<ContactId> = of_phone.values().copied().collect();
     let rows = threads::with_contacts(tx.conn, agency, &ids).await?;
     let known: HashMap<_, _> = rows.into_iter().map(|row| ((row.phone_number_id, row.contact_id), row.id)).collect();
-    let (mut places, mut new, mut seen) = (Places::new(), Vec::new(), Vec::new());
+    let (mut threads, mut new, mut seen) = (ThreadMap::new(), Vec::new(), Vec::new());
     for (number, phone) in wanted {
         let Some(contact) = of_phone.get(*phone).copied() else { continue };
         let thread = match known.get(&(*number, contact)) {
@@ -134,118 +134,9 @@ async fn places(
                 id
             }
         };
-        places.insert((*number, (*phone).to_owned()), (contact, thread));
+        threads.insert((*number, (*phone).to_owned()), (contact, thread));
     }
     insert(tx.conn, new).await?;
-    thread_writes::heard_from(tx.conn, agency, &seen, tx.now).await?;
-    Ok(places)
-}
-
-/// The extension that a call is for, and whom it reaches.
-pub(super) fn set_extension(call: &mut call::Model, extension: Option<(ExtensionId, UserId)>) {
-    if let Some((extension, user)) = extension {
-        call.extension_id = Some(extension);
-        call.mailbox_user_id = Some(user);
-    }
-}
-
-/// Adds what a step says to a call. What comes late, from a step before the last, does not count for where
-/// the caller is.
-pub(super) fn advance(call: &mut call::Model, progress: &Progress) {
-    set_extension(call, progress.extension);
-    call.caller_id_verification = call.caller_id_verification.or(progress.verification);
-    if progress.step > call.step {
-        call.wrong_tries += i32::from(progress.wrong);
-        call.step = progress.step;
-        call.stage = progress.stage.unwrap_or(call.stage);
-    }
-}
-
-/// The legs of a call, and which of them are to be written.
-pub(super) struct Legs {
-    call: CallId,
-    agency: AgencyId,
-    pub(super) rows: Vec<call_leg::Model>,
-    new: BTreeSet<CallLegId>,
-    changed: BTreeSet<CallLegId>,
-}
-
-impl Legs {
-    /// The legs that are there of a call.
-    pub(super) async fn of(tx: &Tx<'_>, row: &Row) -> Result<Self, DbErr> {
-        let rows = match &row.before {
-            Some(call) => calls::legs_of(tx.conn, call.agency_id, &[call.id]).await?,
-            None => Vec::new(),
-        };
-        let (new, changed) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Self { call: row.after.id, agency: row.after.agency_id, rows, new, changed })
-    }
-
-    /// Adds what became known of a leg; gives the leg as it is now.
-    pub(super) fn hear(&mut self, tx: &Tx<'_>, news: &LegNews) -> &mut call_leg::Model {
-        let at = self.rows.iter().position(|row| row.step == news.step && row.user_id == news.user);
-        let at = at.unwrap_or_else(|| {
-            let row = call_leg::Model {
-                agency_id: self.agency,
-                id: CallLegId(tx.new_id()),
-                call_id: self.call,
-                user_id: news.user,
-                step: news.step,
-                provider_sid: None,
-                state: LegState::Ringing,
-                rang_at: tx.now,
-                picked_up_at: None,
-                ended_at: None,
-                duration_seconds: None,
-            };
-            self.new.insert(row.id);
-            self.rows.push(row);
-            self.rows.len() - 1
-        });
-        let leg = &mut self.rows[at];
-        let before = leg.clone();
-        leg.state = join(leg.state, news.state);
-        leg.provider_sid = leg.provider_sid.take().or_else(|| news.sid.clone());
-        let was_picked_up = !matches!(
-            news.state,
-            LegState::Ringing | LegState::Canceled | LegState::NoAnswer | LegState::Busy | LegState::Failed
-        );
-        if was_picked_up {
-            leg.picked_up_at = leg.picked_up_at.or(Some(tx.now));
-        }
-        if news.ended {
-            leg.ended_at = leg.ended_at.or(Some(tx.now));
-            leg.duration_seconds = news.seconds.or(leg.duration_seconds);
-        }
-        if *leg != before {
-            self.changed.insert(leg.id);
-        }
-        leg
-    }
-
-    /// The call is over: no phone rings for it any more, and nobody is on one.
-    pub(super) fn end(&mut self, now: DateTime<Utc>) {
-        for leg in self.rows.iter_mut().filter(|leg| leg.ended_at.is_none()) {
-            leg.state = join(leg.state, LegState::Canceled);
-            leg.ended_at = Some(now);
-            self.changed.insert(leg.id);
-        }
-    }
-
-    /// Whether anything became known that was not.
-    pub(super) fn has_changed(&self) -> bool {
-        !self.new.is_empty() || !self.changed.is_empty()
-    }
-
-    /// Splits into the rows to insert and those to save.
-    pub(super) fn into_writes(self) -> (Vec<call_leg::Model>, Vec<call_leg::Model>) {
-        let Self { rows, new, changed, .. } = self;
-        let (new_rows, rest): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| new.contains(&row.id));
-        (new_rows, rest.into_iter().filter(|row| changed.contains(&row.id)).collect())
-    }
-}
-
-/// The news that a step is of phones that begin to ring.
-pub(super) fn rings(progress: &Progress) -> impl Iterator<Item = LegNews> {
-    progress.rings.iter().map(|user| LegNews::of(progress.step, Some(*user), None, LegState::Ringing))
+    thread_writes::record_call_activity(tx.conn, agency, &seen, tx.now).await?;
+    Ok(threads)
 }

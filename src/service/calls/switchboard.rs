@@ -1,5 +1,4 @@
-//! Whom a call is for, from memory. The database is asked only for a number that is not known yet, or no
-//! longer where it was.
+//! Finds the called number and its agency in memory. The database is read only if the number is not known yet or has moved.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,85 +8,91 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::CallKey;
 use crate::domain::hours::{Hours, is_open};
-use crate::domain::ivr::{Course, Line, Office, Phone, Target};
+use crate::domain::ivr::{IvrState, Line, Office, Phone, Target};
 use crate::domain::{AccountId, AgencyId, ExtensionId, LegCallerId, PhoneNumberId, PoolId, RingStrategy, UserId};
 use crate::entity::{phone_number, pool};
 use crate::service::{Fault, Services};
 use crate::store::directory::AGENCY_WIDE;
 use crate::store::{Directory, accounts};
 
-/// Who calls does not wait longer for the database than this: what was known last is used then.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The longest time that a caller waits for the database. After that, the last known directory is used.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Numbers and their agencies.
+/// Finds phone numbers and their agencies.
 #[derive(Debug, Default)]
 pub struct Switchboard {
-    /// Where a number was last found. The agency's directory says whether it is still there.
+    /// The agency in which each number was last found. The directory shows whether it still has the number.
     agencies: RwLock<HashMap<(AccountId, String), AgencyId>>,
 }
 
-/// A number of ours that is called, and who is behind it.
+/// A phone number that is called, with the directory of its agency.
 #[derive(Debug, Clone)]
-pub struct Reached {
-    /// The agency's directory.
+pub struct CalledNumber {
     pub directory: Arc<Directory>,
-    /// The number.
     pub number: Arc<phone_number::Model>,
 }
 
 impl Switchboard {
-    /// The live number of an account; `None` if it has none such.
+    /// The live number of an account; `None` if the account has no such number.
     ///
     /// # Errors
-    /// When the number is not known here and the database fails.
-    pub async fn find(&self, services: &Services, account: AccountId, e164: &str) -> Result<Option<Reached>, Fault> {
+    /// If the number is not in memory and the database fails.
+    pub async fn find(
+        &self,
+        services: &Services,
+        account: AccountId,
+        e164: &str,
+    ) -> Result<Option<CalledNumber>, Fault> {
         let key = (account, e164.to_owned());
         let known = self.agencies.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
         if let Some(agency) = known
-            && let Some(reached) = live(services, agency, account, e164).await?
+            && let Some(called) = live(services, agency, account, e164).await?
         {
-            return Ok(Some(reached));
+            return Ok(Some(called));
         }
-        let holder = services.read_with_retry(|| accounts::holder_of(services.reader(), account, e164)).await?;
+        let holder =
+            services.read_with_retry(|| accounts::agency_of_live_number(services.reader(), account, e164)).await?;
         let Some(agency) = holder else { return Ok(None) };
-        let reached = live(services, agency, account, e164).await?;
-        if reached.is_some() {
-            // Only numbers that are there are kept, so nobody outside can fill this.
+        let called = live(services, agency, account, e164).await?;
+        if called.is_some() {
+            // Only existing numbers are stored, so requests cannot fill the map.
             self.agencies.write().unwrap_or_else(PoisonError::into_inner).insert(key, agency);
         }
-        Ok(reached)
+        Ok(called)
     }
 
-    /// A number by its id, as the addresses of legs name it; `None` if it is not one of this account.
-    ///
-    /// # Errors
-    /// When the database fails.
+    /// A number by its id, as in the URLs of legs; `None` if it does not belong to this account.
     pub async fn by_id(
         &self,
         services: &Services,
         agency: AgencyId,
         account: AccountId,
         number: PhoneNumberId,
-    ) -> Result<Option<Reached>, Fault> {
+    ) -> Result<Option<CalledNumber>, Fault> {
         let directory = current(services, agency).await?;
         Ok(directory.and_then(|directory| {
             let number = directory.number(number).filter(|row| row.twilio_account_id == account)?.clone();
-            Some(Reached { directory, number })
+            Some(CalledNumber { directory, number })
         }))
     }
 }
 
-async fn live(services: &Services, agency: AgencyId, account: AccountId, e164: &str) -> Result<Option<Reached>, Fault> {
+async fn live(
+    services: &Services,
+    agency: AgencyId,
+    account: AccountId,
+    e164: &str,
+) -> Result<Option<CalledNumber>, Fault> {
     let directory = current(services, agency).await?;
     Ok(directory.and_then(|directory| {
         let number = directory.live_number(account, e164)?.clone();
-        Some(Reached { directory, number })
+        Some(CalledNumber { directory, number })
     }))
 }
 
-/// An agency's directory, or what was last known of it while the database does not answer.
+/// The directory of an agency, or its last known version if the database does not answer.
 async fn current(services: &Services, agency: AgencyId) -> Result<Option<Arc<Directory>>, Fault> {
-    if let Some(directory) = services.directories.in_memory(agency) {
+    if let Some(directory) = services.directories.cached(agency) {
         return Ok(Some(directory));
     }
     let Some(known) = services.directories.last_known(agency) else {
@@ -95,28 +100,27 @@ async fn current(services: &Services, agency: AgencyId) -> Result<Option<Arc<Dir
     };
     tokio::select! {
         read = services.directories.get(agency) => Ok(Some(read.ok().flatten().unwrap_or(known))),
-        () = services.clock.sleep(PATIENCE) => Ok(Some(known)),
+        () = services.clock.sleep(READ_TIMEOUT) => Ok(Some(known)),
     }
 }
 
-impl Reached {
-    /// What the number's pool is set to.
+impl CalledNumber {
     pub fn pool(&self) -> Option<&pool::Model> {
         self.directory.pool(PoolId::from(self.number.id))
     }
 
-    /// The number as this caller finds it now.
+    /// The current configuration of the number, for this caller.
     pub(super) fn office_for<'a>(&'a self, call: &'a CallKey, now: DateTime<Utc>) -> Office<'a> {
         Office { caller: &call.from, ..self.office(now) }
     }
 
-    /// The number as a caller finds it now, for steps that let no phone ring.
+    /// The current configuration of the number, for steps in which no phone rings.
     pub fn office(&self, now: DateTime<Utc>) -> Office<'_> {
         let directory = &*self.directory;
         let pool = self.pool();
         let hours = pool.and_then(|pool| serde_json::from_str::<Hours>(pool.hours.as_deref()?).ok());
         let holidays = pool.and_then(|pool| serde_json::from_str::<Vec<NaiveDate>>(pool.holidays.as_deref()?).ok());
-        let phone = |user: UserId| Some(Phone { user, e164: directory.phone_that_rings(user)? });
+        let phone = |user: UserId| Some(Phone { user, e164: directory.ringable_phone(user)? });
         let lines = directory.extensions.iter().filter(|row| row.live == Some(true)).filter_map(|row| {
             let of_number = row.phone_number_id == self.number.id;
             let user = directory.user(row.user_id)?;
@@ -126,7 +130,7 @@ impl Reached {
                 of_number,
                 user: row.user_id,
                 name: &user.name,
-                phone: directory.phone_that_rings(row.user_id),
+                phone: directory.ringable_phone(row.user_id),
             })
         });
         Office {
@@ -144,14 +148,14 @@ impl Reached {
             },
             strategy: pool.map_or(RingStrategy::Simultaneous, |pool| pool.ring_strategy),
             ring_seconds: pool.and_then(|pool| u16::try_from(pool.ring_seconds).ok()).unwrap_or(20),
-            phones: directory.hearers(self.number.id).filter_map(|user| phone(user.id)).collect(),
+            phones: directory.voice_users(self.number.id).filter_map(|user| phone(user.id)).collect(),
             lines: lines.collect(),
         }
     }
 
-    /// The extension that a course leads to, and whom it reaches.
-    pub(super) fn extension_of(&self, course: &Course) -> Option<(ExtensionId, UserId)> {
-        match course.ring.as_ref()?.target {
+    /// The extension that the caller dialed, and its user.
+    pub(super) fn extension_of(&self, state: &IvrState) -> Option<(ExtensionId, UserId)> {
+        match state.ring.as_ref()?.target {
             Target::MainLine => None,
             Target::Extension(id) => self.directory.extension(id).map(|row| (id, row.user_id)),
         }

@@ -1,167 +1,174 @@
-//! What a caller says to nobody. It is durable before the carrier is told that we have it; the recording itself
-//! is fetched afterwards.
+//! Voicemails. A voicemail is durable before the carrier gets its answer; the recording itself is fetched afterwards.
 
-use sea_orm::DbErr;
+use std::convert::Infallible;
 
-use super::recordings::{Change, RecordingNews};
-use super::rows::{Legs, advance, find_or_begin};
-use super::settle::{end, settle};
-use super::{CallKey, Progress, Reached, commit};
-use crate::domain::ivr::{Course, Happened, MOST_STEPS, Plan, plan};
+use super::record::{RecordedCall, write};
+use super::recordings::{RecordingChange, RecordingReport};
+use super::rows::find_or_begin;
+use super::{CallKey, CalledNumber, commit, recording_event, step_event};
+use crate::domain::call::{CallEvent, CallStep};
+use crate::domain::ivr::{IvrEvent, IvrState, MAX_STEPS, Plan, plan};
 use crate::domain::{CallEnd, CallStage};
 use crate::service::{Fault, Services};
-use crate::store::writer::{Tx, Unit, WhenAway};
+use crate::store::writer::{Tx, Unit, UnitError, WhenAway};
 
-/// The longest transcript that is kept, in characters.
+/// The longest transcript that is stored, in characters.
 const MAX_TRANSCRIPT_CHARS: usize = 10_000;
 
-/// A recording as the carrier names it.
+/// A recording, as the carrier identifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recording {
-    /// Twilio's name for it.
     pub sid: String,
-    /// How long it is, if the carrier says; 0 is silence.
+    /// The length, if the carrier reported it; 0 is silence.
     pub seconds: Option<i32>,
-}
-
-/// Takes a voicemail up; the same twice is one. `says_end` tells whether the caller's part is over with it.
-///
-/// # Errors
-/// When it is not stored; the carrier must say it again.
-pub async fn left_voicemail(
-    services: &Services,
-    reached: &Reached,
-    key: CallKey,
-    course: &Course,
-    recording: Recording,
-    says_end: bool,
-) -> Result<Plan, Fault> {
-    let happened = if recording.seconds != Some(0) { Happened::Recorded } else { Happened::Silent };
-    take(services, reached, key, course, happened, Some(recording), says_end).await
-}
-
-/// The caller said nothing after the tone.
-///
-/// # Errors
-/// When it is not stored; the carrier must say it again.
-pub async fn said_nothing(
-    services: &Services,
-    reached: &Reached,
-    key: CallKey,
-    course: &Course,
-) -> Result<Plan, Fault> {
-    take(services, reached, key, course, Happened::Silent, None, true).await
-}
-
-async fn take(
-    services: &Services,
-    reached: &Reached,
-    key: CallKey,
-    course: &Course,
-    happened: Happened<'_>,
-    recording: Option<Recording>,
-    says_end: bool,
-) -> Result<Plan, Fault> {
-    let now = services.clock.now();
-    let plan = plan(&reached.office(now), course, happened, now.timestamp());
-    let agency = key.agency;
-    let leave = Leave {
-        key,
-        mailbox: mailbox(reached, course),
-        done: says_end.then(|| Progress::of(&plan, reached)),
-        is_over: says_end,
-        news: recording.and_then(Recording::into_news),
-    };
-    commit(services, agency, leave).await?;
-    Ok(plan)
 }
 
 impl Recording {
     /// `None` for silence, which is not a voicemail.
-    fn into_news(self) -> Option<RecordingNews> {
+    fn into_report(self) -> Option<RecordingReport> {
         let Self { sid, seconds } = self;
-        (seconds != Some(0)).then(|| RecordingNews { sid, seconds, ..RecordingNews::default() })
+        (seconds != Some(0)).then(|| RecordingReport { sid, seconds, ..RecordingReport::default() })
     }
+}
+
+/// Records a voicemail. Repeated requests record one. `is_over` is whether the caller's part of the call ends with it.
+///
+/// # Errors
+/// If it is not stored; the carrier must repeat it.
+pub async fn record_voicemail(
+    services: &Services,
+    number: &CalledNumber,
+    key: CallKey,
+    state: &IvrState,
+    recording: Recording,
+    is_over: bool,
+) -> Result<Plan, Fault> {
+    let event = if recording.seconds != Some(0) { IvrEvent::VoicemailLeft } else { IvrEvent::NoMessageLeft };
+    finish_recording(services, number, key, state, event, Some(recording), is_over).await
+}
+
+/// Records that the caller left no message after the tone.
+///
+/// # Errors
+/// If it is not stored; the carrier must repeat it.
+pub async fn record_no_message(
+    services: &Services,
+    number: &CalledNumber,
+    key: CallKey,
+    state: &IvrState,
+) -> Result<Plan, Fault> {
+    finish_recording(services, number, key, state, IvrEvent::NoMessageLeft, None, true).await
+}
+
+async fn finish_recording(
+    services: &Services,
+    number: &CalledNumber,
+    key: CallKey,
+    state: &IvrState,
+    event: IvrEvent<'_>,
+    recording: Option<Recording>,
+    is_over: bool,
+) -> Result<Plan, Fault> {
+    let now = services.clock.now();
+    let plan = plan(&number.office(now), state, event, now.timestamp());
+    let agency = key.agency;
+    let mut after = Vec::new();
+    if is_over {
+        after.push(step_event(&plan, number, None));
+        after.push(CallEvent::Ended { end: CallEnd::Completed, seconds: None });
+    }
+    let report = recording.and_then(Recording::into_report);
+    let unit = RecordVoicemail { key, before: Some(recording_event(number, state)), report, after };
+    commit(services, agency, unit).await?;
+    Ok(plan)
 }
 
 /// Records that a recording is too short or silent and thus not a voicemail. A voicemail that was created from it is
 /// withdrawn.
 ///
 /// # Errors
-/// When it is not stored; the carrier must say it again.
+/// If it is not stored; the carrier must repeat it.
 pub async fn withdraw_recording(
     services: &Services,
-    reached: &Reached,
+    number: &CalledNumber,
     key: CallKey,
-    course: &Course,
+    state: &IvrState,
     sid: String,
 ) -> Result<(), Fault> {
     let agency = key.agency;
-    // No voicemail is coming any more, so the end of the call need not wait for one.
-    let done = Progress { step: MOST_STEPS.into(), stage: Some(CallStage::Done), ..Progress::default() };
-    let news = RecordingNews { sid, is_absent: true, ..RecordingNews::default() };
-    let mailbox = mailbox(reached, course);
-    let leave = Leave { key, mailbox, done: Some(done), is_over: false, news: Some(news) };
-    Ok(commit(services, agency, leave).await?)
+    let report = Some(RecordingReport { sid, is_absent: true, ..RecordingReport::default() });
+    // No voicemail will arrive, so the end of the call need not wait for one.
+    let done = CallStep { step: MAX_STEPS.into(), stage: Some(CallStage::Done), ..CallStep::default() };
+    let before = Some(recording_event(number, state));
+    Ok(commit(services, agency, RecordVoicemail { key, before, report, after: vec![CallEvent::Step(done)] }).await?)
 }
 
-/// Stores a voicemail that the carrier holds and whose webhooks did not arrive.
+/// Stores a voicemail that the carrier has and whose callbacks did not arrive.
 ///
 /// # Errors
-/// When it is not stored.
+/// If it is not stored.
 pub(super) async fn store_missed_voicemail(
     services: &Services,
     key: CallKey,
     recording: Recording,
 ) -> Result<(), Fault> {
-    let Some(news) = recording.into_news() else { return Ok(()) };
+    let Some(report) = recording.into_report() else { return Ok(()) };
     let agency = key.agency;
-    let leave = Leave { key, mailbox: Progress::default(), done: None, is_over: false, news: Some(news) };
-    Ok(commit(services, agency, leave).await?)
+    let unit = RecordVoicemail { key, before: None, report: Some(report), after: Vec::new() };
+    Ok(commit(services, agency, unit).await?)
 }
 
-/// Whose mailbox a caller was given.
-fn mailbox(reached: &Reached, course: &Course) -> Progress {
-    Progress {
-        step: course.step.into(),
-        stage: Some(CallStage::Recording),
-        extension: reached.extension_of(course),
-        ..Progress::default()
-    }
-}
-
-struct Leave {
+/// Records the transcript of a voicemail.
+///
+/// # Errors
+/// If it is not stored; the carrier must repeat it.
+pub async fn record_transcript(
+    services: &Services,
+    number: &CalledNumber,
     key: CallKey,
-    mailbox: Progress,
-    done: Option<Progress>,
-    /// Whether the call is over.
-    is_over: bool,
-    news: Option<RecordingNews>,
+    state: &IvrState,
+    sid: String,
+    text: &str,
+) -> Result<(), Fault> {
+    let text = text.chars().filter(|c| *c != '\0').take(MAX_TRANSCRIPT_CHARS).collect();
+    let report = Some(RecordingReport { sid, transcript: Some(text), ..RecordingReport::default() });
+    let agency = key.agency;
+    let before = Some(recording_event(number, state));
+    Ok(commit(services, agency, RecordVoicemail { key, before, report, after: Vec::new() }).await?)
 }
 
-impl Unit for Leave {
-    type Output = ();
+struct RecordVoicemail {
+    key: CallKey,
+    /// Applied before the recording.
+    before: Option<CallEvent>,
+    report: Option<RecordingReport>,
+    /// Applied after the recording.
+    after: Vec<CallEvent>,
+}
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), DbErr> {
-        let Some(mut row) = find_or_begin(tx, self.key.agency, &[&self.key]).await?.pop() else { return Ok(()) };
-        let legs = Legs::of(tx, &row).await?;
-        advance(&mut row.after, &self.mailbox);
-        let change = match &self.news {
-            Some(news) => Some(Change::of(tx, &row, news).await?),
+impl Unit for RecordVoicemail {
+    type Output = ();
+    type Refusal = Infallible;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
+        let Some(row) = find_or_begin(tx, self.key.agency, &[&self.key]).await?.pop() else { return Ok(()) };
+        let mut call = RecordedCall::load(tx, row).await?;
+        if let Some(event) = &self.before {
+            call.apply(tx, event);
+        }
+        let change = match &self.report {
+            Some(report) => Some(RecordingChange::of(tx, &call, report).await?),
             None => None,
         };
-        if let Some(change) = &change {
-            row.after.recorded = change.has_voicemail;
+        if let Some(RecordingChange { has_voicemail, .. }) = &change {
+            call.apply(tx, &CallEvent::Recorded { has_voicemail: *has_voicemail });
         }
-        if let Some(done) = &self.done {
-            advance(&mut row.after, done);
+        for event in &self.after {
+            call.apply(tx, event);
         }
-        if self.is_over {
-            end(tx, &mut row.after, CallEnd::Completed, None);
-        }
-        let call = settle(tx, row.before, row.after, legs).await?;
+        let call = write(tx, call).await?;
         match change {
-            Some(change) => change.write(tx, &call).await,
+            Some(change) => Ok(change.write(tx, &call).await?),
             None => Ok(()),
         }
     }
@@ -169,23 +176,4 @@ impl Unit for Leave {
     fn when_away(&self) -> WhenAway {
         WhenAway::Retry
     }
-}
-
-/// Takes up what a voicemail says in words.
-///
-/// # Errors
-/// When it is not stored; the carrier must say it again.
-pub async fn transcribed(
-    services: &Services,
-    reached: &Reached,
-    key: CallKey,
-    course: &Course,
-    recording: String,
-    text: &str,
-) -> Result<(), Fault> {
-    let text = text.chars().filter(|c| *c != '\0').take(MAX_TRANSCRIPT_CHARS).collect();
-    let news = RecordingNews { sid: recording, transcript: Some(text), ..RecordingNews::default() };
-    let agency = key.agency;
-    let leave = Leave { key, mailbox: mailbox(reached, course), done: None, is_over: false, news: Some(news) };
-    Ok(commit(services, agency, leave).await?)
 }

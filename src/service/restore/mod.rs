@@ -1,5 +1,6 @@
-//! What happens after a database has been restored from a backup: nothing is sent until `partyline restored` has run.
+//! Detects that the database was restored from a backup, and holds sending until `partyline restored` has run.
 
+use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -8,27 +9,27 @@ use sea_orm::DbErr;
 use tokio::sync::watch;
 
 use super::{Fault, Services};
-use crate::domain::restore::{Evidence, Recorded, Stored, judge};
+use crate::domain::restore::{DatabaseState, RestoreEvidence, ServerRecord, detect_restore};
 use crate::ports::private_file;
 use crate::store::restore_mark;
-use crate::store::writer::{Tx, Unit};
+use crate::store::writer::{Tx, Unit, UnitError};
 
-mod restored;
+mod complete;
 
-pub use restored::{NotRestored, Summary, restored};
+pub use complete::{RestoreError, Summary, complete_restore};
 
-/// The server's record of how far the database has got.
+/// Compares the database with the server's own record of the database's progress, which is kept outside the database.
 pub struct RestoreGuard {
     path: PathBuf,
-    /// Whether the record lies beside the database itself.
+    /// Whether the record is stored next to the database file.
     is_beside: bool,
-    /// What was recorded last; `None` until [`check`](Self::check).
-    recorded: Mutex<Option<Recorded>>,
+    /// The newest record; `None` before the first [`check`](Self::check).
+    recorded: Mutex<Option<ServerRecord>>,
     held: watch::Sender<bool>,
 }
 
 impl RestoreGuard {
-    /// A guard that keeps its record beside an SQLite file, or else in the folder of recordings.
+    /// Stores the record next to the SQLite file, or in the media folder if the database is not SQLite.
     pub fn new(sqlite_file: Option<PathBuf>, media: &Path) -> Self {
         let is_beside = sqlite_file.is_some();
         let path = match sqlite_file {
@@ -41,40 +42,37 @@ impl RestoreGuard {
         Self { path, is_beside, recorded: Mutex::default(), held: watch::Sender::new(false) }
     }
 
-    /// Whether nothing is sent because the database was restored.
+    /// Whether sending is on hold because the database was restored.
     pub fn is_held(&self) -> bool {
         *self.held.borrow()
     }
 
-    /// Waits until texts may be sent.
+    /// Waits until sending is not on hold.
     pub async fn released(&self) {
-        // The sender is the guard's own, so the wait ends with the word.
+        // `self` owns the sender, so the channel is not closed while this waits.
         let _ = self.held.subscribe().wait_for(|held| !held).await;
     }
 
-    /// Judges the database, once before a server serves and then for as long as sending is held. A database that was not
-    /// restored is recorded.
-    ///
-    /// # Errors
-    /// When the database fails or the record cannot be written.
+    /// Checks whether the database was restored, and holds or releases sending. Runs before the server starts to serve,
+    /// and repeatedly while sending is on hold. Updates the record if the database was not restored.
     pub async fn check(&self, services: &Services) -> Result<(), CheckError> {
         let conn = services.reader();
         let (mark, identity) = (restore_mark::find(conn).await?, restore_mark::identity(conn).await?);
         let events = restore_mark::events(conn).await?;
-        let stored = mark.as_ref().map(|mark| Stored {
+        let stored = mark.as_ref().map(|mark| DatabaseState {
             restores: mark.restores,
             events,
             is_same_database: mark.identity == identity,
         });
-        match judge(self.read(), stored, self.is_beside) {
+        match detect_restore(self.read(), stored, self.is_beside) {
             Ok(()) => {
                 let restores = mark.as_ref().map_or(0, |mark| mark.restores);
                 if mark.is_none() {
-                    services.writer.run_for(Vec::new(), Mark { restores, identity }).await.map_err(Fault::from)?;
+                    services.writer.run_for(Vec::new(), SaveMark { restores, identity }).await.map_err(Fault::from)?;
                 }
-                self.write(Recorded { restores, events })?;
+                self.write(ServerRecord { restores, events })?;
                 if self.held.send_replace(false) {
-                    tracing::info!("the restore is complete: texts are sent again");
+                    tracing::info!("the restore is complete; texts are sent again");
                 }
             }
             Err(evidence) => self.hold(evidence),
@@ -82,39 +80,36 @@ impl RestoreGuard {
         Ok(())
     }
 
-    fn hold(&self, evidence: Evidence) {
+    fn hold(&self, evidence: RestoreEvidence) {
         if !self.held.send_replace(true) {
             tracing::error!(
                 %evidence,
-                "the database was restored from a backup: no text is sent until `partyline restored` has run"
+                "the database was restored from a backup; no text is sent until you run `partyline restored`"
             );
         }
     }
 
-    /// Records how far the database has got. It is called before a text leaves, so that no backup from before that text
-    /// passes for the database of today.
-    ///
-    /// # Errors
-    /// When the database fails or the record cannot be written.
+    /// Records the database's progress. Called before each text is sent, so that a backup from before that text is
+    /// detected.
     pub async fn record(&self, services: &Services) -> Result<(), CheckError> {
         let recorded = *self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        // Before the check, as in commands, there is nothing to record for.
+        // Without a check, as in CLI commands, nothing is recorded.
         let Some(recorded) = recorded.filter(|_| !self.is_held()) else { return Ok(()) };
         let events = restore_mark::events(services.reader()).await?;
-        if events > recorded.events { self.write(Recorded { events, ..recorded }) } else { Ok(()) }
+        if events > recorded.events { self.write(ServerRecord { events, ..recorded }) } else { Ok(()) }
     }
 
-    /// Records the database as it is after `partyline restored`.
+    /// Records the restored database as the current one.
     async fn accept(&self, services: &Services, restores: i64) -> Result<(), CheckError> {
         let events = restore_mark::events(services.reader()).await?;
-        self.write(Recorded { restores, events })
+        self.write(ServerRecord { restores, events })
     }
 
-    fn read(&self) -> Option<Recorded> {
-        fs::read_to_string(&self.path).ok().as_deref().and_then(Recorded::from_text)
+    fn read(&self) -> Option<ServerRecord> {
+        fs::read_to_string(&self.path).ok().as_deref().and_then(ServerRecord::from_text)
     }
 
-    fn write(&self, recorded: Recorded) -> Result<(), CheckError> {
+    fn write(&self, recorded: ServerRecord) -> Result<(), CheckError> {
         let mut last = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             private_file::create_folder(folder)?;
@@ -125,14 +120,11 @@ impl RestoreGuard {
     }
 }
 
-/// Why the database could not be judged or recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// The database failed.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// The record cannot be written.
-    #[error("the record of the database cannot be written: {0}")]
+    #[error("cannot write the record of the database: {0}")]
     Record(#[from] std::io::Error),
 }
 
@@ -142,16 +134,16 @@ impl From<DbErr> for CheckError {
     }
 }
 
-/// Stores the mark.
-struct Mark {
+struct SaveMark {
     restores: i64,
     identity: String,
 }
 
-impl Unit for Mark {
+impl Unit for SaveMark {
     type Output = ();
+    type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), DbErr> {
-        restore_mark::save(tx.conn, self.restores, self.identity.clone()).await
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
+        Ok(restore_mark::save(tx.conn, self.restores, self.identity.clone()).await?)
     }
 }

@@ -1,8 +1,9 @@
-//! From the outbox to the carrier: a text is never sent twice, and never silently not sent.
+//! Sends texts from the outbox to the carrier. A text is never sent twice and never dropped silently.
 //!
-//! An attempt is committed before the request leaves ([`depart`]), so that after a crash it is known
-//! that the text may have arrived. What the request showed is committed after it ([`arrive`]). What
-//! stays in doubt is looked for at the carrier, and in the end put before a person ([`look_for`]).
+//! An attempt is committed before the request to the carrier (`begin_attempt.rs`), so that after a crash it is known
+//! that the carrier may have the text. The result of the request is committed afterwards (`send_attempt.rs`). A text
+//! whose result is unknown is looked up at the carrier; if that does not resolve it, a user decides
+//! (`resolve_unknown.rs`).
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -13,73 +14,71 @@ use tokio::sync::{Notify, watch};
 use crate::domain::{AgencyId, PhoneNumberId};
 use crate::ports::twilio_rest::TwilioRest;
 
-mod arrive;
-mod depart;
-mod look_for;
+mod begin_attempt;
+mod resolve_unknown;
+mod send_attempt;
 
-pub use arrive::arrive;
-pub(super) use arrive::doubt;
-pub use depart::{Departure, Next, next};
-pub use look_for::{cut_off_attempts, look_for_doubtful};
+pub use begin_attempt::{NextStep, SendAttempt, begin_next_attempt};
+pub use resolve_unknown::{mark_interrupted_attempts, resolve_unknown_texts};
+pub(super) use send_attempt::mark_in_doubt;
+pub use send_attempt::send_attempt;
 
-/// What sending works with.
+/// The dependencies and the state of sending.
 pub struct Sending {
-    /// The carrier.
     pub twilio: TwilioRest,
-    /// Where receipts go: the address of the webhook, without a query.
+    /// The URL of the webhook for delivery receipts, without a query.
     pub receipts_url: String,
-    /// How long a text may be in doubt before a person is asked.
+    /// How long the result of an attempt may stay unknown before a user has to decide.
     pub unknown_after: Duration,
-    /// Numbers that have something to send.
-    pub bell: Bell,
+    pub outbox_signal: OutboxSignal,
 }
 
-/// Rung after a commit that put texts into the outbox. It keeps each number once, so nothing grows.
-pub struct Bell {
-    rung: Mutex<BTreeSet<(AgencyId, PhoneNumberId)>>,
+/// Wakes the sender after a commit that added texts to the outbox. Pending numbers form a set, so it cannot grow
+/// without limit.
+pub struct OutboxSignal {
+    pending: Mutex<BTreeSet<(AgencyId, PhoneNumberId)>>,
     notify: Notify,
     stopped: watch::Sender<bool>,
 }
 
-impl Default for Bell {
+impl Default for OutboxSignal {
     fn default() -> Self {
-        Self { rung: Mutex::default(), notify: Notify::new(), stopped: watch::Sender::new(false) }
+        Self { pending: Mutex::default(), notify: Notify::new(), stopped: watch::Sender::new(false) }
     }
 }
 
-impl Bell {
-    /// These numbers of an agency have something to send.
-    pub fn ring(&self, agency: AgencyId, numbers: &[PhoneNumberId]) {
+impl OutboxSignal {
+    /// Records that these numbers have texts to send, and wakes the sender.
+    pub fn notify(&self, agency: AgencyId, numbers: &[PhoneNumberId]) {
         if numbers.is_empty() {
             return;
         }
-        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        rung.extend(numbers.iter().map(|number| (agency, *number)));
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.extend(numbers.iter().map(|number| (agency, *number)));
         self.notify.notify_one();
     }
 
-    /// No more texts are to be taken up; those that are being sent are finished.
+    /// Stops new attempts. Attempts in progress are completed.
     pub fn stop(&self) {
         self.stopped.send_replace(true);
     }
 
-    /// Whether no more are to be taken up.
     pub fn is_stopped(&self) -> bool {
         *self.stopped.borrow()
     }
 
-    /// Waits until no more are to be taken up.
+    /// Waits until [`stop`](Self::stop) is called.
     pub async fn stopped(&self) {
-        // The sender is this bell's own, so the wait ends with the word.
+        // `self` owns the sender, so the channel is not closed while this waits.
         let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
     }
 
-    /// Waits until it has been rung, and gives the numbers.
-    pub async fn heard(&self) -> BTreeSet<(AgencyId, PhoneNumberId)> {
+    /// Waits until there are numbers with texts to send, and takes them.
+    pub async fn notified(&self) -> BTreeSet<(AgencyId, PhoneNumberId)> {
         loop {
-            let rung = std::mem::take(&mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner));
-            if !rung.is_empty() {
-                return rung;
+            let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+            if !pending.is_empty() {
+                return pending;
             }
             self.notify.notified().await;
         }

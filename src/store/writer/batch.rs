@@ -1,186 +1,218 @@
-//! One transaction: lock the agencies, write the texts set-based, run the units, write the log.
+//! One transaction: locks the agencies, writes the bulk items, runs the units, and writes the event log.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, PoisonError};
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 
+use futures_util::FutureExt as _;
 use sea_orm::{
-    ColumnTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _,
-    QuerySelect as _, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 
-use super::inbound_plan::InboundOutcome;
-use super::lane::Batch;
+use super::job::{BulkJob, Ended, Job, UnitJob};
 use super::ledger::Ledger;
-use super::{Committed, InboundJob, Shared, Tx, inbound};
-use crate::domain::{AccountId, AgencyId};
-use crate::entity::phone_number;
-use crate::store::bulk::list;
-use crate::store::failure::{Reach, describe, reach};
+use super::{BulkUnit, Committed, Shared, Tx, UnitError, WhenAway};
+use crate::domain::AgencyId;
+use crate::store::error_class::{ErrorClass, classify, describe};
 
-/// What became of each inbound text, in the order of the batch.
-pub(super) type Outcomes = Vec<InboundOutcome>;
+/// The work of one transaction.
+pub(super) struct Batch<B: BulkUnit> {
+    pub(super) bulk: Vec<BulkJob<B>>,
+    pub(super) units: Vec<UnitJob>,
+}
+
+impl<B: BulkUnit> Batch<B> {
+    pub(super) fn of(jobs: impl Iterator<Item = Job<B>>) -> Self {
+        let mut batch = Self { bulk: Vec::new(), units: Vec::new() };
+        // A caller that has stopped waiting will ask again, and its work would only delay the rest.
+        for job in jobs.filter(|job| !job.is_abandoned()) {
+            match job {
+                Job::Bulk(job) => batch.bulk.push(*job),
+                Job::Unit(job) => batch.units.push(job),
+            }
+        }
+        batch
+    }
+
+    pub(super) fn into_jobs(self) -> impl Iterator<Item = Job<B>> {
+        let bulk = self.bulk.into_iter().map(|job| Job::Bulk(Box::new(job)));
+        bulk.chain(self.units.into_iter().map(Job::Unit))
+    }
+
+    /// Whether any of the jobs is retried while the database is away.
+    pub(super) fn has_retries(&self, bulk: &B) -> bool {
+        self.bulk.iter().any(|job| bulk.when_away(&job.item) == WhenAway::Retry)
+            || self.units.iter().any(|job| job.work.when_away() == WhenAway::Retry)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bulk.len() + self.units.len()
+    }
+}
 
 /// Why a batch was not committed.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// It lost a race; the same batch may be run again.
-    Race(DbErr),
-    /// A text of it was refused; nobody knows which.
-    Inbound(DbErr),
+pub(super) enum BatchError {
+    /// A deadlock or a serialization failure; the same batch may be run again.
+    Conflict(DbErr),
+    /// One of the bulk items cannot be stored as it is. It is not known which.
+    Bulk(Cause),
     /// The database failed.
-    Batch(DbErr),
+    Database(DbErr),
 }
 
-impl Failure {
-    /// Outside the texts nothing can be refused, only fail.
+/// Why a bulk item cannot be stored.
+#[derive(Debug)]
+pub(super) enum Cause {
+    Database(DbErr),
+    Broken(&'static str),
+    /// The panic hook has logged it.
+    Panic,
+}
+
+impl Cause {
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Database(error) => describe(error),
+            Self::Broken(what) => (*what).to_owned(),
+            Self::Panic => "the code panicked".to_owned(),
+        }
+    }
+}
+
+impl BatchError {
+    /// Outside of items and units no single piece of work can be at fault.
     fn of(error: DbErr) -> Self {
-        match reach(&error) {
-            Reach::Retry => Self::Race(error),
-            Reach::Item | Reach::Batch => Self::Batch(error),
+        match classify(&error) {
+            ErrorClass::Conflict => Self::Conflict(error),
+            ErrorClass::Rejected | ErrorClass::Fatal => Self::Database(error),
         }
     }
 
-    fn of_inbound(error: DbErr) -> Self {
-        match reach(&error) {
-            Reach::Item => Self::Inbound(error),
-            Reach::Retry | Reach::Batch => Self::of(error),
+    fn of_bulk(error: DbErr) -> Self {
+        match classify(&error) {
+            ErrorClass::Rejected => Self::Bulk(Cause::Database(error)),
+            ErrorClass::Conflict | ErrorClass::Fatal => Self::of(error),
         }
     }
 }
 
-pub(super) async fn write(
-    shared: &Shared,
+type Outputs<B> = Vec<<B as BulkUnit>::Output>;
+
+/// Writes a batch in one transaction. Returns the outputs of the bulk items and the effects of the commit.
+pub(super) async fn write<B: BulkUnit>(
+    shared: &Shared<B>,
     conn: &DatabaseConnection,
-    batch: &mut Batch,
-) -> Result<(Outcomes, Vec<Committed>), Failure> {
+    batch: &mut Batch<B>,
+) -> Result<(Outputs<B>, Vec<Committed>), BatchError> {
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
-    let tx = conn.begin_with_options(options).await.map_err(Failure::of)?;
-    let result = write_in(shared, &tx, batch).await;
-    match result {
-        Ok((outcomes, ledger)) => {
-            tx.commit().await.map_err(Failure::of)?;
-            Ok((outcomes, ledger.committed(&shared.directories)))
+    let tx = conn.begin_with_options(options).await.map_err(BatchError::of)?;
+    match write_in(shared, &tx, batch).await {
+        Ok((outputs, ledger)) => {
+            tx.commit().await.map_err(BatchError::of)?;
+            Ok((outputs, ledger.into_committed(&shared.context.directories)))
         }
-        Err(failure @ Failure::Batch(_)) => Err(failure), // no further statement; the connection goes
-        Err(failure) => {
-            tx.rollback().await.map_err(Failure::Batch)?;
-            Err(failure)
+        // The connection may be broken and is discarded, so no further statement is sent.
+        Err(error @ BatchError::Database(_)) => Err(error),
+        Err(error) => {
+            tx.rollback().await.map_err(BatchError::Database)?;
+            Err(error)
         }
     }
 }
 
-async fn write_in(shared: &Shared, tx: &DatabaseTransaction, batch: &mut Batch) -> Result<(Outcomes, Ledger), Failure> {
+async fn write_in<B: BulkUnit>(
+    shared: &Shared<B>,
+    tx: &DatabaseTransaction,
+    batch: &mut Batch<B>,
+) -> Result<(Outputs<B>, Ledger), BatchError> {
     let mut agencies: BTreeSet<AgencyId> = batch.units.iter().flat_map(|job| job.agencies.iter().copied()).collect();
-    let numbers = numbers_of(tx, &batch.inbound).await.map_err(Failure::of_inbound)?;
-    agencies.extend(numbers.live.values().copied());
-    let mut ledger = Ledger::lock(tx, &agencies).await.map_err(Failure::of)?;
-    // Dated after the lock, so that an agency's rows are dated in the order of its log.
-    let now = shared.clock.now();
-
-    let mut outcomes = Outcomes::new();
-    if !batch.inbound.is_empty() {
-        let writing = inbound::Inbound { shared, conn: tx, now, ledger: &mut ledger };
-        outcomes = writing.write(&batch.inbound, &numbers).await.map_err(Failure::of_inbound)?;
-        let mut hints = shared.agency_hints.write().unwrap_or_else(PoisonError::into_inner);
-        hints.extend(numbers.live);
-    }
-
-    for job in &mut batch.units {
-        let mark = ledger.mark();
-        let savepoint = tx.begin().await.map_err(Failure::of)?;
-        let mut unit_tx = Tx::new(shared, &savepoint, now, &mut ledger);
-        let done = async {
-            job.work.run(&mut unit_tx).await?;
-            unit_tx.flush().await?;
-            Ok(unit_tx.is_given_up())
-        }
-        .await;
-        match done {
-            Ok(true) => {
-                savepoint.rollback().await.map_err(Failure::Batch)?;
-                ledger.return_to(mark);
-            }
-            Ok(false) => savepoint.commit().await.map_err(Failure::of)?,
-            Err(error) if reach(&error) == Reach::Item => {
-                tracing::error!(error = describe(&error), "the database refused a unit of work");
-                savepoint.rollback().await.map_err(Failure::Batch)?;
-                ledger.return_to(mark);
-                shared.figures.refused();
-                job.work.refuse();
-            }
-            Err(error) => return Err(Failure::of(error)),
-        }
-    }
-    ledger.write(tx).await.map_err(Failure::of)?;
-    Ok((outcomes, ledger))
-}
-
-/// The numbers that were texted, as they were before the lock.
-#[derive(Default)]
-pub(super) struct Numbers {
-    /// The agencies in which they are live.
-    pub(super) live: HashMap<(AccountId, String), AgencyId>,
-    /// Every agency that holds or held one of them.
-    pub(super) holders: BTreeSet<AgencyId>,
-}
-
-/// Whose the numbers that were texted are. They are looked up before the lock, for the lock needs
-/// them; the directory that is read under it has the last word.
-async fn numbers_of(tx: &DatabaseTransaction, jobs: &[InboundJob]) -> Result<Numbers, DbErr> {
-    let named = || jobs.iter().filter(|job| job.names_number());
-    let to: BTreeSet<&str> = named().map(|job| job.text.number()).collect();
-    let accounts: BTreeSet<AccountId> = named().map(|job| job.text.account).collect();
-    if to.is_empty() {
-        return Ok(Numbers::default());
-    }
-    let rows: Vec<(AccountId, String, AgencyId, Option<bool>)> = phone_number::Entity::find()
-        .select_only()
-        .column(phone_number::Column::TwilioAccountId)
-        .column(phone_number::Column::E164)
-        .column(phone_number::Column::AgencyId)
-        .column(phone_number::Column::Live)
-        .filter(phone_number::Column::TwilioAccountId.is_in(list(accounts)))
-        .filter(phone_number::Column::E164.is_in(list(to)))
-        .into_tuple()
-        .all(tx)
-        .await?;
-    let mut numbers = Numbers::default();
-    for (account, e164, agency, live) in rows {
-        numbers.holders.insert(agency);
-        if live == Some(true) {
-            numbers.live.insert((account, e164), agency);
-        }
-    }
-    Ok(numbers)
-}
-
-/// The directory of a locked agency, as it is within the transaction.
-pub(super) async fn directory_under_lock(
-    shared: &Shared,
-    conn: &DatabaseTransaction,
-    ledger: &mut Ledger,
-    agency: AgencyId,
-) -> Result<Arc<crate::store::Directory>, DbErr> {
-    let unknown = || DbErr::RecordNotFound("the agency of this work".to_owned());
-    let version = ledger.directory_version(agency).ok_or_else(unknown)?;
-    if let Some(own) = ledger.own_directory(agency) {
-        return Ok(own);
-    }
-    if !ledger.changes_directory(agency)
-        && let Some(cached) = shared.directories.at_version(agency, version)
-    {
-        return Ok(cached);
-    }
-    let directory = crate::store::Directory::load(conn, agency).await?.ok_or_else(unknown)?;
-    let directory = Arc::new(directory);
-    if ledger.changes_directory(agency) {
-        // Uncommitted: for this batch alone, and until the next change.
-        ledger.keep_own_directory(agency, directory.clone());
+    let items: Vec<&B::Item> = batch.bulk.iter().map(|job| &job.item).collect();
+    let located = if items.is_empty() {
+        None
     } else {
-        shared.directories.keep(directory.clone(), None);
+        let located = contained(shared, shared.bulk.locate(tx, &items)).await?;
+        let (of_items, located) = located.map_err(BatchError::of_bulk)?;
+        agencies.extend(of_items);
+        Some(located)
+    };
+    let mut ledger = Ledger::lock(tx, &agencies).await.map_err(BatchError::of)?;
+    // Read after the lock, so that the rows of an agency are dated in the order of its log.
+    let now = shared.context.clock.now();
+
+    let mut outputs = Vec::new();
+    if let Some(located) = located {
+        let mut bulk_tx = Tx::new(&shared.context, tx, now, &mut ledger);
+        let written = async {
+            let outputs = shared.bulk.write(&mut bulk_tx, located, &items).await?;
+            bulk_tx.flush().await?;
+            Ok::<_, UnitError>(outputs)
+        };
+        outputs = contained(shared, written).await?.map_err(|error| match error {
+            UnitError::Database(error) => BatchError::of_bulk(error),
+            UnitError::Broken(what) => BatchError::Bulk(Cause::Broken(what)),
+        })?;
     }
-    Ok(directory)
+    for job in &mut batch.units {
+        run_unit(shared, tx, now, &mut ledger, job).await?;
+    }
+    ledger.write(tx).await.map_err(BatchError::of)?;
+    Ok((outputs, ledger))
+}
+
+/// Awaits a part of the bulk work. A panic is the fault of one of the items.
+async fn contained<B: BulkUnit, T>(shared: &Shared<B>, work: impl Future<Output = T>) -> Result<T, BatchError> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|_| {
+        shared.figures.panicked();
+        BatchError::Bulk(Cause::Panic)
+    })
+}
+
+/// Runs one unit in a savepoint of its own. `Err` is an error that ends the batch.
+async fn run_unit<B: BulkUnit>(
+    shared: &Shared<B>,
+    tx: &DatabaseTransaction,
+    now: chrono::DateTime<chrono::Utc>,
+    ledger: &mut Ledger,
+    job: &mut UnitJob,
+) -> Result<(), BatchError> {
+    let mark = ledger.mark();
+    let savepoint = tx.begin().await.map_err(BatchError::of)?;
+    let mut unit_tx = Tx::new(&shared.context, &savepoint, now, ledger);
+    let run = async {
+        let ended = job.work.run(&mut unit_tx).await?;
+        if matches!(ended, Ended::Done) {
+            unit_tx.flush().await?;
+        }
+        Ok::<_, UnitError>(ended)
+    };
+    let is_rejected = match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(Ok(Ended::Done)) => return savepoint.commit().await.map_err(BatchError::of),
+        Ok(Ok(Ended::Refused)) => false,
+        Ok(Err(UnitError::Database(error))) if classify(&error) != ErrorClass::Rejected => {
+            return Err(BatchError::of(error));
+        }
+        Ok(Err(UnitError::Database(error))) => {
+            tracing::error!(error = describe(&error), "the database rejected a unit of work");
+            true
+        }
+        Ok(Err(UnitError::Broken(what))) => {
+            tracing::error!(error = what, "a unit of work failed");
+            true
+        }
+        Err(_) => {
+            tracing::error!("a unit of work panicked");
+            shared.figures.panicked();
+            true
+        }
+    };
+    savepoint.rollback().await.map_err(BatchError::Database)?;
+    ledger.return_to(mark);
+    if is_rejected {
+        shared.figures.rejected();
+        job.work.reject();
+    }
+    Ok(())
 }

@@ -1,60 +1,81 @@
-//! What the writer counts, for `/metrics`.
+//! Counters and histograms of the writer, shown on `/metrics`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counters since the start. Each only grows.
-#[derive(Debug, Default)]
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+
+/// Counted since the start of the process.
+#[derive(Debug)]
 pub struct WriterFigures {
-    batches: AtomicU64,
-    items: AtomicU64,
-    failed_batches: AtomicU64,
-    refused_items: AtomicU64,
-    overloaded: AtomicU64,
-    busy_microseconds: AtomicU64,
+    /// Jobs per committed transaction.
+    pub batch_size: Histogram,
+    /// Seconds from the first statement of a batch to its commit, retries included.
+    pub commit_seconds: Histogram,
+    /// Committed transactions.
+    pub batches: Counter,
+    /// Committed jobs.
+    pub items: Counter,
+    /// Batches that the database failed to commit.
+    pub failed_batches: Counter,
+    /// Batches that were run again after a deadlock or a serialization failure.
+    pub retried_batches: Counter,
+    /// Batches that were split to isolate an item that cannot be stored.
+    pub halved_batches: Counter,
+    /// Jobs that cannot be stored.
+    pub rejected_items: Counter,
+    /// Jobs that were turned away because a queue was full.
+    pub overloaded: Counter,
+    pub panics: Counter,
 }
 
-/// The counters at one moment.
-#[derive(Debug, Clone, Copy)]
-#[expect(missing_docs, reason = "named as on /metrics, where each is explained")]
-pub struct WriterCounts {
-    pub batches: u64,
-    pub items: u64,
-    pub failed_batches: u64,
-    pub refused_items: u64,
-    pub overloaded: u64,
-    pub busy_microseconds: u64,
+impl Default for WriterFigures {
+    fn default() -> Self {
+        Self {
+            batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 8)),
+            commit_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 14)),
+            batches: Counter::default(),
+            items: Counter::default(),
+            failed_batches: Counter::default(),
+            retried_batches: Counter::default(),
+            halved_batches: Counter::default(),
+            rejected_items: Counter::default(),
+            overloaded: Counter::default(),
+            panics: Counter::default(),
+        }
+    }
 }
 
 impl WriterFigures {
-    /// Reads them.
-    pub fn counts(&self) -> WriterCounts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        WriterCounts {
-            batches: read(&self.batches),
-            items: read(&self.items),
-            failed_batches: read(&self.failed_batches),
-            refused_items: read(&self.refused_items),
-            overloaded: read(&self.overloaded),
-            busy_microseconds: read(&self.busy_microseconds),
-        }
-    }
-
-    pub(super) fn committed(&self, items: usize, took: Duration) {
-        self.batches.fetch_add(1, Ordering::Relaxed);
-        self.items.fetch_add(items as u64, Ordering::Relaxed);
-        self.busy_microseconds.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    pub(super) fn committed(&self, jobs: usize, took: Duration) {
+        #[expect(clippy::cast_precision_loss, reason = "a batch has at most a few thousand jobs")]
+        self.batch_size.observe(jobs as f64);
+        self.commit_seconds.observe(took.as_secs_f64());
+        self.batches.inc();
+        self.items.inc_by(jobs as u64);
     }
 
     pub(super) fn failed(&self) {
-        self.failed_batches.fetch_add(1, Ordering::Relaxed);
+        self.failed_batches.inc();
     }
 
-    pub(super) fn refused(&self) {
-        self.refused_items.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn retried(&self) {
+        self.retried_batches.inc();
+    }
+
+    pub(super) fn halved(&self) {
+        self.halved_batches.inc();
+    }
+
+    pub(super) fn rejected(&self) {
+        self.rejected_items.inc();
     }
 
     pub(super) fn overloaded(&self) {
-        self.overloaded.fetch_add(1, Ordering::Relaxed);
+        self.overloaded.inc();
+    }
+
+    pub(super) fn panicked(&self) {
+        self.panics.inc();
     }
 }

@@ -1,165 +1,164 @@
-//! One lane: takes the queued work, writes it in batches and answers. Halves a batch that one bad text spoils. While the database is
-//! away, it tries again what webhooks wait for and answers everything else at once.
+//! One lane: takes queued work, writes it in batches, and answers the callers. It halves a batch to isolate an item that
+//! cannot be stored. While the database is away, it retries the work of webhooks and answers everything else immediately.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 use tokio::sync::mpsc;
 
-use super::batch::{Failure, Outcomes, write};
-use super::{InboundJob, InboundOutcome, Job, QUEUE, Shared, UnitJob, WhenAway};
+use super::batch::{Batch, BatchError, write};
+use super::job::Job;
+use super::{BulkUnit, Committed, QUEUE_CAPACITY, Shared, WhenAway, WriteError};
 use crate::ports::Clock;
 use crate::store::RETRY_DELAY;
 use crate::store::bulk::MAX_ROWS;
-use crate::store::failure::{describe, is_away};
+use crate::store::error_class::{describe, is_unavailable};
 
-/// How often a batch that lost a race is run again.
-const RETRIES: u32 = 3;
-/// How long a batch waits to become as large as the one before it, where statements are round trips.
-const GATHER: Duration = Duration::from_millis(1);
+/// How many times a batch is run again after a deadlock or a serialization failure.
+const MAX_RETRIES: u32 = 3;
+/// How long a batch waits to reach the size of the previous one, on databases where a statement is a round trip.
+const GATHER_TIMEOUT: Duration = Duration::from_millis(1);
+/// A lane that panics this often without a commit in between ends.
+const MAX_PANICS: u32 = 5;
 
-pub(super) struct Lane {
-    shared: Arc<Shared>,
-    /// `None` after a failure: what a connection is in the middle of then, nobody can say.
+pub(super) struct Lane<B: BulkUnit> {
+    shared: Arc<Shared<B>>,
+    /// `None` after a failure, because the state of the connection is unknown then.
     conn: Option<DatabaseConnection>,
-    /// Since when the database has been away, by the monotonic clock.
+    /// Work that was taken from the queue and is not part of a batch yet.
+    jobs: Vec<Job<B>>,
+    /// When the database became unavailable, by the monotonic clock.
     away_since: Option<Duration>,
+    panics_in_a_row: u32,
 }
 
-/// The work of one transaction.
-#[derive(Default)]
-pub(super) struct Batch {
-    pub(super) inbound: Vec<InboundJob>,
-    pub(super) units: Vec<UnitJob>,
-}
-
-impl Batch {
-    fn of(jobs: impl Iterator<Item = Job>) -> Self {
-        let mut batch = Self::default();
-        // A caller that has stopped waiting will ask again; its work would only delay the rest.
-        for job in jobs.filter(|job| !job.is_abandoned()) {
-            match job {
-                Job::Inbound(job) => batch.inbound.push(*job),
-                Job::Unit(job) => batch.units.push(job),
-            }
-        }
-        batch
-    }
-
-    fn into_jobs(self) -> impl Iterator<Item = Job> {
-        let inbound = self.inbound.into_iter().map(|job| Job::Inbound(Box::new(job)));
-        inbound.chain(self.units.into_iter().map(Job::Unit))
-    }
-
-    /// Whether any of it is tried again while the database is away.
-    fn is_retried(&self) -> bool {
-        let mut inbound = self.inbound.iter().map(InboundJob::when_away);
-        let mut units = self.units.iter().map(|job| job.work.when_away());
-        inbound.any(|when| when == WhenAway::Retry) || units.any(|when| when == WhenAway::Retry)
-    }
-
-    fn len(&self) -> usize {
-        self.inbound.len() + self.units.len()
-    }
-}
-
-impl Lane {
-    pub(super) async fn open(shared: Arc<Shared>) -> Result<Self, DbErr> {
+impl<B: BulkUnit> Lane<B> {
+    pub(super) async fn open(shared: Arc<Shared<B>>) -> Result<Self, DbErr> {
         let conn = shared.database.connect_to_write().await?;
-        Ok(Self { shared, conn: Some(conn), away_since: None })
+        Ok(Self { shared, conn: Some(conn), jobs: Vec::with_capacity(MAX_ROWS), away_since: None, panics_in_a_row: 0 })
     }
 
-    pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
-        let mut jobs = Vec::with_capacity(MAX_ROWS);
-        let gathers = self.shared.database.backend() != DbBackend::Sqlite;
-        let mut before = 0;
-        // Jobs are left over only from a time when the database was away.
-        while !jobs.is_empty() || waiting.recv_many(&mut jobs, MAX_ROWS).await > 0 {
-            if gathers {
-                gather(&*self.shared.clock, &mut jobs, &mut waiting, before).await;
-                before = jobs.len().min(MAX_ROWS);
+    /// Runs the lane until its queue is closed, and again after a panic. The work at hand is answered as failed; queued work
+    /// is not affected. A lane that only panics ends, which closes its queue.
+    pub(super) async fn supervise(mut self, mut queue: mpsc::Receiver<Job<B>>) {
+        while AssertUnwindSafe(self.run(&mut queue)).catch_unwind().await.is_err() {
+            self.shared.figures.panicked();
+            // The transaction was cut off at an unknown point.
+            self.conn = None;
+            self.panics_in_a_row += 1;
+            if self.panics_in_a_row >= MAX_PANICS {
+                tracing::error!(panics = self.panics_in_a_row, "a writer lane panicked repeatedly and has ended");
+                return;
             }
-            let count = jobs.len().min(MAX_ROWS);
-            let mut parts = vec![Batch::of(jobs.drain(..count))];
-            while let Some(part) = parts.pop() {
-                if part.len() > 0
-                    && let Err(unwritten) = self.settle(part, &mut parts).await
-                {
-                    // In the order in which they came; the last part is the first.
-                    parts.push(unwritten);
-                    let mut unwritten: Vec<Job> = parts.drain(..).rev().flat_map(Batch::into_jobs).collect();
-                    unwritten.append(&mut jobs);
-                    jobs = unwritten;
-                    self.wait_for_database(&mut jobs, &mut waiting).await;
-                }
-            }
+            tracing::error!("a writer lane panicked; it is restarted");
         }
         if let Some(conn) = self.conn.take()
             && let Err(error) = conn.close().await
         {
-            tracing::warn!(error = describe(&error), "a writing connection did not close");
+            tracing::warn!(error = describe(&error), "a writer connection did not close");
         }
     }
 
-    /// Waits before the next attempt. What is not tried again fails: what was taken, and what comes meanwhile.
-    async fn wait_for_database(&self, jobs: &mut Vec<Job>, waiting: &mut mpsc::Receiver<Job>) {
+    async fn run(&mut self, queue: &mut mpsc::Receiver<Job<B>>) {
+        let gathers = self.shared.database.backend() != DbBackend::Sqlite;
+        let mut previous = 0;
+        // Jobs are left over only from a time when the database was away.
+        while !self.jobs.is_empty() || queue.recv_many(&mut self.jobs, MAX_ROWS).await > 0 {
+            if gathers {
+                gather(&*self.shared.context.clock, &mut self.jobs, queue, previous).await;
+                previous = self.jobs.len().min(MAX_ROWS);
+            }
+            let count = self.jobs.len().min(MAX_ROWS);
+            let mut parts = vec![Batch::of(self.jobs.drain(..count))];
+            while let Some(part) = parts.pop() {
+                if part.len() > 0
+                    && let Err(unwritten) = self.write(part, &mut parts).await
+                {
+                    // Back into the order of arrival: the last part is the first.
+                    parts.push(unwritten);
+                    let mut unwritten: Vec<Job<B>> = parts.drain(..).rev().flat_map(Batch::into_jobs).collect();
+                    unwritten.append(&mut self.jobs);
+                    self.jobs = unwritten;
+                    self.wait_for_database(queue).await;
+                }
+            }
+        }
+    }
+
+    /// Waits before the next attempt. Jobs that are not retried fail, whether they were taken before or arrive meanwhile.
+    async fn wait_for_database(&mut self, queue: &mut mpsc::Receiver<Job<B>>) {
+        let Self { shared, jobs, .. } = self;
         let taken = std::mem::take(jobs);
-        jobs.extend(taken.into_iter().filter_map(retried));
-        let mut pause = self.shared.clock.sleep(RETRY_DELAY);
+        jobs.extend(taken.into_iter().filter_map(|job| retained(job, &shared.bulk)));
+        let mut pause = shared.context.clock.sleep(RETRY_DELAY);
         while !jobs.is_empty() {
             tokio::select! {
                 biased;
                 () = &mut pause => return,
-                Some(job) = waiting.recv(), if jobs.len() < QUEUE => jobs.extend(retried(job)),
+                Some(job) = queue.recv(), if jobs.len() < QUEUE_CAPACITY => jobs.extend(retained(job, &shared.bulk)),
             }
         }
     }
 
     /// Writes a batch and answers it, or puts its halves on `parts`.
     ///
-    /// `Err` is the whole batch, unanswered: the database is away, and some of it is to be tried again.
-    async fn settle(&mut self, mut batch: Batch, parts: &mut Vec<Batch>) -> Result<(), Batch> {
-        let started = self.shared.clock.monotonic();
+    /// `Err` is the whole batch, unanswered: the database is away, and some of the work is to be retried.
+    async fn write(&mut self, mut batch: Batch<B>, parts: &mut Vec<Batch<B>>) -> Result<(), Batch<B>> {
+        let started = self.shared.context.clock.monotonic();
         let mut retries = 0;
         loop {
             match self.attempt(&mut batch).await {
-                Ok((outcomes, committed)) => {
-                    let now = self.shared.clock.monotonic();
-                    self.shared.figures.committed(batch.len(), now - started);
-                    (self.shared.on_commit)(committed);
-                    if let Some(since) = self.away_since.take() {
-                        tracing::info!(seconds = (now - since).as_secs_f32(), "the database is back");
-                    }
-                    answer(batch, outcomes);
+                Ok((outputs, committed)) => {
+                    self.committed(batch.len(), started, committed);
+                    answer(batch, outputs);
                     return Ok(());
                 }
-                Err(Failure::Race(_)) if retries < RETRIES => retries += 1,
-                Err(Failure::Inbound(_)) if batch.inbound.len() > 1 => {
-                    let second = batch.inbound.split_off(batch.inbound.len() / 2);
-                    parts.push(Batch { inbound: second, units: Vec::new() });
+                Err(BatchError::Conflict(_)) if retries < MAX_RETRIES => {
+                    self.shared.figures.retried();
+                    retries += 1;
+                }
+                Err(BatchError::Bulk(_)) if batch.bulk.len() > 1 => {
+                    self.shared.figures.halved();
+                    let second = batch.bulk.split_off(batch.bulk.len() / 2);
+                    parts.push(Batch { bulk: second, units: Vec::new() });
                     parts.push(batch);
                     return Ok(());
                 }
-                Err(Failure::Inbound(error)) if batch.inbound.iter().any(|job| !job.refused) => {
-                    tracing::warn!(error = describe(&error), "the database refused a text; it goes to quarantine");
-                    self.shared.figures.refused();
-                    batch.inbound.iter_mut().for_each(|job| job.refused = true);
+                Err(BatchError::Bulk(cause)) => {
+                    // A batch with the item alone: the units that came with it are written either way.
+                    let is_downgraded = batch.bulk.iter_mut().any(|job| self.shared.bulk.downgrade(&mut job.item));
+                    if is_downgraded {
+                        tracing::warn!(
+                            error = cause.describe(),
+                            "a bulk item cannot be stored; its fallback is stored instead"
+                        );
+                        self.shared.figures.rejected();
+                    } else {
+                        tracing::error!(error = cause.describe(), "neither a bulk item nor its fallback can be stored");
+                        for job in batch.bulk.drain(..) {
+                            // The caller may have stopped waiting.
+                            let _ = job.reply.send(Err(WriteError::Failed));
+                        }
+                        self.shared.figures.failed();
+                    }
+                    if batch.len() == 0 {
+                        return Ok(());
+                    }
                 }
-                Err(Failure::Batch(error)) if is_away(&error) && batch.is_retried() => {
+                Err(BatchError::Database(error)) if is_unavailable(&error) && batch.has_retries(&self.shared.bulk) => {
                     if self.away_since.is_none() {
                         let work = batch.len();
-                        tracing::error!(
-                            error = describe(&error),
-                            work,
-                            "the database is away; webhooks' work is retried"
-                        );
-                        self.away_since = Some(self.shared.clock.monotonic());
+                        let error = describe(&error);
+                        tracing::error!(error, work, "the database is away; the work of webhooks is retried");
+                        self.away_since = Some(self.shared.context.clock.monotonic());
                     }
                     self.shared.figures.failed();
                     return Err(batch);
                 }
-                Err(Failure::Race(error) | Failure::Inbound(error) | Failure::Batch(error)) => {
+                Err(BatchError::Conflict(error) | BatchError::Database(error)) => {
                     tracing::error!(error = describe(&error), work = batch.len(), "a batch was not written");
                     self.shared.figures.failed();
                     batch.into_jobs().for_each(Job::fail);
@@ -169,16 +168,30 @@ impl Lane {
         }
     }
 
-    async fn attempt(&mut self, batch: &mut Batch) -> Result<(Outcomes, Vec<super::Committed>), Failure> {
+    fn committed(&mut self, jobs: usize, started: Duration, committed: Vec<Committed>) {
+        let now = self.shared.context.clock.monotonic();
+        self.shared.figures.committed(jobs, now - started);
+        self.panics_in_a_row = 0;
+        // The work is durable, so a panic here must not turn its answer into an error.
+        if catch_unwind(AssertUnwindSafe(|| (self.shared.on_commit)(committed))).is_err() {
+            tracing::error!("publishing committed events panicked; subscribers catch up from the event log");
+            self.shared.figures.panicked();
+        }
+        if let Some(since) = self.away_since.take() {
+            tracing::info!(seconds = (now - since).as_secs_f32(), "the database is back");
+        }
+    }
+
+    async fn attempt(&mut self, batch: &mut Batch<B>) -> Result<(Vec<B::Output>, Vec<Committed>), BatchError> {
         let conn = match &self.conn {
             Some(conn) => conn,
             None => {
-                let conn = self.shared.database.connect_to_write().await.map_err(Failure::Batch)?;
+                let conn = self.shared.database.connect_to_write().await.map_err(BatchError::Database)?;
                 self.conn.insert(conn)
             }
         };
         let result = write(&self.shared, conn, batch).await;
-        if let Err(Failure::Batch(_)) = &result
+        if let Err(BatchError::Database(_)) = &result
             && let Some(conn) = self.conn.take()
             && let Err(error) = conn.close().await
         {
@@ -188,40 +201,42 @@ impl Lane {
     }
 }
 
-/// Lets those who were answered together come again together. The first of them to be back would
-/// have a transaction of its own, whose round trips cost half of what one for all does, and the others
-/// would wait for it. Who writes alone waits at most once, after a larger batch.
-async fn gather<J>(clock: &dyn Clock, jobs: &mut Vec<J>, waiting: &mut mpsc::Receiver<J>, before: usize) {
-    if jobs.len() >= before {
+/// Waits until as many jobs are there as the previous batch had, for at most [`GATHER_TIMEOUT`].
+///
+/// Callers that were answered together usually return together. Without the wait, the first of them to return would get a
+/// transaction of its own, whose round trips cost half of what a transaction for all of them costs, and the others would
+/// wait for it. A single caller waits at most once, after a larger batch.
+async fn gather<J>(clock: &dyn Clock, jobs: &mut Vec<J>, queue: &mut mpsc::Receiver<J>, previous: usize) {
+    if jobs.len() >= previous {
         return;
     }
-    let mut pause = clock.pause(GATHER);
-    while jobs.len() < before {
-        let missing = before - jobs.len();
+    let mut pause = clock.pause(GATHER_TIMEOUT);
+    while jobs.len() < previous {
+        let missing = previous - jobs.len();
         tokio::select! {
             biased;
-            taken = waiting.recv_many(jobs, missing) => if taken == 0 { return },
+            taken = queue.recv_many(jobs, missing) => if taken == 0 { return },
             () = &mut pause => return,
         }
     }
 }
 
-fn answer(batch: Batch, outcomes: Vec<InboundOutcome>) {
-    for (job, outcome) in batch.inbound.into_iter().zip(outcomes) {
-        // A caller that has gone away does not want the answer.
-        let _ = job.reply.send(Ok(outcome));
+fn answer<B: BulkUnit>(batch: Batch<B>, outputs: Vec<B::Output>) {
+    for (job, output) in batch.bulk.into_iter().zip(outputs) {
+        // The caller may have stopped waiting.
+        let _ = job.reply.send(Ok(output));
     }
     for job in batch.units {
         job.work.answer(true);
     }
 }
 
-/// The job, if it is to be tried again; otherwise its caller is told that it failed.
-fn retried(job: Job) -> Option<Job> {
+/// Returns the job if it is retried while the database is away; otherwise answers that it failed.
+fn retained<B: BulkUnit>(job: Job<B>, bulk: &B) -> Option<Job<B>> {
     if job.is_abandoned() {
         return None;
     }
-    match job.when_away() {
+    match job.when_away(bulk) {
         WhenAway::Retry => Some(job),
         WhenAway::Fail => {
             job.fail();
@@ -239,7 +254,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock whose pauses are over at once, or never.
+    /// A clock whose pauses end immediately, or never.
     #[derive(Debug)]
     struct Pauses {
         over: bool,
@@ -264,30 +279,30 @@ mod tests {
     }
 
     async fn gathered(over: bool, come: usize, stays: bool, before: usize) -> usize {
-        let (sender, mut waiting) = mpsc::channel(8);
+        let (sender, mut queue) = mpsc::channel(8);
         for job in 0..come {
             sender.try_send(job).unwrap();
         }
         let sender = Some(sender).filter(|_| stays);
         let mut jobs = vec![0];
-        gather(&Pauses { over }, &mut jobs, &mut waiting, before).await;
+        gather(&Pauses { over }, &mut jobs, &mut queue, before).await;
         drop(sender);
         jobs.len()
     }
 
     #[tokio::test]
-    async fn a_batch_waits_to_become_as_large_as_the_last_one_and_no_longer() {
-        // All are there: nobody waits for the pause.
+    async fn a_batch_waits_briefly_to_reach_the_size_of_the_previous_one() {
+        // As many as before: no pause.
         assert_eq!(gathered(false, 2, true, 3).await, 3);
-        // What comes beyond them is taken with the next batch.
+        // Additional jobs go into the next batch.
         assert_eq!(gathered(false, 5, true, 3).await, 3);
-        // The pause is over.
+        // The pause ended.
         assert_eq!(gathered(true, 1, true, 3).await, 2);
         assert_eq!(gathered(true, 0, true, 3).await, 1);
-        // Where one wrote at a time, nobody waits.
+        // A single writer never waits.
         assert_eq!(gathered(false, 0, true, 1).await, 1);
         assert_eq!(gathered(false, 0, true, 0).await, 1);
-        // The server stops.
+        // The queue is closed while gathering.
         assert_eq!(gathered(false, 1, false, 3).await, 2);
     }
 }

@@ -1,4 +1,4 @@
-//! The heads of the agencies' logs during one transaction.
+//! The heads of the agencies' event logs during one transaction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,26 +21,25 @@ struct Head {
     locked_version: i64,
 }
 
-/// Positions are given out here, in memory, and written once at the end, so that a piece of work
-/// that fails leaves no hole in the log.
+/// Assigns positions in memory and writes them once at the end, so that work that fails leaves no gap in the log.
 pub(super) struct Ledger {
     heads: BTreeMap<AgencyId, Head>,
     events: Vec<event::Model>,
-    /// Numbers for which a text was put into the outbox.
+    /// Phone numbers for which a text was queued.
     sending: BTreeSet<(AgencyId, PhoneNumberId)>,
-    /// Directories with changes that are not committed yet.
+    /// Directories with uncommitted changes.
     own_directories: HashMap<AgencyId, Arc<Directory>>,
 }
 
-/// A place in the ledger to return to.
+/// A state of the ledger to return to when a savepoint is rolled back.
 pub(super) struct Mark {
     heads: BTreeMap<AgencyId, Head>,
     events: usize,
 }
 
 impl Ledger {
-    /// Locks the position rows of these agencies, in the order of their keys, so that two writers
-    /// never wait for each other. On SQLite BEGIN IMMEDIATE was the lock.
+    /// Locks the position rows of the agencies in the order of their keys, so that two writers cannot deadlock. On SQLite,
+    /// BEGIN IMMEDIATE is the lock.
     pub(super) async fn lock(tx: &DatabaseTransaction, agencies: &BTreeSet<AgencyId>) -> Result<Self, DbErr> {
         let mut ledger = Self {
             heads: BTreeMap::new(),
@@ -62,7 +61,7 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Takes up the head of a log, locked or new.
+    /// Adds the head of a log, which is locked or new.
     pub(super) fn begin(&mut self, row: agency_position::Model) {
         let head = Head { locked_position: row.position, locked_version: row.directory_version, row };
         self.heads.insert(head.row.agency_id, head);
@@ -72,10 +71,10 @@ impl Ledger {
         self.heads.contains_key(&agency)
     }
 
-    /// Appends an event and gives its position.
+    /// Appends an event and returns its position.
     pub(super) fn append(&mut self, mut event: event::Model) -> Result<i64, DbErr> {
         let Some(head) = self.heads.get_mut(&event.agency_id) else {
-            return Err(DbErr::Custom("an event of an agency that is not locked".to_owned()));
+            return Err(DbErr::Custom("an event belongs to an agency that is not locked".to_owned()));
         };
         head.row.position += 1;
         event.position = head.row.position;
@@ -83,8 +82,9 @@ impl Ledger {
         Ok(head.row.position)
     }
 
-    /// Notes that a number has a text to send. If that is undone, somebody looks in vain once.
-    pub(super) fn sends(&mut self, agency: AgencyId, number: PhoneNumberId) {
+    /// Registers that a phone number has a text to send. It stays registered if the savepoint is rolled back; the outbox is
+    /// then checked once without need.
+    pub(super) fn add_sending(&mut self, agency: AgencyId, number: PhoneNumberId) {
         self.sending.insert((agency, number));
     }
 
@@ -92,7 +92,7 @@ impl Ledger {
         self.heads.get(&agency).map(|head| head.row.directory_version)
     }
 
-    /// Counts up the directory's version, once per transaction.
+    /// Increments the directory's version, once per transaction.
     pub(super) fn directory_changed(&mut self, agency: AgencyId) {
         self.own_directories.remove(&agency);
         if let Some(head) = self.heads.get_mut(&agency) {
@@ -108,7 +108,7 @@ impl Ledger {
         self.own_directories.get(&agency).cloned()
     }
 
-    pub(super) fn keep_own_directory(&mut self, agency: AgencyId, directory: Arc<Directory>) {
+    pub(super) fn set_own_directory(&mut self, agency: AgencyId, directory: Arc<Directory>) {
         self.own_directories.insert(agency, directory);
     }
 
@@ -133,21 +133,21 @@ impl Ledger {
         upsert(tx, rows, &[AgencyId], &[Position, DirectoryVersion]).await
     }
 
-    /// What was committed, agency by agency, in the order of each log.
-    pub(super) fn committed(self, directories: &DirectoryCache) -> Vec<Committed> {
+    /// The effects of the commit by agency, with events in the order of the log.
+    pub(super) fn into_committed(self, directories: &DirectoryCache) -> Vec<Committed> {
         for (agency, head) in &self.heads {
             if head.row.directory_version != head.locked_version {
-                directories.committed(*agency, head.row.directory_version);
+                directories.record_commit(*agency, head.row.directory_version);
             }
         }
-        let blank = |agency| Committed { agency, events: Vec::new(), sending: Vec::new() };
+        let empty = |agency| Committed { agency, events: Vec::new(), sending: Vec::new() };
         let mut by_agency: BTreeMap<AgencyId, Committed> = BTreeMap::new();
         for event in self.events {
             let agency = event.agency_id;
-            by_agency.entry(agency).or_insert_with(|| blank(agency)).events.push(Arc::new(event));
+            by_agency.entry(agency).or_insert_with(|| empty(agency)).events.push(Arc::new(event));
         }
         for (agency, number) in self.sending {
-            by_agency.entry(agency).or_insert_with(|| blank(agency)).sending.push(number);
+            by_agency.entry(agency).or_insert_with(|| empty(agency)).sending.push(number);
         }
         by_agency.into_values().collect()
     }

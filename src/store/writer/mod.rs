@@ -1,332 +1,312 @@
-//! The one way to write.
+//! The only way to write to the database.
 //!
-//! A lane is one bounded queue and one task. It takes what is waiting, begins one transaction, runs
-//! all of it, commits, and only then answers. SQLite has one lane, since it has one writer; the
-//! others have a few, and an agency is always on the same one.
+//! A lane is one bounded queue and one task. The task takes the queued jobs, begins one transaction, runs all of them,
+//! commits, and only then answers. SQLite has one lane because it allows one writer; PostgreSQL and MariaDB have several,
+//! and all work of an agency goes through the same one.
 //!
-//! Inbound texts of a batch are written set-based ([`inbound`]); every other piece of work is a
-//! [`Unit`] in a savepoint of its own ([`batch`]). Positions of the event log are given out from
-//! memory and written once ([`ledger`]).
+//! There are two kinds of jobs. A [`Unit`] runs in a savepoint of its own, so that its failure undoes nothing else. Items
+//! of the [`BulkUnit`] are written together, in a constant number of statements. The writer knows nothing of what either
+//! stores. Positions in the event log are assigned in memory and written once per transaction (`ledger`).
+//!
+//! Failures are contained: a unit that fails or panics is rolled back alone, a bulk item that fails is isolated by
+//! halving, and a panic anywhere else costs its batch while the lane goes on (`lane`).
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::future::Future;
-use std::hash::{DefaultHasher, Hasher as _};
-use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 
-use sea_orm::{DbBackend, DbErr};
+use sea_orm::{DatabaseTransaction, DbBackend, DbErr};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::{Database, DirectoryCache};
-use crate::domain::address::is_e164;
-use crate::domain::{AccountId, AgencyId, PhoneNumberId};
+use crate::domain::{AgencyId, PhoneNumberId};
 use crate::entity::event;
 use crate::ports::{Clock, IdGen};
+use job::{BulkJob, Job, PendingUnit, UnitJob};
 
 mod batch;
 pub mod figures;
-mod inbound;
-mod inbound_plan;
+mod job;
 mod lane;
 mod ledger;
 mod tx;
 
 pub use figures::WriterFigures;
-pub use inbound_plan::{InboundMedia, InboundOutcome, InboundText};
 pub use tx::{Notice, Tx};
 
-/// What waits at most in one lane; beyond it the answer is "later", at once. While the database is away, a lane holds as
-/// much again of what it tries again.
-const QUEUE: usize = 1024;
-/// Lanes on PostgreSQL and MariaDB.
+/// Queue capacity per lane. When the queue is full, new work is rejected immediately. While the database is away, a lane
+/// holds up to the same number of jobs again for retries.
+const QUEUE_CAPACITY: usize = 1024;
+/// Number of lanes on PostgreSQL and MariaDB.
 const LANES: usize = 4;
 
 /// A piece of work that is committed whole or not at all.
 ///
-/// It may run more than once before it commits (after a deadlock, or when a batch is halved), so it
-/// keeps no trace of an earlier run. An expected refusal is part of its output, not an error.
+/// It may run more than once before it commits (after a deadlock, or when a batch is halved), so it must not carry state
+/// from one run to the next.
 pub trait Unit: Send + 'static {
-    /// What the caller gets once the work is durable.
+    /// The answer to the caller once the work is durable.
     type Output: Send + 'static;
+    /// An expected refusal. [`Infallible`] for work that is never refused.
+    type Refusal: Send + 'static;
 
-    /// Does the work.
-    fn run(&mut self, tx: &mut Tx<'_>) -> impl Future<Output = Result<Self::Output, DbErr>> + Send;
+    /// Does the work. An error undoes everything that the unit wrote. A unit that must keep its writes although the
+    /// answer is a refusal (a counter of failed attempts, for example) puts the refusal into its `Output`.
+    fn run(&mut self, tx: &mut Tx<'_>) -> impl Future<Output = Result<Self::Output, UnitError<Self::Refusal>>> + Send;
 
-    /// What happens to the work while the database is away.
+    /// Whether the work is retried while the database is away.
     fn when_away(&self) -> WhenAway {
         WhenAway::Fail
     }
 }
 
-/// What happens to work while the database is away ([`is_away`](super::failure::is_away)).
+/// Why a unit did not complete. In each case its savepoint is rolled back.
+#[derive(Debug)]
+pub enum UnitError<R = Infallible> {
+    /// An expected refusal, answered as [`WriteError::Refused`].
+    Refused(R),
+    /// An invariant does not hold. The text is logged; it must not contain data of a client.
+    Broken(&'static str),
+    /// A statement failed, or a stored value could not be read.
+    Database(DbErr),
+}
+
+impl UnitError {
+    /// The same error of a unit that can also be refused.
+    pub fn widen<R>(self) -> UnitError<R> {
+        match self {
+            Self::Broken(what) => UnitError::Broken(what),
+            Self::Database(error) => UnitError::Database(error),
+        }
+    }
+}
+
+impl<R> From<DbErr> for UnitError<R> {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Work of one kind that a lane writes together: all items of a batch in a constant number of statements.
+pub trait BulkUnit: Send + Sync + 'static {
+    /// One piece of work.
+    type Item: Send + Sync + 'static;
+    /// The answer for one item once it is durable.
+    type Output: Send + 'static;
+    /// Rows that are read before the agencies are locked, because they tell which agencies the items belong to.
+    type Located: Send;
+
+    /// Selects the lane: the id of the item's agency if it is known, otherwise any id that related items share.
+    fn lane_key(&self, item: &Self::Item) -> Uuid;
+
+    /// Whether an item is retried while the database is away.
+    fn when_away(&self, item: &Self::Item) -> WhenAway;
+
+    /// Replaces an item that failed on its own by a form that can be stored in any case. Returns false if the item has
+    /// that form already; it is then answered with an error.
+    fn downgrade(&self, item: &mut Self::Item) -> bool;
+
+    /// Finds the agencies of the items, which are locked next.
+    fn locate(
+        &self,
+        conn: &DatabaseTransaction,
+        items: &[&Self::Item],
+    ) -> impl Future<Output = Result<(BTreeSet<AgencyId>, Self::Located), DbErr>> + Send;
+
+    /// Writes the items. Returns one output per item, in their order.
+    fn write(
+        &self,
+        tx: &mut Tx<'_>,
+        located: Self::Located,
+        items: &[&Self::Item],
+    ) -> impl Future<Output = Result<Vec<Self::Output>, UnitError>> + Send;
+}
+
+/// What happens to work while the database is away ([`is_unavailable`](super::error_class::is_unavailable)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenAway {
-    /// Its caller is told at once that it failed.
+    /// The caller is told immediately that the work failed.
     Fail,
-    /// It is tried again on new connections until it is committed or its caller stops waiting. The caller must stop in
-    /// time, as webhooks do. The work must be idempotent: a failed COMMIT may have taken effect.
+    /// The work is retried on new connections until it is committed or the caller stops waiting. The caller must set a
+    /// time limit, as webhooks do. The work must be idempotent: a COMMIT that failed may have taken effect.
     Retry,
 }
 
-/// Why work was not committed. The cause has been logged.
+/// Why work was not committed. Except for a refusal, the cause has been logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WriteError {
+pub enum WriteError<R = Infallible> {
+    /// The unit refused; nothing of it was stored.
+    #[error("the work was refused")]
+    Refused(R),
     /// The queue is full; nothing was tried.
-    #[error("too much is waiting to be written")]
+    #[error("the writer's queue is full")]
     Overloaded,
-    /// The database refused this piece of work.
-    #[error("the database refused the work")]
-    Refused,
-    /// The database failed; nothing of it was stored.
+    /// The lane has ended: the server is stopping, or the lane panicked repeatedly.
+    #[error("the writer has stopped")]
+    Stopped,
+    /// This piece of work cannot be stored: the database rejected a value, an invariant does not hold, or it panicked.
+    #[error("the work cannot be stored")]
+    Rejected,
+    /// The database failed; nothing of the work was stored.
     #[error("the database failed")]
     Failed,
 }
 
-/// What a commit did to one agency.
+impl<R> WriteError<R> {
+    /// Separates the refusal from the failures.
+    ///
+    /// # Errors
+    /// The failure, if the unit was not refused.
+    pub fn into_refusal(self) -> Result<R, WriteError> {
+        match self {
+            Self::Refused(refusal) => Ok(refusal),
+            Self::Overloaded => Err(WriteError::Overloaded),
+            Self::Stopped => Err(WriteError::Stopped),
+            Self::Rejected => Err(WriteError::Rejected),
+            Self::Failed => Err(WriteError::Failed),
+        }
+    }
+}
+
+/// The effect of one commit on one agency.
 #[derive(Debug)]
 pub struct Committed {
-    /// Whose.
     pub agency: AgencyId,
-    /// The events it appended, in order.
+    /// The appended events, in the order of the log.
     pub events: Vec<Arc<event::Model>>,
-    /// The numbers from which a text is to be sent now.
+    /// The phone numbers for which a text was queued.
     pub sending: Vec<PhoneNumberId>,
 }
 
-/// What lanes share.
-struct Shared {
-    database: Database,
+/// The part of the lanes' shared state that transactions use.
+struct Context {
     directories: Arc<DirectoryCache>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGen>,
+}
+
+/// The state that all lanes share.
+struct Shared<B> {
+    database: Database,
+    context: Context,
+    bulk: B,
     figures: Arc<WriterFigures>,
     on_commit: Box<dyn Fn(Vec<Committed>) + Send + Sync>,
-    /// Which agency a number was last seen with: it picks the lane, and nothing else.
-    agency_hints: RwLock<HashMap<(AccountId, String), AgencyId>>,
 }
 
-/// The entrance to the lanes.
-pub struct Writer {
-    lanes: Vec<mpsc::Sender<Job>>,
-    shared: Arc<Shared>,
+/// Hands work to the lanes.
+pub struct Writer<B: BulkUnit> {
+    lanes: Vec<mpsc::Sender<Job<B>>>,
+    shared: Arc<Shared<B>>,
 }
 
-/// What a writer is made of.
-pub struct WriterParts {
-    /// Where to write.
+/// The dependencies of a [`Writer`].
+pub struct WriterParts<B> {
     pub database: Database,
-    /// Told of each directory that a commit changes.
+    /// Receives the new version of each directory that a commit changes.
     pub directories: Arc<DirectoryCache>,
-    /// Dates everything.
     pub clock: Arc<dyn Clock>,
-    /// Names everything.
     pub ids: Arc<dyn IdGen>,
-    /// Called after each commit, in the order of the log, before anybody is answered.
+    pub bulk: B,
+    /// Called after each commit, in the order of the log, before any caller is answered.
     pub on_commit: Box<dyn Fn(Vec<Committed>) + Send + Sync>,
 }
 
-impl Writer {
-    /// Opens the lanes. They end, all work done, when the writer is dropped.
+impl<B: BulkUnit> Writer<B> {
+    /// Opens the lanes. They finish the queued work and end when the writer is dropped.
     ///
     /// # Errors
-    /// When the database cannot be reached.
-    pub async fn open(parts: WriterParts) -> Result<(Self, Vec<JoinHandle<()>>), DbErr> {
-        let WriterParts { database, directories, clock, ids, on_commit } = parts;
+    /// If the database cannot be reached.
+    pub async fn open(parts: WriterParts<B>) -> Result<(Self, Vec<JoinHandle<()>>), DbErr> {
+        let WriterParts { database, directories, clock, ids, bulk, on_commit } = parts;
         let count = if database.backend() == DbBackend::Sqlite { 1 } else { LANES };
+        let context = Context { directories, clock, ids };
         let figures = Arc::new(WriterFigures::default());
-        let agency_hints = RwLock::default();
-        let shared = Arc::new(Shared { database, directories, clock, ids, figures, on_commit, agency_hints });
+        let shared = Arc::new(Shared { database, context, bulk, figures, on_commit });
         let mut lanes = Vec::with_capacity(count);
         let mut tasks = Vec::with_capacity(count);
         for _ in 0..count {
-            let (jobs, waiting) = mpsc::channel(QUEUE);
+            let (sender, queue) = mpsc::channel(QUEUE_CAPACITY);
             let lane = lane::Lane::open(shared.clone()).await?;
-            lanes.push(jobs);
-            tasks.push(tokio::spawn(lane.run(waiting)));
+            lanes.push(sender);
+            tasks.push(tokio::spawn(lane.supervise(queue)));
         }
         Ok((Self { lanes, shared }, tasks))
     }
 
-    /// Stores one inbound text, once, and answers when it is durable.
+    /// Commits one item of the bulk unit.
     ///
     /// # Errors
-    /// When it is not stored.
-    pub async fn receive(&self, text: InboundText) -> Result<InboundOutcome, WriteError> {
-        self.store(text, false).await
-    }
-
-    /// Stores an authentic form in quarantine without trying to make it a message; answers when that is durable.
-    ///
-    /// # Errors
-    /// When it is not stored.
-    pub async fn quarantine(&self, text: InboundText) -> Result<InboundOutcome, WriteError> {
-        self.store(text, true).await
-    }
-
-    async fn store(&self, text: InboundText, refused: bool) -> Result<InboundOutcome, WriteError> {
-        let lane = self.lane_of_text(&text);
+    /// If it is not committed.
+    pub async fn run_bulk(&self, item: B::Item) -> Result<B::Output, WriteError> {
+        let lane = self.lane_of(self.shared.bulk.lane_key(&item));
         let (reply, answer) = oneshot::channel();
-        self.submit(lane, Job::Inbound(Box::new(InboundJob { text, refused, reply })), answer).await
+        self.submit(lane, Job::Bulk(Box::new(BulkJob { item, reply })), answer).await
     }
 
-    /// Commits a piece of work of one agency.
+    /// Commits a unit of one agency.
     ///
     /// # Errors
-    /// When it is not committed.
-    pub async fn run<U: Unit>(&self, agency: AgencyId, unit: U) -> Result<U::Output, WriteError> {
+    /// If it is refused or not committed.
+    pub async fn run<U: Unit>(&self, agency: AgencyId, unit: U) -> Result<U::Output, WriteError<U::Refusal>> {
         self.run_for(vec![agency], unit).await
     }
 
-    /// Commits a piece of work that touches several agencies, all of them locked for it.
+    /// Commits a unit that touches several agencies. All of them are locked for it.
     ///
     /// # Errors
-    /// When it is not committed.
-    pub async fn run_for<U: Unit>(&self, agencies: Vec<AgencyId>, unit: U) -> Result<U::Output, WriteError> {
-        let lane = agencies.first().map_or(0, |agency| self.lane_of(*agency));
+    /// If it is refused or not committed.
+    pub async fn run_for<U: Unit>(
+        &self,
+        agencies: Vec<AgencyId>,
+        unit: U,
+    ) -> Result<U::Output, WriteError<U::Refusal>> {
+        let lane = agencies.first().map_or(0, |agency| self.lane_of(agency.0));
         let (reply, answer) = oneshot::channel();
-        let work = Box::new(Pending { unit, result: None, reply });
+        let work = Box::new(PendingUnit { unit, result: None, reply });
         self.submit(lane, Job::Unit(UnitJob { agencies, work }), answer).await
     }
 
-    /// What the writer counts.
     pub fn figures(&self) -> &WriterFigures {
         &self.shared.figures
     }
 
-    /// How many pieces of work are waiting.
-    pub fn waiting(&self) -> usize {
+    /// Number of queued jobs.
+    pub fn queue_depth(&self) -> usize {
         self.lanes.iter().map(|lane| lane.max_capacity() - lane.capacity()).sum()
     }
 
-    async fn submit<T>(
+    /// Whether every lane takes work. A lane that panicked repeatedly does not.
+    pub fn is_serving(&self) -> bool {
+        self.lanes.iter().all(|lane| !lane.is_closed())
+    }
+
+    async fn submit<T, R>(
         &self,
         lane: usize,
-        job: Job,
-        answer: oneshot::Receiver<Result<T, WriteError>>,
-    ) -> Result<T, WriteError> {
-        let Some(lane) = self.lanes.get(lane) else { return Err(WriteError::Failed) };
-        if lane.try_send(job).is_err() {
-            self.shared.figures.overloaded();
-            return Err(WriteError::Overloaded);
-        }
-        // The lane answers everything that it took, unless it died.
-        answer.await.unwrap_or(Err(WriteError::Failed))
-    }
-
-    fn lane_of_text(&self, text: &InboundText) -> usize {
-        let hints = self.shared.agency_hints.read().unwrap_or_else(PoisonError::into_inner);
-        match hints.get(&(text.account, text.number().to_owned())) {
-            Some(agency) => self.lane_of(*agency),
-            None => self.lane_of(text.account),
+        job: Job<B>,
+        answer: oneshot::Receiver<Result<T, WriteError<R>>>,
+    ) -> Result<T, WriteError<R>> {
+        let Some(lane) = self.lanes.get(lane) else { return Err(WriteError::Stopped) };
+        match lane.try_send(job) {
+            // A reply is dropped without an answer only if the lane panicked.
+            Ok(()) => answer.await.unwrap_or(Err(WriteError::Failed)),
+            Err(TrySendError::Full(_)) => {
+                self.shared.figures.overloaded();
+                Err(WriteError::Overloaded)
+            }
+            Err(TrySendError::Closed(_)) => Err(WriteError::Stopped),
         }
     }
 
-    fn lane_of(&self, key: impl std::hash::Hash) -> usize {
+    fn lane_of(&self, key: Uuid) -> usize {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         usize::try_from(hasher.finish() % self.lanes.len() as u64).unwrap_or(0)
-    }
-}
-
-enum Job {
-    Inbound(Box<InboundJob>),
-    Unit(UnitJob),
-}
-
-impl Job {
-    /// Whether its caller has stopped waiting.
-    fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Inbound(job) => job.reply.is_closed(),
-            Self::Unit(job) => job.work.is_abandoned(),
-        }
-    }
-
-    fn when_away(&self) -> WhenAway {
-        match self {
-            Self::Inbound(job) => job.when_away(),
-            Self::Unit(job) => job.work.when_away(),
-        }
-    }
-
-    /// Tells its caller that it failed.
-    fn fail(self) {
-        match self {
-            // A caller that has gone away does not want the answer.
-            Self::Inbound(job) => drop(job.reply.send(Err(WriteError::Failed))),
-            Self::Unit(job) => job.work.answer(false),
-        }
-    }
-}
-
-struct InboundJob {
-    text: InboundText,
-    /// The text goes to quarantine as received, because the database refused it in a batch of its own or because it must
-    /// not become a message.
-    refused: bool,
-    reply: oneshot::Sender<Result<InboundOutcome, WriteError>>,
-}
-
-impl InboundJob {
-    /// Whether its number may be put in a statement: a refused text is still one of the agency that
-    /// has the number, unless the number itself is what the database may have refused.
-    fn names_number(&self) -> bool {
-        !self.refused || is_e164(self.text.number())
-    }
-
-    /// A webhook waits for a text that comes in; an operator at the command line for one out of quarantine.
-    fn when_away(&self) -> WhenAway {
-        if self.text.settles.is_none() { WhenAway::Retry } else { WhenAway::Fail }
-    }
-}
-
-struct UnitJob {
-    agencies: Vec<AgencyId>,
-    work: Box<dyn ErasedUnit>,
-}
-
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// A [`Unit`] with its output and the way back to its caller, so that lanes can hold any of them.
-trait ErasedUnit: Send {
-    fn run<'a>(&'a mut self, tx: &'a mut Tx<'_>) -> BoxFuture<'a, Result<(), DbErr>>;
-    fn refuse(&mut self);
-    fn is_abandoned(&self) -> bool;
-    fn when_away(&self) -> WhenAway;
-    fn answer(self: Box<Self>, committed: bool);
-}
-
-struct Pending<U: Unit> {
-    unit: U,
-    result: Option<Result<U::Output, WriteError>>,
-    reply: oneshot::Sender<Result<U::Output, WriteError>>,
-}
-
-impl<U: Unit> ErasedUnit for Pending<U> {
-    fn run<'a>(&'a mut self, tx: &'a mut Tx<'_>) -> BoxFuture<'a, Result<(), DbErr>> {
-        Box::pin(async move {
-            self.result = None;
-            self.result = Some(Ok(self.unit.run(tx).await?));
-            Ok(())
-        })
-    }
-
-    fn refuse(&mut self) {
-        self.result = Some(Err(WriteError::Refused));
-    }
-
-    fn is_abandoned(&self) -> bool {
-        self.reply.is_closed()
-    }
-
-    fn when_away(&self) -> WhenAway {
-        self.unit.when_away()
-    }
-
-    fn answer(self: Box<Self>, committed: bool) {
-        let result = self.result.filter(|result| committed || result.is_err());
-        // A caller that has gone away does not want the answer.
-        let _ = self.reply.send(result.unwrap_or(Err(WriteError::Failed)));
     }
 }

@@ -1,4 +1,4 @@
-//! What a unit of work sees of the transaction that it is part of.
+//! The view of a unit of work on its transaction.
 
 use std::sync::Arc;
 
@@ -6,72 +6,87 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseTransaction, DbErr};
 use uuid::Uuid;
 
-use super::Shared;
-use super::batch::directory_under_lock;
+use super::Context;
 use super::ledger::Ledger;
 use crate::domain::{
     AgencyId, AuditId, CallId, EventKind, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId,
 };
-use crate::entity::{agency_position, audit, call, event, message, notification, outbox};
+use crate::entity::{activity, agency_position, audit, call, event, message, notification, outbox, thread};
 use crate::store::{Directory, bulk};
 
-/// A savepoint, the time, and the log of the locked agencies.
+/// A savepoint, the time of the batch, and the event logs of the locked agencies.
 pub struct Tx<'a> {
-    /// Statements go here.
     pub conn: &'a DatabaseTransaction,
     /// The time of the whole batch.
     pub now: DateTime<Utc>,
-    shared: &'a Shared,
+    context: &'a Context,
     ledger: &'a mut Ledger,
+    activities: Vec<activity::Model>,
     notifications: Vec<notification::Model>,
     audits: Vec<audit::Model>,
-    given_up: bool,
 }
 
-/// What users are told besides the event itself.
+/// Notifications that accompany an event: one per user.
 #[derive(Debug, Clone)]
 pub struct Notice {
-    /// What it tells.
     pub kind: NotificationKind,
-    /// Each once.
+    /// Without duplicates.
     pub users: Vec<UserId>,
-    /// The thread it is about.
     pub thread: Option<ThreadId>,
-    /// The message it is about.
     pub message: Option<MessageId>,
-    /// The call it is about.
     pub call: Option<CallId>,
-    /// The rung that named the users, if one did.
+    /// The rung that routed to the users; `None` if they were not selected by routing.
     pub rung: Option<RoutingRung>,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(
-        shared: &'a Shared,
+        context: &'a Context,
         conn: &'a DatabaseTransaction,
         now: DateTime<Utc>,
         ledger: &'a mut Ledger,
     ) -> Self {
-        Self { conn, now, shared, ledger, notifications: Vec::new(), audits: Vec::new(), given_up: false }
+        Self { conn, now, context, ledger, activities: Vec::new(), notifications: Vec::new(), audits: Vec::new() }
     }
 
-    /// A new id.
     pub fn new_id(&self) -> Uuid {
-        self.shared.ids.uuid(self.now)
+        self.context.ids.uuid(self.now)
     }
 
-    /// The directory of one of this work's agencies, as it stands within the transaction.
+    /// Whether the agency is locked by this transaction, so that events can be appended to its log.
+    pub fn is_locked(&self, agency: AgencyId) -> bool {
+        self.ledger.is_locked(agency)
+    }
+
+    /// The directory of a locked agency as it is within this transaction.
     ///
     /// # Errors
-    /// When the database fails, or the agency is not one of this work's.
+    /// If the database fails or the agency is not locked.
     pub async fn directory(&mut self, agency: AgencyId) -> Result<Arc<Directory>, DbErr> {
-        directory_under_lock(self.shared, self.conn, self.ledger, agency).await
+        let unknown = || DbErr::RecordNotFound("the agency of this work".to_owned());
+        let version = self.ledger.directory_version(agency).ok_or_else(unknown)?;
+        if let Some(own) = self.ledger.own_directory(agency) {
+            return Ok(own);
+        }
+        if !self.ledger.changes_directory(agency)
+            && let Some(cached) = self.context.directories.at_version(agency, version)
+        {
+            return Ok(cached);
+        }
+        let directory = Arc::new(Directory::load(self.conn, agency).await?.ok_or_else(unknown)?);
+        if self.ledger.changes_directory(agency) {
+            // Uncommitted: valid for this transaction only, until the next change.
+            self.ledger.set_own_directory(agency, directory.clone());
+        } else {
+            self.context.directories.insert(directory.clone(), None);
+        }
+        Ok(directory)
     }
 
-    /// Begins the log of an agency that this work makes.
+    /// Begins the event log of an agency that this work creates.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub async fn begin_log(&mut self, agency: AgencyId) -> Result<(), DbErr> {
         if self.ledger.is_locked(agency) {
             return Ok(());
@@ -88,85 +103,111 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// Appends that a thread changed. `lost_by` names users who could see it until now.
+    /// Appends an event, with the notifications that accompany it.
     ///
     /// # Errors
-    /// When the agency is not one of this work's.
+    /// If the agency is not locked.
+    pub fn append(&mut self, event: event::Model, notices: Vec<Notice>) -> Result<(), DbErr> {
+        let agency = event.agency_id;
+        let position = self.ledger.append(event)?;
+        for Notice { kind, users, thread, message, call, rung } in notices {
+            for user in users {
+                self.notifications.push(notification::Model {
+                    agency_id: agency,
+                    id: NotificationId(self.new_id()),
+                    user_id: user,
+                    event_position: position,
+                    kind,
+                    thread_id: thread,
+                    message_id: message,
+                    call_id: call,
+                    rung,
+                    read_at: None,
+                    resolved_at: None,
+                    created_at: self.now,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends that a thread changed. `lost_by` are the users who can no longer see it.
+    ///
+    /// # Errors
+    /// If the agency is not locked.
     pub fn thread_updated(
         &mut self,
-        agency: AgencyId,
-        thread: ThreadId,
+        thread: &thread::Model,
         lost_by: &[UserId],
         notices: Vec<Notice>,
     ) -> Result<(), DbErr> {
         let lost_by = (!lost_by.is_empty()).then(|| event::join_users(lost_by));
-        let event = event::Model { thread_id: Some(thread), lost_by, ..self.blank(agency, EventKind::ThreadUpdated) };
-        let position = self.ledger.append(event)?;
-        for notice in notices {
-            self.notify(agency, position, notice);
-        }
-        Ok(())
+        let event = event::Model::begin(thread.agency_id, EventKind::ThreadUpdated, self.now);
+        self.append(event::Model { thread_id: Some(thread.id), lost_by, ..event }, notices)
     }
 
-    /// Appends that a message went out, or got further.
+    /// Appends that a message was queued, or that its delivery status changed.
     ///
     /// # Errors
-    /// When the agency is not one of this work's.
+    /// If the agency is not locked.
     pub fn message_changed(&mut self, message: &message::Model, notices: Vec<Notice>) -> Result<(), DbErr> {
-        let event = event::Model {
-            thread_id: Some(message.thread_id),
-            message_id: Some(message.id),
-            ..self.blank(message.agency_id, EventKind::ThreadUpdated)
-        };
-        let position = self.ledger.append(event)?;
-        for notice in notices {
-            self.notify(message.agency_id, position, notice);
-        }
-        Ok(())
+        self.append(event::Model::of_message(message, EventKind::ThreadUpdated, self.now), notices)
     }
 
-    /// Appends that a call began, or got further.
+    /// Appends that a call began or changed.
     ///
     /// # Errors
-    /// When the agency is not one of this work's.
+    /// If the agency is not locked.
     pub fn call_updated(&mut self, call: &call::Model, notices: Vec<Notice>) -> Result<(), DbErr> {
-        let event = event::Model {
-            thread_id: call.thread_id,
-            call_id: Some(call.id),
-            ..self.blank(call.agency_id, EventKind::CallUpdated)
-        };
-        let position = self.ledger.append(event)?;
-        for notice in notices {
-            self.notify(call.agency_id, position, notice);
-        }
-        Ok(())
+        let event = event::Model::begin(call.agency_id, EventKind::CallUpdated, self.now);
+        self.append(event::Model { thread_id: call.thread_id, call_id: Some(call.id), ..event }, notices)
     }
 
-    /// Appends that something about the agency changed that is not part of its directory, such as whether Twilio serves
-    /// its account.
+    /// Appends that a property of the agency changed that is not part of its directory, such as whether Twilio serves its
+    /// account.
     ///
     /// # Errors
-    /// When the agency is not one of this work's.
+    /// If the agency is not locked.
     pub fn agency_updated(&mut self, agency: AgencyId, notices: Vec<Notice>) -> Result<(), DbErr> {
-        let node = Some(agency.to_string());
-        let event = event::Model { node_id: node, ..self.blank(agency, EventKind::DirectoryUpdated) };
-        let position = self.ledger.append(event)?;
-        for notice in notices {
-            self.notify(agency, position, notice);
-        }
+        let event = event::Model::begin(agency, EventKind::DirectoryUpdated, self.now);
+        self.append(event::Model { node_id: Some(agency.to_string()), ..event }, notices)
+    }
+
+    /// Appends that the directory changed, and adds the change to the audit log.
+    ///
+    /// # Errors
+    /// If the agency is not locked.
+    pub fn directory_updated(
+        &mut self,
+        agency: AgencyId,
+        node_id: &str,
+        action: &str,
+        actor: Option<UserId>,
+    ) -> Result<(), DbErr> {
+        self.ledger.directory_changed(agency);
+        let event = event::Model::begin(agency, EventKind::DirectoryUpdated, self.now);
+        self.append(event::Model { node_id: Some(node_id.to_owned()), ..event }, Vec::new())?;
+        self.audit(agency, node_id.to_owned(), action, actor, None);
         Ok(())
     }
 
-    /// Puts a text into the outbox. Whoever sends is told once this work is committed.
+    /// Inserts texts into the outbox. The senders are woken after the commit.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn put_into_outbox(&mut self, row: outbox::Model) -> Result<(), DbErr> {
-        self.ledger.sends(row.agency_id, row.phone_number_id);
-        bulk::insert(self.conn, vec![row]).await
+    /// If the database fails.
+    pub async fn enqueue(&mut self, rows: Vec<outbox::Model>) -> Result<(), DbErr> {
+        for row in &rows {
+            self.ledger.add_sending(row.agency_id, row.phone_number_id);
+        }
+        bulk::insert(self.conn, rows).await
     }
 
-    /// Notes for the audit log who did what, and why.
+    /// Adds an entry to the history of a thread.
+    pub fn add_activity(&mut self, activity: activity::Model) {
+        self.activities.push(activity);
+    }
+
+    /// Adds an entry to the audit log.
     pub fn audit(
         &mut self,
         agency: AgencyId,
@@ -186,71 +227,9 @@ impl<'a> Tx<'a> {
         });
     }
 
-    /// Appends that something in the directory changed, and notes who changed it for the audit log.
-    ///
-    /// # Errors
-    /// When the agency is not one of this work's.
-    pub fn directory_updated(
-        &mut self,
-        agency: AgencyId,
-        node_id: &str,
-        action: &str,
-        actor: Option<UserId>,
-    ) -> Result<(), DbErr> {
-        self.ledger.directory_changed(agency);
-        let node = Some(node_id.to_owned());
-        let event = event::Model { node_id: node, ..self.blank(agency, EventKind::DirectoryUpdated) };
-        self.ledger.append(event)?;
-        self.audit(agency, node_id.to_owned(), action, actor, None);
-        Ok(())
-    }
-
-    fn notify(&mut self, agency: AgencyId, position: i64, notice: Notice) {
-        for user in notice.users {
-            let row = notification::Model {
-                agency_id: agency,
-                id: NotificationId(self.new_id()),
-                user_id: user,
-                event_position: position,
-                kind: notice.kind,
-                thread_id: notice.thread,
-                message_id: notice.message,
-                call_id: notice.call,
-                rung: notice.rung,
-                read_at: None,
-                resolved_at: None,
-                created_at: self.now,
-            };
-            self.notifications.push(row);
-        }
-    }
-
-    fn blank(&self, agency: AgencyId, kind: EventKind) -> event::Model {
-        event::Model {
-            agency_id: agency,
-            position: 0,
-            kind,
-            thread_id: None,
-            message_id: None,
-            call_id: None,
-            node_id: None,
-            lost_by: None,
-            created_at: self.now,
-        }
-    }
-
-    /// Undoes all that this unit did; its output is answered all the same. For work that finds out
-    /// late that it cannot be done.
-    pub fn give_up(&mut self) {
-        self.given_up = true;
-    }
-
-    pub(super) fn is_given_up(&self) -> bool {
-        self.given_up
-    }
-
-    /// Writes what the unit collected, still within its savepoint.
+    /// Writes the collected rows, still within the savepoint.
     pub(super) async fn flush(&mut self) -> Result<(), DbErr> {
+        bulk::insert(self.conn, std::mem::take(&mut self.activities)).await?;
         bulk::insert(self.conn, std::mem::take(&mut self.notifications)).await?;
         bulk::insert(self.conn, std::mem::take(&mut self.audits)).await
     }

@@ -1,4 +1,4 @@
-//! What Twilio is told to do: plans become TwiML here, and nothing is decided.
+//! Renders plans as TwiML documents, without any call logic.
 //! Source: Twilio, "TwiML for Programmable Voice".
 
 use std::borrow::Cow;
@@ -9,50 +9,49 @@ use axum::response::{IntoResponse, Response};
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use quick_xml::writer::Writer;
 
-use super::links::Links;
+use super::call_urls::CallUrls;
 use crate::domain::ivr::{LegPlan, Plan, VOICEMAIL_SECONDS};
 use crate::service::calls::Dial;
 
-/// How long a caller may think between two keys, in seconds.
-const KEYS_WITHIN: &str = "5";
-/// How long whoever picks a phone up may think, in seconds.
-const PRESS_WITHIN: &str = "8";
-/// After so much silence a voicemail is over, in seconds.
-const SILENCE: &str = "6";
-/// More than one `Say` holds. Source: Twilio, "TwiML: Say".
+/// How long to wait for the caller's next digit, in seconds.
+const DIGIT_TIMEOUT: &str = "5";
+/// How long to wait for the key of a user who picked up, in seconds.
+const PRESS_TIMEOUT: &str = "8";
+/// The silence that ends a voicemail, in seconds.
+const SILENCE_TIMEOUT: &str = "6";
+/// Maximum length of the text of one `Say`; Twilio's limit is 4,096 characters. Source: Twilio, "TwiML: Say".
 const MAX_SAY_CHARS: usize = 4_000;
 
-/// A document.
+/// A TwiML document.
 pub type Document = String;
 
 type Xml = Writer<Vec<u8>>;
 
-/// Nothing: automatic texts go through the outbox, never through an answer.
-pub fn nothing() -> Response {
-    answer(empty())
+/// A response without verbs. Automatic texts are sent through the outbox, never in a response.
+pub fn empty_response() -> Response {
+    response(empty_document())
 }
 
-/// A document that asks for nothing.
-pub(super) fn empty() -> Document {
+/// A document without verbs.
+pub(super) fn empty_document() -> Document {
     document(|_| Ok(()))
 }
 
-/// The answer that a document is.
-pub fn answer(document: Document) -> Response {
+pub fn response(document: Document) -> Response {
     ([(CONTENT_TYPE, "text/xml")], document).into_response()
 }
 
-/// What a caller is told.
-pub(super) fn plan(plan: &Plan, links: &Links<'_>) -> Document {
+/// The instructions for the caller's leg.
+pub(super) fn plan(plan: &Plan, urls: &CallUrls<'_>) -> Document {
     document(|xml| match plan {
         Plan::Menu { pause, say, next } => {
             if *pause > 0 {
                 xml.create_element("Pause").with_attribute(("length", pause.to_string().as_str())).write_empty()?;
             }
-            let action = links.step("menu", next);
+            let action = urls.step("menu", next);
             let gather = xml.create_element("Gather").with_attributes([
                 ("input", "dtmf"),
-                ("timeout", KEYS_WITHIN),
+                ("timeout", DIGIT_TIMEOUT),
                 ("finishOnKey", "#"),
                 ("actionOnEmptyResult", "true"),
                 ("action", action.as_str()),
@@ -64,7 +63,7 @@ pub(super) fn plan(plan: &Plan, links: &Links<'_>) -> Document {
             if let Some(say) = say {
                 speak(xml, say)?;
             }
-            let (action, seconds) = (links.step("dialled", next), seconds.to_string());
+            let (action, seconds) = (urls.step("dialled", next), seconds.to_string());
             let dial = xml.create_element("Dial").with_attributes([
                 ("callerId", caller_id.as_str()),
                 ("timeout", seconds.as_str()),
@@ -74,8 +73,8 @@ pub(super) fn plan(plan: &Plan, links: &Links<'_>) -> Document {
             ]);
             let numbers = |xml: &mut Xml| {
                 for (user, e164) in phones {
-                    let url = links.leg("screen", next.step, Some(*user));
-                    number(xml, e164, Some(&url), &links.leg("leg", next.step, Some(*user)))?;
+                    let url = urls.leg("screen", next.step, Some(*user));
+                    number(xml, e164, Some(&url), &urls.leg("leg", next.step, Some(*user)))?;
                 }
                 Ok(())
             };
@@ -84,12 +83,12 @@ pub(super) fn plan(plan: &Plan, links: &Links<'_>) -> Document {
         Plan::Voicemail { say, next } => {
             speak(xml, say)?;
             let length = VOICEMAIL_SECONDS.to_string();
-            let (action, transcript) = (links.step("recorded", next), links.reported("transcription", next));
-            let recording = links.reported("recording", next);
+            let (action, transcript) = (urls.step("recorded", next), urls.callback("transcription", next));
+            let recording = urls.callback("recording", next);
             xml.create_element("Record")
                 .with_attributes([
                     ("maxLength", length.as_str()),
-                    ("timeout", SILENCE),
+                    ("timeout", SILENCE_TIMEOUT),
                     ("finishOnKey", "#"),
                     ("playBeep", "true"),
                     ("action", action.as_str()),
@@ -100,35 +99,35 @@ pub(super) fn plan(plan: &Plan, links: &Links<'_>) -> Document {
                     ("transcribeCallback", transcript.as_str()),
                 ])
                 .write_empty()?;
-            // Reached only if nothing was said.
-            let silent = links.step("silent", next);
+            // Twilio reaches this verb only if nothing was recorded.
+            let silent = urls.step("silent", next);
             xml.create_element("Redirect")
                 .with_attribute(("method", "POST"))
                 .write_text_content(BytesText::new(&silent))
                 .map(drop)
         }
-        Plan::HangUp { say } => {
-            if let Some(say) = say {
-                speak(xml, say)?;
-            }
-            hang_up(xml)
-        }
+        Plan::HangUp { say } => say_and_hang_up(xml, say.as_deref()),
     })
 }
 
-/// What a phone of the staff is told; `action` takes its key.
+/// Tells a caller that no agency has the number.
+pub(super) fn not_in_service() -> Document {
+    document(|xml| say_and_hang_up(xml, Some("This number is not in service. Goodbye.")))
+}
+
+/// The instructions for a user's phone. Twilio sends the pressed key to `action`.
 pub(super) fn leg(plan: &LegPlan, action: &str) -> Document {
     document(|xml| match plan {
         LegPlan::Ask { say } => {
             let gather = xml.create_element("Gather").with_attributes([
                 ("input", "dtmf"),
                 ("numDigits", "1"),
-                ("timeout", PRESS_WITHIN),
+                ("timeout", PRESS_TIMEOUT),
                 ("action", action),
                 ("method", "POST"),
             ]);
             gather.write_inner_content(|xml| speak(xml, say))?;
-            // Falling through would connect whatever has picked up.
+            // At the end of the document, Twilio would connect the caller to whatever picked up.
             hang_up(xml)
         }
         LegPlan::Connect => Ok(()),
@@ -139,7 +138,7 @@ pub(super) fn leg(plan: &LegPlan, action: &str) -> Document {
     })
 }
 
-/// Connects a user who asked for it with a contact.
+/// Connects the user of an outbound call to the contact.
 pub(super) fn dial(dial: &Dial, action: &str, reports: &str) -> Document {
     let (timeout, limit) = (dial.ring_seconds.to_string(), dial.limit_seconds.to_string());
     document(|xml| {
@@ -161,14 +160,14 @@ fn document(write: impl FnOnce(&mut Xml) -> io::Result<()>) -> Document {
         xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         let begin = xml.get_ref().len();
         xml.create_element("Response").write_inner_content(write)?;
-        // One without a verb, as Twilio's own library writes it.
+        // Twilio's own library writes a document without verbs as an empty element.
         if &xml.get_ref()[begin..] == EMPTY {
             xml.get_mut().truncate(begin);
             xml.create_element("Response").write_empty()?;
         }
         Ok::<_, io::Error>(())
     };
-    // Writing to memory does not fail, and all that is written is text.
+    // Writing to memory does not fail, and everything written is UTF-8.
     match whole(&mut xml).map(|()| String::from_utf8(xml.into_inner())) {
         Ok(Ok(document)) => document,
         Ok(Err(_)) | Err(_) => "<Response><Hangup/></Response>".to_owned(),
@@ -204,6 +203,13 @@ fn number(xml: &mut Xml, e164: &str, url: Option<&str>, reports: &str) -> io::Re
         ])
         .write_text_content(BytesText::new(e164))
         .map(drop)
+}
+
+fn say_and_hang_up(xml: &mut Xml, say: Option<&str>) -> io::Result<()> {
+    if let Some(say) = say {
+        speak(xml, say)?;
+    }
+    hang_up(xml)
 }
 
 fn hang_up(xml: &mut Xml) -> io::Result<()> {

@@ -1,74 +1,75 @@
-//! What callers are told, step by step.
+//! The steps of an inbound call: each responds with the next instruction for the caller.
 
 use std::future::Future;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use uuid::Uuid;
 
 use super::fallback::FailedStep;
-use super::{answer, needed, recording, seconds, sid};
+use super::{recording, required, respond, seconds, sid};
 use crate::domain::ivr::Plan;
-use crate::domain::{AgencyId, CallEnd, CallerIdVerification, PhoneNumberId};
-use crate::service::calls::{CallKey, DialEnd, Reached, after_dial, answer_call, keyed, left_voicemail, said_nothing};
+use crate::domain::{CallEnd, CallerIdVerification};
+use crate::service::calls::{
+    CallKey, CalledNumber, DialEnd, answer_call, handle_dial_end, handle_digits, record_no_message, record_voicemail,
+};
 use crate::twilio::WebhookState;
+use crate::twilio::call_urls::{CallUrls, parse_ivr_state};
 use crate::twilio::form::{Form, field};
-use crate::twilio::links::{Links, course_of};
 use crate::twilio::twiml;
-use crate::twilio::verified::{Refused, Verified};
+use crate::twilio::verified::{VerifiedRequest, WebhookRejection};
 
-/// `POST /api/twilio/voice/inbound`: somebody calls. It is the number's fallback too, and then continues a call of
-/// which a later step failed.
+/// `POST /api/twilio/voice/inbound`: an inbound call. This is also the fallback URL of the number, and then continues a
+/// call at the step that failed.
 pub(super) async fn inbound(State(state): State<WebhookState>, request: Request) -> Response {
-    step(&state, "inbound", request, async |reached, key, verified| {
+    step(&state, "inbound", request, async |number, key, verified| {
         let verification = verification(&verified.form);
-        match FailedStep::of(&state.public_url, &verified.form) {
-            Some(failed) => failed.go_on(&state, &reached, key, &verified.form).await,
-            None => Ok(answer_call(&state.services, &reached, key, digits(&verified.form), verification).await),
+        match FailedStep::parse(&state.public_url, &verified.form) {
+            Some(failed) => failed.resume(&state, &number, key, &verified.form).await,
+            None => Ok(answer_call(&state.services, &number, key, digits(&verified.form), verification).await),
         }
     })
     .await
 }
 
-/// They have dialled an extension, or nothing.
+/// The caller dialed an extension, or nothing before the timeout.
 pub(super) async fn menu(State(state): State<WebhookState>, request: Request) -> Response {
-    step(&state, "menu", request, async |reached, key, verified| {
+    step(&state, "menu", request, async |number, key, verified| {
         let digits = digits(&verified.form).unwrap_or_default();
-        Ok(keyed(&state.services, &reached, key, &course_of(&verified.query), digits).await)
+        Ok(handle_digits(&state.services, &number, key, &parse_ivr_state(&verified.query), digits).await)
     })
     .await
 }
 
-/// The phones have stopped ringing, or the conversation is over.
+/// The phones have stopped ringing, or the conversation has ended.
 /// Source: Twilio, "TwiML: Dial", the action's parameters.
-pub(super) async fn dialled(State(state): State<WebhookState>, request: Request) -> Response {
-    step(&state, "dialled", request, async |reached, key, verified| {
-        needed(&verified.form, "DialCallStatus")?;
+pub(super) async fn dialed(State(state): State<WebhookState>, request: Request) -> Response {
+    step(&state, "dialled", request, async |number, key, verified| {
+        required(&verified.form, "DialCallStatus")?;
         let dial = dial_end(&verified.form);
-        Ok(after_dial(&state.services, &reached, key, course_of(&verified.query), dial).await?)
+        Ok(handle_dial_end(&state.services, &number, key, parse_ivr_state(&verified.query), dial).await?)
     })
     .await
 }
 
-/// They have left a voicemail. Source: Twilio, "TwiML: Record".
+/// The caller left a voicemail. Source: Twilio, "TwiML: Record".
 pub(super) async fn recorded(State(state): State<WebhookState>, request: Request) -> Response {
-    step(&state, "recorded", request, async |reached, key, verified| {
+    step(&state, "recorded", request, async |number, key, verified| {
         let recording = recording(&verified.form)?;
-        let course = course_of(&verified.query);
-        Ok(left_voicemail(&state.services, &reached, key, &course, recording, true).await?)
+        let ivr_state = parse_ivr_state(&verified.query);
+        Ok(record_voicemail(&state.services, &number, key, &ivr_state, recording, true).await?)
     })
     .await
 }
 
-/// They have said nothing after the tone.
+/// The caller said nothing after the tone.
 pub(super) async fn silent(State(state): State<WebhookState>, request: Request) -> Response {
-    step(&state, "silent", request, async |reached, key, verified| {
-        Ok(said_nothing(&state.services, &reached, key, &course_of(&verified.query)).await?)
+    step(&state, "silent", request, async |number, key, verified| {
+        Ok(record_no_message(&state.services, &number, key, &parse_ivr_state(&verified.query)).await?)
     })
     .await
 }
 
-/// What a form says of the end of a Dial.
+/// The result of a Dial.
 pub(super) fn dial_end(form: &Form) -> DialEnd {
     DialEnd {
         bridged: field(form, "DialBridged").and_then(|bridged| bridged.parse().ok()),
@@ -79,56 +80,51 @@ pub(super) fn dial_end(form: &Form) -> DialEnd {
     }
 }
 
-/// The carrier's verdict on the caller ID.
+/// The carrier's verification of the caller ID (STIR/SHAKEN).
 pub(super) fn verification(form: &Form) -> Option<CallerIdVerification> {
     field(form, "StirVerstat").and_then(CallerIdVerification::from_twilio)
 }
 
-/// What was dialled, without the key that ended it.
+/// The dialed digits, without the final `#`.
 pub(super) fn digits(form: &Form) -> Option<&str> {
     field(form, "Digits").map(|digits| digits.trim_end_matches('#'))
 }
 
-/// Answers a step of a caller with the plan that is made for it.
+/// Responds to a step of an inbound call with the plan that `handle` returns.
 async fn step<F>(
     state: &WebhookState,
     name: &str,
     request: Request,
-    take: impl FnOnce(Reached, CallKey, Verified) -> F,
+    handle: impl FnOnce(CalledNumber, CallKey, VerifiedRequest) -> F,
 ) -> Response
 where
-    F: Future<Output = Result<Plan, Refused>>,
+    F: Future<Output = Result<Plan, WebhookRejection>>,
 {
-    answer(state, name, request, async |verified| {
-        let (plan, key) = match reached(state, &verified).await? {
-            Some((reached, key)) => (take(reached, key.clone(), verified).await?, key),
-            None => {
-                tracing::warn!("a call to a number that no agency has");
-                (Plan::not_in_service(), blank(&verified)?)
-            }
+    respond(state, name, request, async |verified| {
+        let Some((number, key)) = resolve_call(state, &verified).await? else {
+            tracing::warn!("received a call to a number that no agency has");
+            return Ok(twiml::not_in_service());
         };
-        Ok(twiml::plan(&plan, &Links { public_url: &state.public_url, call: &key }))
+        let plan = handle(number, key.clone(), verified).await?;
+        Ok(twiml::plan(&plan, &CallUrls { public_url: &state.public_url, call: &key }))
     })
     .await
 }
 
-/// The number that was called, and the call; `None` if the number is nobody's.
-pub(super) async fn reached(state: &WebhookState, verified: &Verified) -> Result<Option<(Reached, CallKey)>, Refused> {
-    let key = blank(verified)?;
-    let to = needed(&verified.form, "To")?;
+/// The called number, and the call; `None` if no agency has the number.
+pub(super) async fn resolve_call(
+    state: &WebhookState,
+    verified: &VerifiedRequest,
+) -> Result<Option<(CalledNumber, CallKey)>, WebhookRejection> {
+    let (sid, to) = (sid(&verified.form, "CallSid")?, required(&verified.form, "To")?);
     let services = &state.services;
-    let Some(reached) = services.calls.switchboard.find(services, verified.account, to).await? else { return Ok(None) };
-    let key = CallKey { agency: reached.directory.agency_id(), number: reached.number.id, ..key };
-    Ok(Some((reached, key)))
-}
-
-/// The call, as far as the form names it.
-fn blank(verified: &Verified) -> Result<CallKey, Refused> {
-    Ok(CallKey {
-        agency: AgencyId(Uuid::nil()),
+    let Some(called) = services.calls.switchboard.find(services, verified.account, to).await? else { return Ok(None) };
+    let key = CallKey {
+        agency: called.directory.agency_id(),
         account: verified.account,
-        number: PhoneNumberId(Uuid::nil()),
-        sid: sid(&verified.form, "CallSid")?,
+        number: called.number.id,
+        sid,
         from: field(&verified.form, "From").unwrap_or_default().to_owned(),
-    })
+    };
+    Ok(Some((called, key)))
 }

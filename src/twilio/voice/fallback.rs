@@ -1,4 +1,4 @@
-//! The fallback of a number: Twilio asks it how a call goes on when a step of the call could not be answered.
+//! The fallback of a number: Twilio requests it to continue a call when a step of the call had no usable response.
 //! Source: Twilio, "Availability and reliability: fallback URLs", `ErrorCode` and `ErrorUrl`.
 
 use url::Url;
@@ -6,54 +6,59 @@ use url::Url;
 use super::caller::{dial_end, digits, verification};
 use super::recording;
 use crate::domain::ivr::Plan;
+use crate::domain::webhook_paths::CALL_STEPS;
 use crate::service::calls::{
-    CallKey, Reached, after_dial, answer_call, keyed, left_voicemail, recording_to_come, said_nothing,
+    CallKey, CalledNumber, answer_call, handle_dial_end, handle_digits, record_no_message, record_voicemail,
+    recording_pending,
 };
-use crate::twilio::form::{Form, field, parse};
-use crate::twilio::links::course_of;
-use crate::twilio::verified::Refused;
-use crate::twilio::{VOICE_STEPS, WebhookState};
+use crate::twilio::WebhookState;
+use crate::twilio::call_urls::parse_ivr_state;
+use crate::twilio::form::{self, Form, field};
+use crate::twilio::verified::WebhookRejection;
 
-/// A step that Twilio has had no usable answer for, as one of our own addresses.
+/// A step of a call for which Twilio received no usable response.
 pub(super) struct FailedStep {
     name: String,
-    /// What the step was to know.
+    /// The query of the step's URL, which contains the state of the call.
     query: Form,
 }
 
 impl FailedStep {
-    /// The failed step that a request names; `None` if it names none, or an address that is not ours.
-    pub(super) fn of(public_url: &str, form: &Form) -> Option<Self> {
+    /// Parses `ErrorUrl`; `None` if it is absent or not a URL of a step on this server.
+    pub(super) fn parse(public_url: &str, form: &Form) -> Option<Self> {
         let (failed, own) = (Url::parse(field(form, "ErrorUrl")?).ok()?, Url::parse(public_url).ok()?);
         if failed.origin() != own.origin() {
             return None;
         }
-        let name = failed.path().strip_prefix(VOICE_STEPS)?.strip_prefix('/')?.to_owned();
-        let query = failed.query().and_then(|query| parse(query.as_bytes()).ok()).unwrap_or_default();
+        let name = failed.path().strip_prefix(CALL_STEPS)?.strip_prefix('/')?.to_owned();
+        let query = failed.query().and_then(|query| form::parse(query.as_bytes()).ok()).unwrap_or_default();
         Some(Self { name, query })
     }
 
-    /// Continues the call where it stood. The form names the call; Twilio does not promise that it also has the
-    /// fields of the step that failed, so they are used where they are there.
-    pub(super) async fn go_on(
+    /// Continues the call at the failed step. Twilio does not guarantee that the form of a fallback request contains
+    /// the fields of the failed step, so each is optional.
+    pub(super) async fn resume(
         &self,
         state: &WebhookState,
-        reached: &Reached,
+        number: &CalledNumber,
         key: CallKey,
         form: &Form,
-    ) -> Result<Plan, Refused> {
+    ) -> Result<Plan, WebhookRejection> {
         let error_code = field(form, "ErrorCode").and_then(|code| code.parse::<u32>().ok());
-        tracing::warn!(error_code, "Twilio had no usable answer for a step of a call and asked the fallback");
-        let (services, course) = (&state.services, course_of(&self.query));
+        tracing::warn!(
+            error_code,
+            "Twilio received no usable response for a step of a call and requested the fallback"
+        );
+        let (services, ivr_state) = (&state.services, parse_ivr_state(&self.query));
         Ok(match self.name.as_str() {
-            "menu" => keyed(services, reached, key, &course, digits(form).unwrap_or_default()).await,
-            "dialled" => after_dial(services, reached, key, course, dial_end(form)).await?,
+            "menu" => handle_digits(services, number, key, &ivr_state, digits(form).unwrap_or_default()).await,
+            "dialled" => handle_dial_end(services, number, key, ivr_state, dial_end(form)).await?,
             "recorded" => match recording(form) {
-                Ok(recording) => left_voicemail(services, reached, key, &course, recording, true).await?,
-                Err(_) => recording_to_come(services, reached, key, &course).await,
+                Ok(recording) => record_voicemail(services, number, key, &ivr_state, recording, true).await?,
+                Err(_) => recording_pending(services, number, key, &ivr_state).await,
             },
-            "silent" => said_nothing(services, reached, key, &course).await?,
-            _ => answer_call(services, reached, key, digits(form), verification(form)).await,
+            "silent" => record_no_message(services, number, key, &ivr_state).await?,
+            _ => answer_call(services, number, key, digits(form), verification(form)).await,
         })
     }
 }
@@ -63,10 +68,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_addresses_of_our_own_name_a_failed_step() {
-        let named = |url: &str| {
+    fn only_step_urls_of_this_server_are_parsed_as_failed_steps() {
+        let parsed = |url: &str| {
             let form = vec![("ErrorUrl".to_owned(), url.to_owned())];
-            FailedStep::of("https://p.example", &form).map(|step| (step.name, step.query.len()))
+            FailedStep::parse("https://p.example", &form).map(|step| (step.name, step.query.len()))
         };
         for (url, expected) in [
             ("https://p.example/api/twilio/voice/dialled?began=1&step=2", Some(("dialled", 2))),
@@ -81,8 +86,8 @@ mod tests {
             ("not an address", None),
             ("", None),
         ] {
-            assert_eq!(named(url), expected.map(|(name, count)| (name.to_owned(), count)), "{url}");
+            assert_eq!(parsed(url), expected.map(|(name, count)| (name.to_owned(), count)), "{url}");
         }
-        assert!(FailedStep::of("https://p.example", &Form::new()).is_none());
+        assert!(FailedStep::parse("https://p.example", &Form::new()).is_none());
     }
 }

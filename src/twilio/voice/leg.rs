@@ -1,98 +1,95 @@
-//! The phones of the staff: what they hear when they are picked up, what their keys mean, what becomes of them.
+//! The legs of an inbound call, which ring the users' phones: screening, the pressed key, and status callbacks.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{answer, needed, seconds, sid};
-use crate::domain::call::leg_report;
-use crate::domain::{CallEnd, UserId};
-use crate::service::calls::{CallKey, CallReport, LegReport, Reached, picked_up, press as take_press, report_leg};
+use super::{required, respond, seconds, sid};
+use crate::domain::CallEnd;
+use crate::domain::call::{LegReport, leg_report};
+use crate::service::calls::{
+    CallKey, CallReference, CalledNumber, LegKey, handle_press, record_leg_status, screen_leg,
+};
 use crate::twilio::WebhookState;
+use crate::twilio::call_urls::{CallUrls, LegParameters};
 use crate::twilio::form::field;
-use crate::twilio::links::{LegAddress, Links};
 use crate::twilio::twiml;
-use crate::twilio::verified::{Refused, Verified};
+use crate::twilio::verified::{VerifiedRequest, WebhookRejection};
 
-/// A phone has been picked up, by somebody or by a mobile's own voicemail.
+/// A phone was picked up, by a person or by the voicemail of the phone.
 pub(super) async fn screen(State(state): State<WebhookState>, request: Request) -> Response {
-    answer(&state, "screen", request, async |verified| {
-        let leg = Leg::of(&state, &verified).await?;
-        let plan = picked_up(&state.services, &leg.reached, leg.key.clone(), leg.part()).await;
-        let links = Links { public_url: &state.public_url, call: &leg.key };
-        Ok(twiml::leg(&plan, &links.leg("press", leg.step, Some(leg.user))))
+    respond(&state, "screen", request, async |verified| {
+        let leg = Leg::load(&state, &verified).await?;
+        let plan = screen_leg(&state.services, &leg.number, leg.key.clone(), leg.leg.clone()).await;
+        let urls = CallUrls { public_url: &state.public_url, call: &leg.key };
+        Ok(twiml::leg(&plan, &urls.leg("press", leg.leg.step, Some(leg.leg.user))))
     })
     .await
 }
 
-/// A key was pressed.
+/// A key was pressed on a phone that was picked up.
 pub(super) async fn press(State(state): State<WebhookState>, request: Request) -> Response {
-    answer(&state, "press", request, async |verified| {
-        let leg = Leg::of(&state, &verified).await?;
+    respond(&state, "press", request, async |verified| {
+        let leg = Leg::load(&state, &verified).await?;
         let digits = field(&verified.form, "Digits").unwrap_or_default();
-        let part = leg.part();
-        let plan = take_press(&state.services, leg.key, part, digits).await?;
+        let plan = handle_press(&state.services, leg.key, leg.leg, digits).await?;
         Ok(twiml::leg(&plan, ""))
     })
     .await
 }
 
-/// What became of a phone that rang. Source: Twilio, "TwiML: Number", status callbacks.
+/// The status of a leg. Source: Twilio, "TwiML: Number", status callbacks.
 pub(super) async fn status(State(state): State<WebhookState>, request: Request) -> Response {
-    answer(&state, "leg", request, async |verified| {
-        let status = needed(&verified.form, "CallStatus")?;
-        let leg = Leg::of(&state, &verified).await?;
-        if let Some(known) = leg_report(status) {
+    respond(&state, "leg", request, async |verified| {
+        let status = required(&verified.form, "CallStatus")?;
+        let leg = Leg::load(&state, &verified).await?;
+        if let Some(reported) = leg_report(status) {
+            let LegKey { step, user, sid } = leg.leg;
             let report = LegReport {
-                step: leg.step,
-                user: Some(leg.user),
-                sid: leg.sid.clone(),
-                state: known,
-                ended: CallEnd::from_twilio(status).is_some(),
+                step: step.into(),
+                user: Some(user),
+                sid: Some(sid),
+                state: reported,
+                has_ended: CallEnd::from_twilio(status).is_some(),
                 seconds: seconds(&verified.form, "CallDuration"),
             };
-            report_leg(&state.services, CallReport::Inbound(leg.key), report).await?;
+            record_leg_status(&state.services, CallReference::Inbound(leg.key), report).await?;
         }
-        Ok(twiml::empty())
+        Ok(twiml::empty_document())
     })
     .await
 }
 
-/// A leg as its requests name it: its own name stands in the form, everything else in the address.
+/// A leg as identified by its requests: its SID is in the form, everything else in the query.
 struct Leg {
-    reached: Reached,
+    number: CalledNumber,
     key: CallKey,
-    step: u8,
-    user: UserId,
-    sid: String,
+    leg: LegKey,
 }
 
 impl Leg {
-    async fn of(state: &WebhookState, verified: &Verified) -> Result<Self, Refused> {
-        let wrong = || Refused::With(StatusCode::BAD_REQUEST);
-        let address = LegAddress::of(&verified.query).ok_or_else(wrong)?;
-        let user = address.user.ok_or_else(wrong)?;
+    async fn load(state: &WebhookState, verified: &VerifiedRequest) -> Result<Self, WebhookRejection> {
+        let bad_request = || WebhookRejection::Status(StatusCode::BAD_REQUEST);
+        let parameters = LegParameters::parse(&verified.query).ok_or_else(bad_request)?;
+        let user = parameters.user.ok_or_else(bad_request)?;
         let services = &state.services;
         let found =
-            services.calls.switchboard.by_id(services, address.agency, verified.account, address.number).await?;
-        // Signed, and yet not of this account: another account's token signed it.
-        let reached = found.filter(|reached| reached.directory.user(user).is_some());
-        let reached = reached.ok_or(Refused::With(StatusCode::FORBIDDEN))?;
+            services.calls.switchboard.by_id(services, parameters.agency, verified.account, parameters.number).await?;
+        // The signature is valid, but it was made with the auth token of another account.
+        let number = found.filter(|number| number.directory.user(user).is_some());
+        let number = number.ok_or(WebhookRejection::Status(StatusCode::FORBIDDEN))?;
         let key = CallKey {
-            agency: address.agency,
+            agency: parameters.agency,
             account: verified.account,
-            number: address.number,
-            sid: address.call_sid,
-            // Legs show the caller's own number, unless the carrier shows ours.
+            number: parameters.number,
+            sid: parameters.call_sid,
+            // `From` is the caller's number, unless the carrier shows the agency's number.
             from: field(&verified.form, "From")
-                .filter(|from| !reached.directory.is_shared(from))
+                .filter(|from| !number.directory.is_shared(from))
                 .unwrap_or_default()
                 .to_owned(),
         };
-        Ok(Self { reached, key, step: address.step, user, sid: sid(&verified.form, "CallSid")? })
-    }
-
-    fn part(&self) -> (u8, UserId, String) {
-        (self.step, self.user, self.sid.clone())
+        let leg = LegKey { step: parameters.step, user, sid: sid(&verified.form, "CallSid")? };
+        Ok(Self { number, key, leg })
     }
 }

@@ -1,5 +1,5 @@
-//! `/api/twilio/voice/…`: calls. The number's own webhook is `inbound`, its status callback `status`; the
-//! steps beside them are named in the documents that we give.
+//! `/api/twilio/voice/…`: the webhooks of calls. `inbound` and `status` are configured at Twilio as the webhook and the
+//! status callback of a number. The URLs of all other steps are in the TwiML of this server.
 
 use std::future::Future;
 
@@ -9,12 +9,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 
+use super::WebhookState;
 use super::form::{Form, field};
 use super::twiml::{self, Document};
-use super::verified::{Refused, Verified, in_time, verify};
-use super::{VOICE_PATH, VOICE_STEPS, WebhookState};
+use super::verified::{VerifiedRequest, WebhookRejection, verify, with_deadline};
 use crate::domain::sid::is_sid;
-use crate::rest::metrics::CallOutcome;
+use crate::domain::webhook_paths::{CALL_STEPS, VOICE};
+use crate::metrics::CallOutcome;
 use crate::service::calls::Recording;
 
 mod caller;
@@ -25,42 +26,47 @@ mod reports;
 
 pub(super) fn router() -> Router<WebhookState> {
     Router::new()
-        .route(VOICE_PATH, post(caller::inbound))
-        .route(&below("menu"), post(caller::menu))
-        .route(&below("dialled"), post(caller::dialled))
-        .route(&below("recorded"), post(caller::recorded))
-        .route(&below("silent"), post(caller::silent))
-        .route(&below("recording"), post(reports::recording))
-        .route(&below("transcription"), post(reports::transcription))
-        .route(&below("status"), post(reports::status))
-        .route(&below("screen"), post(leg::screen))
-        .route(&below("press"), post(leg::press))
-        .route(&below("leg"), post(leg::status))
-        .route(&below("outbound"), post(outbound::picked_up))
-        .route(&below("outbound-press"), post(outbound::pressed))
-        .route(&below("outbound-dialled"), post(outbound::dialled))
-        .route(&below("outbound-leg"), post(outbound::leg_status))
+        .route(VOICE, post(caller::inbound))
+        .route(&path_of("menu"), post(caller::menu))
+        .route(&path_of("dialled"), post(caller::dialed))
+        .route(&path_of("recorded"), post(caller::recorded))
+        .route(&path_of("silent"), post(caller::silent))
+        .route(&path_of("recording"), post(reports::recording))
+        .route(&path_of("transcription"), post(reports::transcription))
+        .route(&path_of("status"), post(reports::status))
+        .route(&path_of("screen"), post(leg::screen))
+        .route(&path_of("press"), post(leg::press))
+        .route(&path_of("leg"), post(leg::status))
+        .route(&path_of("outbound"), post(outbound::picked_up))
+        .route(&path_of("outbound-press"), post(outbound::pressed))
+        .route(&path_of("outbound-dialled"), post(outbound::dialed))
+        .route(&path_of("outbound-leg"), post(outbound::leg_status))
 }
 
-fn below(name: &str) -> String {
-    format!("{VOICE_STEPS}/{name}")
+fn path_of(name: &str) -> String {
+    format!("{CALL_STEPS}/{name}")
 }
 
-/// Answers one of Twilio's requests about a call with a document.
-async fn answer<F>(state: &WebhookState, name: &str, request: Request, take: impl FnOnce(Verified) -> F) -> Response
+/// Verifies a request about a call and responds with the document that `handle` returns.
+async fn respond<F>(
+    state: &WebhookState,
+    name: &str,
+    request: Request,
+    handle: impl FnOnce(VerifiedRequest) -> F,
+) -> Response
 where
-    F: Future<Output = Result<Document, Refused>>,
+    F: Future<Output = Result<Document, WebhookRejection>>,
 {
     let address =
-        if name == "inbound" { state.voice_url.clone() } else { format!("{}{}", state.public_url, below(name)) };
+        if name == "inbound" { state.voice_url.clone() } else { format!("{}{}", state.public_url, path_of(name)) };
     let work = async {
         let verified = verify(&state.services, &address, request).await?;
-        take(verified).await
+        handle(verified).await
     };
-    match in_time(&state.services, "a step of a call", work).await {
+    match with_deadline(&state.services, "a step of a call", work).await {
         Ok(document) => {
             state.metrics.call(CallOutcome::Answered);
-            twiml::answer(document)
+            twiml::response(document)
         }
         Err(status) => {
             let failed = status.is_server_error();
@@ -70,24 +76,24 @@ where
     }
 }
 
-/// A field that the form must have.
-fn needed<'a>(form: &'a Form, name: &str) -> Result<&'a str, Refused> {
-    field(form, name).ok_or(Refused::With(StatusCode::BAD_REQUEST))
+/// A field of the form; rejects the request if it is absent.
+fn required<'a>(form: &'a Form, name: &str) -> Result<&'a str, WebhookRejection> {
+    field(form, name).ok_or(WebhookRejection::Status(StatusCode::BAD_REQUEST))
 }
 
-/// The name of a call or a leg that the form must have.
-fn sid(form: &Form, name: &str) -> Result<String, Refused> {
-    let sid = needed(form, name)?;
-    if is_sid(sid) { Ok(sid.to_owned()) } else { Err(Refused::With(StatusCode::BAD_REQUEST)) }
+/// The SID of a call or a leg; rejects the request if it is absent or invalid.
+fn sid(form: &Form, name: &str) -> Result<String, WebhookRejection> {
+    let sid = required(form, name)?;
+    if is_sid(sid) { Ok(sid.to_owned()) } else { Err(WebhookRejection::Status(StatusCode::BAD_REQUEST)) }
 }
 
-/// The recording that a form is about. Not every form of Twilio's is documented to name it otherwise than by its
-/// address, whose last part is its name; the address itself is never asked.
-fn recording(form: &Form) -> Result<Recording, Refused> {
-    let in_address = || field(form, "RecordingUrl")?.split(['?', '#']).next()?.rsplit('/').next()?.split('.').next();
-    let name = field(form, "RecordingSid").or_else(in_address).filter(|name| is_sid(name));
-    let name = name.ok_or(Refused::With(StatusCode::BAD_REQUEST))?;
-    Ok(Recording { sid: name.to_owned(), seconds: seconds(form, "RecordingDuration") })
+/// The recording that a form is about. Not all of Twilio's forms are documented to contain `RecordingSid`, so the SID
+/// is otherwise taken from the last segment of `RecordingUrl`. That URL itself is never requested.
+fn recording(form: &Form) -> Result<Recording, WebhookRejection> {
+    let sid_in_url = || field(form, "RecordingUrl")?.split(['?', '#']).next()?.rsplit('/').next()?.split('.').next();
+    let sid = field(form, "RecordingSid").or_else(sid_in_url).filter(|sid| is_sid(sid));
+    let sid = sid.ok_or(WebhookRejection::Status(StatusCode::BAD_REQUEST))?;
+    Ok(Recording { sid: sid.to_owned(), seconds: seconds(form, "RecordingDuration") })
 }
 
 fn seconds(form: &Form, name: &str) -> Option<i32> {

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""Asks a running server whatever its schema allows, and much that it does not, by way of schemathesis.
+"""Sends valid and invalid documents for the schema to a running server, with schemathesis.
 
     python tests/clients/python/fuzz.py --binary target/debug/partyline [--examples N] [--seed N]
 
-Every query and every mutation is asked with N documents, once by an admin and once by a member. The ids in them are
-now and then ones that exist. What must hold of each answer is in `fuzz_check.py`. The same seed makes the same
-documents. Ends with 1 if schemathesis finds anything; otherwise prints `N passed, 0 failed`.
+Every query and every mutation is sent in N documents, once by an admin and once by a member. Some ids in them exist.
+`fuzz_check.py` checks each response. The same seed generates the same documents. Exits with 1 if schemathesis finds a
+violation; otherwise prints `N passed, 0 failed`.
 """
 
 import argparse
 import json
 import sys
 
-from fuzz_check import complaint
+from fuzz_check import violation
 from fuzzing import Fuzzer, main, texts
 from partyline import Failure, Server, serving
 
@@ -30,7 +30,7 @@ response_schema_conformance.enabled = true
 pages = {{ values = [0, 1, 2, 25, 100, 101, -1, 2147483647] }}
 words = {{ values = {words} }}
 """
-# Whatever has an id or a place in a list.
+# Everything that has an id or a cursor.
 EVERYTHING = """
 {
   agency { id }
@@ -46,12 +46,12 @@ EVERYTHING = """
   }
 }
 """
-# What is almost an id, a cursor, digits or a search, or too much of it.
+# Strings that resemble ids, cursors, digits, or search texts, and overlong ones.
 ODD = ["", "0", "x", "9" * 25, "thr_", "msg_" + "0" * 32, "%_\\", "é", "👍", "a" * 300, "103", "911"]
 
 
-def check_the_check() -> None:
-    """A check that lets everything pass looks like a server without faults."""
+def self_test() -> None:
+    """Verifies the check itself: one that accepts everything would hide all defects."""
     error = {"message": "no", "extensions": {"code": "BAD_USER_INPUT"}}
     good = [{"data": {}}, {"errors": [error]}, {"data": None, "errors": [error]}]
     bad = [
@@ -62,14 +62,14 @@ def check_the_check() -> None:
         {"errors": [{"message": "no"}]},
         {"errors": [error, {"message": "no", "extensions": {"code": "INTERNAL"}}]},
     ]
-    if any(complaint(200, answer) for answer in good):
-        raise Failure("the check complains of a good answer")
-    if not all(complaint(200, answer) for answer in bad) or not complaint(500, good[0]):
-        raise Failure("the check lets a bad answer pass")
+    if any(violation(200, answer) for answer in good):
+        raise Failure("the check rejects a valid response")
+    if not all(violation(200, answer) for answer in bad) or not violation(500, good[0]):
+        raise Failure("the check accepts an invalid response")
 
 
-def furnish(server: Server) -> list[str]:
-    """Puts something of each kind into the agency; its ids, and cursors of its pages."""
+def populate(server: Server) -> list[str]:
+    """Creates sample data of each type in the agency; returns its ids and cursors."""
     for n in range(6):
         server.text(f"#10{n % 3} Hello, this is {n}", sender=f"+1303556000{n}", media=n % 2)
     server.text("To a number that nobody has", to="+13035550999")
@@ -80,18 +80,18 @@ def furnish(server: Server) -> list[str]:
 
 
 def fuzz(binary: str, options: argparse.Namespace) -> int:
-    """Asks as an admin and as a member; how many answers there were, all of them good."""
-    check_the_check()
+    """Sends the documents as an admin and as a member; returns the number of responses."""
+    self_test()
     passed = 0
     with serving(binary, PARTYLINE_INTROSPECTION="on") as server:
-        words = furnish(server) + ODD
-        # A list of texts in JSON is TOML, too; only not with characters as pairs of surrogates.
+        words = populate(server) + ODD
+        # A JSON list of strings is also valid TOML, except for characters escaped as surrogate pairs.
         settings = SETTINGS.format(words=json.dumps(words, ensure_ascii=False))
         fuzzer = Fuzzer(server, "/graphql", "fuzz_check.py", options)
         for user in ("ana", "ben"):
-            seen = fuzzer.ask(user, server.token(user), settings, lambda counts: {"FUZZ_COUNTS": str(counts)})
+            seen = fuzzer.run(user, server.token(user), settings, lambda counts: {"FUZZ_COUNTS": str(counts)})
             if seen["executed"] < seen["answers"] / 4:
-                raise Failure("fewer than a quarter of the documents were executed: too little was tried")
+                raise Failure("insufficient coverage: fewer than a quarter of the documents were executed")
             passed += seen["answers"]
     return passed
 

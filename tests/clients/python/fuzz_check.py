@@ -1,4 +1,4 @@
-"""What every answer of the API must keep to, whatever was asked. schemathesis loads this; `fuzz.py` starts it."""
+"""Checks that hold for every response of the API. Loaded by schemathesis, which `fuzz.py` starts."""
 
 import atexit
 import collections
@@ -19,11 +19,11 @@ CODES = {
     "CURSOR_EXPIRED",
     "RATE_LIMITED",
     "RESUME",
-}  # INTERNAL is not among them: nothing that one asks may break us
+}  # without INTERNAL: no request may cause an internal error
 
 
-def complaint(status: int, answer: object) -> str | None:
-    """What is wrong with an answer, if anything is."""
+def violation(status: int, answer: object) -> str | None:
+    """Describes the violation in a response; `None` if there is none."""
     if status >= 500:
         return f"HTTP {status}"
     if not isinstance(answer, dict):
@@ -41,39 +41,39 @@ def complaint(status: int, answer: object) -> str | None:
     return None
 
 
-def thinned(document: graphql.DocumentNode, random: Random) -> graphql.DocumentNode:
+def without_most_arguments(document: graphql.DocumentNode, random: Random) -> graphql.DocumentNode:
     """The document without most of its optional arguments.
 
-    schemathesis gives all of them, always; but `first` and `last` exclude each other, and few texts are cursors.
+    schemathesis always passes all of them, but `first` and `last` exclude each other, and few strings are cursors.
     """
 
-    class Thin(graphql.Visitor):
+    class ArgumentFilter(graphql.Visitor):
         def enter_field(self, node, *_):
             kept = [one for one in node.arguments if one.name.value in ("id", "input") or random.random() < 0.3]
             return dataclasses.replace(node, arguments=tuple(kept))
 
-    return graphql.visit(document, Thin())
+    return graphql.visit(document, ArgumentFilter())
 
 
 def register() -> None:
-    """Makes it a check of schemathesis, and counts what the answers were."""
+    """Registers the check with schemathesis and counts the responses by result."""
     import schemathesis
     from hypothesis import strategies as st
     from schemathesis.graphql import nodes
 
     counts = collections.Counter()
-    # Numbers, texts that nearly are, and whatever else.
+    # Numbers, strings that resemble numbers, and other values.
     phones = st.one_of(st.from_regex(r"\+1303555[0-9]{4}", fullmatch=True), st.from_regex(r"\+?[0-9]{0,20}"), st.text())
     schemathesis.graphql.scalar("PhoneE164", phones.map(nodes.String))
 
     @schemathesis.hook
     def flatmap_body(context, document):
-        return st.randoms(use_true_random=True).map(lambda random: thinned(document, random))
+        return st.randoms(use_true_random=True).map(lambda random: without_most_arguments(document, random))
 
     @schemathesis.check
     def labelled(ctx, response, case) -> None:
         answer = response.json()
-        if (wrong := complaint(response.status_code, answer)) is not None:
+        if (wrong := violation(response.status_code, answer)) is not None:
             raise AssertionError(wrong)
         counts["answers"] += 1
         counts["executed"] += answer.get("data") is not None

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Asks a running server's REST routes whatever their document allows, and much that it does not, by schemathesis.
+"""Sends valid and invalid requests for the OpenAPI document to a running server, with schemathesis.
 
     python tests/clients/python/fuzz_rest.py --binary target/debug/partyline [--examples N] [--seed N]
 
-Every route is asked by an admin, by a member, and by the admin of another agency who knows the first one's ids.
-Nothing answers 5xx or anything else that the document does not say; what is not of the document's shape is refused;
-nobody gets anything without a token; the other agency sees and changes nothing. The same seed makes the same requests.
-Ends with 1 if anything is found; otherwise prints `N passed, 0 failed`.
+Every route is requested by an admin, by a member, and by the admin of another agency, who knows the first agency's ids.
+No response has a status or body that the document does not describe; invalid requests are refused; requests without a
+token are rejected; the other agency can neither see nor change data. The same seed generates the same requests. Exits
+with 1 if there is a violation; otherwise prints `N passed, 0 failed`.
 """
 
 import argparse
 import json
 import sys
 
-from fuzz_rest_check import complaint
+from fuzz_rest_check import violation
 from fuzzing import Fuzzer, main, texts
 from partyline import Failure, Server, serving
 
@@ -40,8 +40,8 @@ agencies:
     phoneNumbers: [{number: "+14155550100", label: Other, pool: [{user: olga}]}]
     extensions: [{digits: "201", user: otto}]
 """
-# Of which every answer to the other agency must be free.
-EVERYTHING = """
+# Values that no response to the other agency may contain.
+ALL_IDS = """
 {
   agency { id }
   users { nodes { id name assignments { id } } }
@@ -50,10 +50,10 @@ EVERYTHING = """
 }
 """
 # role, agency, user
-WHO = [("admin", "acme", "ana"), ("member", "acme", "ben"), ("stranger", "other", "olga")]
+USERS = [("admin", "acme", "ana"), ("member", "acme", "ben"), ("stranger", "other", "olga")]
 
 ASSIGNMENTS = "/api/sms-numbers/agency/{agency}/assignments"
-# What is among the answers unless too little was tried.
+# Responses that must occur if coverage is sufficient.
 EXPECTED = {
     "admin": [
         f"PATCH {ASSIGNMENTS} 200",
@@ -67,8 +67,8 @@ EXPECTED = {
 }
 
 
-def check_the_check() -> None:
-    """A check that lets everything pass looks like a server without faults."""
+def self_test() -> None:
+    """Verifies the check itself: one that accepts everything would hide all defects."""
     error = json.dumps({"error": {"code": "INVALID", "message": "no"}})
     good = [("admin", "PATCH", 200, "{}"), ("member", "GET", 200, "{}"), ("member", "PATCH", 403, error)]
     bad = [
@@ -77,48 +77,48 @@ def check_the_check() -> None:
         ("admin", "PATCH", 400, '{"error": {"code": "INVALID"}}'),
         ("stranger", "GET", 200, '{"numbers": [{"id": "num_1"}]}'),
     ]
-    if any(complaint(*answer, ["num_1"]) for answer in good):
-        raise Failure("the check complains of a good answer")
-    if not all(complaint(*answer, ["num_1"]) for answer in bad):
-        raise Failure("the check lets a bad answer pass")
+    if any(violation(*answer, ["num_1"]) for answer in good):
+        raise Failure("the check rejects a valid response")
+    if not all(violation(*answer, ["num_1"]) for answer in bad):
+        raise Failure("the check accepts an invalid response")
 
 
 def state(server: Server, agency: str, token: str) -> tuple[dict, dict]:
-    """What the routes can change of an agency."""
+    """Returns the data of an agency that the routes can change."""
     return (
         server.get(f"/api/sms-numbers/agency/{agency}/assignments", token),
         server.get(f"/api/extensions/agency/{agency}", token),
     )
 
 
-def ask(fuzzer: Fuzzer, who: tuple[str, str, str], words: list[str]) -> int:
-    """Asks as that user; how many answers there were, all of them good."""
+def run_as(fuzzer: Fuzzer, who: tuple[str, str, str], words: list[str]) -> int:
+    """Sends requests as this user; returns the number of responses."""
     role, agency, user = who
-    # Everybody asks with the ids of the first agency.
+    # All users send the ids of the first agency.
     known = {prefix: [word for word in words if word.startswith(prefix)] for prefix in ("usr_", "num_", "ext_")}
     known["agency"] = ["acme", *(word for word in words if word.startswith("agy_"))]
     given = {"role": role, "known": known, "secret": words if role == "stranger" else []}
     token = fuzzer.server.token(user, agency)
-    seen = fuzzer.ask(user, token, SETTINGS, lambda counts: {"FUZZ_REST": json.dumps(given | {"counts": str(counts)})})
+    seen = fuzzer.run(user, token, SETTINGS, lambda counts: {"FUZZ_REST": json.dumps(given | {"counts": str(counts)})})
     if missing := [answer for answer in EXPECTED[role] if not seen.get(answer)]:
-        raise Failure(f"too little was tried: {user} never got {missing}")
+        raise Failure(f"insufficient coverage: {user} never got {missing}")
     return seen["answers"]
 
 
 def fuzz(binary: str, options: argparse.Namespace) -> int:
-    """Asks as each of them; how many answers there were, all of them good."""
-    check_the_check()
+    """Sends requests as each user; returns the number of responses."""
+    self_test()
     passed = 0
     with serving(binary) as server:
         server.command("apply", "-", given=OTHER)
         ana = server.token()
-        words = sorted({word for word in texts(server.ask(EVERYTHING)) if len(word) > 6})
+        words = sorted({word for word in texts(server.ask(ALL_IDS)) if len(word) > 6})
         fuzzer = Fuzzer(server, "/api/openapi.json", "fuzz_rest_check.py", options)
-        for who in WHO:
+        for who in USERS:
             before = state(server, "acme", ana)
-            passed += ask(fuzzer, who, words)
+            passed += run_as(fuzzer, who, words)
             if who[0] != "admin" and state(server, "acme", ana) != before:
-                raise Failure(f"{who[2]} has changed something of acme's")
+                raise Failure(f"{who[2]} has changed data of acme")
     return passed
 
 

@@ -1,5 +1,5 @@
-"""What every answer of the REST routes must keep to besides their document. schemathesis loads this; `fuzz_rest.py`
-starts it."""
+"""Checks that hold for every REST response in addition to the OpenAPI document. Loaded by schemathesis, which
+`fuzz_rest.py` starts."""
 
 import atexit
 import collections
@@ -12,8 +12,8 @@ WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 PREFIXES = {"userId": "usr_", "numberId": "num_", "remove": "usr_"}
 
 
-def complaint(role: str, method: str, status: int, text: str, secret: list[str]) -> str | None:
-    """What is wrong with an answer to somebody of this role, if anything is."""
+def violation(role: str, method: str, status: int, text: str, secret: list[str]) -> str | None:
+    """Describes the violation in a response to a user with this role; `None` if there is none."""
     if any(word in text for word in secret):
         return "the answer has something of another agency's in it"
     if status < 400:
@@ -22,19 +22,19 @@ def complaint(role: str, method: str, status: int, text: str, secret: list[str])
         return None
     error = json.loads(text).get("error")
     if not isinstance(error, dict) or set(error) != {"code", "message"} or not error["message"]:
-        return f"an error of another shape: {text[:200]}"
+        return f"an error with another schema: {text[:200]}"
     return None
 
 
-def furnished(value: object, known: dict[str, list[str]], random: Random, field: str = "") -> object:
-    """The same body, with ids that exist in place of most ids that were made up.
+def with_known_ids(value: object, known: dict[str, list[str]], random: Random, field: str = "") -> object:
+    """The body with most generated ids replaced by existing ones.
 
-    What is no id stays as it is: it was made to be refused.
+    Values that are not ids stay unchanged; they are meant to be refused.
     """
     if isinstance(value, dict):
-        return {name: furnished(inner, known, random, name) for name, inner in value.items()}
+        return {name: with_known_ids(inner, known, random, name) for name, inner in value.items()}
     if isinstance(value, list):
-        return [furnished(inner, known, random, field) for inner in value]
+        return [with_known_ids(inner, known, random, field) for inner in value]
     prefix = PREFIXES.get(field)
     if prefix and is_id(prefix, value) and random.random() < 0.8:
         return random.choice(known[prefix])
@@ -46,7 +46,7 @@ def is_id(prefix: str, value: object) -> bool:
 
 
 def register() -> None:
-    """Makes it a check of schemathesis, and counts what the answers were."""
+    """Registers the check with schemathesis and counts the responses by result."""
     import schemathesis
     from hypothesis import strategies as st
 
@@ -56,7 +56,7 @@ def register() -> None:
 
     @schemathesis.hook
     def flatmap_body(context, body):
-        return st.randoms(use_true_random=False).map(lambda random: furnished(body, known, random))
+        return st.randoms(use_true_random=False).map(lambda random: with_known_ids(body, known, random))
 
     @schemathesis.hook
     def flatmap_path_parameters(context, parameters):
@@ -73,7 +73,7 @@ def register() -> None:
 
     @schemathesis.check
     def kept(ctx, response, case) -> None:
-        wrong = complaint(given["role"], case.method, response.status_code, response.text, given["secret"])
+        wrong = violation(given["role"], case.method, response.status_code, response.text, given["secret"])
         if wrong is not None:
             raise AssertionError(wrong)
         counts["answers"] += 1

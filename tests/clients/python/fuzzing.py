@@ -1,4 +1,4 @@
-"""What both fuzzers share: their options, and a run of schemathesis that must find nothing."""
+"""Shared by both fuzzers: command-line options, and a run of schemathesis that must find no violation."""
 
 import argparse
 import json
@@ -12,12 +12,12 @@ from partyline import Failure, Server
 
 HERE = Path(__file__).resolve().parent
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
-SECONDS = 300  # for one user; with the usual number of examples it takes a sixth of that
+SECONDS = 300  # per user; the default number of examples takes about a sixth of that
 CONFIG = """
 hooks = {hooks}
 seed = {seed}
 color = false
-warnings = false  # much is refused, as it should be
+warnings = false  # many refusals are expected
 continue-on-failure = true
 headers = {{ Authorization = {authorization} }}
 request-timeout = 20
@@ -29,19 +29,19 @@ database = "none"
 
 
 class Fuzzer:
-    """Asks a server by the document that is served at `schema`; `check` is the file that judges its answers."""
+    """Sends requests according to the document served at `schema`; `check` is the file that checks the responses."""
 
     def __init__(self, server: Server, schema: str, check: str, options: argparse.Namespace) -> None:
         self.server, self.schema, self.check, self.options = server, schema, check, options
 
-    def ask(self, user: str, token: str, settings: str, environment: Callable[[Path], dict[str, str]]) -> dict:
-        """Asks as that user, with these settings besides. The check writes what it counted to the path that its
-        environment is made with; gives that."""
+    def run(self, user: str, token: str, settings: str, environment: Callable[[Path], dict[str, str]]) -> dict:
+        """Sends requests as this user, with additional settings. Returns the counts that the check writes to the path
+        passed in its environment."""
         folder = self.server.folder / f"{self.check}-{user}"
         folder.mkdir()
         config, counts = folder / "schemathesis.toml", folder / "counts.json"
         written = CONFIG.format(
-            hooks=json.dumps(str(HERE / self.check)),  # a JSON text is TOML, too
+            hooks=json.dumps(str(HERE / self.check)),  # a JSON string is also valid TOML
             seed=self.options.seed,
             authorization=json.dumps(f"Bearer {token}"),
             examples=self.options.examples,
@@ -51,14 +51,14 @@ class Fuzzer:
         given = os.environ | environment(counts)
         done = subprocess.run(command, cwd=folder, env=given, stdin=subprocess.DEVNULL, timeout=SECONDS)
         if done.returncode != 0:
-            raise Failure(f"schemathesis ended with {done.returncode}; again with --seed {self.options.seed}")
+            raise Failure(f"schemathesis exited with {done.returncode}; reproduce with --seed {self.options.seed}")
         seen = json.loads(counts.read_text())
-        print(f"answers to {user}: {seen}", flush=True)
+        print(f"responses to {user}: {seen}", flush=True)
         return seen
 
 
 def texts(value: object) -> Iterator[str]:
-    """Every text in a JSON value."""
+    """All strings in a JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (dict, list)):
@@ -67,7 +67,7 @@ def texts(value: object) -> Iterator[str]:
 
 
 def main(about: str, fuzz: Callable[[str, argparse.Namespace], int]) -> int:
-    """Runs a fuzzer with a binary and the options of the command line; it gives how many answers were good."""
+    """Runs a fuzzer with the binary and options of the command line; `fuzz` returns the number of valid responses."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default="target/debug/partyline")
     parser.add_argument("--examples", type=int, default=100)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Python's `gql` against a running server, by each of its transports: query, mutation, subscription, resumption.
+"""Tests a running server with Python's `gql` and each of its transports: query, mutation, subscription, resumption.
 
     python tests/clients/python/gql_client.py --binary target/debug/partyline
 
-Ends with 1 at the first disagreement; otherwise prints `N passed, 0 failed`.
+Exits with 1 at the first failed check; otherwise prints `N passed, 0 failed`.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from gql.transport.websockets import WebsocketsTransport
 
 from partyline import Failure, Server, serving
 
-SECONDS = 20  # for whatever is waited for
+SECONDS = 20  # limit of each wait
 INBOX = gql("{ threads(first: 1) { nodes { id status lastMessage { body } } } }")
 CURSOR = gql("{ eventCursor }")
 UNKNOWN_FIELD = gql("{ noSuchField }")
@@ -49,7 +49,7 @@ def asked(document: GraphQLRequest, variables: dict | None) -> GraphQLRequest:
 
 
 class Checks:
-    """Counts what holds, and ends at the first thing that does not."""
+    """Counts passed checks, and raises at the first failed one."""
 
     def __init__(self) -> None:
         self.passed = 0
@@ -67,20 +67,20 @@ def over_http(server: Server, name: str, user: str) -> Client:
 
 def over_socket(server: Server, name: str, user: str, token: str | None = None) -> Client:
     url = f"{server.origin.replace('http', 'ws')}/graphql/ws"
-    introduction = {"authorization": f"Bearer {token or server.token(user)}"}
+    init_payload = {"authorization": f"Bearer {token or server.token(user)}"}
     transport = SOCKETS[name](
         url,
-        init_payload=introduction,
-        # By itself it offers an older subprotocol, too, and takes the server's `sec-websocket-protocol` for no answer:
-        # it looks for that header in capitals.
+        init_payload=init_payload,
+        # By default it also offers an older subprotocol, and it does not find the server's `sec-websocket-protocol`,
+        # because it looks for that header in capitals.
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
-        close_timeout=1,  # after a refused introduction it waits so long, for nothing
+        close_timeout=1,  # otherwise it waits longer after a refused connection_init
     )
     return Client(transport=transport, execute_timeout=SECONDS)
 
 
 async def codes(refused: Awaitable) -> list[str]:
-    """The codes of the errors that something is refused with; none if it is not refused."""
+    """Returns the codes of the errors with which an operation is refused; an empty list if it succeeds."""
     try:
         await refused
     except TransportQueryError as refusal:
@@ -89,7 +89,7 @@ async def codes(refused: Awaitable) -> list[str]:
 
 
 async def queries_and_mutations(server: Server, checks: Checks, name: str, ana: Client, ben: Client) -> None:
-    sender = f"+1303556{checks.passed:04}"  # a thread of its own
+    sender = f"+1303556{checks.passed:04}"  # a separate thread
     server.text("May I come at ten?", sender=sender)
     async with ana as anas, ben as bens:
         (thread,) = (await anas.execute(INBOX))["threads"]["nodes"]
@@ -106,8 +106,8 @@ async def queries_and_mutations(server: Server, checks: Checks, name: str, ana: 
         checks.equal(f"{name}: the refusal", await codes(anas.execute(UNKNOWN_FIELD)), ["GRAPHQL_VALIDATION_FAILED"])
 
 
-class Follower:
-    """A subscription whose events one waits for one by one."""
+class Subscriber:
+    """A subscription whose events are awaited one by one."""
 
     def __init__(self, session, cursor: str) -> None:
         self.events = session.subscribe(asked(INBOUND, {"after": cursor}))
@@ -126,40 +126,40 @@ async def resumption(server: Server, checks: Checks, name: str) -> None:
     seen = []
     client = over_socket(server, name, "ana")
     session = await client.connect_async()
-    follower = Follower(session, cursor)
+    subscriber = Subscriber(session, cursor)
     server.text("1")
-    seen.append(await follower.next())
-    for body in ("2", "3"):  # live, for the subscription stands
+    seen.append(await subscriber.next())
+    for body in ("2", "3"):  # delivered live
         server.text(body)
-        seen.append(await follower.next())
+        seen.append(await subscriber.next())
         checks.equal(f"{name}: {body} was live", seen[-1]["replayed"], False)
 
-    cut(client.transport)
+    disconnect(client.transport)
     try:
-        await follower.next()
+        await subscriber.next()
     except TransportError:
-        checks.equal(f"{name}: what was read before the cut", bodies(seen), list("123"))
+        checks.equal(f"{name}: events before the disconnect", bodies(seen), list("123"))
     else:
-        raise Failure(f"{name}: the cut was not noticed")
+        raise Failure(f"{name}: the disconnect was not detected")
     with suppress(TransportError):
         await client.close_async()
 
-    for body in ("4", "5", "6"):  # nobody listens
+    for body in ("4", "5", "6"):  # no subscriber is connected
         server.text(body)
     async with over_socket(server, name, "ana") as session:
-        follower = Follower(session, seen[-1]["cursor"])
+        subscriber = Subscriber(session, seen[-1]["cursor"])
         for _ in range(3):
-            seen.append(await follower.next())
-            checks.equal(f"{name}: what was missed is replayed", seen[-1]["replayed"], True)
+            seen.append(await subscriber.next())
+            checks.equal(f"{name}: missed events are replayed", seen[-1]["replayed"], True)
         server.text("7")
-        seen.append(await follower.next())
-        checks.equal(f"{name}: then it is live", seen[-1]["replayed"], False)
-    checks.equal(f"{name}: all of it, once", bodies(seen), list("1234567"))
-    checks.equal(f"{name}: as many cursors", len({event["cursor"] for event in seen}), len(seen))
+        seen.append(await subscriber.next())
+        checks.equal(f"{name}: later events are live", seen[-1]["replayed"], False)
+    checks.equal(f"{name}: every event exactly once", bodies(seen), list("1234567"))
+    checks.equal(f"{name}: cursors are unique", len({event["cursor"] for event in seen}), len(seen))
 
 
-def cut(transport: WebsocketsTransport | AIOHTTPWebsocketsTransport) -> None:
-    """Breaks the connection under a transport, without a farewell."""
+def disconnect(transport: WebsocketsTransport | AIOHTTPWebsocketsTransport) -> None:
+    """Breaks the connection of a transport without a close frame."""
     socket = transport.adapter.websocket
     stream = socket.transport if isinstance(transport, WebsocketsTransport) else socket._response.connection.transport
     stream.abort()
@@ -167,13 +167,13 @@ def cut(transport: WebsocketsTransport | AIOHTTPWebsocketsTransport) -> None:
 
 async def refusals(server: Server, checks: Checks, name: str) -> None:
     async with over_socket(server, name, "ana") as session:
-        checks.equal(f"{name}: a bad cursor", await codes(Follower(session, "no cursor").next()), ["BAD_USER_INPUT"])
+        checks.equal(f"{name}: a bad cursor", await codes(Subscriber(session, "no cursor").next()), ["BAD_USER_INPUT"])
     try:
         async with over_socket(server, name, "ana", token="nobody"):
             entered = True
     except TransportError:
         entered = False
-    checks.equal(f"{name}: whether a bad token is let in", entered, False)
+    checks.equal(f"{name}: a bad token is refused", entered, False)
 
 
 async def run(server: Server, checks: Checks) -> None:

@@ -1,4 +1,4 @@
-"""Starts the binary in a throw-away folder, on a free port, with a small agency in it; stops it by its process id."""
+"""Starts the binary in a temporary folder, on a free port, with a small agency; stops it by its process id."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
-PUBLIC_URL = "https://partyline.example"  # texts are signed over it; nobody asks it
+PUBLIC_URL = "https://partyline.example"  # texts are signed over it; nothing connects to it
 ACCOUNT, AUTH_TOKEN = "AC00000000000000000000000000000001", "c11f" * 8
 NUMBER, PERSON = "+13035550100", "+13035560001"
 DIRECTORY = f"""
@@ -45,7 +45,7 @@ agencies:
       - {{phone: "{PERSON}", name: Carla Ruiz, provider: ben}}
 """
 START_SECONDS = 60
-STOP_SECONDS = 30  # the server itself takes up to 20 s to give open work its time
+STOP_SECONDS = 30  # a graceful shutdown may take up to 20 s
 
 
 class Failure(Exception):
@@ -57,7 +57,7 @@ class Server:
 
     def __init__(self, binary: str, folder: Path, settings: dict[str, str]) -> None:
         self.binary, self.folder = binary, folder
-        # What the machine sets for a Partyline of its own is not for this one.
+        # Settings for another Partyline on this machine are removed.
         self.environment = {
             name: value
             for name, value in os.environ.items()
@@ -81,7 +81,7 @@ class Server:
         )
         self.listens = threading.Event()
         self.port = 0
-        # The log is read to its end, or the server would come to wait for its reader.
+        # The log is read to its end; otherwise the server would block on a full pipe.
         self.reader = threading.Thread(target=self.read_log, daemon=True)
         self.reader.start()
 
@@ -91,18 +91,18 @@ class Server:
             if match := re.search(r"serving address=127\.0\.0\.1:(\d+)", line):
                 self.port = int(match.group(1))
                 self.listens.set()
-        self.listens.set()  # it has ended; whoever waits sees that there is no port
+        self.listens.set()  # the server has exited; waiters see that there is no port
 
     def wait_listening(self) -> None:
         if not self.listens.wait(START_SECONDS) or not self.port:
-            raise Failure("serve did not begin to listen")
+            raise Failure("serve did not start to listen")
 
     @property
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def command(self, *arguments: str, given: str = "") -> str:
-        """Runs another command of the binary on the same database; its standard output."""
+        """Runs another command of the binary on the same database; returns its standard output."""
         done = subprocess.run(
             [self.binary, *arguments],
             cwd=self.folder,
@@ -113,7 +113,7 @@ class Server:
             timeout=START_SECONDS,
         )
         if done.returncode != 0:
-            raise Failure(f"partyline {arguments[0]} ended with {done.returncode}: {done.stderr.strip()}")
+            raise Failure(f"partyline {arguments[0]} exited with {done.returncode}: {done.stderr.strip()}")
         return done.stdout.strip()
 
     def token(self, user: str = "ana", agency: str = "acme") -> str:
@@ -122,7 +122,7 @@ class Server:
     def text(self, body: str, sender: str = PERSON, to: str = NUMBER, media: int = 0) -> None:
         """Posts a text to the webhook as Twilio does; it is stored once this returns."""
         sid = f"SM{secrets.token_hex(16)}"
-        # In the order of their names, for so they are signed.
+        # In the order of their names, in which they are signed.
         fields = {"AccountSid": ACCOUNT, "ApiVersion": "2010-04-01", "Body": body, "From": sender}
         fields |= {f"MediaContentType{n}": "image/png" for n in range(media)}
         fields |= {f"MediaUrl{n}": f"https://api.example/{n}" for n in range(media)}
@@ -139,10 +139,10 @@ class Server:
             },
         )
         if status != 200:
-            raise Failure(f"the webhook answered {status}: {content[:200]!r}")
+            raise Failure(f"the webhook responded with {status}: {content[:200]!r}")
 
     def ask(self, query: str, variables: dict | None = None, user: str = "ana") -> dict:
-        """Asks without any client's help; the data."""
+        """Sends a GraphQL request without a client library; returns the data."""
         status, content = self.post(
             "/graphql",
             json.dumps({"query": query, "variables": variables or {}}),
@@ -150,14 +150,14 @@ class Server:
         )
         answer = json.loads(content)
         if status != 200 or answer.get("errors"):
-            raise Failure(f"{query} was answered {status}: {content[:500]!r}")
+            raise Failure(f"{query} got {status}: {content[:500]!r}")
         return answer["data"]
 
     def get(self, path: str, token: str) -> dict:
-        """Asks a REST route; the JSON of its 200."""
+        """Sends a GET request to a REST route; returns the JSON of the 200."""
         status, content = self.request("GET", path, None, {"Authorization": f"Bearer {token}"})
         if status != 200:
-            raise Failure(f"{path} was answered {status}: {content[:500]!r}")
+            raise Failure(f"{path} got {status}: {content[:500]!r}")
         return json.loads(content)
 
     def post(self, path: str, body: str, headers: dict[str, str]) -> tuple[int, bytes]:
@@ -172,12 +172,12 @@ class Server:
         return answer.status, content
 
     def stop(self) -> None:
-        """Drains it: SIGTERM, and it must end well, with nothing in its log that should not be there."""
+        """Sends SIGTERM, and checks the exit code and that the log contains no errors."""
         if (code := self.process.poll()) is not None:
-            raise Failure(f"the server ended by itself, with {code}")
+            raise Failure(f"the server exited unexpectedly with {code}")
         self.process.send_signal(signal.SIGTERM)
         if (code := self.process.wait(STOP_SECONDS)) != 0:
-            raise Failure(f"the server ended with {code} after SIGTERM")
+            raise Failure(f"the server exited with {code} after SIGTERM")
         self.reader.join(STOP_SECONDS)
         for line in self.log:
             if "panicked" in line or " ERROR " in line:
@@ -195,7 +195,7 @@ def serving(binary: str, **settings: str):
         server.stop()
     except BaseException:
         if server:
-            print("the end of the server's log:", *server.log[-25:], sep="\n")
+            print("last lines of the server's log:", *server.log[-25:], sep="\n")
         raise
     finally:
         if server and server.process.poll() is None:

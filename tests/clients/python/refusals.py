@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What it costs the server to refuse what asks for too much.
+"""Measures the cost of refusing excessive requests.
 
     tests/clients/python/refusals.py --binary target/release/partyline [--times 200]
 
-Serves a fresh SQLite file, asks each thing so many times over, and prints how it was answered, the processor time of the
-server for each and the bytes of the answer; beside them a query that is answered. Fails if something is answered
-otherwise than it should be, or if the server's resident set has grown by more than 16 MiB at its most.
+Serves a fresh SQLite file, repeats each request the given number of times, and prints its status, the server's
+processor time per request, and the length of the response, next to those of an ordinary query. Fails if a response is
+not the expected one, or if the server's resident set grows by more than 16 MiB at its peak.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from partyline import Failure, Server, serving
 MEMORY = 16 << 10  # KiB
 LONG = 50_000_000
 SLOW = 100
-CUT_OFF = 0  # no status: the connection ended first
+CUT_OFF = 0  # no status: the connection was closed first
 PIECE = b"x" * 65_536
 
 Answer = tuple[int, bytes]
@@ -61,14 +61,14 @@ def measure(server: Server, times: int) -> None:
         ("150 aliases", 400, b"QUERY_TOO_COMPLEX", ask(aliases(150))),
         ("5,000 aliases", 400, b"QUERY_TOO_COMPLEX", ask(aliases(5_000))),
         ("100,000 brackets", 400, b"QUERY_TOO_COMPLEX", ask({"query": "{a" * 100_000})),
-        ("50 MB, announced", 413, b"", lambda: long_body(server, headers, f"Content-Length: {LONG}")),
-        ("50 MB, in pieces", 413, b"", lambda: long_body(server, headers, "Transfer-Encoding: chunked")),
+        ("50 MB, declared length", 413, b"", lambda: long_body(server, headers, f"Content-Length: {LONG}")),
+        ("50 MB, chunked", 413, b"", lambda: long_body(server, headers, "Transfer-Encoding: chunked")),
     ]
     for _, _, _, once in cases:
         once()
     before = memory(server, "VmRSS")
     slow, began = [slow_body(server, headers) for _ in range(SLOW)], time.monotonic()
-    print("| asked for | answered | CPU each | bytes of the answer |\n|---|---:|---:|---:|")
+    print("| request | status | CPU per request | response bytes |\n|---|---:|---:|---:|")
     for name, status, part, once in cases:
         cpu, length, cut_off = cpu_time(server), 0, 0
         for _ in range(times):
@@ -77,25 +77,25 @@ def measure(server: Server, times: int) -> None:
                 cut_off += 1
                 continue
             if answered != status or part not in content:
-                raise Failure(f"{name} was answered {answered}: {content[:200]!r}")
+                raise Failure(f"{name} got {answered}: {content[:200]!r}")
             length = len(content)
         if cut_off and status != 413:
-            raise Failure(f"{name} was cut off")
-        answers = f"{status}, {cut_off} of {times} cut off" if cut_off else f"{status}"
+            raise Failure(f"{name} was disconnected")
+        answers = f"{status}, {cut_off} of {times} disconnected" if cut_off else f"{status}"
         print(f"| {name} | {answers} | {(cpu_time(server) - cpu) / times * 1e3:.2f} ms | {length} |")
     for connection in slow:
         with connection:
             if (answered := http_status(connection)) != 408:
-                raise Failure(f"a slow body was answered {answered}")
+                raise Failure(f"a slow body got {answered}")
     took, grown = time.monotonic() - began, memory(server, "VmHWM") - before
     print(f"\n{SLOW} slow bodies: 408, the last after {took:.1f} s")
-    print(f"memory of the server: {grown / 1024:.1f} MiB more at its most")
+    print(f"peak memory growth of the server: {grown / 1024:.1f} MiB")
     if grown > MEMORY:
-        raise Failure("that is too much")
+        raise Failure("the memory growth exceeds the limit")
 
 
-def begin(server: Server, headers: dict[str, str], framing: str) -> socket.socket:
-    """A connection on which the head of a request has gone out."""
+def send_head(server: Server, headers: dict[str, str], framing: str) -> socket.socket:
+    """A connection on which the header section of a request has been sent."""
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     connection.sendall(f"POST /graphql HTTP/1.1\r\nHost: localhost\r\n{head}{framing}\r\n\r\n".encode())
@@ -103,10 +103,10 @@ def begin(server: Server, headers: dict[str, str], framing: str) -> socket.socke
 
 
 def long_body(server: Server, headers: dict[str, str], framing: str) -> Answer:
-    """Sends on until the server will not hear more."""
-    connection = begin(server, headers, framing)
+    """Sends until the server responds or disconnects."""
+    connection = send_head(server, headers, framing)
     piece = PIECE if "Length" in framing else b"%x\r\n%s\r\n" % (len(PIECE), PIECE)
-    # It answers and closes while we still send: the answer may be lost with the connection.
+    # The server may respond and close during the transfer; the response can then be lost with the connection.
     with connection, suppress(BrokenPipeError, ConnectionResetError):
         for _ in range(LONG // len(PIECE)):
             if select.select([connection], [], [], 0)[0]:
@@ -117,13 +117,13 @@ def long_body(server: Server, headers: dict[str, str], framing: str) -> Answer:
 
 
 def slow_body(server: Server, headers: dict[str, str]) -> socket.socket:
-    connection = begin(server, headers, "Content-Length: 100")
+    connection = send_head(server, headers, "Content-Length: 100")
     connection.sendall(b'{"query":')
     return connection
 
 
 def http_status(connection: socket.socket) -> int:
-    """The status that was answered."""
+    """The status of the response."""
     answer = http.client.HTTPResponse(connection)
     answer.begin()
     return answer.status
@@ -136,7 +136,7 @@ def cpu_time(server: Server) -> float:
 
 
 def memory(server: Server, name: str) -> int:
-    """A figure of proc_pid_status(5), in KiB."""
+    """A value of proc_pid_status(5), in KiB."""
     lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
 

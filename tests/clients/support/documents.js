@@ -1,4 +1,4 @@
-// What the clients ask. Each has an operation name and `__typename`s where caches of clients want them.
+// The clients' documents, with operation names, and with `__typename` where client caches need it.
 
 export const INBOX = /* GraphQL */ `
   query Inbox {

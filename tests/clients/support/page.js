@@ -9,7 +9,7 @@ import path from 'node:path';
 import { chromium } from 'playwright-core';
 
 const CHROMIUM = '/usr/bin/chromium'; // Debian's
-// Nothing but the pages that the tests open: no account, no updates, no calls home.
+// Disables everything but the pages that the tests open: accounts, updates, telemetry.
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -20,7 +20,7 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** Serves one empty page; its address is the origin of what runs in it. */
+/** Serves one empty page; its URL determines the origin of its scripts. */
 export async function servePage() {
   const server = http.createServer((_, response) => {
     response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' });
@@ -37,7 +37,7 @@ export async function servePage() {
   };
 }
 
-/** A headless Chromium with a fresh profile. Without one this fails: a browser test that skips tests nothing. */
+/** A headless Chromium with a fresh profile. Fails if it is not installed, instead of skipping the tests. */
 export async function openBrowser() {
   const profile = await mkdtemp(path.join(tmpdir(), 'partyline-browser-'));
   const remove = () => rm(profile, { recursive: true, force: true, maxRetries: 5 });

@@ -1,6 +1,6 @@
-// Starts the binary in a throw-away folder, on a free port, with a small agency in it; stops it by its process id.
+// Starts the binary in a temporary folder, on a free port, with a small agency; stops it by its process id.
 //
-// PARTYLINE_BINARY says which binary (`make` sets it); without it, the debug build of this tree.
+// PARTYLINE_BINARY is the path of the binary (`make` sets it). Default: the debug build of this tree.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -15,10 +15,10 @@ import { within } from './wait.js';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const BINARY = path.resolve(process.env.PARTYLINE_BINARY ?? path.join(ROOT, 'target/debug/partyline'));
 const START_SECONDS = 60;
-// The server itself takes up to 20 s to give open work its time.
+// A graceful shutdown may take up to 20 s.
 const STOP_SECONDS = 30;
 
-// Texts are signed over this address. It resolves to nothing, for nobody asks it.
+// Texts are signed over this URL. It does not resolve; nothing connects to it.
 export const PUBLIC_URL = 'https://partyline.example';
 export const ACCOUNT = { sid: 'AC00000000000000000000000000000001', token: 'c11e'.repeat(8) };
 export const NUMBER = '+13035550100';
@@ -38,7 +38,7 @@ agencies:
 `;
 
 const running = new Set();
-// When a test file ends in a way in which its hooks do not run.
+// For test files that end without running their hooks.
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
@@ -50,7 +50,7 @@ export class Server {
 
   constructor(folder, settings) {
     this.folder = folder;
-    // What the machine sets for a Partyline of its own is not for this one.
+    // Settings for another Partyline on this machine are removed.
     const inherited = Object.entries(process.env).filter(([name]) => !/^(PARTYLINE_|TWILIO_|DATABASE_URL$)/.test(name));
     this.environment = {
       ...Object.fromEntries(inherited),
@@ -61,7 +61,7 @@ export class Server {
     };
   }
 
-  /** A server with the agency above, ready to be asked. */
+  /** A running server with the agency above. */
   static async start(settings = {}) {
     const server = new Server(await mkdtemp(path.join(tmpdir(), 'partyline-clients-')), settings);
     try {
@@ -74,7 +74,7 @@ export class Server {
     return server;
   }
 
-  /** Starts `serve` and waits until it says where it listens. */
+  /** Starts `serve` and waits until it logs its address. */
   async serve() {
     const child = spawn(BINARY, ['serve'], {
       cwd: this.folder,
@@ -101,28 +101,28 @@ export class Server {
       child.stderr.setEncoding('utf8').on('data', read);
     });
     const ended = this.#exited.then((code) => {
-      throw new Error(`serve ended at its start with ${code}:\n${this.#log}`);
+      throw new Error(`serve exited during startup with ${code}:\n${this.#log}`);
     });
-    ended.catch(() => {}); // it also ends after its start; then nobody waits for this
+    ended.catch(() => {}); // it also rejects when the server exits later; nothing awaits it then
     this.port = await within(START_SECONDS, 'the server to listen', Promise.race([serving, ended]));
     this.origin = `http://127.0.0.1:${this.port}`;
     this.url = `${this.origin}/graphql`;
   }
 
-  /** Drains it, as whoever deploys would: SIGTERM, and it must end well. The database stays. */
+  /** Sends SIGTERM and checks the exit code. The database is kept. */
   async drain() {
     const child = this.#child;
-    assert.ok(running.has(child), `the server ended by itself:\n${this.#log}`);
+    assert.ok(running.has(child), `the server exited unexpectedly:\n${this.#log}`);
     child.kill('SIGTERM');
     try {
       const code = await within(STOP_SECONDS, 'the server to stop', this.#exited);
-      assert.equal(code, 0, `the server ended with ${code} after SIGTERM:\n${this.#log}`);
+      assert.equal(code, 0, `the server exited with ${code} after SIGTERM:\n${this.#log}`);
     } finally {
-      child.kill('SIGKILL'); // does nothing to one that has ended
+      child.kill('SIGKILL'); // no effect if the process has exited
     }
   }
 
-  /** The end of it all. */
+  /** Stops the server, checks its log, and removes the folder. */
   async stop() {
     try {
       await this.drain();
@@ -138,14 +138,14 @@ export class Server {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  /** Runs another command of the binary on the same database; its standard output. */
+  /** Runs another command of the binary on the same database; returns its standard output. */
   command(args, input = '') {
     return new Promise((resolve, reject) => {
       const options = { cwd: this.folder, env: this.environment, timeout: START_SECONDS * 1000 };
       const child = execFile(BINARY, args, options, (error, stdout, stderr) =>
         error ? reject(new Error(`partyline ${args.join(' ')}: ${error.message}\n${stderr}`)) : resolve(stdout.trim()),
       );
-      child.stdin.on('error', () => {}); // a command that does not read; how it ends is what counts
+      child.stdin.on('error', () => {}); // for commands that do not read their input; only the exit code counts
       child.stdin.end(input);
     });
   }
@@ -155,7 +155,7 @@ export class Server {
     return this.command(['token', '--agency', 'acme', '--user', user, '--ttl', ttl]);
   }
 
-  /** Asks over HTTP, as a user, without any client's help; the data. */
+  /** Sends a GraphQL request over HTTP as a user, without a client library; returns the data. */
   async ask(query, { user = 'ana', variables } = {}) {
     const answer = await fetch(this.url, {
       method: 'POST',
@@ -168,7 +168,7 @@ export class Server {
     return data;
   }
 
-  /** Where the log stands now. */
+  /** The current cursor of the log. */
   async cursor() {
     return (await this.ask('{ eventCursor }')).eventCursor;
   }
@@ -182,6 +182,6 @@ export class Server {
       body: form,
       signal: AbortSignal.timeout(20_000),
     });
-    assert.equal(answer.status, 200, `the webhook answered ${answer.status}: ${await answer.text()}`);
+    assert.equal(answer.status, 200, `the webhook responded with ${answer.status}: ${await answer.text()}`);
   }
 }

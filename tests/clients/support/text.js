@@ -3,7 +3,7 @@
 
 import { createHmac, randomBytes } from 'node:crypto';
 
-/** The form of one text with a MessageSid of its own, and the signature that goes with it. */
+/** The form of one text with a unique MessageSid, and its signature. */
 export function textForm({ body, from, to, account, publicUrl }) {
   const sid = `SM${randomBytes(16).toString('hex')}`;
   const fields = {
@@ -19,7 +19,7 @@ export function textForm({ body, from, to, account, publicUrl }) {
     SmsStatus: 'received',
     To: to,
   };
-  // They stand in the order of their names, and in this order, undecoded, they are signed.
+  // The fields are sorted by name, the order in which they are signed, undecoded.
   const signed = `${publicUrl}/api/twilio/webhook` + Object.entries(fields).flat().join('');
   const signature = createHmac('sha1', account.token).update(signed).digest('base64');
   return { form: new URLSearchParams(fields), signature };

@@ -1,13 +1,14 @@
-// Waiting that ends: for something that happens, never for time to pass.
+// Waits for events, with a time limit; none waits for a fixed time.
 
-/** Something did not happen in time. */
-export class Late extends Error {}
+/** A wait exceeded its time limit. */
+export class TimeoutError extends Error {}
 
-/** What the promise comes to, or a failure that says what did not happen within so many seconds. */
+/** The result of the promise. Rejects after the time limit with a message that names `what`. */
 export async function within(seconds, what, promise) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Late(`waited ${seconds} s for ${what}`)), seconds * 1000);
+    const message = `timed out after ${seconds} s waiting for ${what}`;
+    timer = setTimeout(() => reject(new TimeoutError(message)), seconds * 1000);
   });
   try {
     return await Promise.race([promise, late]);
@@ -16,7 +17,7 @@ export async function within(seconds, what, promise) {
   }
 }
 
-/** A list that others add to, and on which one can wait. */
+/** A list of arrivals that can be awaited. */
 export class Arrivals {
   #items = [];
   #waiting = [];
@@ -31,7 +32,7 @@ export class Arrivals {
     this.#wake();
   }
 
-  /** Nothing more comes: whoever waits for more is told so. */
+  /** Rejects all waits for further items. */
   fail(error) {
     this.#failure ??= error;
     this.#wake();
@@ -41,7 +42,7 @@ export class Arrivals {
     return [...this.#items];
   }
 
-  /** The first `count` of them, once they are there. */
+  /** Resolves with the first `count` items once they have arrived. */
   async first(count, seconds = 20) {
     const enough = new Promise((resolve, reject) => {
       this.#waiting.push(() => {
@@ -53,7 +54,7 @@ export class Arrivals {
     try {
       return await within(seconds, `${count} ${this.what}`, enough);
     } catch (error) {
-      if (error instanceof Late) error.message += `, there are ${this.#items.length}`;
+      if (error instanceof TimeoutError) error.message += `; got ${this.#items.length}`;
       throw error;
     }
   }

@@ -1,20 +1,20 @@
-//! Recordings that the carrier reports as absent, too short or silent: they are not voicemails.
+//! Recordings that the carrier reports as absent, too short, or silent do not become voicemails.
 
 use partyline::domain::{CallStatus, MediaState};
 use partyline::service::fetch_recordings::fetch_recordings;
-use partyline::simulator::CallerStep;
+use partyline_simulator::CallerStep;
 use serde_json::{Value, json};
 
-use super::flow::{start, waits};
+use super::flow::{start, waiting_caller};
 use crate::support::TestApp;
 use crate::support::carrier::carrier;
 use crate::support::directory::ACCOUNT;
 use crate::support::voice::{STATUS, attribute, form};
 
-/// What Twilio reports of the recording of a call.
+/// A webhook that Twilio sends about the recording of a call.
 #[derive(Debug, Clone, Copy)]
 enum Report {
-    /// The action of Record.
+    /// The action of `<Record>`.
     Recorded,
     Absent,
     Transcript,
@@ -61,26 +61,26 @@ async fn an_absent_recording_leaves_a_missed_call_in_every_order_of_reports() {
     .enumerate()
     {
         let sid = format!("CA{n}");
-        let document = app.asked_for_a_voicemail(&sid).await;
+        let document = app.reach_voicemail_prompt(&sid).await;
         for report in order {
             send(&app, &document, &sid, *report).await;
         }
         let call = app.call(&sid).await;
         assert_eq!((call.status, call.recorded, call.look_at), (CallStatus::NoAnswer, false, None), "{order:?}");
         assert!(app.voicemails_of(&call).await.is_empty(), "{order:?}");
-        let settled = ["Voicemail ben (settled)", "Voicemail chloe (settled)"];
-        let told = ["MissedCall ben", "MissedCall chloe"];
-        let expected = if was_told_of_voicemail { [&told[..], &settled].concat() } else { told.to_vec() };
-        assert_eq!(app.told_of(&call).await, expected, "{order:?}");
+        let resolved = ["Voicemail ben (resolved)", "Voicemail chloe (resolved)"];
+        let notified = ["MissedCall ben", "MissedCall chloe"];
+        let expected = if was_told_of_voicemail { [&notified[..], &resolved].concat() } else { notified.to_vec() };
+        assert_eq!(app.call_notifications(&call).await, expected, "{order:?}");
         let shown = app.newest_call("acme", "ben").await;
         assert_eq!((&shown["status"], &shown["voicemail"]), (&json!("NO_ANSWER"), &Value::Null), "{order:?}");
     }
 }
 
 #[tokio::test]
-async fn a_voicemail_that_was_taken_back_is_not_fetched_heard_or_found() {
+async fn a_voicemail_reported_as_absent_later_cannot_be_fetched_played_or_found() {
     let app = TestApp::start_with_phones().await;
-    let document = app.asked_for_a_voicemail("CA1").await;
+    let document = app.reach_voicemail_prompt("CA1").await;
     send(&app, &document, "CA1", Report::Recorded).await;
     let id = json!({"id": app.newest_call("acme", "ben").await["voicemail"]["id"]});
     let (ben, node) = (app.token("acme", "ben"), "query($id: ID!) { node(id: $id) { id } }");
@@ -94,16 +94,16 @@ async fn a_voicemail_that_was_taken_back_is_not_fetched_heard_or_found() {
     let before = partyline::store::calls::recordings_of(app.db(), call.agency_id, call.id).await.unwrap();
     fetch_recordings(app.services()).await.unwrap();
     let after = partyline::store::calls::recordings_of(app.db(), call.agency_id, call.id).await.unwrap();
-    assert_eq!((before.len(), &before), (1, &after), "nothing was asked for");
+    assert_eq!((before.len(), &before), (1, &after), "nothing was fetched");
 }
 
 #[tokio::test]
-async fn a_voicemail_that_is_stored_here_outweighs_a_report_that_there_is_none() {
+async fn a_stored_voicemail_is_kept_when_its_recording_is_reported_as_absent() {
     let carrier = carrier();
     let app = start(&carrier).await;
-    let record = carrier.call(waits().then(CallerStep::Speak(3))).await.unwrap();
+    let record = carrier.call(waiting_caller().then(CallerStep::Speak(3))).await.unwrap();
     fetch_recordings(app.services()).await.unwrap();
-    let document = app.asked_for_a_voicemail("CA1").await;
+    let document = app.reach_voicemail_prompt("CA1").await;
     let fields = [("RecordingSid", record.recordings[0].as_str()), ("RecordingStatus", "absent")];
     app.document(&attribute(&document, "recordingStatusCallback"), &form(&record.sid, &fields)).await;
     let call = app.call(&record.sid).await;
@@ -111,20 +111,20 @@ async fn a_voicemail_that_is_stored_here_outweighs_a_report_that_there_is_none()
     assert_eq!((call.status, voicemail.state), (CallStatus::Voicemail, MediaState::Ready));
 }
 
-/// The carrier plays both: a caller who says nothing, and one who hangs up at the tone.
+/// Two simulated callers: one says nothing, and one hangs up at the tone.
 #[tokio::test]
 async fn callers_who_say_nothing_leave_a_missed_call() {
     let carrier = carrier();
     let app = start(&carrier).await;
-    let silent = waits().then(CallerStep::Speak(0));
+    let silent = waiting_caller().then(CallerStep::Speak(0));
     for script in [silent.clone(), silent.then(CallerStep::HangUp)] {
         let record = carrier.call(script).await.unwrap();
         assert_eq!(record.error, None);
         let call = app.call(&record.sid).await;
         assert_eq!((call.status, call.look_at), (CallStatus::NoAnswer, None), "{record:#?}");
         assert!(app.voicemail_of(&call).await.is_none());
-        let told = app.told_of(&call).await;
-        let open: Vec<_> = told.iter().filter(|told| !told.ends_with("(settled)")).collect();
+        let notified = app.call_notifications(&call).await;
+        let open: Vec<_> = notified.iter().filter(|notified| !notified.ends_with("(resolved)")).collect();
         assert_eq!(open, ["MissedCall ben", "MissedCall chloe"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The addresses that we give to Twilio: their parameters are in alphabetical order, in which Twilio requests them.
+//! The parameters of the URLs in documents are sorted, because Twilio requests them in alphabetical order.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -13,13 +13,13 @@ use crate::support::directory::{ACCOUNT, DESK};
 use crate::support::voice::{BEN, CARLA, INBOUND, PHONES, attribute, form, phones};
 use crate::support::{PUBLIC_URL, TestApp, Text, wait};
 
-type Asked = Arc<Mutex<Vec<(String, HashMap<String, String>)>>>;
+type Requests = Arc<Mutex<Vec<(String, HashMap<String, String>)>>>;
 
-/// An API of Twilio's that takes everything and remembers it.
-async fn api() -> (String, Asked) {
+/// A fake Twilio API that accepts and records every request.
+async fn api() -> (String, Requests) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    let asked = Asked::default();
+    let asked = Requests::default();
     let remembered = asked.clone();
     let router = Router::new().fallback(move |uri: Uri, body: Bytes| {
         let fields = form_urlencoded::parse(&body).into_owned().collect();
@@ -30,8 +30,8 @@ async fn api() -> (String, Asked) {
     (base, asked)
 }
 
-/// The addresses of ours in a document.
-fn addresses(document: &str) -> Vec<String> {
+/// Partyline's URLs in a document.
+fn partyline_urls(document: &str) -> Vec<String> {
     let parts = document.split(PUBLIC_URL).skip(1);
     parts.map(|part| format!("{PUBLIC_URL}{}", part.split(['"', '<']).next().unwrap().replace("&amp;", "&"))).collect()
 }
@@ -44,7 +44,7 @@ fn assert_sorted(address: &str) {
 }
 
 #[tokio::test]
-async fn every_address_in_the_documents_of_a_call_has_sorted_parameters() {
+async fn every_url_in_the_documents_of_a_call_has_sorted_parameters() {
     let app = TestApp::start_with_phones().await;
     app.apply("agencies: [{key: acme, phoneNumbers: [{number: \"+13035550100\", ringStrategy: SEQUENTIAL}]}]").await;
     let greeting = app.document(INBOUND, &form("CA1", &[])).await;
@@ -58,19 +58,19 @@ async fn every_address_in_the_documents_of_a_call_has_sorted_parameters() {
     assert!(voicemail.contains("<Record "), "{voicemail}");
     let mut seen = 0;
     for document in [greeting, wrong, first, screen, second, voicemail] {
-        for address in addresses(&document) {
+        for address in partyline_urls(&document) {
             assert_sorted(&address);
             seen += 1;
         }
     }
-    // The menus, two rings of three addresses, the key, and the voicemail with its reports.
+    // The menus, two rings with three URLs each, the press of 1, and the voicemail with its reports.
     assert!(seen >= 13, "{seen}");
 }
 
 #[tokio::test]
-async fn every_address_that_is_given_with_a_text_or_a_call_has_sorted_parameters() {
+async fn every_url_sent_with_a_text_or_a_call_has_sorted_parameters() {
     let (base, asked) = api().await;
-    let app = TestApp::start_set(vec![("TWILIO_API_BASE", base)]).await;
+    let app = TestApp::start_with_settings(vec![("TWILIO_API_BASE", base)]).await;
     app.apply(PHONES).await;
     let _workers = app.start_workers();
     app.receive(Text::new("SM1")).await;
@@ -80,25 +80,25 @@ async fn every_address_that_is_given_with_a_text_or_a_call_has_sorted_parameters
     let start = "mutation($input: StartCallInput!) { startCall(input: $input) { userErrors { code } } }";
     let answer = app.graphql(&ben, start, json!({"input": {"threadId": thread}})).await;
     assert_eq!(answer["data"]["startCall"]["userErrors"], json!([]), "{answer}");
-    let given = wait::until("a text and a call", || async {
+    let urls = wait::until("a text and a call", || async {
         let asked = asked.lock().unwrap().clone();
         let is_there = |what: &str| asked.iter().any(|(path, _)| path.ends_with(what));
         (is_there("/Messages.json") && is_there("/Calls.json")).then_some(asked)
     })
     .await;
     let handed_out: Vec<&String> =
-        given.iter().flat_map(|(_, form)| [form.get("Url"), form.get("StatusCallback")]).flatten().collect();
+        urls.iter().flat_map(|(_, form)| [form.get("Url"), form.get("StatusCallback")]).flatten().collect();
     assert_eq!(handed_out.len(), 3, "{handed_out:?}");
     for address in handed_out {
         assert_sorted(address);
     }
-    // So has the document that connects the user with the contact.
+    // The document that connects the user with the contact has sorted parameters, too.
     let call = app.calls_of(app.agency("acme").await).await.remove(0);
     let step = |name: &str| format!("/api/twilio/voice/{name}?agency={}&call={}", call.agency_id, call.id);
     let leg = [("CallSid", "SM1"), ("AccountSid", ACCOUNT), ("From", DESK), ("To", BEN), ("Digits", "1")];
     for name in ["outbound", "outbound-press"] {
         let document = app.document(&step(name), &leg).await;
-        let found = addresses(&document);
+        let found = partyline_urls(&document);
         assert!(!found.is_empty(), "{document}");
         found.iter().for_each(|address| assert_sorted(address));
     }

@@ -1,4 +1,4 @@
-//! What each document says, request by request.
+//! The document that answers each webhook of a call.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn a_caller_is_greeted_and_reaches_the_main_line_or_an_extension() {
     for part in ["<Gather ", "finishOnKey=\"#\"", r#"actionOnEmptyResult="true""#, "Front desk"] {
         assert!(greeting.contains(part), "{part}: {greeting}");
     }
-    assert!(!greeting.contains("numDigits"), "one extension may begin another: {greeting}");
+    assert!(!greeting.contains("numDigits"), "one extension may be a prefix of another: {greeting}");
     let menu = attribute(&greeting, "action");
     let main_line = app.document(&menu, &form("CA1", &[("Digits", "")])).await;
     let ringing: Vec<String> = phones(&main_line).into_iter().map(|(phone, _)| phone).collect();
@@ -33,7 +33,7 @@ async fn a_caller_is_greeted_and_reaches_the_main_line_or_an_extension() {
 }
 
 #[tokio::test]
-async fn the_number_of_its_own_goes_before_the_agencys_and_removed_ones_come_again() {
+async fn a_numbers_own_extension_precedes_the_agencys_and_a_removed_one_can_be_created_again() {
     let app = TestApp::start_with_phones().await;
     app.apply("agencies: [{key: acme, extensions: [{digits: \"101\", user: chloe, number: \"+13035550100\"}]}]").await;
     let reaches = async |sid: &str, to: &str| {
@@ -55,13 +55,13 @@ async fn the_number_of_its_own_goes_before_the_agencys_and_removed_ones_come_aga
         own.id
     );
     app.graphql(&ana, &query, serde_json::Value::Null).await;
-    assert_eq!(reaches("CA3", DESK).await.as_deref(), Some(DEV), "within the commit");
+    assert_eq!(reaches("CA3", DESK).await.as_deref(), Some(DEV), "as soon as it is committed");
     app.apply("agencies: [{key: acme, extensions: [{digits: \"101\", user: ben, number: \"+13035550100\"}]}]").await;
-    assert_eq!(reaches("CA4", DESK).await.as_deref(), Some(BEN), "it can be made again");
+    assert_eq!(reaches("CA4", DESK).await.as_deref(), Some(BEN), "it can be created again");
 }
 
 #[tokio::test]
-async fn three_wrong_extensions_then_the_main_line_and_guessers_at_once() {
+async fn three_wrong_extensions_lead_to_the_main_line_and_guessers_reach_it_immediately() {
     let app = TestApp::start_with_phones().await;
     let call = async |sid: &str| {
         let greeting = app.document(INBOUND, &form(sid, &[])).await;
@@ -77,13 +77,13 @@ async fn three_wrong_extensions_then_the_main_line_and_guessers_at_once() {
         3
     };
     assert_eq!((call("CA1").await, call("CA2").await), (3, 3));
-    assert_eq!(call("CA3").await, 1, "six wrong ones within the hour");
+    assert_eq!(call("CA3").await, 1, "six wrong extensions within the hour");
     assert_eq!(app.call("CA1").await.wrong_tries, 3);
     app.clock.advance(Duration::from_secs(3600));
     assert_eq!(call("CA4").await, 3);
 }
 
-/// Callers who hide their number are many people: the wrong extensions of one do not count against the next.
+/// Many callers withhold their number, so the wrong extensions of one do not count against others.
 #[tokio::test]
 async fn hidden_callers_do_not_share_a_count_of_wrong_extensions() {
     let app = TestApp::start_with_phones().await;
@@ -99,7 +99,7 @@ async fn hidden_callers_do_not_share_a_count_of_wrong_extensions() {
 }
 
 #[tokio::test]
-async fn who_is_away_inactive_unverified_or_without_calls_is_never_rung() {
+async fn users_who_are_away_inactive_unverified_or_without_calls_are_never_rung() {
     let app = TestApp::start_with_phones().await;
     let rung = async |sid: &str| {
         let greeting = app.document(INBOUND, &form(sid, &[])).await;
@@ -109,7 +109,7 @@ async fn who_is_away_inactive_unverified_or_without_calls_is_never_rung() {
     assert_eq!(rung("CA1").await, [BEN, CHLOE]);
     let away = r#"mutation { setAvailability(input: {availability: AWAY}) { userErrors { code } } }"#;
     app.graphql(&app.token("acme", "ben"), away, serde_json::Value::Null).await;
-    assert_eq!(rung("CA2").await, [CHLOE], "within the commit that changed it");
+    assert_eq!(rung("CA2").await, [CHLOE], "as soon as the change is committed");
     for (change, left) in [
         ("phoneNumbers: [{number: \"+13035550100\", pool: [{user: chloe, voiceEnabled: false}]}]", 0),
         ("phoneNumbers: [{number: \"+13035550100\", pool: [{user: chloe, voiceEnabled: true}]}]", 1),
@@ -120,7 +120,7 @@ async fn who_is_away_inactive_unverified_or_without_calls_is_never_rung() {
         app.apply(&format!("agencies: [{{key: acme, {change}}}]")).await;
         assert_eq!(rung(&format!("CA{left}{}", change.len())).await.len(), left, "{change}");
     }
-    // Nobody is left: a voicemail, whose hearers are told.
+    // With no user left, the caller is sent to voicemail, whose recipients are notified.
     let greeting = app.document(INBOUND, &form("CA9", &[])).await;
     let document = app.document(&attribute(&greeting, "action"), &form("CA9", &[("Digits", "")])).await;
     assert!(document.contains("<Record "), "{document}");
@@ -130,7 +130,7 @@ async fn who_is_away_inactive_unverified_or_without_calls_is_never_rung() {
 }
 
 #[tokio::test]
-async fn an_extension_whose_user_cannot_be_rung_is_their_voicemail() {
+async fn an_extension_whose_user_cannot_be_rung_leads_to_their_voicemail() {
     let app = TestApp::start_with_phones().await;
     app.apply("agencies: [{key: acme, users: [{key: dev, phoneVerified: false}]}]").await;
     let greeting = app.document(INBOUND, &form("CA1", &[])).await;
@@ -143,12 +143,12 @@ async fn an_extension_whose_user_cannot_be_rung_is_their_voicemail() {
 }
 
 #[tokio::test]
-async fn a_number_that_nobody_has_is_told_so_and_forged_requests_are_refused() {
+async fn an_unknown_number_is_not_in_service_and_forged_requests_are_refused() {
     let app = TestApp::start_with_phones().await;
     let document = app.document(INBOUND, &form("CA1", &[("To", "+13035559999")])).await;
     assert!(document.contains("not in service") && document.contains("<Hangup/>"), "{document}");
     assert!(app.calls_with("CA1").await.is_empty());
-    // A number of another account's.
+    // A number of another account.
     let other = form("CA2", &[("AccountSid", OTHER_ACCOUNT)]);
     assert!(app.voice_signed(OTHER_TOKEN, INBOUND, &other).await.1.contains("not in service"));
     let forged = app.voice_signed("not the token", INBOUND, &form("CA3", &[])).await;
@@ -159,7 +159,7 @@ async fn a_number_that_nobody_has_is_told_so_and_forged_requests_are_refused() {
         let fields: Vec<_> = form("CA3", &[]).into_iter().filter(|(name, _)| *name != left_out).collect();
         assert_eq!(app.voice(INBOUND, &fields).await.0, StatusCode::BAD_REQUEST, "{left_out}");
     }
-    // A leg of acme's, signed by the other account.
+    // A leg of acme's call, signed by the other account.
     let greeting = app.document(INBOUND, &form("CA4", &[])).await;
     let rung = app.document(&attribute(&greeting, "action"), &form("CA4", &[("Digits", "")])).await;
     let (_, screen) = phones(&rung).remove(0);
@@ -170,7 +170,7 @@ async fn a_number_that_nobody_has_is_told_so_and_forged_requests_are_refused() {
 }
 
 #[tokio::test]
-async fn callers_are_contacts_in_the_thread_of_their_texts_unless_they_hide() {
+async fn callers_are_contacts_with_the_thread_of_their_texts_unless_they_withhold_their_number() {
     let app = TestApp::start_with_phones().await;
     app.receive(crate::support::Text::new("SM1")).await;
     app.document(INBOUND, &form("CA1", &[])).await;
@@ -189,7 +189,7 @@ async fn callers_are_contacts_in_the_thread_of_their_texts_unless_they_hide() {
 }
 
 #[tokio::test]
-async fn names_and_greetings_of_any_kind_are_safe() {
+async fn names_and_greetings_are_escaped() {
     let app = TestApp::start_with_phones().await;
     let nasty = r#"A & B <Hangup/> > "quoted" 'single' 😀 \u0007"#;
     let yaml = format!(
@@ -205,12 +205,12 @@ async fn names_and_greetings_of_any_kind_are_safe() {
     );
 }
 
-/// The row can wait; a caller cannot.
+/// Callers are answered without waiting for the row to be written.
 #[tokio::test]
-async fn callers_are_answered_while_the_database_is_away() {
+async fn callers_are_answered_during_a_database_outage() {
     let app = TestApp::start_with_phones().await;
     app.document(INBOUND, &form("CA1", &[])).await;
-    app.calls_written().await;
+    app.wait_for_call_log().await;
     app.db().close_by_ref().await.unwrap();
     for seconds in [0, 5, 600] {
         app.clock.advance(Duration::from_secs(seconds));
@@ -218,18 +218,18 @@ async fn callers_are_answered_while_the_database_is_away() {
         let rung = app.document(&attribute(&greeting, "action"), &form("CA2", &[("Digits", "101")])).await;
         assert_eq!(phones(&rung)[0].0, DEV, "after {seconds} s");
     }
-    // A number that was never looked at is asked for once more.
+    // Twilio is asked to retry for a number that is not cached.
     let unknown = app.voice(INBOUND, &form("CA3", &[("To", NURSES)])).await;
     assert_eq!(unknown.0, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]
-async fn another_instance_hears_of_a_change_within_a_second() {
+async fn another_instance_applies_a_change_within_a_second() {
     let app = TestApp::start_with_phones().await;
-    let beside = app.beside().await;
+    let second = app.start_second_server().await;
     let rung = async |sid: &str| {
-        let greeting = beside.document(INBOUND, &form(sid, &[])).await;
-        let document = beside.document(&attribute(&greeting, "action"), &form(sid, &[("Digits", "")])).await;
+        let greeting = second.document(INBOUND, &form(sid, &[])).await;
+        let document = second.document(&attribute(&greeting, "action"), &form(sid, &[("Digits", "")])).await;
         phones(&document).len()
     };
     assert_eq!(rung("CA1").await, 2);
@@ -237,5 +237,5 @@ async fn another_instance_hears_of_a_change_within_a_second() {
     app.clock.advance(Duration::from_secs(1));
     assert_eq!(rung("CA2").await, 1);
     app.apply(PHONES).await;
-    beside.stop().await;
+    second.stop().await;
 }

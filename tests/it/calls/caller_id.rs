@@ -1,9 +1,9 @@
-//! What the phones of the staff show when they ring, and what becomes of callers who withhold their number.
+//! The caller ID that the phones of the staff show, and callers who withhold their number.
 
 use partyline::domain::{CallStatus, LegCallerId, PoolId};
 use partyline::entity::{contact, pool};
-use partyline::simulator::{CallScript, CallerStep, Legs, PhoneScript};
 use partyline::store::Database;
+use partyline_simulator::{CallScript, CallerStep, LegPolicy, PhoneScript};
 use sea_orm::{ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::json;
 
@@ -14,8 +14,8 @@ use crate::support::directory::{DESK, EMPTY};
 use crate::support::voice::{BEN, CARLA, INBOUND, STATUS, attribute, form, phones};
 use crate::support::{TestApp, Text};
 
-/// What carriers send for callers who withhold their number.
-const HIDDEN: [&str; 17] = [
+/// The values of From that carriers send for callers who withhold their number.
+const WITHHELD: [&str; 17] = [
     "+266696687",
     "+7378742833",
     "+7378742883",
@@ -35,7 +35,7 @@ const HIDDEN: [&str; 17] = [
     "sip:someone@example.com",
 ];
 
-/// The caller ID of the Dial that the main line answers a call from this address with.
+/// The caller ID in the `<Dial>` with which the main line answers a call from this number.
 async fn caller_id(app: &TestApp, sid: &str, from: &str) -> String {
     let with = |more: &[(&'static str, &'static str)]| {
         let mut fields: Vec<(&str, &str)> = vec![("From", from)];
@@ -57,7 +57,7 @@ async fn phones_show_the_caller_and_the_called_number_for_hidden_and_malformed_c
     let app = TestApp::start_with_phones().await;
     assert_eq!(caller_id(&app, "CA1", CARLA).await, CARLA);
     assert_eq!(caller_id(&app, "CA2", "+4930123456").await, "+4930123456");
-    for (n, from) in HIDDEN.into_iter().chain(["client:someone", "+15550123", "3035560001"]).enumerate() {
+    for (n, from) in WITHHELD.into_iter().chain(["client:someone", "+15550123", "3035560001"]).enumerate() {
         assert_eq!(caller_id(&app, &format!("CAhidden{n}"), from).await, DESK, "{from}");
     }
     let missing: Vec<_> = form("CA3", &[("Digits", "0")]).into_iter().filter(|(name, _)| *name != "From").collect();
@@ -80,11 +80,11 @@ async fn every_dial_of_a_call_shows_the_same_caller() {
     }
 }
 
-/// The carriers of the phones reject a call without a valid caller ID.
+/// Carriers reject a call without a valid caller ID.
 #[tokio::test]
 async fn a_hidden_caller_reaches_the_staff() {
     for from in ["anonymous", "+266696687", "Restricted"] {
-        let carrier = carrier_with(|settings| settings.legs = Legs::Keep);
+        let carrier = carrier_with(|settings| settings.legs = LegPolicy::Keep);
         let app = start(&carrier).await;
         carrier.set_phone(BEN, PhoneScript::accepts(2, '1'));
         let record = carrier.call(CallScript::new(from, DESK).then(CallerStep::Wait)).await.unwrap();
@@ -97,8 +97,8 @@ async fn a_hidden_caller_reaches_the_staff() {
 }
 
 #[tokio::test]
-async fn a_pool_can_show_its_number_and_the_call_still_belongs_to_its_caller() {
-    let carrier = carrier_with(|settings| settings.legs = Legs::Keep);
+async fn a_pool_can_show_its_own_number_and_the_call_still_belongs_to_the_caller() {
+    let carrier = carrier_with(|settings| settings.legs = LegPolicy::Keep);
     let app = start(&carrier).await;
     let payload = update(&app, "ana", json!({"legCallerId": "NUMBER"})).await;
     assert_eq!((&payload["userErrors"], &payload["pool"]["legCallerId"]), (&json!([]), &json!("NUMBER")));
@@ -106,12 +106,12 @@ async fn a_pool_can_show_its_number_and_the_call_still_belongs_to_its_caller() {
     carrier.set_phone(BEN, PhoneScript::accepts(2, '1'));
     let record = carrier.call(CallScript::new(CARLA, DESK).then(CallerStep::Wait)).await.unwrap();
     assert_eq!(record.bridged().map(|leg| leg.to.as_str()), Some(BEN), "{:#?}", record.transcript);
-    app.calls_written().await;
+    app.wait_for_call_log().await;
     let shown = app.newest_call("acme", "ben").await;
     assert_eq!((&shown["contact"]["phone"], &shown["answeredBy"]["key"]), (&json!(CARLA), &json!("ben")));
     let agency = app.agency("acme").await;
-    assert!(app.contacts_at(agency, DESK).await.is_empty(), "our own number is not a contact");
-    // The directory file sets it too, and leaves it alone where it does not name it.
+    assert!(app.contacts_at(agency, DESK).await.is_empty(), "Partyline's own number is not a contact");
+    // The directory file sets it, too, and does not change it where it omits it.
     let file = |setting: &str| format!("agencies: [{{key: acme, phoneNumbers: [{{number: \"{DESK}\"{setting}}}]}}]");
     for (setting, expected) in [("", DESK), (", legCallerId: CALLER", CARLA), (", legCallerId: NUMBER", DESK)] {
         app.apply(&file(setting)).await;
@@ -123,7 +123,7 @@ async fn a_pool_can_show_its_number_and_the_call_still_belongs_to_its_caller() {
 }
 
 #[tokio::test]
-async fn a_pool_that_the_release_before_wrote_shows_the_caller() {
+async fn a_pool_row_of_the_previous_release_shows_the_caller() {
     let app = TestApp::start().await;
     let number = app.directory("acme").await.numbers.iter().find(|row| row.e164 == EMPTY).unwrap().id;
     let of_number = pool::Entity::find().filter(pool::Column::Id.eq(PoolId::from(number)));
@@ -146,17 +146,17 @@ async fn hidden_callers_are_calls_without_a_contact_and_get_no_text() {
     app.apply("agencies: [{key: acme, phoneNumbers: [{number: \"+13035550100\", missedCallText: We missed you.}]}]")
         .await;
     let contacts = contact::Entity::find().all(app.db()).await.unwrap();
-    for (n, from) in HIDDEN.into_iter().enumerate() {
+    for (n, from) in WITHHELD.into_iter().enumerate() {
         let sid = format!("CA{n}");
         app.document(INBOUND, &form(&sid, &[("From", from)])).await;
         app.document(STATUS, &form(&sid, &[("From", from), ("CallStatus", "completed")])).await;
         let call = app.call(&sid).await;
         assert_eq!((call.contact_id, call.thread_id, call.status), (None, None, CallStatus::NoAnswer), "{from}");
-        assert_eq!(app.told_of(&call).await, ["MissedCall ben", "MissedCall chloe"], "{from}");
+        assert_eq!(app.call_notifications(&call).await, ["MissedCall ben", "MissedCall chloe"], "{from}");
     }
     assert_eq!(contact::Entity::find().all(app.db()).await.unwrap(), contacts);
     assert!(app.outbox().await.is_empty());
-    // The same call with a number is answered with the text.
+    // The same call with a number gets the text.
     app.document(INBOUND, &form("CAknown", &[])).await;
     app.document(STATUS, &form("CAknown", &[("CallStatus", "completed")])).await;
     assert_eq!(app.outbox().await.len(), 1);
@@ -167,7 +167,7 @@ async fn a_text_from_a_hidden_sender_is_stored_and_never_answered() {
     let app = TestApp::start_with_phones().await;
     app.apply("agencies: [{key: acme, optOutReplies: PARTYLINE}]").await;
     let ben = app.token("acme", "ben");
-    for (n, from) in HIDDEN.into_iter().enumerate() {
+    for (n, from) in WITHHELD.into_iter().enumerate() {
         for (what, body) in ["HELP", "STOP", "hello"].into_iter().enumerate() {
             let sid = format!("SM{n}{what}");
             app.receive(Text::new(&sid).from(from).body(body)).await;
@@ -175,7 +175,11 @@ async fn a_text_from_a_hidden_sender_is_stored_and_never_answered() {
         }
     }
     app.receive(Text::new("SMmissing").without("From")).await;
-    assert_eq!(app.thread_of("SMmissing").await.id, app.thread_of("SM70").await.id, "no sender is an anonymous one");
+    assert_eq!(
+        app.thread_of("SMmissing").await.id,
+        app.thread_of("SM70").await.id,
+        "a missing sender is treated as anonymous"
+    );
     assert!(app.outbox().await.is_empty());
     for sid in ["SM00", "SM70", "SM150"] {
         let thread = json!(app.thread_of(sid).await.id.to_string());

@@ -1,22 +1,22 @@
-//! A step that could not be answered: Twilio asks the number's fallback, and the call goes on where it stood.
+//! When a webhook fails, Twilio requests the number's fallback URL, and the call continues from where it was.
 
 use std::time::Duration;
 
 use partyline::domain::{CallStage, CallStatus};
-use partyline::simulator::{CallScript, CallerStep, PhoneScript, Simulator};
+use partyline_simulator::{CallScript, CallerStep, PhoneScript, Simulator};
 use reqwest::StatusCode;
 
-use super::flow::{start, waits};
+use super::flow::{start, waiting_caller};
 use crate::support::carrier::{carrier, deliver};
 use crate::support::directory::{ACCOUNT, DESK};
-use crate::support::front::Front;
+use crate::support::failing_proxy::FailingProxy;
 use crate::support::voice::{BEN, CARLA, CHLOE, DEV, INBOUND, STATUS, attribute, form, phones};
 use crate::support::{SMS_PATH, TestApp, Text};
 
-/// More times than an address is asked.
-const EVERY_TIME: u32 = 6;
+/// More failures than Twilio makes attempts.
+const ALL_ATTEMPTS: u32 = 6;
 
-/// What the fallback answers when the step at this address failed.
+/// The fallback's response after a failure at this URL.
 async fn fallback(app: &TestApp, sid: &str, failed: &str, more: &[(&'static str, &'static str)]) -> String {
     let failed = failed.split('#').next().unwrap().to_owned();
     let mut fields = vec![("ErrorCode", "11200"), ("ErrorUrl", failed.as_str())];
@@ -24,14 +24,14 @@ async fn fallback(app: &TestApp, sid: &str, failed: &str, more: &[(&'static str,
     app.document(INBOUND, &form(sid, &fields)).await
 }
 
-/// A call whose phones ring; gives the address of what follows, and of the screening of each phone.
+/// A call whose phones ring; returns the URL of the next step, and of the screening of each phone.
 async fn ringing(app: &TestApp, sid: &str, digits: &'static str) -> (String, Vec<(String, String)>) {
     let greeting = app.document(INBOUND, &form(sid, &[])).await;
     let rung = app.document(&attribute(&greeting, "action"), &form(sid, &[("Digits", digits)])).await;
     (attribute(&rung, "action"), phones(&rung))
 }
 
-/// A call that is asked for a voicemail; gives the address of what follows.
+/// A call that has reached the voicemail prompt; returns the URL of the next step.
 async fn recording(app: &TestApp, sid: &str) -> String {
     let (dialled, _) = ringing(app, sid, "").await;
     let unanswered = form(sid, &[("DialCallStatus", "no-answer"), ("DialBridged", "false")]);
@@ -45,13 +45,13 @@ async fn after_a_failed_menu_the_main_line_rings() {
     let menu = attribute(&greeting, "action");
     let rung = fallback(&app, "CA1", &menu, &[]).await;
     assert_eq!(phones(&rung).into_iter().map(|(phone, _)| phone).collect::<Vec<_>>(), [BEN, CHLOE]);
-    // Where the request has the digits, they are not lost.
+    // Digits in the failed request are not lost.
     let rung = fallback(&app, "CA1", &menu, &[("Digits", "101")]).await;
     assert_eq!(phones(&rung)[0].0, DEV);
 }
 
 #[tokio::test]
-async fn after_a_conversation_nobody_rings_again() {
+async fn after_a_conversation_no_phone_rings_again() {
     let app = TestApp::start_with_phones().await;
     let (dialled, legs) = ringing(&app, "CA1", "").await;
     let leg = [("CallSid", "CB1"), ("AccountSid", ACCOUNT), ("From", CARLA), ("To", BEN)];
@@ -59,15 +59,15 @@ async fn after_a_conversation_nobody_rings_again() {
     let press = attribute(&asked, "action");
     let accepted = app.document(&press, &[&leg[..], &[("Digits", "1")]].concat()).await;
     assert!(!accepted.contains("<Hangup/>"), "{accepted}");
-    // The row knows who pressed 1, whatever the request says; twice is once.
+    // The row records who pressed 1, whatever the request contains. A repeated request changes nothing.
     for _ in 0..2 {
         let after = fallback(&app, "CA1", &dialled, &[]).await;
         assert!(after.contains("<Hangup/>") && !after.contains("<Dial") && !after.contains("<Record"), "{after}");
     }
     let call = app.call("CA1").await;
     assert_eq!((call.status, call.answered_by_id), (CallStatus::Completed, Some(app.user("acme", "ben").await)));
-    assert!(app.told_of(&call).await.is_empty());
-    // The fields of the Dial count where they are there, also without a press that was noted.
+    assert!(app.call_notifications(&call).await.is_empty());
+    // The fields of the `<Dial>`, if present, are used even if no press was recorded.
     let (dialled, _) = ringing(&app, "CA2", "").await;
     let bridged = [("DialCallStatus", "completed"), ("DialBridged", "true"), ("DialCallDuration", "9")];
     let after = fallback(&app, "CA2", &dialled, &bridged).await;
@@ -76,36 +76,36 @@ async fn after_a_conversation_nobody_rings_again() {
 }
 
 #[tokio::test]
-async fn after_phones_that_nobody_answered_the_caller_goes_on() {
+async fn after_unanswered_phones_the_call_continues() {
     let app = TestApp::start_with_phones().await;
     let (dialled, _) = ringing(&app, "CA1", "").await;
     let after = fallback(&app, "CA1", &dialled, &[]).await;
     assert!(after.contains("<Record ") && !after.contains("<Dial"), "{after}");
     assert_eq!(app.call("CA1").await.stage, CallStage::Recording);
-    // Of several phones, one after the other, the next one rings.
+    // With sequential ringing, the next phone rings.
     app.apply("agencies: [{key: acme, phoneNumbers: [{number: \"+13035550100\", ringStrategy: SEQUENTIAL}]}]").await;
     let (dialled, first) = ringing(&app, "CA2", "").await;
     let next = phones(&fallback(&app, "CA2", &dialled, &[]).await);
     assert_eq!((first[0].0.as_str(), next.len(), next[0].0.as_str()), (BEN, 1, CHLOE));
-    // An extension's caller is given its user's voicemail.
+    // A caller who dialed an extension reaches its user's voicemail.
     let (dialled, _) = ringing(&app, "CA3", "101").await;
     assert!(fallback(&app, "CA3", &dialled, &[]).await.contains("Dev Shah"));
     assert_eq!(app.call("CA3").await.mailbox_user_id, Some(app.user("acme", "dev").await));
 }
 
 #[tokio::test]
-async fn after_a_voicemail_the_caller_hears_goodbye_and_the_voicemail_is_kept() {
+async fn after_a_voicemail_the_caller_hears_goodbye_and_the_voicemail_is_stored() {
     let app = TestApp::start_with_phones().await;
-    let named = [("RecordingSid", "RE1"), ("RecordingDuration", "5")];
-    // The request may name the recording, or leave it to the recording's own report.
-    for (sid, more) in [("CA1", &named[..]), ("CA2", &[])] {
+    let with_recording = [("RecordingSid", "RE1"), ("RecordingDuration", "5")];
+    // The request may contain the recording, or its own status callback reports it.
+    for (sid, more) in [("CA1", &with_recording[..]), ("CA2", &[])] {
         let recorded = recording(&app, sid).await;
         let after = fallback(&app, sid, &recorded, more).await;
         assert!(after.contains("Goodbye") && after.contains("<Hangup/>"), "{after}");
         assert!(!after.contains("<Dial") && !after.contains("<Gather"), "{after}");
         app.document(STATUS, &form(sid, &[("CallStatus", "completed"), ("CallDuration", "60")])).await;
         if more.is_empty() {
-            assert!(app.told_of(&app.call(sid).await).await.is_empty(), "the recording is still to come");
+            assert!(app.call_notifications(&app.call(sid).await).await.is_empty(), "the recording is still to come");
             let reported = recorded.replace("/recorded?", "/recording?");
             let call = app.call(sid).await;
             let number = format!("&agency={}&number={}", call.agency_id, call.phone_number_id);
@@ -114,7 +114,7 @@ async fn after_a_voicemail_the_caller_hears_goodbye_and_the_voicemail_is_kept() 
         }
         let call = app.call(sid).await;
         assert_eq!(call.status, CallStatus::Voicemail, "{sid}");
-        assert_eq!(app.told_of(&call).await, ["Voicemail ben", "Voicemail chloe"], "{sid}");
+        assert_eq!(app.call_notifications(&call).await, ["Voicemail ben", "Voicemail chloe"], "{sid}");
         assert!(app.voicemail_of(&call).await.is_some(), "{sid}");
     }
     let recorded = recording(&app, "CA3").await;
@@ -124,7 +124,7 @@ async fn after_a_voicemail_the_caller_hears_goodbye_and_the_voicemail_is_kept() 
 }
 
 #[tokio::test]
-async fn a_failed_first_request_and_a_foreign_address_begin_the_call() {
+async fn a_failed_first_request_or_an_unknown_url_starts_the_call() {
     let app = TestApp::start_with_phones().await;
     let dialled = ringing(&app, "CA0", "").await.0;
     for (n, failed) in [
@@ -141,16 +141,16 @@ async fn a_failed_first_request_and_a_foreign_address_begin_the_call() {
         let greeting = fallback(&app, &format!("CA1{n}"), failed, &[]).await;
         assert!(greeting.contains("<Gather ") && greeting.contains("Front desk"), "{failed}: {greeting}");
     }
-    let named = ("ErrorUrl", dialled.as_str());
-    let fields = form("CA2", &[named, ("ErrorCode", "11200"), ("To", "+13035559999")]);
+    let error_url = ("ErrorUrl", dialled.as_str());
+    let fields = form("CA2", &[error_url, ("ErrorCode", "11200"), ("To", "+13035559999")]);
     assert!(app.document(INBOUND, &fields).await.contains("not in service"));
-    let forged = app.voice_signed("not the token", INBOUND, &form("CA3", &[named])).await;
+    let forged = app.voice_signed("not the token", INBOUND, &form("CA3", &[error_url])).await;
     assert_eq!(forged.0, StatusCode::FORBIDDEN);
 }
 
-/// The step was taken, and its answer was lost on the way to Twilio.
+/// The step was processed, but its response was lost on the way to Twilio.
 #[tokio::test]
-async fn a_step_that_was_taken_already_changes_nothing_more() {
+async fn a_step_that_was_already_processed_changes_nothing() {
     let app = TestApp::start_with_phones().await;
     let (dialled, _) = ringing(&app, "CA1", "").await;
     let bridged = [("DialCallStatus", "completed"), ("DialBridged", "true"), ("DialCallDuration", "30")];
@@ -164,7 +164,7 @@ async fn a_step_that_was_taken_already_changes_nothing_more() {
     let taken = app.call("CA2").await;
     assert!(fallback(&app, "CA2", &recorded, &[]).await.contains("Goodbye"));
     assert_eq!(app.call("CA2").await, taken);
-    assert_eq!(app.told_of(&taken).await, ["Voicemail ben", "Voicemail chloe"]);
+    assert_eq!(app.call_notifications(&taken).await, ["Voicemail ben", "Voicemail chloe"]);
     app.apply("agencies: [{key: acme, phoneNumbers: [{number: \"+13035550100\", ringStrategy: SEQUENTIAL}]}]").await;
     let (dialled, _) = ringing(&app, "CA3", "").await;
     let next = app.document(&dialled, &form("CA3", &[("DialCallStatus", "busy"), ("DialBridged", "false")])).await;
@@ -175,55 +175,55 @@ async fn a_step_that_was_taken_already_changes_nothing_more() {
     assert_eq!(app.legs(&taken).await.len(), 2);
 }
 
-/// Only the row knows whether there was a conversation; phones that ring on a guess could be those of a caller who
-/// has just talked.
+/// Only the row tells whether there was a conversation. Without it, the fallback must not ring phones for a caller who
+/// may have just talked to someone.
 #[tokio::test]
-async fn while_the_row_cannot_be_read_the_fallback_is_to_be_asked_again() {
+async fn the_fallback_responds_503_while_the_row_cannot_be_read() {
     let app = TestApp::start_with_phones().await;
     let (dialled, _) = ringing(&app, "CA1", "").await;
-    app.calls_written().await;
+    app.wait_for_call_log().await;
     let failed = dialled.split('#').next().unwrap();
     let fields = form("CA1", &[("ErrorCode", "11200"), ("ErrorUrl", failed)]);
-    let held = app.hold_writer(app.agency("acme").await).await;
+    let held = app.block_writer(app.agency("acme").await).await;
     let waiting = async {
-        held.until_waiting(1).await;
+        held.wait_for_queued(1).await;
         app.clock.advance(Duration::from_secs(5));
         tokio::task::yield_now().await;
         app.clock.advance(Duration::from_secs(4));
     };
     let (answer, ()) = tokio::join!(app.voice(INBOUND, &fields), waiting);
     assert_eq!(answer.0, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.1);
-    held.let_go().await;
+    held.unblock().await;
     assert!(app.document(INBOUND, &fields).await.contains("<Record "));
 }
 
-async fn start_behind_a_front(carrier: &Simulator) -> (TestApp, Front) {
+async fn start_behind_failing_proxy(carrier: &Simulator) -> (TestApp, FailingProxy) {
     let app = start(carrier).await;
-    let front = Front::of(app.address).await;
-    deliver(carrier, front.address);
-    (app, front)
+    let proxy = FailingProxy::start(app.address).await;
+    deliver(carrier, proxy.address);
+    (app, proxy)
 }
 
 #[tokio::test]
-async fn the_carrier_asks_the_fallback_whichever_step_of_a_call_fails() {
+async fn the_carrier_requests_the_fallback_whichever_step_of_a_call_fails() {
     let step = |name: &str| format!("/api/twilio/voice/{name}");
-    let talks = || waits().talks(9);
+    let talks = || waiting_caller().talks(9);
     for (failing, script, expected) in [
         ("inbound", talks(), CallStatus::Completed),
         ("menu", talks(), CallStatus::Completed),
         ("dialled", talks(), CallStatus::Completed),
         ("menu", CallScript::new(CARLA, DESK).then(CallerStep::Dial("102#".to_owned())), CallStatus::Completed),
-        ("dialled", waits().then(CallerStep::Speak(7)), CallStatus::Voicemail),
-        ("recorded", waits().then(CallerStep::Speak(7)), CallStatus::Voicemail),
+        ("dialled", waiting_caller().then(CallerStep::Speak(7)), CallStatus::Voicemail),
+        ("recorded", waiting_caller().then(CallerStep::Speak(7)), CallStatus::Voicemail),
     ] {
         let carrier = carrier();
-        let (app, front) = start_behind_a_front(&carrier).await;
-        // The other side ends the conversation, so that the caller is there for what follows.
+        let (app, proxy) = start_behind_failing_proxy(&carrier).await;
+        // The user ends the conversation, so that the caller stays for the following steps.
         let answers = PhoneScript::Answers { after: 2, presses: Some('1'), press_after: 1, talks: 3 };
         if expected == CallStatus::Completed {
             carrier.set_phone(BEN, answers);
         }
-        front.fail(&step(failing), EVERY_TIME);
+        proxy.fail(&step(failing), ALL_ATTEMPTS);
         let record = carrier.call(script).await.unwrap();
         let what = format!("{failing}: {:#?}", record.transcript);
         assert_eq!(record.error.as_deref(), Some("11200 HTTP retrieval failure: 500"), "{what}");
@@ -233,7 +233,7 @@ async fn the_carrier_asks_the_fallback_whichever_step_of_a_call_fails() {
         let greetings = record.heard_by("caller").filter(|heard| heard.contains("You have reached")).count();
         assert_eq!(greetings, 1, "{what}");
         assert_eq!(record.legs.iter().filter(|leg| leg.to == BEN).count(), 1, "{what}");
-        let asked = front.passed(INBOUND).pop().unwrap();
+        let asked = proxy.forwarded(INBOUND).pop().unwrap();
         assert_eq!(asked["ErrorCode"], "11200", "{what}");
         let failed = &asked["ErrorUrl"];
         assert!(failed.starts_with(&format!("https://partyline.test{}", step(failing))), "{failed}");
@@ -241,19 +241,19 @@ async fn the_carrier_asks_the_fallback_whichever_step_of_a_call_fails() {
 }
 
 #[tokio::test]
-async fn a_text_that_failed_comes_by_the_fallback_and_is_stored_once() {
+async fn a_text_whose_webhook_failed_arrives_at_the_fallback_and_is_stored_once() {
     let carrier = carrier();
-    let (app, front) = start_behind_a_front(&carrier).await;
-    front.fail(SMS_PATH, EVERY_TIME);
+    let (app, proxy) = start_behind_failing_proxy(&carrier).await;
+    proxy.fail(SMS_PATH, ALL_ATTEMPTS);
     assert_eq!(carrier.text(CARLA, DESK, "Is anybody there?").await, Ok(Some(StatusCode::OK)));
-    let asked = front.passed(SMS_PATH);
+    let asked = proxy.forwarded(SMS_PATH);
     assert_eq!(asked.len(), 1, "the webhook failed each time");
     assert_eq!(
         (asked[0]["ErrorCode"].as_str(), asked[0]["ErrorUrl"].as_str()),
         ("11200", "https://partyline.test/api/twilio/webhook")
     );
     assert_eq!(app.message(&asked[0]["MessageSid"]).await.body, "Is anybody there?");
-    // The webhook itself had stored it, though its answer was lost.
+    // The webhook itself had stored the text, but its response was lost.
     app.receive(Text::new("SM1")).await;
     let again =
         Text::new("SM1").field("ErrorCode", "11200").field("ErrorUrl", "https://partyline.test/api/twilio/webhook");

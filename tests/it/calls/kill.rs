@@ -1,5 +1,5 @@
-//! The real binary, killed between its answers: a press of 1 and a voicemail that were answered are there, and a
-//! call whose row was lost is restored by its next request.
+//! Kills the real binary between its responses. An acknowledged press of 1 or voicemail is stored, and a call whose row
+//! was lost is restored by its next request.
 
 use partyline::domain::{CallStage, CallStatus};
 use partyline::entity::{call, voicemail};
@@ -21,17 +21,17 @@ async fn document(http: &Client, server: &Server, address: &str, fields: &[(&str
     answer.text().await.ok()
 }
 
-/// One of the phones that a document lets ring is picked up, and 1 is pressed.
+/// One of the phones in a document is answered, and 1 is pressed.
 async fn press(http: &Client, server: &Server, ringing: &str, (which, sid, phone): (usize, &str, &str)) -> String {
     let leg = [("CallSid", sid), ("AccountSid", ACCOUNT), ("From", CARLA), ("To", phone)];
     let (_, screen) = phones(ringing).remove(which);
-    let screen = document(http, server, &screen, &leg).await.expect("an answer");
+    let screen = document(http, server, &screen, &leg).await.expect("a response");
     let fields = [&leg[..], &[("Digits", "1")]].concat();
     document(http, server, &attribute(&screen, "action"), &fields).await.expect("an answer")
 }
 
 #[tokio::test]
-async fn whatever_was_answered_survives_a_kill() {
+async fn every_acknowledged_step_survives_a_kill() {
     if !database::is_sqlite() {
         return;
     }
@@ -41,7 +41,7 @@ async fn whatever_was_answered_survives_a_kill() {
     let http = client();
     let mut server = Server::start(folder.path()).await;
     for turn in 0..KILLS {
-        // The first answers, and at once the end.
+        // The server is killed right after the first responses.
         let sids: Vec<String> = (0..CALLS).map(|n| format!("CA{turn}x{n}")).collect();
         let greetings = sids.iter().map(|sid| {
             let (http, server) = (&http, &server);
@@ -53,15 +53,15 @@ async fn whatever_was_answered_survives_a_kill() {
         let mut ringing = Vec::new();
         for (sid, greeting) in sids.iter().zip(&greetings) {
             let fields = form(sid, &[("Digits", "")]);
-            ringing.push(document(&http, &server, &attribute(greeting, "action"), &fields).await.expect("an answer"));
+            ringing.push(document(&http, &server, &attribute(greeting, "action"), &fields).await.expect("a response"));
         }
-        // Ben presses 1 on the first of them, and at once the end.
+        // Ben presses 1 on the first call, right before a kill.
         let (bens, chloes) = (format!("CB{turn}"), format!("CC{turn}"));
         assert!(!press(&http, &server, &ringing[0], (0, &bens, BEN)).await.contains("<Hangup/>"));
         server.kill();
         server = Server::start(folder.path()).await;
         assert!(press(&http, &server, &ringing[0], (1, &chloes, CHLOE)).await.contains("already taken"));
-        // Nobody takes the second: its voicemail, and at once the end.
+        // Nobody answers the second call: it leaves a voicemail, right before a kill.
         let unanswered = form(&sids[1], &[("DialCallStatus", "no-answer"), ("DialBridged", "false")]);
         let asked = document(&http, &server, &attribute(&ringing[1], "action"), &unanswered).await.expect("an answer");
         let recording = format!("RE{turn}");
@@ -75,11 +75,11 @@ async fn whatever_was_answered_survives_a_kill() {
         }
     }
     server.terminate();
-    assert_eq!(server.until_ended().await.0, Some(0));
+    assert_eq!(server.wait_for_exit().await.0, Some(0));
 
     let db = sea_orm::Database::connect(database_url(folder.path())).await.unwrap();
     let calls = call::Entity::find().all(&db).await.unwrap();
-    assert_eq!(calls.len(), KILLS * CALLS, "each once");
+    assert_eq!(calls.len(), KILLS * CALLS, "each call once");
     assert!(calls.iter().all(|call| call.thread_id.is_some() && call.end.is_some()));
     let with = |status| calls.iter().filter(|call| call.status == status).count();
     assert_eq!((with(CallStatus::Completed), with(CallStatus::Voicemail)), (KILLS, KILLS));

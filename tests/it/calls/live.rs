@@ -1,4 +1,4 @@
-//! Calls as they happen, to those who may see them.
+//! Live updates of calls, and their visibility.
 
 use partyline::service::Viewer;
 use partyline::store::calls;
@@ -12,7 +12,7 @@ const FOLLOW: &str = "subscription($after: EventCursor) { callUpdated(after: $af
     cursor replayed call { id status course { user { key } state } } } }";
 
 #[tokio::test]
-async fn a_call_is_followed_by_whoever_shares_its_number_and_by_nobody_else() {
+async fn only_users_of_the_number_receive_updates_of_a_call() {
     let app = TestApp::start_with_phones().await;
     let (mut ben, mut dev) = (app.socket(&app.token("acme", "ben")).await, app.socket(&app.token("acme", "dev")).await);
     let mut sam = app.socket(&app.token("sister", "sam")).await;
@@ -23,9 +23,9 @@ async fn a_call_is_followed_by_whoever_shares_its_number_and_by_nobody_else() {
         socket.subscribe("1", FOLLOW, json!({"after": after})).await;
     }
     let greeting = app.document(INBOUND, &form("CA1", &[])).await;
-    app.calls_written().await;
+    app.wait_for_call_log().await;
     app.document(&attribute(&greeting, "action"), &form("CA1", &[("Digits", "")])).await;
-    app.calls_written().await;
+    app.wait_for_call_log().await;
     app.document(STATUS, &form("CA1", &[("CallStatus", "completed")])).await;
     let mut seen = Vec::new();
     while seen.last() != Some(&"CANCELED".to_owned()) {
@@ -33,7 +33,7 @@ async fn a_call_is_followed_by_whoever_shares_its_number_and_by_nobody_else() {
         seen.push(event["callUpdated"]["call"]["status"].as_str().unwrap().to_owned());
     }
     assert_eq!(seen.first().map(String::as_str), Some("RINGING"));
-    // What the others see next is their own.
+    // The next event that the others receive is of a call that they may see.
     app.document(INBOUND, &form("CA2", &[("To", NURSES)])).await;
     app.document(INBOUND, &form("CA3", &[("To", SISTER)])).await;
     let (nurses, sisters) = (app.call("CA2").await.id.to_string(), app.call("CA3").await.id.to_string());
@@ -41,12 +41,12 @@ async fn a_call_is_followed_by_whoever_shares_its_number_and_by_nobody_else() {
     assert_eq!(sam.event().await["callUpdated"]["call"]["id"], sisters);
 }
 
-/// Whom a list shows a call, an event shows it, too, and nobody else.
+/// A call is in a user's list exactly if the user receives its events.
 #[tokio::test]
 async fn the_list_and_the_events_agree_on_who_sees_a_call() {
     let app = TestApp::start_with_phones().await;
-    // Of the main line, of Dev's extension, and of a number whose pool is empty: the admins are told.
-    app.voicemail_of_a_missed_call("CA1").await;
+    // Calls of the main line, of Dev's extension, and of a number with an empty pool, of which the admins are notified.
+    app.leave_voicemail("CA1").await;
     let greeting = app.document(INBOUND, &form("CA2", &[])).await;
     app.document(&attribute(&greeting, "action"), &form("CA2", &[("Digits", "101")])).await;
     app.document(STATUS, &form("CA2", &[("CallStatus", "completed")])).await;
@@ -68,7 +68,7 @@ async fn the_list_and_the_events_agree_on_who_sees_a_call() {
             let begin =
                 partyline::domain::cursor::Cursor { agency: call.agency_id, epoch: directory.epoch, position: 0 };
             socket.subscribe("1", FOLLOW, json!({"after": begin.to_string()})).await;
-            // Sees all calls up to the newest that they may see.
+            // Each user reads events up to the newest call that they may see.
             let visible =
                 calls::page(app.db(), &viewer.scope(), &partyline::store::page::Window::first(9)).await.unwrap();
             let mut left: std::collections::BTreeSet<String> =
@@ -76,7 +76,11 @@ async fn the_list_and_the_events_agree_on_who_sees_a_call() {
             while !left.is_empty() {
                 let event = socket.event().await;
                 let id = event["callUpdated"]["call"]["id"].as_str().unwrap().to_owned();
-                assert!(visible.rows.iter().any(|row| row.row().id.to_string() == id), "{} was shown {id}", user.key);
+                assert!(
+                    visible.rows.iter().any(|row| row.row().id.to_string() == id),
+                    "{} received an event of {id}",
+                    user.key
+                );
                 left.remove(&id);
             }
         }

@@ -1,4 +1,4 @@
-//! The text to callers whom nobody answered: a forged caller ID must not make the agency text strangers or other countries.
+//! The text after a missed call: a forged caller ID must not make the agency text strangers or other countries.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn start() -> TestApp {
     app
 }
 
-/// Somebody calls, and phones ring.
+/// A call whose phones ring.
 async fn ring(app: &TestApp, sid: &str, fields: &[(&str, &str)]) {
     let greeting = app.document(INBOUND, &form(sid, fields)).await;
     let keyed = [fields, &[("Digits", "")]].concat();
@@ -36,13 +36,13 @@ async fn miss(app: &TestApp, sid: &str, fields: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn ten_missed_calls_of_one_caller_bring_one_text_in_twelve_hours() {
+async fn ten_missed_calls_of_one_caller_cause_one_text_in_twelve_hours() {
     let app = start().await;
     let sids: Vec<String> = (0..10).map(|n| format!("CA{n}")).collect();
     join_all(sids.iter().map(|sid| ring(&app, sid, &[]))).await;
     join_all(sids.iter().map(|sid| hang_up(&app, sid, &[]))).await;
     assert_eq!(app.outbound().await.len(), 1);
-    // Another caller has a text of their own.
+    // Another caller gets their own text.
     miss(&app, "CA10", &[("From", "+13035560002")]).await;
     assert_eq!(app.outbound().await.len(), 2);
     app.clock.advance(Duration::from_secs(12 * 3600 - 1));
@@ -54,7 +54,7 @@ async fn ten_missed_calls_of_one_caller_bring_one_text_in_twelve_hours() {
 }
 
 #[tokio::test]
-async fn a_number_sends_so_many_of_these_texts_in_an_hour() {
+async fn the_number_of_these_texts_per_hour_is_limited() {
     let app = start().await;
     for n in 0..31 {
         miss(&app, &format!("CA{n}"), &[("From", &format!("+1303557{n:04}"))]).await;
@@ -66,7 +66,7 @@ async fn a_number_sends_so_many_of_these_texts_in_an_hour() {
 }
 
 #[tokio::test]
-async fn a_number_that_the_agency_would_not_call_is_not_texted() {
+async fn a_phone_that_the_agency_may_not_call_is_not_texted() {
     let app = start().await;
     for (n, from) in ["+881612345678", "+19005550123", "+4930123456", "+18765550123", NURSES].into_iter().enumerate() {
         miss(&app, &format!("CA{n}"), &[("From", from)]).await;
@@ -78,7 +78,7 @@ async fn a_number_that_the_agency_would_not_call_is_not_texted() {
 }
 
 #[tokio::test]
-async fn a_caller_whose_id_failed_its_verification_is_not_texted() {
+async fn a_caller_whose_caller_id_failed_verification_is_not_texted() {
     use CallerIdVerification as V;
     let app = start().await;
     for (n, (verdict, stored, texts)) in [
@@ -87,13 +87,13 @@ async fn a_caller_whose_id_failed_its_verification_is_not_texted() {
         ("TN-Validation-Failed-C", Some(V::Failed), 0),
         ("No-TN-Validation", Some(V::NotVerified), 1),
         ("TN-Validation-Passed-A", Some(V::PassedA), 2),
-        ("something else", None, 3),
+        ("another value", None, 3),
     ]
     .into_iter()
     .enumerate()
     {
         let (sid, from) = (format!("CA{n}"), format!("+1303556010{n}"));
-        // Only the first request of a call has the verdict.
+        // Only the first request of a call contains the verdict.
         let greeting = app.document(INBOUND, &form(&sid, &[("From", &from), ("StirVerstat", verdict)])).await;
         app.document(&attribute(&greeting, "action"), &form(&sid, &[("From", &from), ("Digits", "")])).await;
         hang_up(&app, &sid, &[("From", &from)]).await;
@@ -103,7 +103,7 @@ async fn a_caller_whose_id_failed_its_verification_is_not_texted() {
 }
 
 #[tokio::test]
-async fn a_caller_whom_a_colleague_has_texted_since_is_not_texted() {
+async fn a_caller_who_has_been_texted_since_the_call_is_not_texted_again() {
     let app = start().await;
     let ben = app.token("acme", "ben");
     ring(&app, "CA1", &[]).await;
@@ -113,7 +113,7 @@ async fn a_caller_whom_a_colleague_has_texted_since_is_not_texted() {
     hang_up(&app, "CA1", &[]).await;
     let bodies: Vec<_> = app.outbound().await.into_iter().map(|text| text.body).collect();
     assert_eq!(bodies, ["I call you back"]);
-    // What was written before a call does not answer it.
+    // A text that was sent before a call is not a reply to it.
     app.clock.advance(Duration::from_secs(60));
     miss(&app, "CA2", &[]).await;
     assert_eq!(app.outbound().await.len(), 2);

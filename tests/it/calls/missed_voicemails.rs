@@ -1,43 +1,43 @@
-//! Voicemails whose webhooks did not arrive: they are found at the carrier before a call counts as missed.
+//! Voicemails whose webhooks did not arrive are found at the carrier before a call counts as missed.
 
 use std::time::Duration;
 
 use partyline::domain::{CallStage, CallStatus, MediaState};
 use partyline::entity::call;
-use partyline::service::calls::look_at_calls;
+use partyline::service::calls::check_overdue_calls;
 use partyline::service::fetch_recordings::fetch_recordings;
-use partyline::simulator::{CallerStep, Simulator};
+use partyline_simulator::{CallerStep, Simulator};
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::json;
 
-use super::flow::{start, waits};
+use super::flow::{start, waiting_caller};
 use crate::support::TestApp;
 use crate::support::carrier::{carrier, deliver};
 use crate::support::outage::{Outage, Plan};
 use crate::support::voice::{PHONES, STATUS, attribute, form};
 
-/// Looks so much later, and twice.
-async fn look_after(app: &TestApp, pause: Duration) {
+/// Advances the clock, then runs the check of unfinished calls twice.
+async fn check_calls_after(app: &TestApp, pause: Duration) {
     app.clock.advance(pause);
-    look_at_calls(app.services()).await.unwrap();
-    look_at_calls(app.services()).await.unwrap();
+    check_overdue_calls(app.services()).await.unwrap();
+    check_overdue_calls(app.services()).await.unwrap();
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
-const QUARTER: Duration = Duration::from_secs(15 * 60);
+const QUARTER_HOUR: Duration = Duration::from_secs(15 * 60);
 
-/// What fails in an outage: everything, or only what is reported of recordings.
+/// The paths that fail in an outage: all, or only the reports about recordings.
 const EVERYTHING: &[&str] = &["/"];
 const RECORDINGS: &[&str] = &["/recorded", "/recording", "/transcription"];
 
-/// Carla leaves a voicemail of seven seconds while requests to these paths of the server fail; gives the call's SID.
-async fn speak_during_outage(carrier: &Simulator, app: &TestApp, paths: &'static [&'static str]) -> String {
+/// Carla leaves a voicemail of seven seconds while requests to these paths fail; returns the call's SID.
+async fn leave_voicemail_during_outage(carrier: &Simulator, app: &TestApp, paths: &'static [&'static str]) -> String {
     let outage = Outage::start(app.address, Plan { paths, begins_after: Some("<Record ") }).await;
     deliver(carrier, outage.address);
-    let record = carrier.call(waits().then(CallerStep::Speak(7))).await.unwrap();
+    let record = carrier.call(waiting_caller().then(CallerStep::Speak(7))).await.unwrap();
     assert_eq!(record.recordings.len(), 1, "{record:#?}");
     let call = app.call(&record.sid).await;
-    assert!(app.voicemail_of(&call).await.is_none() && app.told_of(&call).await.is_empty());
+    assert!(app.voicemail_of(&call).await.is_none() && app.call_notifications(&call).await.is_empty());
     deliver(carrier, app.address);
     record.sid
 }
@@ -55,22 +55,22 @@ async fn a_voicemail_left_while_the_server_was_down_is_found_at_the_carrier() {
     let app = start(&carrier).await;
     // A crash can also lose the stage of the call.
     for (paths, pause, stage) in [
-        (EVERYTHING, QUARTER, CallStage::Recording),
-        (EVERYTHING, QUARTER, CallStage::Greeting),
-        (EVERYTHING, QUARTER, CallStage::Ringing),
+        (EVERYTHING, QUARTER_HOUR, CallStage::Recording),
+        (EVERYTHING, QUARTER_HOUR, CallStage::Greeting),
+        (EVERYTHING, QUARTER_HOUR, CallStage::Ringing),
         (RECORDINGS, MINUTE, CallStage::Recording),
     ] {
-        let sid = speak_during_outage(&carrier, &app, paths).await;
+        let sid = leave_voicemail_during_outage(&carrier, &app, paths).await;
         set_stage(&app, &sid, stage).await;
-        look_after(&app, pause).await;
+        check_calls_after(&app, pause).await;
         let call = app.call(&sid).await;
         assert_eq!(call.status, CallStatus::Voicemail, "{paths:?} {stage:?}");
-        assert_eq!(app.told_of(&call).await, ["Voicemail ben", "Voicemail chloe"], "{paths:?} {stage:?}");
+        assert_eq!(app.call_notifications(&call).await, ["Voicemail ben", "Voicemail chloe"], "{paths:?} {stage:?}");
         fetch_recordings(app.services()).await.unwrap();
         let [voicemail] = app.voicemails_of(&call).await.try_into().unwrap();
         assert_eq!((voicemail.state, voicemail.duration_seconds), (MediaState::Ready, 7), "{paths:?}");
-        look_after(&app, QUARTER).await;
-        assert_eq!(app.told_of(&call).await.len(), 2, "{paths:?}");
+        check_calls_after(&app, QUARTER_HOUR).await;
+        assert_eq!(app.call_notifications(&call).await.len(), 2, "{paths:?}");
     }
 }
 
@@ -81,87 +81,87 @@ async fn a_call_without_a_recording_at_the_carrier_is_missed() {
     let outage = Outage::start(app.address, Plan { paths: EVERYTHING, begins_after: Some("<Record ") }).await;
     deliver(&carrier, outage.address);
     // A silent recording is listed as absent.
-    let record = carrier.call(waits().then(CallerStep::Speak(0))).await.unwrap();
-    look_after(&app, QUARTER).await;
-    look_after(&app, MINUTE).await;
+    let record = carrier.call(waiting_caller().then(CallerStep::Speak(0))).await.unwrap();
+    check_calls_after(&app, QUARTER_HOUR).await;
+    check_calls_after(&app, MINUTE).await;
     let call = app.call(&record.sid).await;
     assert_eq!(call.status, CallStatus::NoAnswer);
     assert!(app.voicemail_of(&call).await.is_none());
-    assert_eq!(app.told_of(&call).await, ["MissedCall ben", "MissedCall chloe"]);
+    assert_eq!(app.call_notifications(&call).await, ["MissedCall ben", "MissedCall chloe"]);
 }
 
 #[tokio::test]
-async fn while_the_carrier_does_not_answer_it_is_asked_again_and_the_staff_are_told_in_time() {
+async fn the_carrier_is_polled_until_it_responds_and_the_staff_are_notified_in_time() {
     let carrier = carrier();
     let address = carrier.base().strip_prefix("http://").unwrap().parse().unwrap();
     let api = Outage::start(address, Plan { paths: &["/Recordings.json"], begins_after: None }).await;
-    let app = TestApp::start_set(vec![("TWILIO_API_BASE", format!("http://{}", api.address))]).await;
+    let app = TestApp::start_with_settings(vec![("TWILIO_API_BASE", format!("http://{}", api.address))]).await;
     app.apply(PHONES).await;
-    let open = speak_during_outage(&carrier, &app, EVERYTHING).await;
-    let ended = speak_during_outage(&carrier, &app, RECORDINGS).await;
-    // The end of a call whose end was reported is known; nobody is told yet.
-    look_after(&app, MINUTE).await;
-    look_after(&app, MINUTE).await;
-    assert!(app.told_of(&app.call(&ended).await).await.is_empty());
-    // After a quarter of an hour somebody is to call back, whatever the carrier has.
-    look_after(&app, QUARTER).await;
+    let open = leave_voicemail_during_outage(&carrier, &app, EVERYTHING).await;
+    let ended = leave_voicemail_during_outage(&carrier, &app, RECORDINGS).await;
+    // The end of this call was reported, but no user is notified yet.
+    check_calls_after(&app, MINUTE).await;
+    check_calls_after(&app, MINUTE).await;
+    assert!(app.call_notifications(&app.call(&ended).await).await.is_empty());
+    // After a quarter of an hour, the staff are notified of a missed call even if the carrier does not respond.
+    check_calls_after(&app, QUARTER_HOUR).await;
     let missed = app.call(&ended).await;
-    assert_eq!(app.told_of(&missed).await, ["MissedCall ben", "MissedCall chloe"]);
-    // The other one may go on, for all that is known.
+    assert_eq!(app.call_notifications(&missed).await, ["MissedCall ben", "MissedCall chloe"]);
+    // The other call may still be in progress.
     let call = app.call(&open).await;
-    assert_eq!((call.status, app.told_of(&call).await.len()), (CallStatus::Ringing, 0));
+    assert_eq!((call.status, app.call_notifications(&call).await.len()), (CallStatus::Ringing, 0));
     api.end();
-    look_after(&app, QUARTER).await;
-    for (sid, told) in [
+    check_calls_after(&app, QUARTER_HOUR).await;
+    for (sid, expected) in [
         (&open, &["Voicemail ben", "Voicemail chloe"][..]),
-        (&ended, &["MissedCall ben (settled)", "MissedCall chloe (settled)", "Voicemail ben", "Voicemail chloe"]),
+        (&ended, &["MissedCall ben (resolved)", "MissedCall chloe (resolved)", "Voicemail ben", "Voicemail chloe"]),
     ] {
         let call = app.call(sid).await;
         assert_eq!(call.status, CallStatus::Voicemail);
-        assert_eq!(app.told_of(&call).await, told);
+        assert_eq!(app.call_notifications(&call).await, expected);
     }
 }
 
 #[tokio::test]
-async fn a_call_is_missed_in_the_end_though_the_carrier_never_lists_its_recordings() {
+async fn a_call_counts_as_missed_eventually_if_the_carrier_never_lists_its_recordings() {
     let carrier = carrier();
     let address = carrier.base().strip_prefix("http://").unwrap().parse().unwrap();
     let api = Outage::start(address, Plan { paths: &["/Recordings.json"], begins_after: None }).await;
-    let app = TestApp::start_set(vec![("TWILIO_API_BASE", format!("http://{}", api.address))]).await;
+    let app = TestApp::start_with_settings(vec![("TWILIO_API_BASE", format!("http://{}", api.address))]).await;
     app.apply(PHONES).await;
-    let sid = speak_during_outage(&carrier, &app, EVERYTHING).await;
+    let sid = leave_voicemail_during_outage(&carrier, &app, EVERYTHING).await;
     for _ in 0..3 {
-        look_after(&app, Duration::from_secs(12 * 3600)).await;
+        check_calls_after(&app, Duration::from_secs(12 * 3600)).await;
     }
     let call = app.call(&sid).await;
     assert_eq!((call.status, call.look_at), (CallStatus::NoAnswer, None));
-    assert_eq!(app.told_of(&call).await, ["MissedCall ben", "MissedCall chloe"]);
+    assert_eq!(app.call_notifications(&call).await, ["MissedCall ben", "MissedCall chloe"]);
 }
 
 #[tokio::test]
-async fn webhooks_that_come_after_the_voicemail_was_found_change_nothing() {
+async fn webhooks_that_arrive_after_the_voicemail_was_found_change_nothing() {
     let carrier = carrier();
     let app = start(&carrier).await;
-    let sid = speak_during_outage(&carrier, &app, RECORDINGS).await;
-    look_after(&app, MINUTE).await;
+    let sid = leave_voicemail_during_outage(&carrier, &app, RECORDINGS).await;
+    check_calls_after(&app, MINUTE).await;
     let call = app.call(&sid).await;
     let recording = app.voicemail_of(&call).await.unwrap().recording_sid;
-    let document = app.asked_for_a_voicemail("CA1").await;
+    let document = app.reach_voicemail_prompt("CA1").await;
     let fields = [("RecordingSid", recording.as_str()), ("RecordingDuration", "7"), ("RecordingStatus", "completed")];
     app.document(&attribute(&document, "recordingStatusCallback"), &form(&sid, &fields)).await;
     app.document(&attribute(&document, "action"), &form(&sid, &fields)).await;
     app.document(STATUS, &form(&sid, &[("CallStatus", "completed"), ("CallDuration", "40")])).await;
     let call = app.call(&sid).await;
     assert_eq!((call.status, app.voicemails_of(&call).await.len()), (CallStatus::Voicemail, 1));
-    assert_eq!(app.told_of(&call).await, ["Voicemail ben", "Voicemail chloe"]);
+    assert_eq!(app.call_notifications(&call).await, ["Voicemail ben", "Voicemail chloe"]);
 }
 
-/// What a call's list of recordings holds besides voicemails: recorded conversations, absent and unnamed ones.
+/// A call's list of recordings also contains recorded conversations, absent recordings, and some without a SID.
 #[tokio::test]
-async fn only_what_a_caller_said_to_the_tone_is_a_voicemail() {
+async fn only_recordings_made_after_the_tone_are_voicemails() {
     use axum::http::StatusCode;
     use partyline::ports::SystemClock;
-    use partyline::ports::twilio_rest::{CarriedRecording, Credentials, TwilioRest};
+    use partyline::ports::twilio_rest::{Credentials, ListedRecording, TwilioRest};
 
     let path = "/2010-04-01/Accounts/AC1/Calls/CA1/Recordings.json";
     let first = json!({"next_page_uri": "/second?Page=1", "recordings": [
@@ -192,7 +192,10 @@ async fn only_what_a_caller_said_to_the_tone_is_a_voicemail() {
     };
     let found = twilio.voicemails_of(&credentials, "CA1").await.unwrap();
     let expected = [("RE1", Some(7)), ("RE4", None)];
-    let expected = expected.map(|(sid, seconds)| CarriedRecording { sid: sid.to_owned(), seconds });
+    let expected = expected.map(|(sid, seconds)| ListedRecording { sid: sid.to_owned(), seconds });
     assert_eq!(found, expected);
-    assert!(twilio.voicemails_of(&credentials, "CA2").await.unwrap().is_empty(), "Twilio does not know the call");
+    assert!(
+        twilio.voicemails_of(&credentials, "CA2").await.unwrap().is_empty(),
+        "Twilio responds that the call is unknown"
+    );
 }

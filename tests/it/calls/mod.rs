@@ -1,4 +1,4 @@
-//! Calls: what callers hear and whom they reach, over the real webhooks and a carrier that follows our documents.
+//! Calls: TwiML and routing, over the real webhooks and with a simulated carrier that follows the documents.
 
 mod absent;
 mod addresses;

@@ -1,4 +1,4 @@
-//! The same reports in every order, each twice, come to the same.
+//! The same reports in every order, each sent twice, lead to the same result.
 
 use partyline::domain::{CallStatus, LegState};
 
@@ -13,8 +13,8 @@ fn report(address: &str, fields: &[(&str, &str)]) -> Report {
     (address.to_owned(), fields.iter().map(owned).collect())
 }
 
-/// Every order of so many things (Heap's algorithm).
-fn orders(count: usize) -> Vec<Vec<usize>> {
+/// All permutations of `count` items (Heap's algorithm).
+fn permutations(count: usize) -> Vec<Vec<usize>> {
     fn permute(list: &mut Vec<usize>, left: usize, found: &mut Vec<Vec<usize>>) {
         if left <= 1 {
             found.push(list.clone());
@@ -30,7 +30,7 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
     found
 }
 
-/// Sends each of them twice, in this order.
+/// Sends each report twice, in this order.
 async fn send(app: &TestApp, reports: &[Report], order: &[usize]) {
     for at in order.iter().flat_map(|at| [*at, *at]) {
         let (address, fields) = &reports[at];
@@ -39,7 +39,7 @@ async fn send(app: &TestApp, reports: &[Report], order: &[usize]) {
     }
 }
 
-/// A call whose main line rings: the address of the Dial's action, and each phone's screening.
+/// A call whose main line rings: the URL of the `<Dial>` action, and of each phone's screening.
 async fn ringing(app: &TestApp, sid: &str) -> (String, Vec<(String, String)>) {
     let greeting = app.document(INBOUND, &form(sid, &[])).await;
     let rung = app.document(&attribute(&greeting, "action"), &form(sid, &[("Digits", "")])).await;
@@ -47,10 +47,10 @@ async fn ringing(app: &TestApp, sid: &str) -> (String, Vec<(String, String)>) {
 }
 
 #[tokio::test]
-async fn a_conversation() {
+async fn a_conversation_is_recorded_whatever_the_order_of_reports() {
     let app = TestApp::start_with_phones().await;
     let ben = app.user("acme", "ben").await;
-    let every = orders(5);
+    let every = permutations(5);
     assert_eq!(every.len(), 120);
     for (n, order) in every.into_iter().enumerate() {
         let (sid, bens, chloes) = (format!("CA{n}"), format!("CB{n}"), format!("CC{n}"));
@@ -83,14 +83,14 @@ async fn a_conversation() {
         assert_eq!(call.duration_seconds, Some(40), "{order:?}");
         let states: Vec<_> = app.legs(&call).await.iter().map(|leg| leg.state).collect();
         assert_eq!(states, [LegState::Connected, LegState::Canceled], "{order:?}");
-        assert!(app.told_of(&call).await.is_empty(), "{order:?}");
+        assert!(app.call_notifications(&call).await.is_empty(), "{order:?}");
     }
 }
 
 #[tokio::test]
-async fn a_voicemail() {
+async fn a_voicemail_is_recorded_whatever_the_order_of_reports() {
     let app = TestApp::start_with_phones().await;
-    for (n, order) in orders(4).into_iter().enumerate() {
+    for (n, order) in permutations(4).into_iter().enumerate() {
         let (sid, recording) = (format!("CA{n}"), format!("RE{n}"));
         let (dialled, _) = ringing(&app, &sid).await;
         let unanswered = form(&sid, &[("DialCallStatus", "no-answer"), ("DialBridged", "false")]);
@@ -111,6 +111,6 @@ async fn a_voicemail() {
         assert_eq!((call.status, call.duration_seconds), (CallStatus::Voicemail, Some(40)), "{order:?}");
         let voicemail = app.voicemail_of(&call).await.unwrap();
         assert_eq!((voicemail.duration_seconds, voicemail.transcript.as_deref()), (5, Some("Call me.")), "{order:?}");
-        assert_eq!(app.told_of(&call).await, ["Voicemail ben", "Voicemail chloe"], "{order:?}");
+        assert_eq!(app.call_notifications(&call).await, ["Voicemail ben", "Voicemail chloe"], "{order:?}");
     }
 }

@@ -1,20 +1,20 @@
-//! Reports in any order, twice, late, or of a call of which nothing else is known.
+//! Webhooks out of order, repeated, late, or of a call without a row.
 
 use std::time::Duration;
 
 use partyline::domain::CallStatus;
-use partyline::service::calls::look_at_calls;
-use partyline::simulator::{CallbackFault, CallerStep, PhoneScript};
+use partyline::service::calls::check_overdue_calls;
+use partyline_simulator::{CallbackFault, CallerStep, PhoneScript};
 use reqwest::StatusCode;
 
-use super::flow::{start, waits};
+use super::flow::{start, waiting_caller};
 use crate::support::TestApp;
 use crate::support::carrier::carrier;
 use crate::support::directory::ACCOUNT;
 use crate::support::voice::{BEN, CARLA, INBOUND, STATUS, attribute, form, phones};
 
 #[tokio::test]
-async fn the_same_call_twice_is_one() {
+async fn a_repeated_webhook_creates_one_call() {
     let app = TestApp::start_with_phones().await;
     let fields = form("CA1", &[]);
     let answers = futures_util::future::join_all((0..50).map(|_| app.voice(INBOUND, &fields))).await;
@@ -26,19 +26,19 @@ async fn the_same_call_twice_is_one() {
     }
     let call = app.call("CA1").await;
     assert_eq!((call.status, call.duration_seconds), (CallStatus::NoAnswer, Some(5)));
-    assert_eq!(app.told_of(&call).await, ["MissedCall ben", "MissedCall chloe"]);
+    assert_eq!(app.call_notifications(&call).await, ["MissedCall ben", "MissedCall chloe"]);
 }
 
 #[tokio::test]
-async fn reports_before_the_call_and_of_unknown_ones_make_a_row_or_nothing() {
+async fn early_reports_create_a_row_and_reports_of_unknown_calls_are_ignored() {
     let app = TestApp::start_with_phones().await;
     app.document(STATUS, &form("CA1", &[("CallStatus", "completed"), ("CallDuration", "3")])).await;
     let call = app.call("CA1").await;
     assert_eq!(call.status, CallStatus::NoAnswer);
-    // The call itself comes late.
+    // The call's own webhook arrives late.
     app.document(INBOUND, &form("CA1", &[])).await;
     assert_eq!(app.call("CA1").await.status, CallStatus::NoAnswer);
-    assert_eq!(app.told_of(&call).await.len(), 2);
+    assert_eq!(app.call_notifications(&call).await.len(), 2);
     app.document(STATUS, &form("CA2", &[("CallStatus", "completed"), ("To", "+13035559999")])).await;
     assert!(app.calls_with("CA2").await.is_empty());
     app.document(STATUS, &form("CA3", &[("CallStatus", "ringing")])).await;
@@ -57,7 +57,7 @@ async fn every_step_restores_a_call_whose_row_was_lost() {
         app.document(&dialled, &form("CA0", &[("DialCallStatus", "no-answer"), ("DialBridged", "false")])).await;
     let recorded = attribute(&voicemail, "action");
     let leg = [("CallSid", "CB1"), ("AccountSid", ACCOUNT), ("From", CARLA), ("To", BEN)];
-    // As if the server had ended between its first answer and the row: the same addresses, another call.
+    // Simulates a crash between the first response and the write of the row: the same URLs with another call SID.
     let of = |address: &str, sid: &str| address.replace("CA0", sid);
     app.document(&menu, &form("CA1", &[("Digits", "101")])).await;
     app.document(&of(&screen, "CA2"), &leg).await;
@@ -73,7 +73,7 @@ async fn every_step_restores_a_call_whose_row_was_lost() {
     assert_eq!(app.call("CA6").await.status, CallStatus::Voicemail);
 }
 
-/// A row that was made by what says neither caller nor extension is filled by what does.
+/// A row that was created by a webhook without caller and extension is completed by a later one.
 #[tokio::test]
 async fn a_restored_call_gets_its_caller_and_its_extension() {
     let app = TestApp::start_with_phones().await;
@@ -83,7 +83,10 @@ async fn a_restored_call_gets_its_caller_and_its_extension() {
     let gone = [("DialCallStatus", "canceled"), ("DialBridged", "false"), ("CallStatus", "completed")];
     app.document(&dialled, &form("CA1", &gone)).await;
     let call = app.call("CA1").await;
-    assert_eq!((call.status, app.told_of(&call).await), (CallStatus::Canceled, vec!["MissedCall dev".to_owned()]));
+    assert_eq!(
+        (call.status, app.call_notifications(&call).await),
+        (CallStatus::Canceled, vec!["MissedCall dev".to_owned()])
+    );
 
     let mailbox =
         app.document(&dialled, &form("CA0", &[("DialCallStatus", "no-answer"), ("DialBridged", "false")])).await;
@@ -93,30 +96,32 @@ async fn a_restored_call_gets_its_caller_and_its_extension() {
     app.document(STATUS, &form("CA2", &[("CallStatus", "completed"), ("CallDuration", "40")])).await;
     let call = app.call("CA2").await;
     assert!(call.contact_id.is_some() && call.thread_id.is_some());
-    assert_eq!((call.status, app.told_of(&call).await), (CallStatus::Voicemail, vec!["Voicemail dev".to_owned()]));
+    assert_eq!(
+        (call.status, app.call_notifications(&call).await),
+        (CallStatus::Voicemail, vec!["Voicemail dev".to_owned()])
+    );
 }
 
 #[tokio::test]
-async fn lost_doubled_and_turned_round_reports_come_to_the_same() {
+async fn lost_repeated_and_reordered_reports_lead_to_the_same_result() {
     let carrier = carrier();
     let app = start(&carrier).await;
     carrier.set_phone(BEN, PhoneScript::accepts(2, '1'));
     for fault in [CallbackFault::Duplicated, CallbackFault::Reordered, CallbackFault::Lost] {
         carrier.set_callback_fault(fault);
-        let talked = carrier.call(waits()).await.unwrap();
+        let talked = carrier.call(waiting_caller()).await.unwrap();
         let call = app.call(&talked.sid).await;
         assert_eq!(call.status, CallStatus::Completed, "{fault:?}");
         assert_eq!(call.answered_by_id, Some(app.user("acme", "ben").await), "{fault:?}");
-        assert!(app.told_of(&call).await.is_empty(), "{fault:?}");
+        assert!(app.call_notifications(&call).await.is_empty(), "{fault:?}");
     }
-    // The caller leaves during the greeting, and nothing is ever said of it: the carrier is asked.
-    let left =
-        carrier.call(partyline::simulator::CallScript::new(CARLA, "+13035550100").then(CallerStep::HangUp)).await;
+    // The caller hangs up during the greeting and no status webhook arrives, so the carrier is polled.
+    let left = carrier.call(partyline_simulator::CallScript::new(CARLA, "+13035550100").then(CallerStep::HangUp)).await;
     let sid = left.unwrap().sid;
     assert_eq!(app.call(&sid).await.status, CallStatus::Ringing);
     app.clock.advance(Duration::from_secs(15 * 60));
-    look_at_calls(app.services()).await.unwrap();
+    check_overdue_calls(app.services()).await.unwrap();
     let call = app.call(&sid).await;
     assert_eq!(call.status, CallStatus::NoAnswer);
-    assert_eq!(app.told_of(&call).await, ["MissedCall ben", "MissedCall chloe"]);
+    assert_eq!(app.call_notifications(&call).await, ["MissedCall ben", "MissedCall chloe"]);
 }

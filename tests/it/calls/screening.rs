@@ -1,20 +1,20 @@
-//! Many press 1 at once: one has the caller, in whichever way the carrier treats the other legs.
+//! Simultaneous presses of 1: exactly one user gets the caller, however the carrier treats the other legs.
 
 use partyline::domain::LegState;
-use partyline::simulator::{Legs, PhoneScript};
+use partyline_simulator::{LegPolicy, PhoneScript};
 
-use super::flow::{start, waits};
+use super::flow::{start, waiting_caller};
 use crate::support::TestApp;
 use crate::support::carrier::carrier_with;
 use crate::support::directory::ACCOUNT;
 use crate::support::voice::{BEN, CHLOE, INBOUND, attribute, form, phones};
 
-/// How often two press 1 at the same moment.
+/// The number of races between two presses of 1.
 const RACES: usize = 500;
-/// How many calls go on at once.
-const AT_ONCE: usize = 10;
+/// The number of concurrent calls.
+const CONCURRENT_CALLS: usize = 10;
 
-async fn race(legs: Legs) {
+async fn race(legs: LegPolicy) {
     let carrier = carrier_with(|settings| {
         settings.legs = legs;
         settings.pace.second = std::time::Duration::from_micros(200);
@@ -24,8 +24,8 @@ async fn race(legs: Legs) {
         carrier.set_phone(phone, PhoneScript::accepts(1, '1'));
     }
     let mut losers = 0;
-    for _ in 0..RACES / AT_ONCE {
-        let calls = (0..AT_ONCE).map(|_| carrier.call(waits().talks(1)));
+    for _ in 0..RACES / CONCURRENT_CALLS {
+        let calls = (0..CONCURRENT_CALLS).map(|_| carrier.call(waiting_caller().talks(1)));
         for record in futures_util::future::join_all(calls).await {
             let record = record.unwrap();
             assert_eq!((record.error.as_deref(), record.status.as_str()), (None, "completed"));
@@ -33,7 +33,7 @@ async fn race(legs: Legs) {
             let accepted = record.legs.iter().filter(|leg| leg.accepted).count();
             assert_eq!((bridged.len(), accepted), (1, 1), "{:#?}", record.transcript);
             for lost in record.legs.iter().filter(|leg| !leg.bridged && leg.answered) {
-                // It was told, unless it was hung up on before it could press.
+                // The loser hears the announcement unless its leg was ended before it could press.
                 losers += usize::from(lost.heard.iter().any(|words| words.contains("already taken")));
                 assert_ne!(lost.status, "in-progress");
             }
@@ -42,22 +42,22 @@ async fn race(legs: Legs) {
             assert_eq!(answered, Some(app.user("acme", user).await));
         }
     }
-    if legs == Legs::Keep {
-        assert!(losers > 0, "some pressed too late and were told so");
+    if legs == LegPolicy::Keep {
+        assert!(losers > 0, "some users pressed too late and heard the announcement");
     }
 }
 
 #[tokio::test]
-async fn two_press_1_at_once_while_both_legs_are_kept() {
-    race(Legs::Keep).await;
+async fn simultaneous_presses_while_both_legs_keep_ringing() {
+    race(LegPolicy::Keep).await;
 }
 
 #[tokio::test]
-async fn two_press_1_at_once_where_the_first_pick_up_cancels_the_others() {
-    race(Legs::Cancel).await;
+async fn simultaneous_presses_where_the_first_answer_cancels_the_other_legs() {
+    race(LegPolicy::Cancel).await;
 }
 
-/// A call whose main line rings: the address of the Dial's action, and each phone's screening.
+/// A call whose main line rings: the URL of the `<Dial>` action, and of each phone's screening.
 async fn ringing(app: &TestApp, sid: &str) -> (String, Vec<(String, String)>) {
     let greeting = app.document(INBOUND, &form(sid, &[])).await;
     let rung = app.document(&attribute(&greeting, "action"), &form(sid, &[("Digits", "")])).await;
@@ -71,18 +71,18 @@ fn leg<'a>(sid: &'a str, phone: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'
 }
 
 #[tokio::test]
-async fn without_a_1_a_screening_ends_in_hangup_and_with_it_it_does_not() {
+async fn a_screening_ends_in_hangup_unless_1_is_pressed() {
     let app = TestApp::start_with_phones().await;
     let (_, phones) = ringing(&app, "CA1").await;
     let screen = app.document(&phones[0].1, &leg("CA11", BEN, &[])).await;
     assert!(screen.trim_end().ends_with("<Hangup/></Response>") && screen.contains("Press 1"), "{screen}");
-    assert!(!screen.contains("Carla"), "nobody knows who listens: {screen}");
+    assert!(!screen.contains("Carla"), "the screening must not name the contact to an unknown listener: {screen}");
     let press = attribute(&screen, "action");
     let two = app.document(&press, &leg("CA11", BEN, &[("Digits", "2")])).await;
     assert!(two.contains("<Hangup/>"), "{two}");
     let one = app.document(&press, &leg("CA11", BEN, &[("Digits", "1")])).await;
     assert!(!one.contains("<Hangup/>"), "{one}");
-    // The same press again, for its answer may have been lost.
+    // A repeated press, whose first response may have been lost.
     let again = app.document(&press, &leg("CA11", BEN, &[("Digits", "1")])).await;
     assert_eq!(again, one);
     let other = app.document(&phones[1].1, &leg("CA12", CHLOE, &[])).await;
@@ -95,7 +95,7 @@ async fn without_a_1_a_screening_ends_in_hangup_and_with_it_it_does_not() {
 }
 
 #[tokio::test]
-async fn the_dials_end_corrects_who_answered() {
+async fn the_result_of_the_dial_corrects_the_answering_user() {
     let app = TestApp::start_with_phones().await;
     let (dialled, phones) = ringing(&app, "CA1").await;
     for ((phone, screen), sid) in phones.iter().zip(["CA11", "CA12"]) {
@@ -110,7 +110,7 @@ async fn the_dials_end_corrects_who_answered() {
     assert!(document.contains("<Hangup/>"), "{document}");
     assert_eq!(app.call("CA1").await.answered_by_id, Some(app.user("acme", "chloe").await));
 
-    // Ben pressed 1 and was gone before he was connected: Chloe, who was cut off, is rung once more.
+    // Ben pressed 1 but hung up before he was connected. Chloe, whose leg was ended, is rung again.
     let (dialled, phones) = ringing(&app, "CA2").await;
     let screen = app.document(&phones[0].1, &leg("CA21", BEN, &[])).await;
     app.document(&attribute(&screen, "action"), &leg("CA21", BEN, &[("Digits", "1")])).await;
@@ -119,7 +119,7 @@ async fn the_dials_end_corrects_who_answered() {
     let rung: Vec<_> = crate::support::voice::phones(&again);
     assert_eq!(rung.iter().map(|(phone, _)| phone.as_str()).collect::<Vec<_>>(), [CHLOE]);
     assert_eq!(app.call("CA2").await.answered_by_id, None);
-    // Who pressed for the first ringing has nothing of the second.
+    // A press for the first ringing does not count for the second.
     let late = app.document(&attribute(&screen, "action"), &leg("CA21", BEN, &[("Digits", "1")])).await;
     assert!(late.contains("already taken"), "{late}");
     let screen = app.document(&rung[0].1, &leg("CA22", CHLOE, &[])).await;
@@ -127,9 +127,9 @@ async fn the_dials_end_corrects_who_answered() {
     assert!(!won.contains("<Hangup/>"), "{won}");
 }
 
-/// Twilio keeps the other legs ringing: who pressed first has gone before he was connected.
+/// Twilio keeps the other legs ringing; the user who pressed 1 first hangs up before being connected.
 #[tokio::test]
-async fn a_claim_whose_leg_has_gone_is_free_for_the_next() {
+async fn a_call_can_be_accepted_again_after_the_first_accepting_leg_has_ended() {
     let app = TestApp::start_with_phones().await;
     let (dialled, phones) = ringing(&app, "CA1").await;
     let press = async |which: usize, sid: &str, phone: &str| {

@@ -1,4 +1,4 @@
-//! How a number takes calls: by the API, by the directory file, and who may change it.
+//! The call settings of a number, through the API and the directory file, and their authorization.
 
 use std::time::Duration;
 
@@ -21,11 +21,11 @@ pub(super) async fn update(app: &TestApp, user: &str, mut input: Value) -> Value
 }
 
 #[tokio::test]
-async fn hours_holidays_and_greetings_take_effect_with_their_commit() {
+async fn hours_holidays_and_greetings_take_effect_on_commit() {
     let app = TestApp::start_with_phones().await;
     let closed = async |sid: &str| app.document(INBOUND, &form(sid, &[])).await.contains("<Record ");
     assert!(!closed("CA1").await);
-    // The clock of the tests begins on a Monday at 8 in the morning in Denver.
+    // The mock clock starts on a Monday at 8 in the morning in Denver.
     let hours = json!([{"day": "MON", "spans": ["09:00-12:00", "13:00-17:00"]}]);
     let payload =
         update(&app, "ana", json!({"hours": hours, "greeting": "Good morning.", "ringStrategy": "SEQUENTIAL"})).await;
@@ -43,13 +43,13 @@ async fn hours_holidays_and_greetings_take_effect_with_their_commit() {
     update(&app, "ana", json!({"hours": []})).await;
     assert!(closed("CA7").await, "no days: always closed");
     let keyed = app.document(INBOUND, &form("CA9", &[("Digits", "101")])).await;
-    assert!(keyed.contains("<Record "), "digits that come along open nothing: {keyed}");
+    assert!(keyed.contains("<Record "), "digits in the first request do not bypass the hours: {keyed}");
     app.apply("agencies: [{key: acme, phoneNumbers: [{number: \"+13035550100\", hours: {mon: [\"08:00-18:00\"]}, voicemailGreeting: Speak.}]}]").await;
     assert!(!closed("CA8").await);
 }
 
 #[tokio::test]
-async fn what_cannot_be_set_is_refused_with_its_place() {
+async fn invalid_settings_are_refused_with_their_path() {
     let app = TestApp::start_with_phones().await;
     for (input, field) in [
         (json!({"ringSeconds": 9}), "ringSeconds"),

@@ -1,12 +1,12 @@
-//! Several recordings of one call: each is stored, fetched, shown, and told of once.
+//! Several recordings of one call: each is stored, fetched, shown, and notified of once.
 
 use partyline::domain::{CallStatus, MediaState};
 use partyline::service::fetch_recordings::fetch_recordings;
-use partyline::simulator::CallerStep;
+use partyline_simulator::CallerStep;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::flow::{start, waits};
+use super::flow::{start, waiting_caller};
 use crate::support::TestApp;
 use crate::support::carrier::carrier;
 use crate::support::directory::ACCOUNT;
@@ -27,21 +27,21 @@ async fn transcribed(app: &TestApp, document: &str, call: &str, recording: &str,
 }
 
 #[tokio::test]
-async fn every_recording_of_a_call_is_stored_fetched_shown_and_told_of_once() {
+async fn every_recording_of_a_call_is_stored_fetched_shown_and_notified_of_once() {
     let carrier = carrier();
     let app = start(&carrier).await;
-    // Two files at the carrier, of calls to the sister's number.
+    // Two files at the carrier, recorded in calls to the sister agency's number.
     let mut files = Vec::new();
     for seconds in [3, 5] {
-        let script = partyline::simulator::CallScript { to: "+13035550150".to_owned(), ..waits() };
+        let script = partyline_simulator::CallScript { to: "+13035550150".to_owned(), ..waiting_caller() };
         let record = carrier.call(script.then(CallerStep::Speak(seconds))).await.unwrap();
         files.extend(record.recordings);
     }
     let [first, second] = files.try_into().unwrap();
-    let document = app.asked_for_a_voicemail("CA1").await;
+    let document = app.reach_voicemail_prompt("CA1").await;
     for _ in 0..2 {
         recorded(&app, &document, "CA1", &first, "3").await;
-        // The transcript of the second comes before the recording itself.
+        // The transcript of the second recording arrives before the recording itself.
         transcribed(&app, &document, "CA1", &second, "The second.").await;
         transcribed(&app, &document, "CA1", &first, "The first.").await;
         recorded(&app, &document, "CA1", &second, "5").await;
@@ -51,8 +51,8 @@ async fn every_recording_of_a_call_is_stored_fetched_shown_and_told_of_once() {
     assert_eq!(call.status, CallStatus::Voicemail);
     let stored: Vec<_> = app.voicemails_of(&call).await;
     assert!(stored.iter().all(|voicemail| voicemail.state == MediaState::Ready), "{stored:?}");
-    let told = app.told_of(&call).await;
-    assert_eq!(told, ["Voicemail ben", "Voicemail ben", "Voicemail chloe", "Voicemail chloe"]);
+    let notifications = app.call_notifications(&call).await;
+    assert_eq!(notifications, ["Voicemail ben", "Voicemail ben", "Voicemail chloe", "Voicemail chloe"]);
 
     let (ben, chloe) = (app.token("acme", "ben"), app.token("acme", "chloe"));
     let answer = app.graphql(&ben, CALLS, Value::Null).await;
@@ -73,35 +73,39 @@ async fn every_recording_of_a_call_is_stored_fetched_shown_and_told_of_once() {
         assert_eq!(found["data"]["node"]["transcript"], text);
     }
 
-    // The notifications of the call are open until every voicemail has been listened to.
+    // The notifications of the call stay open until every voicemail has been played.
     for (voicemail, open) in [(one, 4), (two, 0)] {
         let answer = app.graphql(&ben, LISTEN, json!({"id": voicemail["id"]})).await;
         assert_eq!(answer["data"]["markVoicemailListened"]["userErrors"], json!([]));
-        let told = app.told_of(&call).await;
-        assert_eq!(told.iter().filter(|told| !told.ends_with("(settled)")).count(), open, "{told:?}");
+        let notifications = app.call_notifications(&call).await;
+        assert_eq!(
+            notifications.iter().filter(|notifications| !notifications.ends_with("(resolved)")).count(),
+            open,
+            "{notifications:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn reports_of_two_recordings_at_once_make_two_voicemails() {
+async fn simultaneous_reports_of_two_recordings_create_two_voicemails() {
     let app = TestApp::start_with_phones().await;
-    let document = app.asked_for_a_voicemail("CA1").await;
+    let document = app.reach_voicemail_prompt("CA1").await;
     let reports = (0..20).map(|n| recorded(&app, &document, "CA1", ["RE1", "RE2"][n % 2], "4"));
     futures_util::future::join_all(reports).await;
     let call = app.call("CA1").await;
     let stored: Vec<_> = app.voicemails_of(&call).await.into_iter().map(|voicemail| voicemail.recording_sid).collect();
     assert_eq!(stored.len(), 2, "{stored:?}");
-    assert_eq!(app.told_of(&call).await.len(), 4);
+    assert_eq!(app.call_notifications(&call).await.len(), 4);
 }
 
 #[tokio::test]
-async fn an_absent_recording_beside_a_voicemail_takes_nothing_back() {
+async fn an_absent_recording_does_not_remove_another_voicemail() {
     let app = TestApp::start_with_phones().await;
-    let document = app.asked_for_a_voicemail("CA1").await;
+    let document = app.reach_voicemail_prompt("CA1").await;
     recorded(&app, &document, "CA1", "RE1", "4").await;
     let fields = [("CallSid", "CA1"), ("AccountSid", ACCOUNT), ("RecordingSid", "RE2"), ("RecordingStatus", "absent")];
     app.document(&attribute(&document, "recordingStatusCallback"), &fields).await;
     let call = app.call("CA1").await;
     assert_eq!((call.status, app.voicemails_of(&call).await.len()), (CallStatus::Voicemail, 1));
-    assert_eq!(app.told_of(&call).await, ["Voicemail ben", "Voicemail chloe"]);
+    assert_eq!(app.call_notifications(&call).await, ["Voicemail ben", "Voicemail chloe"]);
 }

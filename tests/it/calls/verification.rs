@@ -1,4 +1,4 @@
-//! A phone rings only for whoever has shown that it is theirs.
+//! A phone rings only after its user has verified it.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn ask_as(app: &TestApp, user: &str, query: &str, variables: Value) -> Val
 }
 
 #[tokio::test]
-async fn a_code_that_was_texted_to_the_phone_makes_it_ring() {
+async fn confirming_a_texted_code_makes_the_phone_ring() {
     let carrier = carrier();
     let app = start(&carrier).await;
     assert_eq!(ask(&app, BEGIN, json!({"phone": NEW})).await["userErrors"], json!([]));
@@ -41,11 +41,11 @@ async fn a_code_that_was_texted_to_the_phone_makes_it_ring() {
     let payload = ask(&app, CONFIRM, json!({"code": code})).await;
     assert_eq!(payload["user"], json!({"phone": NEW, "phoneVerified": true}));
     assert_eq!(ask(&app, CONFIRM, json!({"code": code})).await["userErrors"][0]["code"], "INVALID", "once");
-    assert!(app.outbound().await.is_empty(), "it stands in nobody's thread");
+    assert!(app.outbound().await.is_empty(), "the code's text belongs to no thread");
 }
 
 #[tokio::test]
-async fn codes_expire_are_guessed_five_times_and_are_texted_five_times_an_hour() {
+async fn codes_expire_and_are_limited_to_five_attempts_and_five_texts_an_hour() {
     let carrier = carrier();
     let app = start(&carrier).await;
     let code = async || {
@@ -75,21 +75,21 @@ async fn codes_expire_are_guessed_five_times_and_are_texted_five_times_an_hour()
 }
 
 #[tokio::test]
-async fn phones_that_are_never_dialled_are_not_verified() {
+async fn phones_that_may_not_be_dialed_cannot_be_verified() {
     let carrier = carrier();
     let app = start(&carrier).await;
     for phone in [DESK, "911", "+911", "+19005550123", "+4930123456", "", "101"] {
         let payload = ask(&app, BEGIN, json!({"phone": phone})).await;
         assert_eq!(payload["userErrors"], json!([{"code": "INVALID", "path": ["input", "phone"]}]), "{phone}");
     }
-    // Nor is one texted that opted out as a contact.
+    // A phone that opted out as a contact is not texted either.
     app.receive(Text::new("SM1").from(NEW).body("STOP")).await;
     assert_eq!(ask(&app, BEGIN, json!({"phone": NEW})).await["userErrors"][0]["code"], "OPTED_OUT");
     assert!(carrier.ledger().is_empty());
 }
 
 #[tokio::test]
-async fn codes_are_counted_per_user_and_per_phone_and_a_confirmation_does_not_begin_anew() {
+async fn codes_are_limited_per_user_and_per_phone_and_a_confirmation_does_not_reset_the_limit() {
     let carrier = carrier();
     let app = start(&carrier).await;
     let begin = async |user: &str, phone: &str| {
@@ -104,7 +104,7 @@ async fn codes_are_counted_per_user_and_per_phone_and_a_confirmation_does_not_be
     }
     assert_eq!(begin("ben", NEW).await, limit, "for this user");
     assert_eq!(begin("ben", "+13035550198").await, limit, "for this user, whatever the phone");
-    assert_eq!(begin("chloe", NEW).await, limit, "to this phone, whoever asks");
+    assert_eq!(begin("chloe", NEW).await, limit, "for this phone, whatever the user");
     assert_eq!(begin("chloe", "+13035550198").await, None);
     app.clock.advance(Duration::from_secs(3600));
     assert_eq!(begin("chloe", NEW).await, None);

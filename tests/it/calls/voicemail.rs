@@ -1,15 +1,15 @@
-//! A voicemail somebody is told of, that can be heard, and the text to callers whom nobody answered.
+//! Voicemails, their notifications and playback, and the text after a missed call.
 
 use std::time::Duration;
 
 use partyline::domain::{CallStatus, MediaState};
-use partyline::service::calls::look_at_calls;
+use partyline::service::calls::check_overdue_calls;
 use partyline::service::fetch_recordings::fetch_recordings;
-use partyline::simulator::{ApiFaults, CallerStep, RecordingFault};
+use partyline_simulator::{ApiFaults, CallerStep, RecordingFault};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::flow::{start, waits};
+use super::flow::{start, waiting_caller};
 use crate::support::carrier::carrier;
 use crate::support::voice::{INBOUND, STATUS, attribute, form};
 use crate::support::{TestApp, Text};
@@ -22,13 +22,13 @@ fn path(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_voicemail_is_told_fetched_heard_and_settled() {
+async fn a_voicemail_is_notified_of_fetched_and_played_and_its_notifications_are_resolved() {
     let carrier = carrier();
     let app = start(&carrier).await;
-    let record = carrier.call(waits().then(CallerStep::Speak(7))).await.unwrap();
+    let record = carrier.call(waiting_caller().then(CallerStep::Speak(7))).await.unwrap();
     let call = app.call(&record.sid).await;
     assert_eq!(call.status, CallStatus::Voicemail);
-    assert_eq!(app.told_of(&call).await, ["Voicemail ben", "Voicemail chloe"]);
+    assert_eq!(app.call_notifications(&call).await, ["Voicemail ben", "Voicemail chloe"]);
     let pending = app.newest_call("acme", "ben").await;
     assert_eq!((&pending["voicemail"]["state"], &pending["voicemail"]["url"]), (&json!("PENDING"), &Value::Null));
     fetch_recordings(app.services()).await.unwrap();
@@ -62,17 +62,17 @@ async fn a_voicemail_is_told_fetched_heard_and_settled() {
         let by = &answer["data"]["markVoicemailListened"]["call"]["voicemail"]["listenedBy"]["key"];
         assert_eq!(by, "ben", "the first who listened: {answer}");
     }
-    assert_eq!(app.told_of(&call).await, ["Voicemail ben (settled)", "Voicemail chloe (settled)"]);
+    assert_eq!(app.call_notifications(&call).await, ["Voicemail ben (resolved)", "Voicemail chloe (resolved)"]);
 }
 
 #[tokio::test]
-async fn a_voicemail_that_comes_after_the_end_is_no_missed_call() {
+async fn a_voicemail_that_arrives_after_the_end_of_the_call_is_not_a_missed_call() {
     let carrier = carrier();
     let app = start(&carrier).await;
-    let document = app.asked_for_a_voicemail("CA1").await;
+    let document = app.reach_voicemail_prompt("CA1").await;
     app.document(STATUS, &form("CA1", &[("CallStatus", "completed"), ("CallDuration", "31")])).await;
     let call = app.call("CA1").await;
-    assert!(app.told_of(&call).await.is_empty(), "it may be on its way");
+    assert!(app.call_notifications(&call).await.is_empty(), "a voicemail may still arrive");
     let report = attribute(&document, "recordingStatusCallback");
     let recording = [
         ("CallSid", "CA1"),
@@ -86,16 +86,16 @@ async fn a_voicemail_that_comes_after_the_end_is_no_missed_call() {
     }
     let call = app.call("CA1").await;
     assert_eq!(call.status, CallStatus::Voicemail);
-    assert_eq!(app.told_of(&call).await, ["Voicemail ben", "Voicemail chloe"]);
+    assert_eq!(app.call_notifications(&call).await, ["Voicemail ben", "Voicemail chloe"]);
 
-    // None comes: after a minute it is missed. One that comes even later settles that.
-    let document = app.asked_for_a_voicemail("CA2").await;
+    // Without a voicemail, the call counts as missed after a minute. A voicemail that arrives later resolves that.
+    let document = app.reach_voicemail_prompt("CA2").await;
     app.document(STATUS, &form("CA2", &[("CallStatus", "completed"), ("CallDuration", "31")])).await;
     app.clock.advance(Duration::from_secs(60));
-    look_at_calls(app.services()).await.unwrap();
-    look_at_calls(app.services()).await.unwrap();
+    check_overdue_calls(app.services()).await.unwrap();
+    check_overdue_calls(app.services()).await.unwrap();
     let call = app.call("CA2").await;
-    assert_eq!((call.status, app.told_of(&call).await.len()), (CallStatus::NoAnswer, 2));
+    assert_eq!((call.status, app.call_notifications(&call).await.len()), (CallStatus::NoAnswer, 2));
     let late = recording.map(|(name, value)| {
         (
             name,
@@ -110,15 +110,18 @@ async fn a_voicemail_that_comes_after_the_end_is_no_missed_call() {
     });
     app.document(&attribute(&document, "recordingStatusCallback"), &late).await;
     let call = app.call("CA2").await;
-    let told = app.told_of(&call).await;
-    assert_eq!(told, ["MissedCall ben (settled)", "MissedCall chloe (settled)", "Voicemail ben", "Voicemail chloe"]);
+    let notifications = app.call_notifications(&call).await;
+    assert_eq!(
+        notifications,
+        ["MissedCall ben (resolved)", "MissedCall chloe (resolved)", "Voicemail ben", "Voicemail chloe"]
+    );
 }
 
-/// Twilio documents the address of a recording, and not always its name or its length.
+/// Twilio documents that the URL of a recording is sent, but not always its SID or its length.
 #[tokio::test]
-async fn a_recording_is_known_by_its_address_too_and_is_never_lost_for_want_of_a_length() {
+async fn a_recording_can_be_identified_by_its_url_and_needs_no_length() {
     let app = TestApp::start_with_phones().await;
-    let document = app.asked_for_a_voicemail("CA1").await;
+    let document = app.reach_voicemail_prompt("CA1").await;
     let address = "https://elsewhere.example/2010-04-01/Accounts/AC1/Recordings/RE77.mp3?x=/y";
     app.document(&attribute(&document, "action"), &form("CA1", &[("RecordingUrl", address), ("Digits", "hangup")]))
         .await;
@@ -131,9 +134,9 @@ async fn a_recording_is_known_by_its_address_too_and_is_never_lost_for_want_of_a
 }
 
 #[tokio::test]
-async fn who_says_nothing_has_called_in_vain() {
+async fn a_caller_who_says_nothing_is_a_missed_call() {
     let app = TestApp::start_with_phones().await;
-    let document = app.asked_for_a_voicemail("CA1").await;
+    let document = app.reach_voicemail_prompt("CA1").await;
     let silent =
         document.split_once("<Redirect method=\"POST\">").unwrap().1.split('<').next().unwrap().replace("&amp;", "&");
     let goodbye = app.document(&silent, &form("CA1", &[])).await;
@@ -141,11 +144,11 @@ async fn who_says_nothing_has_called_in_vain() {
     let call = app.call("CA1").await;
     assert_eq!(call.status, CallStatus::NoAnswer);
     assert!(app.voicemail_of(&call).await.is_none());
-    assert_eq!(app.told_of(&call).await, ["MissedCall ben", "MissedCall chloe"]);
+    assert_eq!(app.call_notifications(&call).await, ["MissedCall ben", "MissedCall chloe"]);
 }
 
 #[tokio::test]
-async fn a_voicemail_always_has_somebody_who_is_told() {
+async fn at_least_one_user_is_notified_of_every_voicemail() {
     let app = TestApp::start_with_phones().await;
     app.apply("agencies: [{key: acme, phoneNumbers: [{number: \"+13035550102\", hours: {}}]}]").await;
     let number = [("To", "+13035550102")];
@@ -153,14 +156,18 @@ async fn a_voicemail_always_has_somebody_who_is_told() {
     assert!(document.contains("closed") && document.contains("<Record "), "{document}");
     let fields = [number[0], ("RecordingSid", "RE1"), ("RecordingDuration", "9")];
     app.document(&attribute(&document, "action"), &form("CA1", &fields)).await;
-    assert_eq!(app.told_of(&app.call("CA1").await).await, ["Voicemail ana"], "an empty pool: the admins");
+    assert_eq!(
+        app.call_notifications(&app.call("CA1").await).await,
+        ["Voicemail ana"],
+        "the admins are notified for an empty pool"
+    );
 }
 
 #[tokio::test]
-async fn a_recording_that_is_not_there_is_given_up_in_the_end() {
+async fn fetching_a_missing_recording_is_abandoned_eventually() {
     let carrier = carrier();
     let app = start(&carrier).await;
-    let document = app.asked_for_a_voicemail("CA1").await;
+    let document = app.reach_voicemail_prompt("CA1").await;
     let fields = [("RecordingSid", "RE404"), ("RecordingDuration", "9")];
     app.document(&attribute(&document, "action"), &form("CA1", &fields)).await;
     let call = app.call("CA1").await;
@@ -173,11 +180,11 @@ async fn a_recording_that_is_not_there_is_given_up_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_caller_whom_nobody_answered_is_texted_once_if_they_may_be() {
+async fn a_missed_caller_is_texted_once_if_texting_is_allowed() {
     let app = TestApp::start_with_phones().await;
     app.apply("agencies: [{key: acme, phoneNumbers: [{number: \"+13035550100\", missedCallText: We missed you.}]}]")
         .await;
-    // A call in the night: the clock of the tests begins at 8 in the morning in Denver.
+    // A call at night: the mock clock starts at 8 in the morning in Denver.
     let missed = async |sid: &str, from: &str| {
         app.document(INBOUND, &form(sid, &[("From", from)])).await;
         app.document(STATUS, &form(sid, &[("From", from), ("CallStatus", "completed")])).await;
@@ -189,21 +196,21 @@ async fn a_caller_whom_nobody_answered_is_texted_once_if_they_may_be() {
     assert_eq!((text.body.as_str(), text.sender_id), ("We missed you.", None));
     assert_eq!(Some(text.thread_id), app.call("CA1").await.thread_id);
     app.receive(Text::new("SM1").body("STOP")).await;
-    assert_eq!(missed("CA2", "+13035560001").await, 1, "who opted out is not texted");
+    assert_eq!(missed("CA2", "+13035560001").await, 1, "a caller who opted out is not texted");
     assert_eq!(missed("CA3", "anonymous").await, 1);
     app.clock.advance(Duration::from_secs(14 * 3600));
-    assert_eq!(missed("CA4", "+13035560009").await, 1, "nor is anybody woken");
+    assert_eq!(missed("CA4", "+13035560009").await, 1, "no texts at night");
     app.clock.advance(Duration::from_secs(11 * 3600));
     assert_eq!(missed("CA5", "+13035560009").await, 2);
 }
 
-async fn voicemail_with(app: &TestApp, carrier: &partyline::simulator::Simulator) -> partyline::entity::call::Model {
-    let record = carrier.call(waits().then(CallerStep::Speak(7))).await.unwrap();
+async fn voicemail_with(app: &TestApp, carrier: &partyline_simulator::Simulator) -> partyline::entity::call::Model {
+    let record = carrier.call(waiting_caller().then(CallerStep::Speak(7))).await.unwrap();
     app.call(&record.sid).await
 }
 
 #[tokio::test]
-async fn a_recording_is_never_given_up_for_a_temporary_error() {
+async fn a_temporary_error_never_abandons_a_recording() {
     let carrier = carrier();
     let app = start(&carrier).await;
     for status in [401, 403, 429, 302, 400, 500, 503] {
@@ -224,10 +231,10 @@ async fn a_recording_is_never_given_up_for_a_temporary_error() {
 }
 
 #[tokio::test]
-async fn admins_are_told_once_that_recordings_cannot_be_fetched() {
+async fn admins_are_notified_once_that_recordings_cannot_be_fetched() {
     let carrier = carrier();
     let app = start(&carrier).await;
-    let told = async || {
+    let notifications = async || {
         let query = "{ notifications(first: 100) { nodes { kind resolvedAt } } }";
         let answer = app.graphql(&app.token("acme", "ana"), query, Value::Null).await;
         let all = answer["data"]["notifications"]["nodes"].as_array().unwrap().clone();
@@ -241,12 +248,12 @@ async fn admins_are_told_once_that_recordings_cannot_be_fetched() {
         fetch_recordings(app.services()).await.unwrap();
         app.clock.advance(Duration::from_secs(301));
     }
-    assert_eq!(told().await.len(), 1);
-    assert!(told().await[0]["resolvedAt"].is_null());
+    assert_eq!(notifications().await.len(), 1);
+    assert!(notifications().await[0]["resolvedAt"].is_null());
     carrier.set_api_faults(ApiFaults::default());
     fetch_recordings(app.services()).await.unwrap();
-    assert_eq!(told().await.len(), 1);
-    assert!(told().await[0]["resolvedAt"].is_string());
+    assert_eq!(notifications().await.len(), 1);
+    assert!(notifications().await[0]["resolvedAt"].is_string());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The lists of many threads, read together.
+//! Lists of many threads, loaded in one statement per kind.
 
 use serde_json::{Value, json};
 
@@ -23,8 +23,8 @@ async fn threads_with_lists(app: &TestApp) {
     }
 }
 
-/// Each list of each thread as it is when the thread is asked for alone.
-async fn one_by_one(app: &TestApp, lists: &str) -> Vec<Value> {
+/// Each list of each thread, queried separately.
+async fn lists_of_each_thread(app: &TestApp, lists: &str) -> Vec<Value> {
     let ids = app.all_threads(&app.token("acme", "ana")).await;
     assert!(ids.len() > 5, "{}", ids.len());
     let mut alone = Vec::new();
@@ -37,7 +37,7 @@ async fn one_by_one(app: &TestApp, lists: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn lists_of_many_threads_are_the_same_as_those_of_each_alone() {
+async fn lists_loaded_together_equal_the_lists_loaded_separately() {
     let app = TestApp::start().await;
     threads_with_lists(&app).await;
     for (messages, activity, calls) in [
@@ -50,12 +50,12 @@ async fn lists_of_many_threads_are_the_same_as_those_of_each_alone() {
         let together = query(&app, &format!("{{ threads(first: 20) {{ nodes {{ id {lists} }} }} }}")).await;
         let together =
             together.body["data"]["threads"]["nodes"].as_array().unwrap_or_else(|| panic!("{}", together.body)).clone();
-        assert_eq!(together, one_by_one(&app, &lists).await, "{messages}");
+        assert_eq!(together, lists_of_each_thread(&app, &lists).await, "{messages}");
     }
 }
 
 #[tokio::test]
-async fn each_kind_of_list_is_one_statement_for_all_threads_and_its_count_another() {
+async fn each_kind_of_list_takes_one_statement_for_all_threads_and_one_for_counts() {
     let app = TestApp::start().await;
     threads_with_lists(&app).await;
     let lists = lists("last: 2", "first: 2", "first: 2");
@@ -63,13 +63,13 @@ async fn each_kind_of_list_is_one_statement_for_all_threads_and_its_count_anothe
     for (selection, expected) in [(lists, 6), (aliases, 2)] {
         let query_text = format!("{{ threads(first: 20) {{ nodes {{ id {selection} }} }} }}");
         let read = app.statements_during(async { query(&app, &query_text).await.body }).await;
-        // One more for the threads themselves.
+        // One additional statement loads the threads themselves.
         assert!(read <= 1 + expected, "{read} statements: {selection}");
     }
 }
 
 #[tokio::test]
-async fn parts_of_one_list_with_different_windows_are_one_statement() {
+async fn pages_of_a_list_with_different_arguments_take_one_statement() {
     let app = TestApp::start().await;
     threads_with_lists(&app).await;
     let windows = ["first: 1", "first: 2", "last: 1", "last: 3"];

@@ -1,4 +1,4 @@
-//! Peers that do not read, and more connections than there may be.
+//! Peers that do not read, and the maximum number of connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::support::wait;
 
 const WRITE_SECONDS: u64 = 30;
 const LARGE: &[u8] = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n";
-const HALF: &[u8] = b"GET /large HTTP/1.1\r\n";
+const PARTIAL: &[u8] = b"GET /large HTTP/1.1\r\n";
 
 struct Server {
     clock: Arc<MockClock>,
@@ -43,18 +43,18 @@ fn start(max_connections: usize) -> Server {
 }
 
 impl Server {
-    /// A connection whose buffer takes little.
+    /// A connection with a small receive buffer.
     async fn connect(&self) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4_096).unwrap();
         socket.connect(self.address).await.unwrap()
     }
 
-    async fn until_open(&self, count: i64) {
+    async fn wait_until_open(&self, count: i64) {
         wait::until("the connections are open", || async { (self.figures.open.get() == count).then_some(()) }).await;
     }
 
-    /// Lets time pass second by second while `done` is not true yet; returns how many seconds.
+    /// Advances the clock second by second until `done` is true; returns the number of seconds.
     async fn seconds_until(&self, mut done: impl FnMut() -> bool) -> u64 {
         let mut ticks = wait::ticks(Duration::from_millis(20));
         let passing = async {
@@ -65,9 +65,9 @@ impl Server {
                 }
                 self.clock.advance(Duration::from_secs(1));
             }
-            unreachable!("time does not end")
+            unreachable!("the clock runs until the work is done")
         };
-        wait::within("it is done", passing).await
+        wait::within("the condition is true", passing).await
     }
 }
 
@@ -80,9 +80,9 @@ async fn a_connection_that_pipelines_and_never_reads_is_closed() {
         connection.write_all(&LARGE.repeat(20)).await.unwrap();
         connections.push(connection);
     }
-    server.until_open(20).await;
+    server.wait_until_open(20).await;
     let seconds = server.seconds_until(|| server.figures.open.get() == 0).await;
-    // The clock begins to run when the kernel has no room.
+    // The timeout starts when the kernel's buffers are full.
     assert!((WRITE_SECONDS..WRITE_SECONDS + 5).contains(&seconds), "{seconds}");
 }
 
@@ -93,19 +93,19 @@ async fn a_connection_that_reads_slowly_is_kept() {
     connection.write_all(LARGE).await.unwrap();
     let (mut read, mut buffer) = (0, vec![0; 64 * 1024]);
     while read < 1 << 20 {
-        // The kernel has room again only after several reads.
+        // The kernel frees buffer space only after several reads.
         server.clock.advance(Duration::from_secs(WRITE_SECONDS / 10));
-        let more = wait::within("more of the answer", connection.read(&mut buffer)).await.unwrap();
+        let more = wait::within("more of the response", connection.read(&mut buffer)).await.unwrap();
         assert!(more > 0, "closed after {read} bytes");
         read += more;
     }
 }
 
 #[tokio::test]
-async fn connections_beyond_the_ceiling_are_answered_with_503() {
+async fn connections_beyond_the_maximum_get_a_503() {
     let server = start(2);
     let (first, _second) = (server.connect().await, server.connect().await);
-    server.until_open(2).await;
+    server.wait_until_open(2).await;
     let mut third = server.connect().await;
     third.write_all(LARGE).await.unwrap();
     let mut answer = String::new();
@@ -113,26 +113,26 @@ async fn connections_beyond_the_ceiling_are_answered_with_503() {
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 5\r\n"), "{answer}");
     assert_eq!(server.figures.refused.get(), 1);
     drop(first);
-    server.until_open(1).await;
+    server.wait_until_open(1).await;
     let mut fourth = server.connect().await;
     fourth.write_all(LARGE).await.unwrap();
     let mut head = [0; 12];
-    wait::within("an answer", fourth.read_exact(&mut head)).await.unwrap();
+    wait::within("a response", fourth.read_exact(&mut head)).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 200");
 }
 
 #[tokio::test]
-async fn three_hundred_silent_connections_do_not_hold_up_the_drain() {
+async fn three_hundred_silent_connections_do_not_delay_the_shutdown() {
     let server = start(1_000);
     let mut connections = Vec::new();
-    for sent in [b"".to_vec(), HALF.to_vec(), LARGE.repeat(20)] {
+    for sent in [b"".to_vec(), PARTIAL.to_vec(), LARGE.repeat(20)] {
         for _ in 0..100 {
             let mut connection = server.connect().await;
             connection.write_all(&sent).await.unwrap();
             connections.push(connection);
         }
     }
-    server.until_open(300).await;
+    server.wait_until_open(300).await;
     let Server { clock, figures, stop, serving, .. } = server;
     stop.send(()).unwrap();
     let mut ticks = wait::ticks(Duration::from_millis(50));

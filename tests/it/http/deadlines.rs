@@ -1,4 +1,4 @@
-//! Requests that take too long, and what goes on meanwhile.
+//! Requests that exceed their deadline, and their effect on other requests.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use partyline::store::cancel_on_drop;
 use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr};
 
-use super::{GRAPHQL_RESPONSE, WHO, ask};
+use super::{GRAPHQL_RESPONSE, VIEWER, ask};
 use crate::support::{TestApp, Text, wait};
 
-/// All connections that serve requests of the API.
+/// The number of connections that serve API requests.
 const CONNECTIONS: usize = partyline::store::REQUEST_CONNECTIONS as usize;
 
-/// A statement that the database does not finish within the time of a test.
-async fn endless(conn: &DatabaseConnection) -> Result<(), DbErr> {
+/// Executes a statement that does not finish during a test.
+async fn run_endless_statement(conn: &DatabaseConnection) -> Result<(), DbErr> {
     let statement = match conn.get_database_backend() {
         DbBackend::Postgres => "SELECT count(*) FROM generate_series(1, 100000000000)",
         DbBackend::MySql => "SELECT BENCHMARK(100000000000, MD5('x'))",
@@ -31,31 +31,31 @@ fn idle(conn: &DatabaseConnection) -> usize {
     }
 }
 
-/// Does the work while every connection for requests executes an endless statement of somebody else.
-async fn while_all_are_busy<T>(app: &TestApp, work: impl Future<Output = T>) -> T {
+/// Runs `work` while every request connection executes an endless statement.
+async fn while_all_connections_are_busy<T>(app: &TestApp, work: impl Future<Output = T>) -> T {
     let conn = app.services().request_reader();
-    // A connection is watched once it has been used.
+    // The pool opens connections lazily, so each is used once first.
     join_all((0..CONNECTIONS).map(|_| conn.execute_unprepared("SELECT 1"))).await;
-    // Where the database itself ends a statement, the next one takes its place.
+    // Some databases abort the statement by themselves; the loop then starts the next one.
     let busy = (0..CONNECTIONS).map(|_| {
         Box::pin(cancel_on_drop(async {
             loop {
-                let _ = endless(conn).await;
+                let _ = run_endless_statement(conn).await;
             }
         }))
     });
     let mut busy = select_all(busy);
     tokio::select! {
-        _ = &mut busy => unreachable!("they do not end"),
+        _ = &mut busy => unreachable!("the statements do not end"),
         done = async {
-            wait::until("all connections are taken", || async { (idle(conn) == 0).then_some(()) }).await;
+            wait::until("all connections are in use", || async { (idle(conn) == 0).then_some(()) }).await;
             work.await
         } => done,
     }
 }
 
-/// The result of a request, for which time passes second by second.
-async fn as_seconds_pass<T>(app: &TestApp, work: impl Future<Output = T>) -> T {
+/// Runs a request while the clock advances second by second.
+async fn with_advancing_clock<T>(app: &TestApp, work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     let mut ticks = wait::ticks(Duration::from_millis(20));
     let passing = async {
@@ -66,26 +66,27 @@ async fn as_seconds_pass<T>(app: &TestApp, work: impl Future<Output = T>) -> T {
             }
         }
     };
-    wait::within("the answer", passing).await
+    wait::within("the response", passing).await
 }
 
 #[tokio::test]
-async fn a_query_that_takes_longer_than_its_deadline_is_answered_with_an_error() {
+async fn a_query_that_exceeds_its_deadline_gets_an_error() {
     let app = TestApp::start().await;
     let threads = serde_json::json!({"query": "{ threads { nodes { id } } }"});
-    let answer = while_all_are_busy(&app, as_seconds_pass(&app, ask(&app, GRAPHQL_RESPONSE, &threads))).await;
+    let answer =
+        while_all_connections_are_busy(&app, with_advancing_clock(&app, ask(&app, GRAPHQL_RESPONSE, &threads))).await;
     assert_eq!((answer.status, answer.code()), (StatusCode::SERVICE_UNAVAILABLE, "TIMEOUT"), "{}", answer.body);
     let answer = ask(&app, GRAPHQL_RESPONSE, &threads).await;
     assert!(answer.status == StatusCode::OK && answer.has_data(), "{}", answer.body);
 }
 
 #[tokio::test]
-async fn statements_of_a_request_that_is_given_up_are_stopped() {
+async fn statements_of_a_request_that_timed_out_are_canceled() {
     let app = TestApp::start().await;
-    while_all_are_busy(&app, async {}).await;
+    while_all_connections_are_busy(&app, async {}).await;
     let conn = app.services().request_reader();
     let all = join_all((0..CONNECTIONS).map(|_| conn.execute_unprepared("SELECT 1")));
-    for result in wait::within("all connections work again", all).await {
+    for result in wait::within("all connections are usable again", all).await {
         assert!(result.is_ok(), "{result:?}");
     }
 }
@@ -93,7 +94,7 @@ async fn statements_of_a_request_that_is_given_up_are_stopped() {
 #[tokio::test]
 async fn webhooks_and_readiness_do_not_wait_for_queries() {
     let app = TestApp::start().await;
-    while_all_are_busy(&app, async {
+    while_all_connections_are_busy(&app, async {
         app.receive(Text::new("SMbusy").body("hello")).await;
         let ready = app.http.get(app.url("/readyz")).send().await.unwrap();
         assert_eq!(ready.status(), StatusCode::OK);
@@ -102,14 +103,14 @@ async fn webhooks_and_readiness_do_not_wait_for_queries() {
     })
     .await;
     assert_eq!(app.messages_with("SMbusy").await.len(), 1);
-    assert!(super::query(&app, WHO).await.has_data());
+    assert!(super::query(&app, VIEWER).await.has_data());
 }
 
 #[tokio::test]
-async fn accounts_are_in_memory_before_the_first_webhook() {
+async fn accounts_are_cached_before_the_first_webhook() {
     let app = TestApp::start().await.restart().await;
     let before = app.services().database.statements();
     let account = app.services().accounts.by_sid(crate::support::directory::ACCOUNT).await.unwrap();
     assert!(account.is_some());
-    assert_eq!(app.services().database.statements(), before, "nothing had to be read");
+    assert_eq!(app.services().database.statements(), before, "no statement was executed");
 }

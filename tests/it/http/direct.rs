@@ -1,4 +1,4 @@
-//! Rows that are at hand are written straight to JSON, others by way of the library: nobody sees which.
+//! Rows are written to JSON directly where possible, otherwise by async-graphql; the output must be identical.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,8 +11,8 @@ use crate::support::random::Random;
 const SCHEMA: &str = "{ __schema { types { name kind interfaces { name } fields { name \
                       type { name kind ofType { name kind ofType { name kind ofType { name kind } } } } } } } }";
 
-/// What `impl Direct` knows of.
-const AT_HAND: [&str; 12] = [
+/// The fields that the implementations of `DirectJson` write.
+const DIRECT_FIELDS: [&str; 12] = [
     "actor",
     "assignee",
     "contact",
@@ -27,7 +27,7 @@ const AT_HAND: [&str; 12] = [
     "user",
 ];
 
-/// The object types with their fields, and which of them are nodes.
+/// The object types with their fields and interfaces.
 struct Schema {
     fields: BTreeMap<String, Vec<Field>>,
     nodes: HashSet<String>,
@@ -35,7 +35,7 @@ struct Schema {
 
 struct Field {
     name: String,
-    /// `None` for what has no fields.
+    /// The object type, or `None` for a leaf.
     of: Option<String>,
 }
 
@@ -54,18 +54,18 @@ impl Schema {
         schema
     }
 
-    /// Some of the fields of a type, in any order.
+    /// A random selection of the fields of a type, in random order.
     fn select(&self, random: &mut Random, of: &str, depth: usize) -> String {
         let (mut fields, mut objects) = (String::new(), HashSet::new());
         for _ in 0..random.below(2 * self.fields[of].len()) {
             let field = random.pick(&self.fields[of]);
-            // With most others the library resolves the whole list.
-            let usual = field.of.is_none() || AT_HAND.contains(&field.name.as_str());
-            if !usual && !random.chance(40) {
+            // With most other fields, async-graphql resolves the whole list.
+            let is_direct = field.of.is_none() || DIRECT_FIELDS.contains(&field.name.as_str());
+            if !is_direct && !random.chance(40) {
                 continue;
             }
             let inner = match &field.of {
-                // What has fields and is selected twice is the library's, too.
+                // A field with a selection that occurs twice would be resolved by async-graphql, too.
                 Some(_) if depth == 0 || !objects.insert(&field.name) => continue,
                 Some(of) => format!(" {{ {} }}", self.select(random, of, depth - 1)),
                 None => String::new(),
@@ -107,11 +107,11 @@ async fn ask(app: &TestApp, token: &SecretString, fields: &str) -> String {
 }
 
 #[tokio::test]
-async fn rows_show_the_same_directly_and_by_way_of_the_library() {
+async fn rows_are_the_same_directly_and_through_async_graphql() {
     let app = TestApp::start().await;
     app.populate().await;
     let mut compared = 0;
-    let mut random = Random::from_environment("rows_show_the_same_directly_and_by_way_of_the_library");
+    let mut random = Random::from_environment("rows_are_the_same_directly_and_through_async_graphql");
     let schema = Schema::read(&app.graphql(&app.token("acme", "ana"), SCHEMA, json!({})).await);
     let lists = [
         ("threads", "Thread"),
@@ -128,7 +128,7 @@ async fn rows_show_the_same_directly_and_by_way_of_the_library() {
             for (list, of) in lists {
                 let (of, rows) = if round % 3 == 0 { (format!("{of}Edge"), "edges") } else { (of.to_owned(), "nodes") };
                 let rows = format!("{rows} {{ {} }}", schema.select(&mut random, &of, 3));
-                // What is selected twice at one place is the library's to put together.
+                // A list that is selected twice is merged by async-graphql instead of being written directly.
                 let directly = ask(&app, &token, &format!("{list}(first: 3) {{ {rows} }}")).await;
                 let library = ask(&app, &token, &format!("{list}(first: 3) {{ {rows} {rows} }}")).await;
                 if library.contains("QUERY_TOO_COMPLEX") {
@@ -143,12 +143,12 @@ async fn rows_show_the_same_directly_and_by_way_of_the_library() {
     assert!(compared > 250, "{compared}");
 }
 
-/// What the inbox's statement leaves out when nobody asks for it is there when somebody does.
+/// The inbox's statement omits columns that are not selected; they must be present when they are.
 #[tokio::test]
-async fn a_line_of_the_inbox_shows_what_the_thread_alone_shows() {
+async fn a_thread_in_the_inbox_equals_the_thread_queried_by_id() {
     let app = TestApp::start().await;
     app.populate().await;
-    let mut random = Random::from_environment("a_line_of_the_inbox_shows_what_the_thread_alone_shows");
+    let mut random = Random::from_environment("a_thread_in_the_inbox_equals_the_thread_queried_by_id");
     let token = app.token("acme", "ana");
     let schema = Schema::read(&app.graphql(&token, SCHEMA, json!({})).await);
     let threads = app.all_threads(&token).await;

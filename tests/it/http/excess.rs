@@ -1,15 +1,15 @@
-//! Documents that ask for too much: refused before anything is executed, and cheaply.
+//! Documents that are too large or too complex are refused before execution, and at low cost.
 
 use serde_json::json;
 
-use super::{GRAPHQL_RESPONSE, JSON, WHO, ask, query};
+use super::{GRAPHQL_RESPONSE, JSON, VIEWER, ask, query};
 use crate::support::{TestApp, log};
 
-/// An answer to what is refused is never longer than what may be asked.
-const LONGEST: usize = 256 * 1024;
+/// The maximum length of a response to a refused request: that of a request.
+const MAX_LENGTH: usize = 256 * 1024;
 
 const COMPLEX: &[&str] = &["QUERY_TOO_COMPLEX"];
-/// What is wrong besides being too much may be said first.
+/// Other errors of the document may be found before its complexity.
 const ANY: &[&str] = &["QUERY_TOO_COMPLEX", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED"];
 
 fn many(count: usize, one: impl Fn(usize) -> String) -> String {
@@ -33,16 +33,16 @@ fn documents() -> Vec<(&'static str, String, &'static [&'static str])> {
         ("a fragment bomb", format!("{{ ...F0 }}{}", bomb(24, "viewer { key }")), COMPLEX),
         ("a deep fragment bomb", format!("{{ ...F0 }}{}", bomb(2_000, "viewer { key }")), COMPLEX),
         ("a bomb in a mutation", format!("mutation {{ ...F0 }}{}", bomb(24, "a")).replace("on Query", "on Mutation"), COMPLEX),
-        ("a bomb that nothing sets off", format!("{{ viewer {{ key }} }}{}", bomb(60, "viewer { key }")), ANY),
-        ("a circle", "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned(), ANY),
-        ("a circle beside", "{ viewer { key } } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned(), ANY),
+        ("an unused fragment bomb", format!("{{ viewer {{ key }} }}{}", bomb(60, "viewer { key }")), ANY),
+        ("a cycle", "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned(), ANY),
+        ("an unused cycle", "{ viewer { key } } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned(), ANY),
         ("directives on a field", format!("{{ viewer {{ key {directives} }} }}"), COMPLEX),
         ("directives on an operation", format!("query {unknown} {{ viewer {{ key }} }}"), ANY),
         ("directives on a fragment", format!("{{ ...F }} fragment F on Query {unknown} {{ viewer {{ key }} }}"), ANY),
         ("directives on a spread", format!("{{ ...F {directives} }} fragment F on Query {{ viewer {{ key }} }}"), ANY),
         ("directives on a variable", format!("query($a: Int {unknown}) {{ viewer {{ key }} }}"), ANY),
-        ("a wide fragment beside", format!("{{ viewer {{ key }} }} fragment F on Query {{ {} }}", "viewer { key } ".repeat(15_000)), ANY),
-        ("6,000 fragments beside", format!("{{ viewer {{ key }} }} {}", many(6_000, |n| format!("fragment F{n} on Query {{ viewer {{ key }} }} "))), ANY),
+        ("an unused wide fragment", format!("{{ viewer {{ key }} }} fragment F on Query {{ {} }}", "viewer { key } ".repeat(15_000)), ANY),
+        ("6,000 unused fragments", format!("{{ viewer {{ key }} }} {}", many(6_000, |n| format!("fragment F{n} on Query {{ viewer {{ key }} }} "))), ANY),
         ("7,000 operations", many(7_000, |n| format!("query Q{n} {{ viewer {{ key }} }} ")), ANY),
         ("20,000 variables", format!("query({}) {{ viewer {{ key }} }}", many(20_000, |n| format!("$v{n}: Int "))), ANY),
         ("a variable 30,000 times", format!("query({}) {{ viewer {{ key }} }}", "$v: Int ".repeat(30_000)), ANY),
@@ -53,7 +53,7 @@ fn documents() -> Vec<(&'static str, String, &'static [&'static str])> {
         ("a number of 200,000 digits", format!("{{ threads(first: {}) {{ totalCount }} }}", "9".repeat(200_000)), ANY),
         ("a name of 200,000 letters", format!("{{ {} }}", "x".repeat(200_000)), ANY),
         ("an argument of 200,000 letters", format!("{{ node({}: 1) {{ id }} }}", "x".repeat(200_000)), ANY),
-        ("a text without end", format!("{{ node(id: \"{}", "x".repeat(200_000)), ANY),
+        ("an unterminated string", format!("{{ node(id: \"{}", "x".repeat(200_000)), ANY),
         ("nothing but quotes", "\"".repeat(100_000), ANY),
         ("pages of pages", "{ threads(first: 100) { nodes { messages(first: 100) { nodes { thread { messages(first: 100) { nodes { id } } } } } } } }".to_owned(), COMPLEX),
         ("16 levels", format!("{{ contacts {{ nodes {{ {} id {} }} }} }}", "threads { contact { ".repeat(7), "} } ".repeat(7)), COMPLEX),
@@ -61,10 +61,10 @@ fn documents() -> Vec<(&'static str, String, &'static [&'static str])> {
 }
 
 #[tokio::test]
-async fn whatever_is_too_much_is_refused() {
+async fn excessive_documents_are_refused() {
     let app = TestApp::start().await;
-    // What a request needs is in memory afterwards.
-    query(&app, WHO).await;
+    // Loads into memory everything that a request needs.
+    query(&app, VIEWER).await;
     let mut wrong = Vec::new();
     for (what, document, codes) in documents() {
         let before = app.services().database.statements();
@@ -73,11 +73,11 @@ async fn whatever_is_too_much_is_refused() {
         if answer.has_data() || !codes.contains(&answer.code()) {
             wrong.push(format!("{what}: {:.300}", answer.body.to_string()));
         }
-        if answer.length > LONGEST {
-            wrong.push(format!("{what}: {} bytes are answered", answer.length));
+        if answer.length > MAX_LENGTH {
+            wrong.push(format!("{what}: {} bytes in the response", answer.length));
         }
         if asked > 0 {
-            wrong.push(format!("{what}: the database was asked {asked} times"));
+            wrong.push(format!("{what}: {asked} statements were executed"));
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
@@ -85,7 +85,7 @@ async fn whatever_is_too_much_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_just_not_too_much_is_answered() {
+async fn documents_just_within_the_limits_are_executed() {
     let app = TestApp::start().await;
     for document in [
         format!("{{ viewer {{ {} }} }}", many(100, |n| format!("a{n}: key "))),
@@ -100,7 +100,7 @@ async fn what_is_just_not_too_much_is_answered() {
 }
 
 #[tokio::test]
-async fn too_much_is_a_400_for_who_understands_it() {
+async fn an_excessive_document_is_a_400_for_clients_that_accept_graphql_responses() {
     let app = TestApp::start().await;
     let body = json!({"query": format!("{{ viewer {{ {} }} }}", "key ".repeat(5_000))});
     let statuses =
@@ -109,7 +109,7 @@ async fn too_much_is_a_400_for_who_understands_it() {
 }
 
 #[tokio::test]
-async fn a_list_of_twenty_thousand_values_is_refused_and_a_long_one_is_not() {
+async fn a_list_of_twenty_thousand_values_is_refused_and_one_of_a_thousand_is_not() {
     let app = TestApp::start().await;
     let query = "query($status: [ThreadStatus!]) { threads(filter: {status: $status}) { nodes { id } } }";
     let ask = async |count: usize| {

@@ -3,12 +3,12 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::{GRAPHQL_RESPONSE, JSON, WHO, ask, request, send};
+use super::{GRAPHQL_RESPONSE, JSON, VIEWER, ask, request, send};
 use crate::support::TestApp;
 use crate::support::socket::Closed;
 
 /// The extensions of Apollo's first request: the hash of a document.
-fn hashed() -> Value {
+fn hash_extension() -> Value {
     let hash = "ecf4edb46db40b5132295c0291d62fb65d6759a9eedfa4d5d612dd5ec54a6b38";
     json!({"persistedQuery": {"version": 1, "sha256Hash": hash}})
 }
@@ -20,7 +20,7 @@ async fn errors_on_a_socket(app: &TestApp, payload: &Value) -> Value {
     let mut message = socket.next().await.unwrap();
     assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("1")), "{message}");
     // The socket stays open.
-    socket.subscribe("2", WHO, json!({})).await;
+    socket.subscribe("2", VIEWER, json!({})).await;
     assert_eq!(socket.event().await, json!({"viewer": {"key": "ana"}}));
     message["payload"].take()
 }
@@ -31,9 +31,9 @@ async fn the_hash_of_a_persisted_query_is_rejected_so_that_clients_send_the_docu
     let error =
         json!([{"message": "PersistedQueryNotSupported", "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}}]);
     for body in [
-        json!({"extensions": hashed()}),
-        json!({"query": null, "extensions": hashed()}),
-        json!({"operationName": "Who", "variables": {"a": 1}, "extensions": hashed()}),
+        json!({"extensions": hash_extension()}),
+        json!({"query": null, "extensions": hash_extension()}),
+        json!({"operationName": "Who", "variables": {"a": 1}, "extensions": hash_extension()}),
     ] {
         for (accept, status) in [(JSON, StatusCode::OK), (GRAPHQL_RESPONSE, StatusCode::BAD_REQUEST)] {
             let answer = ask(&app, accept, &body).await;
@@ -47,8 +47,8 @@ async fn the_hash_of_a_persisted_query_is_rejected_so_that_clients_send_the_docu
 async fn a_document_is_executed_with_any_extensions() {
     let app = TestApp::start().await;
     let ana = json!({"data": {"viewer": {"key": "ana"}}});
-    for extensions in [hashed(), json!({}), json!({"persistedQuery": null}), json!({"x": [1]}), json!(null)] {
-        let body = json!({"query": WHO, "extensions": extensions});
+    for extensions in [hash_extension(), json!({}), json!({"persistedQuery": null}), json!({"x": [1]}), json!(null)] {
+        let body = json!({"query": VIEWER, "extensions": extensions});
         assert_eq!(ask(&app, GRAPHQL_RESPONSE, &body).await.body, ana, "{body}");
     }
 }
@@ -71,7 +71,7 @@ async fn a_request_without_a_document_or_a_hash_is_rejected() {
 
 #[tokio::test]
 async fn introspection_queries_are_rejected_when_introspection_is_disabled() {
-    let app = TestApp::start_set(vec![("PARTYLINE_INTROSPECTION", "off".to_owned())]).await;
+    let app = TestApp::start_with_settings(vec![("PARTYLINE_INTROSPECTION", "off".to_owned())]).await;
     for document in [
         "{ __schema { queryType { name } } }",
         "{ __type(name: \"User\") { name } }",

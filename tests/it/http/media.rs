@@ -1,18 +1,18 @@
-//! Methods, media types, and which status stands for what.
+//! Methods, media types, and status codes.
 
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use super::{GRAPHQL_RESPONSE, JSON, WHO, ask, content_type, request, send};
+use super::{GRAPHQL_RESPONSE, JSON, VIEWER, ask, content_type, request, send};
 use crate::support::TestApp;
 
-const TWO: &str = "query A { viewer { key } } query B { viewer { key } }";
+const TWO_OPERATIONS: &str = "query A { viewer { key } } query B { viewer { key } }";
 
 #[tokio::test]
-async fn nothing_but_json_is_read() {
+async fn only_json_is_accepted() {
     let app = TestApp::start().await;
-    let body = json!({"query": WHO}).to_string();
+    let body = json!({"query": VIEWER}).to_string();
     for media in [
         "text/plain",
         "text/plain; charset=application/json",
@@ -40,7 +40,7 @@ async fn nothing_but_json_is_read() {
 }
 
 #[tokio::test]
-async fn nothing_but_post_is_answered() {
+async fn only_post_is_allowed() {
     let app = TestApp::start().await;
     let token = app.token("acme", "ana");
     let url = format!("{}?query=%7Bviewer%7Bkey%7D%7D", app.url("/graphql"));
@@ -52,7 +52,7 @@ async fn nothing_but_post_is_answered() {
             }
             let answer = request.send().await.unwrap();
             assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
-            // RFC 9110, section 15.5.6: it says what is allowed.
+            // RFC 9110, section 15.5.6: a 405 lists the allowed methods.
             let allow = answer.headers().get("allow").map(|allow| allow.to_str().unwrap().to_owned());
             assert!(allow.is_some_and(|allow| allow.contains("POST")), "{method}");
             assert!(!answer.text().await.unwrap().contains("ana"), "{method}");
@@ -61,7 +61,7 @@ async fn nothing_but_post_is_answered() {
 }
 
 #[tokio::test]
-async fn the_answer_is_of_the_type_that_was_asked_for() {
+async fn the_response_has_the_media_type_that_the_client_accepts() {
     let app = TestApp::start().await;
     for (accept, expected) in [
         (Some(JSON), JSON),
@@ -75,7 +75,7 @@ async fn the_answer_is_of_the_type_that_was_asked_for() {
         (Some("application/*"), JSON),
         (None, JSON),
     ] {
-        for query in [WHO, "{ nothing }", "{"] {
+        for query in [VIEWER, "{ nothing }", "{"] {
             let mut request = request(&app).json(&json!({"query": query}));
             if let Some(accept) = accept {
                 request = request.header("accept", accept);
@@ -87,12 +87,12 @@ async fn the_answer_is_of_the_type_that_was_asked_for() {
     }
 }
 
-/// What is no request: the same under either type, since it says nothing of GraphQL.
+/// A body that is not a GraphQL request gets the same status with either media type.
 #[tokio::test]
-async fn what_is_no_request_is_a_400() {
+async fn a_body_that_is_not_a_request_is_a_400() {
     let app = TestApp::start().await;
     let with = |member: &str, value: Value| {
-        let mut body = json!({"query": WHO});
+        let mut body = json!({"query": VIEWER});
         body[member] = value;
         body.to_string()
     };
@@ -106,7 +106,7 @@ async fn what_is_no_request_is_a_400() {
         "{\"query\":\"{ viewer { key } }\"} {}".to_owned(),
         with("query", json!(null)),
         with("query", json!(1)),
-        with("query", json!([WHO])),
+        with("query", json!([VIEWER])),
         with("operationName", json!(1)),
         with("variables", json!([])),
         with("variables", json!("{}")),
@@ -126,10 +126,10 @@ async fn what_is_no_request_is_a_400() {
     assert_eq!((answer.status, answer.has_data()), (StatusCode::BAD_REQUEST, false));
 }
 
-/// What does not parse, validate or fit its variables is never executed: no `data`, and a 400 for
-/// whoever understands it.
+/// A document or variables that do not parse or validate are not executed: the response has no `data`, and its status
+/// is 400 for clients that accept GraphQL responses.
 #[tokio::test]
-async fn what_cannot_be_executed_has_no_data() {
+async fn a_request_that_cannot_be_executed_gets_no_data() {
     let app = TestApp::start().await;
     let node = "query($id: ID!) { node(id: $id) { id } }";
     let page = "query($first: Int) { threads(first: $first) { totalCount } }";
@@ -156,11 +156,11 @@ async fn what_cannot_be_executed_has_no_data() {
         (plain("{ viewer @sometimes { key } }"), &["GRAPHQL_VALIDATION_FAILED"]),
         (plain("mutation { claimThread(input: {}) { userErrors { code } } }"), &["GRAPHQL_VALIDATION_FAILED"]),
         (plain("{ threads(first: \"ten\") { totalCount } }"), &["GRAPHQL_VALIDATION_FAILED"]),
-        (plain(TWO), &["GRAPHQL_VALIDATION_FAILED"]),
-        (json!({"query": TWO, "operationName": "C"}), &["GRAPHQL_VALIDATION_FAILED"]),
-        (json!({"query": WHO, "operationName": "A"}), &["GRAPHQL_VALIDATION_FAILED"]),
+        (plain(TWO_OPERATIONS), &["GRAPHQL_VALIDATION_FAILED"]),
+        (json!({"query": TWO_OPERATIONS, "operationName": "C"}), &["GRAPHQL_VALIDATION_FAILED"]),
+        (json!({"query": VIEWER, "operationName": "A"}), &["GRAPHQL_VALIDATION_FAILED"]),
         (plain("subscription { inboundMessage { cursor } }"), &["BAD_USER_INPUT"]),
-        // GraphQL, section 6.1.2: what cannot be made of the variables is an error of the request.
+        // GraphQL, section 6.1.2: invalid variable values are request errors.
         (json!({"query": node}), &["GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"]),
         (json!({"query": node, "variables": {"id": null}}), &["GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"]),
         (json!({"query": node, "variables": {"id": {}}}), &["GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"]),
@@ -180,12 +180,13 @@ async fn what_cannot_be_executed_has_no_data() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// What was executed is a 200, whatever became of it, and has `data`.
+/// A request that was executed gets a 200 with `data`, even if its execution failed.
 #[tokio::test]
-async fn what_was_executed_has_data() {
+async fn a_request_that_was_executed_gets_data() {
     let app = TestApp::start().await;
     for accept in [JSON, GRAPHQL_RESPONSE] {
-        let fine = ask(&app, accept, &json!({"query": TWO, "operationName": "B", "extensions": {"x": 1}})).await;
+        let fine =
+            ask(&app, accept, &json!({"query": TWO_OPERATIONS, "operationName": "B", "extensions": {"x": 1}})).await;
         assert_eq!((fine.status, fine.body), (StatusCode::OK, json!({"data": {"viewer": {"key": "ana"}}})));
         let failed = ask(&app, accept, &json!({"query": "{ threads(first: 1000) { totalCount } }"})).await;
         assert_eq!((failed.status, failed.code()), (StatusCode::OK, "BAD_USER_INPUT"));
@@ -199,14 +200,14 @@ async fn what_was_executed_has_data() {
 }
 
 #[tokio::test]
-async fn one_request_at_a_time() {
+async fn batches_of_requests_are_refused() {
     let app = TestApp::start().await;
     let one = json!({"query": "mutation { setAvailability(input: {availability: AWAY}) { userErrors { code } } }"});
     for count in [1, 2, 1_000] {
         let batch = Value::Array(vec![one.clone(); count]);
         let answer = ask(&app, JSON, &batch).await;
         assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, "BAD_USER_INPUT"));
-        // One answer to all of it, not one to each.
+        // One response for the whole batch, not one per request.
         assert!(answer.length < 1_000, "{} bytes", answer.length);
     }
     let ana = ask(&app, JSON, &json!({"query": "{ viewer { availability } }"})).await;

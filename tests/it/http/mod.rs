@@ -1,13 +1,12 @@
-//! GraphQL over HTTP (graphql.github.io/graphql-over-http): what is asked how, by whom and from
-//! where, and what is refused. [`media`] is the protocol, [`bodies`] how requests arrive,
-//! [`keep_alive`] how long connections wait for them, [`connections`] how many there are and what ends them,
-//! [`callers`] who may ask, [`direct`] how rows are written, [`excess`] and [`nesting`] documents
-//! that ask for too much, [`extensions`] persisted queries and disabled introspection, [`batches`] lists of many threads
-//! in one statement, [`deadlines`] requests that take too long, [`rates`] users and addresses that send too many.
+//! GraphQL over HTTP (graphql.github.io/graphql-over-http). [`media`] tests the protocol, [`bodies`] the arrival of
+//! requests, [`keep_alive`] connection timeouts, [`connections`] limits of connections, [`authentication`] tokens and
+//! origins, [`direct`] the writing of rows, [`excess`] and [`nesting`] excessive documents, [`extensions`] persisted
+//! queries and disabled introspection, [`batches`] lists of many threads, [`deadlines`] slow requests, [`rates`] rate
+//! limits.
 
+mod authentication;
 mod batches;
 mod bodies;
-mod callers;
 mod connections;
 mod deadlines;
 mod direct;
@@ -25,11 +24,11 @@ use serde_json::{Value, json};
 
 use crate::support::TestApp;
 
-const WHO: &str = "{ viewer { key } }";
+const VIEWER: &str = "{ viewer { key } }";
 const JSON: &str = "application/json";
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 
-/// An answer, read to its end.
+/// A complete response.
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
@@ -47,20 +46,20 @@ impl Answer {
     }
 }
 
-/// Sends a request and reads the answer.
+/// Sends a request and reads the response.
 async fn send(request: RequestBuilder) -> Answer {
     read(request.send().await.expect("the server answers")).await
 }
 
-/// Reads an answer: it is a GraphQL response, and each of its errors has a code.
+/// Reads a response and asserts that it is a GraphQL response in which each error has a code.
 async fn read(answer: Response) -> Answer {
     let (status, headers) = (answer.status(), answer.headers().clone());
-    let text = answer.text().await.expect("an answer to its end");
+    let text = answer.text().await.expect("a complete response");
     let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}, no JSON: {text:.200}"));
-    assert!(body.get("data").is_some() || body.get("errors").is_some(), "no GraphQL response: {body}");
+    assert!(body.get("data").is_some() || body.get("errors").is_some(), "not a GraphQL response: {body}");
     if let Some(errors) = body.get("errors") {
         let errors = errors.as_array().expect("a list of errors");
-        assert!(!errors.is_empty(), "no errors, then no list of them");
+        assert!(!errors.is_empty(), "`errors` is not an empty list");
         for error in errors {
             assert!(error["message"].is_string() && error["extensions"]["code"].is_string(), "{error}");
         }
@@ -68,17 +67,17 @@ async fn read(answer: Response) -> Answer {
     Answer { status, headers, length: text.len(), body }
 }
 
-/// A request of Ana's whose body is still to come.
+/// A request as Ana, without a body.
 fn request(app: &TestApp) -> RequestBuilder {
     app.http.post(app.url("/graphql")).bearer_auth(app.token("acme", "ana").expose_secret())
 }
 
-/// Ana's request.
+/// A request as Ana.
 async fn ask(app: &TestApp, accept: &str, body: &Value) -> Answer {
     send(request(app).header("accept", accept).json(body)).await
 }
 
-/// Ana's query, asked as most clients ask.
+/// A query as Ana, with the headers of a typical client.
 async fn query(app: &TestApp, query: &str) -> Answer {
     ask(app, JSON, &json!({"query": query})).await
 }

@@ -1,6 +1,5 @@
-//! Documents that nest without end. What overflows a stack takes the whole process with it, so
-//! these go to the real binary: then it is a failed test, and not the end of all tests. As an
-//! operator starts it, it also tells nothing of its schema.
+//! Deeply nested documents. A stack overflow aborts the process, so these tests run the real binary. Started as an
+//! operator would start it, it also discloses nothing about its schema.
 
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -11,14 +10,14 @@ use crate::support::directory::AGENCIES;
 use crate::support::process::{Server, apply, run};
 use crate::support::{client, log};
 
-struct Real {
+struct Binary {
     server: Server,
     http: Client,
     token: String,
     _folder: TempDir,
 }
 
-impl Real {
+impl Binary {
     async fn start() -> Self {
         let folder = TempDir::new().unwrap();
         apply(folder.path(), AGENCIES);
@@ -27,16 +26,16 @@ impl Real {
         Self { server: Server::start(folder.path()).await, http: client(), token, _folder: folder }
     }
 
-    /// The answer, unless the server is gone.
+    /// The response, or an error if the server is gone.
     async fn ask(&self, body: &Value) -> Result<Answer, String> {
         let url = format!("http://{}/graphql", self.server.address);
         let answer = self.http.post(&url).bearer_auth(&self.token).json(body).send().await;
-        Ok(read(answer.map_err(|error| format!("no answer: {error}"))?).await)
+        Ok(read(answer.map_err(|error| format!("no response: {error}"))?).await)
     }
 }
 
 fn nested(open: &str, inside: &str, close: &str, depth: usize) -> String {
-    // As deep as a body may be long.
+    // Limited by the maximum length of a body.
     let depth = depth.min(240_000 / (open.len() + close.len()).max(1));
     format!("{}{inside}{}", open.repeat(depth), close.repeat(depth))
 }
@@ -47,40 +46,40 @@ fn documents(depth: usize) -> Vec<(&'static str, String)> {
         ("braces", n("{", "", "")),
         ("closed braces", n("{", "", "}")),
         ("fields", n("{ a ", "", "}")),
-        ("fields of ours", format!("{{ contacts {{ nodes {} }} }}", n("{ threads { contact ", "{ id }", "} }"))),
+        (
+            "fields of a known type",
+            format!("{{ contacts {{ nodes {} }} }}", n("{ threads { contact ", "{ id }", "} }")),
+        ),
         ("inline fragments", format!("{{ {} }}", n("... { ", "viewer { key } ", "} "))),
         ("lists", format!("{{ viewer(x: {}) {{ key }} }}", n("[", "", "]"))),
-        ("lists in an argument of ours", format!("{{ node(id: {}) {{ id }} }}", n("[", "", "]"))),
-        ("lists that do not end", format!("{{ node(id: {}", n("[", "", ""))),
+        ("lists in a known argument", format!("{{ node(id: {}) {{ id }} }}", n("[", "", "]"))),
+        ("lists that are never closed", format!("{{ node(id: {}", n("[", "", ""))),
         ("objects", format!("{{ viewer(x: {}) {{ key }} }}", n("{a:", "1", "}"))),
-        (
-            "objects in an argument of ours",
-            format!("{{ threads(filter: {}) {{ totalCount }} }}", n("{status:", "1", "}")),
-        ),
-        ("objects that do not end", format!("{{ threads(filter: {}", n("{a:", "", ""))),
+        ("objects in a known argument", format!("{{ threads(filter: {}) {{ totalCount }} }}", n("{status:", "1", "}"))),
+        ("objects that are never closed", format!("{{ threads(filter: {}", n("{a:", "", ""))),
         ("lists and objects", format!("{{ viewer(x: {}) {{ key }} }}", n("[{a:", "1", "}]"))),
         ("parentheses", format!("{{ viewer{} {{ key }} }}", n("(", "", ")"))),
-        ("parentheses that do not end", format!("{{ viewer {}", n("(", "", ""))),
+        ("parentheses that are never closed", format!("{{ viewer {}", n("(", "", ""))),
         ("types", format!("query($a: {}) {{ viewer {{ key }} }}", n("[", "Int", "]"))),
         ("types that are used", format!("query($id: {}) {{ node(id: $id) {{ id }} }}", n("[", "ID", "]"))),
         ("a default", format!("query($a: Int = {}) {{ threads(first: $a) {{ totalCount }} }}", n("[", "", "]"))),
-        ("an argument of a directive", format!("{{ viewer @include(if: {}) {{ key }} }}", n("[", "", "]"))),
-        ("an argument of no directive", format!("{{ viewer @x(a: {}) {{ key }} }}", n("{a:", "1", "}"))),
+        ("an argument of a known directive", format!("{{ viewer @include(if: {}) {{ key }} }}", n("[", "", "]"))),
+        ("an argument of an unknown directive", format!("{{ viewer @x(a: {}) {{ key }} }}", n("{a:", "1", "}"))),
     ]
 }
 
 #[tokio::test]
-async fn a_document_that_nests_without_end_is_refused() {
-    let mut real = Real::start().await;
+async fn a_deeply_nested_document_is_refused() {
+    let mut binary = Binary::start().await;
     let mut wrong = Vec::new();
     for depth in [40, 100, 200, 300, 400, 600, 800, 1_000, 10_000, 100_000] {
         for (what, query) in documents(depth) {
-            match real.ask(&json!({"query": query})).await {
+            match binary.ask(&json!({"query": query})).await {
                 Ok(answer) if answer.body["data"].is_null() && !answer.code().is_empty() => {}
                 Ok(answer) => wrong.push(format!("{depth} {what}: {:.200}", answer.body.to_string())),
                 Err(error) => {
                     wrong.push(format!("{depth} {what}: {error}"));
-                    real = Real::start().await;
+                    binary = Binary::start().await;
                 }
             }
         }
@@ -89,8 +88,8 @@ async fn a_document_that_nests_without_end_is_refused() {
 }
 
 #[tokio::test]
-async fn variables_that_nest_are_read_or_refused() {
-    let real = Real::start().await;
+async fn nested_variables_are_read_or_refused() {
+    let binary = Binary::start().await;
     let mut wrong = Vec::new();
     for depth in [30, 60, 100, 120, 1_000, 100_000] {
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
@@ -100,8 +99,9 @@ async fn variables_that_nest_are_read_or_refused() {
                 "query($x: ThreadFilter) { threads(filter: $x) { totalCount } }",
             ] {
                 let body = format!("{{\"query\":\"{query}\",\"variables\":{{\"x\":{value}}}}}");
-                let url = format!("http://{}/graphql", real.server.address);
-                let request = real.http.post(url).bearer_auth(&real.token).header("content-type", "application/json");
+                let url = format!("http://{}/graphql", binary.server.address);
+                let request =
+                    binary.http.post(url).bearer_auth(&binary.token).header("content-type", "application/json");
                 match request.body(body).send().await {
                     Ok(answer) if answer.status().as_u16() <= 400 => {}
                     Ok(answer) => wrong.push(format!("{depth} {open} {}", answer.status())),
@@ -114,8 +114,8 @@ async fn variables_that_nest_are_read_or_refused() {
 }
 
 #[tokio::test]
-async fn a_server_tells_nothing_of_its_schema_unless_told_to() {
-    let real = Real::start().await;
+async fn the_schema_is_not_disclosed_unless_introspection_is_enabled() {
+    let binary = Binary::start().await;
     for query in [
         "{ __schema { queryType { name } } }",
         "{ __type(name: \"User\") { name fields { name } } }",
@@ -123,21 +123,24 @@ async fn a_server_tells_nothing_of_its_schema_unless_told_to() {
         "{ ...F } fragment F on Query { __schema { types { name } } }",
         "mutation { __schema { types { name } } }",
     ] {
-        let answer = real.ask(&json!({"query": query})).await.unwrap();
-        let told = &answer.body["data"];
-        assert!(told.is_null() || told["__schema"].is_null() && told["__type"].is_null(), "{query}: {told}");
+        let answer = binary.ask(&json!({"query": query})).await.unwrap();
+        let disclosed = &answer.body["data"];
+        assert!(
+            disclosed.is_null() || disclosed["__schema"].is_null() && disclosed["__type"].is_null(),
+            "{query}: {disclosed}"
+        );
     }
-    // What is misspelt is not corrected.
+    // Error messages do not suggest corrections of misspelled names.
     for query in
         ["{ viewr { key } }", "{ viewer { kay } }", "{ node(idd: 1) { id } }", "{ viewer { ... on Usr { key } } }"]
     {
-        let answer = real.ask(&json!({"query": query})).await.unwrap();
+        let answer = binary.ask(&json!({"query": query})).await.unwrap();
         let text = answer.body["errors"].to_string();
         assert!(!text.to_ascii_lowercase().contains("did you mean"), "{query}: {text}");
         assert_eq!(answer.code(), "GRAPHQL_VALIDATION_FAILED", "{query}: {text}");
     }
-    // A type's own name is no secret: clients keep what they know by it.
-    let answer = real.ask(&json!({"query": "{ __typename viewer { __typename } }"})).await.unwrap();
+    // `__typename` is always available, because clients use it for their caches.
+    let answer = binary.ask(&json!({"query": "{ __typename viewer { __typename } }"})).await.unwrap();
     assert_eq!(answer.body, json!({"data": {"__typename": "Query", "viewer": {"__typename": "User"}}}));
     assert_eq!(log::panics(), Vec::<String>::new());
 }

@@ -1,4 +1,4 @@
-//! Users, agencies and addresses that send too many requests.
+//! Rate limits per user, agency, and address.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use reqwest::{RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use super::{Answer, WHO, read, send};
+use super::{Answer, VIEWER, read, send};
 use crate::support::TestApp;
 use crate::support::socket::{Closed, Socket};
 
 async fn start(limits: &[(&'static str, &str)]) -> TestApp {
-    TestApp::start_set(limits.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()).await
+    TestApp::start_with_settings(limits.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()).await
 }
 
-fn who(app: &TestApp, token: &SecretString) -> RequestBuilder {
+fn viewer_request(app: &TestApp, token: &SecretString) -> RequestBuilder {
     let request = app.http.post(app.url("/graphql")).bearer_auth(token.expose_secret());
-    request.json(&json!({"query": WHO}))
+    request.json(&json!({"query": VIEWER}))
 }
 
-async fn answers(count: usize, request: impl Fn() -> RequestBuilder) -> Vec<Answer> {
-    let mut answers = Vec::new();
+async fn send_repeatedly(count: usize, request: impl Fn() -> RequestBuilder) -> Vec<Answer> {
+    let mut responses = Vec::new();
     for _ in 0..count {
-        answers.push(read(request().send().await.unwrap()).await);
+        responses.push(read(request().send().await.unwrap()).await);
     }
-    answers
+    responses
 }
 
 fn assert_limited(answer: &Answer, seconds: u64) {
@@ -35,21 +35,21 @@ fn assert_limited(answer: &Answer, seconds: u64) {
 }
 
 #[tokio::test]
-async fn a_user_who_sends_more_than_the_rate_is_told_when_to_try_again() {
+async fn a_user_who_exceeds_the_rate_gets_a_retry_time() {
     let app = start(&[("PARTYLINE_USER_RATE", "1")]).await;
     let (ana, ben) = (app.token("acme", "ana"), app.token("acme", "ben"));
-    // Ten seconds' worth may come at once.
-    let first = answers(10, || who(&app, &ana)).await;
+    // Bursts of up to ten seconds' worth of requests are allowed.
+    let first = send_repeatedly(10, || viewer_request(&app, &ana)).await;
     assert!(first.iter().all(|answer| answer.status == StatusCode::OK));
-    assert_limited(&send(who(&app, &ana)).await, 1);
-    assert_eq!(send(who(&app, &ben)).await.status, StatusCode::OK, "another user is not affected");
+    assert_limited(&send(viewer_request(&app, &ana)).await, 1);
+    assert_eq!(send(viewer_request(&app, &ben)).await.status, StatusCode::OK, "another user is not affected");
     let assignments = app.http.get(app.url("/api/sms-numbers/agency/acme/assignments"));
     let rest = assignments.bearer_auth(ana.expose_secret()).send().await.unwrap();
     assert_eq!(rest.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(rest.headers()[RETRY_AFTER], "1");
     assert_eq!(rest.json::<serde_json::Value>().await.unwrap()["error"]["code"], "RATE_LIMITED");
     app.clock.advance(Duration::from_secs(1));
-    assert_eq!(send(who(&app, &ana)).await.status, StatusCode::OK);
+    assert_eq!(send(viewer_request(&app, &ana)).await.status, StatusCode::OK);
     let metrics = app.http.get(app.url("/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("partyline_rejected_requests_total{limit=\"user_rate\"} 2"), "{metrics}");
 }
@@ -59,24 +59,29 @@ async fn the_users_of_an_agency_share_its_rate() {
     let app = start(&[("PARTYLINE_AGENCY_RATE", "1")]).await;
     let tokens = [app.token("acme", "ana"), app.token("acme", "ben")];
     for token in &tokens {
-        assert!(answers(5, || who(&app, token)).await.iter().all(|answer| answer.status == StatusCode::OK));
+        assert!(
+            send_repeatedly(5, || viewer_request(&app, token))
+                .await
+                .iter()
+                .all(|answer| answer.status == StatusCode::OK)
+        );
     }
     for token in &tokens {
-        assert_limited(&send(who(&app, token)).await, 1);
+        assert_limited(&send(viewer_request(&app, token)).await, 1);
     }
-    assert_eq!(send(who(&app, &app.token("other", "olga"))).await.status, StatusCode::OK);
+    assert_eq!(send(viewer_request(&app, &app.token("other", "olga"))).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn an_address_that_fails_to_authenticate_too_often_is_limited_and_valid_tokens_are_not() {
     let app = start(&[("PARTYLINE_ADDRESS_RATE", "1")]).await;
     let wrong = SecretString::from("wrong");
-    let first = answers(10, || who(&app, &wrong)).await;
+    let first = send_repeatedly(10, || viewer_request(&app, &wrong)).await;
     assert!(first.iter().all(|answer| answer.status == StatusCode::UNAUTHORIZED));
-    assert_limited(&send(who(&app, &wrong)).await, 1);
-    assert_eq!(send(who(&app, &app.token("acme", "ana"))).await.status, StatusCode::OK);
-    // The tests' client is at a trusted proxy's address.
-    let elsewhere = who(&app, &wrong).header("x-forwarded-for", "198.51.100.7");
+    assert_limited(&send(viewer_request(&app, &wrong)).await, 1);
+    assert_eq!(send(viewer_request(&app, &app.token("acme", "ana"))).await.status, StatusCode::OK);
+    // The tests' client has the address of a trusted proxy.
+    let elsewhere = viewer_request(&app, &wrong).header("x-forwarded-for", "198.51.100.7");
     assert_eq!(send(elsewhere).await.status, StatusCode::UNAUTHORIZED, "another client of the same proxy");
     let rest = app.http.get(app.url("/api/extensions/agency/acme")).send().await.unwrap();
     assert_eq!(rest.status(), StatusCode::TOO_MANY_REQUESTS);
@@ -86,15 +91,15 @@ async fn an_address_that_fails_to_authenticate_too_often_is_limited_and_valid_to
 }
 
 #[tokio::test]
-async fn sockets_are_limited_per_user_and_in_all() {
+async fn sockets_are_limited_per_user_and_in_total() {
     let app = start(&[("PARTYLINE_USER_SOCKETS", "2"), ("PARTYLINE_SOCKETS", "3")]).await;
     let (ana, ben) = (app.token("acme", "ana"), app.token("acme", "ben"));
     let mut held = vec![app.socket(&ana).await, app.socket(&ana).await];
-    assert_eq!(refused(&app, &ana).await, Closed(Some(1013)), "a user has two");
+    assert_eq!(connect_refused(&app, &ana).await, Closed(Some(1013)), "two sockets per user");
     held.push(app.socket(&ben).await);
-    assert_eq!(refused(&app, &ben).await, Closed(Some(1013)), "the server has three");
+    assert_eq!(connect_refused(&app, &ben).await, Closed(Some(1013)), "three sockets per server");
     held.pop();
-    crate::support::wait::until("the socket of Ben is closed", || async {
+    crate::support::wait::until("Ben's socket is closed", || async {
         let metrics = app.http.get(app.url("/metrics")).send().await.unwrap().text().await.unwrap();
         metrics.contains("partyline_sockets 2\n").then_some(())
     })
@@ -102,11 +107,11 @@ async fn sockets_are_limited_per_user_and_in_all() {
     app.socket(&ben).await;
 }
 
-async fn refused(app: &TestApp, token: &SecretString) -> Closed {
+async fn connect_refused(app: &TestApp, token: &SecretString) -> Closed {
     let mut socket = Socket::open(app.address).await;
     let payload = json!({"authorization": format!("Bearer {}", token.expose_secret())});
     socket.send(json!({"type": "connection_init", "payload": payload})).await;
-    socket.next().await.expect_err("a socket too many")
+    socket.next().await.expect_err("one socket too many")
 }
 
 #[tokio::test]
@@ -115,21 +120,21 @@ async fn operations_on_a_socket_count_as_requests() {
     let ana = app.token("acme", "ana");
     let mut socket = app.socket(&ana).await;
     for n in 0..9 {
-        socket.subscribe(&n.to_string(), WHO, json!({})).await;
+        socket.subscribe(&n.to_string(), VIEWER, json!({})).await;
         socket.event().await;
         assert_eq!(socket.next().await.unwrap()["type"], "complete");
     }
-    socket.subscribe("9", WHO, json!({})).await;
-    let refused = socket.next().await.unwrap();
+    socket.subscribe("9", VIEWER, json!({})).await;
+    let connect_refused = socket.next().await.unwrap();
     assert_eq!(
-        (&refused["type"], &refused["payload"][0]["extensions"]["code"]),
+        (&connect_refused["type"], &connect_refused["payload"][0]["extensions"]["code"]),
         (&json!("error"), &json!("RATE_LIMITED"))
     );
-    assert_eq!(refused["payload"][0]["extensions"]["retryAfterSeconds"], 1);
+    assert_eq!(connect_refused["payload"][0]["extensions"]["retryAfterSeconds"], 1);
 }
 
 #[tokio::test]
-async fn a_subscription_document_may_cost_less_than_a_query() {
+async fn a_subscription_may_cost_less_than_a_query() {
     let app = TestApp::start().await;
     let fields = (0..40).map(|n| format!("m{n}: messages(first: 5) {{ nodes {{ body }} }} ")).collect::<String>();
     let query = format!("{{ threads(first: 1) {{ nodes {{ {fields} }} }} }}");
@@ -137,8 +142,8 @@ async fn a_subscription_document_may_cost_less_than_a_query() {
     assert!(app.graphql(&ana, &query, json!({})).await["data"].is_object());
     let mut socket = app.socket(&ana).await;
     socket.subscribe("1", &format!("subscription {{ threadUpdated {{ thread {{ {fields} }} }} }}"), json!({})).await;
-    let refused = socket.next().await.unwrap();
-    assert_eq!(refused["payload"][0]["extensions"]["code"], "QUERY_TOO_COMPLEX", "{refused}");
+    let connect_refused = socket.next().await.unwrap();
+    assert_eq!(connect_refused["payload"][0]["extensions"]["code"], "QUERY_TOO_COMPLEX", "{connect_refused}");
 }
 
 #[tokio::test]
@@ -150,6 +155,9 @@ async fn subscriptions_whose_documents_are_too_long_together_are_refused() {
     for n in 0..3 {
         socket.subscribe(&n.to_string(), &long(n), json!({})).await;
     }
-    let refused = socket.next().await.unwrap();
-    assert_eq!((&refused["id"], &refused["payload"][0]["extensions"]["code"]), (&json!("2"), &json!("RATE_LIMITED")));
+    let connect_refused = socket.next().await.unwrap();
+    assert_eq!(
+        (&connect_refused["id"], &connect_refused["payload"][0]["extensions"]["code"]),
+        (&json!("2"), &json!("RATE_LIMITED"))
+    );
 }

@@ -1,8 +1,7 @@
-//! Ten thousand random operations, against a model: threads, unread counts, notifications, history
-//! and positions agree.
+//! Random operations checked against a model: threads, unread counts, notifications, history, and positions must agree.
 //!
-//! Operations come in batches, as the writer takes them: the texts of a batch first, then the rest.
-//! Between batches time goes on. Each case is an agency of its own in one database.
+//! Operations are submitted in batches, as the writer processes them: the texts of a batch first, then the rest. Time
+//! advances between batches. Each case has its own agency in a shared database.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,7 +22,7 @@ use crate::support::TestApp;
 use crate::support::directory::TOKEN;
 use crate::support::random::Random;
 use operation::Operation;
-use state::{Contact, Kind, Note, Number, Pair, Place, Rung, State, Status, User};
+use state::{Contact, Kind, Membership, Notification, Number, Pair, Rung, State, Status, User};
 
 mod operation;
 mod state;
@@ -33,13 +32,13 @@ const OPERATIONS: usize = 500;
 const USERS: [&str; 5] = ["ana", "ben", "chloe", "dev", "eli"];
 const NUMBERS: usize = 3;
 const CONTACTS: usize = 5;
-/// Digits, on which number, whose.
+/// Digits, the number that they apply to (`None`: every number), and the user.
 const EXTENSION_USERS: [(&str, Option<Number>, User); 2] = [("101", None, 3), ("102", Some(0), 2)];
-/// Who is in which pool at first.
+/// The initial members of the pools.
 const POOLS: [&[User]; NUMBERS] = [&[1, 2], &[2, 3], &[]];
 const PROVIDERS: [Option<User>; CONTACTS] = [None, None, None, Some(3), Some(4)];
 
-/// One agency of the server, beside the model of it.
+/// One agency on the server.
 struct Case<'a> {
     app: &'a TestApp,
     agency: AgencyId,
@@ -50,7 +49,7 @@ struct Case<'a> {
     numbers: Vec<PhoneNumberId>,
     e164: Vec<String>,
     thread_ids: BTreeMap<Pair, ThreadId>,
-    /// How many texts were sent.
+    /// The number of texts sent.
     sent: usize,
 }
 
@@ -92,32 +91,32 @@ fn phone_of(contact: Contact) -> String {
 
 #[tokio::test]
 async fn five_thousand_random_operations_agree_with_the_model() {
-    agree(Random::from_environment("model")).await;
+    run_against_model(Random::from_environment("model")).await;
 }
 
-// A second test, so that both processors of a small machine have something to do.
+// A second test, so that a machine with two processors runs both in parallel.
 #[tokio::test]
-async fn five_thousand_others_do_too() {
-    let mut random = Random::from_environment("model, the others");
+async fn five_thousand_more_random_operations_agree_with_the_model() {
+    let mut random = Random::from_environment("model, second seed");
     random.next();
-    agree(random).await;
+    run_against_model(random).await;
 }
 
-async fn agree(mut random: Random) {
+async fn run_against_model(mut random: Random) {
     let app = TestApp::start_with(&directory()).await;
     for case in 0..CASES {
-        let (mut case, mut state) = Case::begin(&app, case).await;
+        let (mut case, mut state) = Case::create(&app, case).await;
         let mut done = 0;
         while done < OPERATIONS {
             done += case.batch(&mut random, &mut state).await;
         }
         case.assert_agrees(&state).await;
     }
-    app.assert_logs_are_whole().await;
+    app.assert_logs_are_gapless().await;
 }
 
 impl<'a> Case<'a> {
-    async fn begin(app: &'a TestApp, number: usize) -> (Self, State) {
+    async fn create(app: &'a TestApp, number: usize) -> (Self, State) {
         let key = format!("case{number}");
         let directory = app.directory(&key).await;
         let mut viewers = Vec::new();
@@ -138,23 +137,23 @@ impl<'a> Case<'a> {
             thread_ids: BTreeMap::new(),
             sent: 0,
         };
-        let place = |user: &User| Place { user: *user, sms: true, primary: false };
+        let place = |user: &User| Membership { user: *user, sms: true, primary: false };
         let mut state = State {
             now: app.clock.now(),
             away: vec![false; USERS.len()],
             pools: POOLS.iter().map(|pool| pool.iter().map(place).collect()).collect(),
             providers: PROVIDERS.to_vec(),
             threads: BTreeMap::new(),
-            notes: Vec::new(),
+            notifications: Vec::new(),
             sids: Default::default(),
             events: app.events(case.agency).await.last().unwrap().position,
         };
-        // A server with several lanes knows from now on which one the numbers' agency is on.
+        // On a database server with several lanes, these texts assign the numbers to their agency's lane.
         for number in 0..NUMBERS {
             let text = Operation::Text { sid: format!("SMwarm{}{number}", case.key), pair: (number, 0), body: "hello" };
-            assert_eq!(text.perform(&case).await, text.expect(&case, &mut state));
+            assert_eq!(text.perform(&case).await, text.apply(&case, &mut state));
         }
-        case.learn_threads().await;
+        case.fetch_threads().await;
         (case, state)
     }
 
@@ -170,7 +169,7 @@ impl<'a> Case<'a> {
         self.users.iter().position(|user| *user == id).expect("a user of this agency")
     }
 
-    /// Does some operations at once, then lets time pass; says how many they were.
+    /// Runs a batch of operations, then advances the clock. Returns the number of operations.
     async fn batch(&mut self, random: &mut Random, state: &mut State) -> usize {
         let mut operations: Vec<Operation> = Vec::new();
         for _ in 0..=random.below(24) {
@@ -178,13 +177,13 @@ impl<'a> Case<'a> {
             self.sent += usize::from(operation.is_text());
             operations.push(operation);
         }
-        // All of them wait before the writer takes any: they are submitted without a pause.
+        // Submitted without a pause, so that all of them are queued before the writer takes the first.
         let answers = join_all(operations.iter().map(|operation| operation.perform(self))).await;
         let mut expected = vec![None; operations.len()];
         for texts in [true, false] {
             for (operation, expected) in operations.iter().zip(&mut expected) {
                 if operation.is_text() == texts {
-                    *expected = Some(operation.expect(self, state));
+                    *expected = Some(operation.apply(self, state));
                 }
             }
         }
@@ -217,7 +216,7 @@ impl<'a> Case<'a> {
         rows
     }
 
-    async fn learn_threads(&mut self) {
+    async fn fetch_threads(&mut self) {
         self.thread_ids = self.rows().await.into_iter().map(|(pair, row)| (pair, row.id)).collect();
     }
 
@@ -268,18 +267,18 @@ impl<'a> Case<'a> {
                     RoutingRung::Provider => Rung::Provider,
                     RoutingRung::Admins => Rung::Admins,
                     RoutingRung::Assignee => Rung::Assignee,
-                    RoutingRung::DefaultUser => panic!("there is no default user"),
+                    RoutingRung::DefaultUser => panic!("the agencies have no default user"),
                 }),
                 (NotificationKind::ThreadAssigned, None) => Kind::Assigned,
                 (NotificationKind::ThreadTakenOver, None) => Kind::TakenOver,
                 (NotificationKind::ThreadUnclaimed, Some(_)) => Kind::Unclaimed,
-                other => panic!("a notification of {other:?}"),
+                other => panic!("unexpected notification: {other:?}"),
             };
             let (pair, _) = self.thread_ids.iter().find(|(_, id)| Some(**id) == row.thread_id).unwrap();
             let key = (self.user(row.user_id), *pair, kind, row.read_at.is_some(), row.resolved_at.is_some());
             counts.entry(key).or_default().0 += 1;
         }
-        for Note { user, thread, kind, read, resolved } in state.notes.iter().cloned() {
+        for Notification { user, thread, kind, read, resolved } in state.notifications.iter().cloned() {
             counts.entry((user, thread, kind, read, resolved)).or_default().1 += 1;
         }
         let differing: Vec<_> = counts.iter().filter(|(_, (stored, expected))| stored != expected).collect();
@@ -298,7 +297,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// What each user sees over the API.
+    /// Compares each user's inbox, read over the API.
     async fn assert_inboxes_agree(&self, state: &State) {
         let inbox = "{ threads(first: 100) { nodes { id unreadCount } } }";
         for (user, key) in USERS.iter().enumerate() {

@@ -1,21 +1,20 @@
-//! What can be done, at random; the same to the server and to the model.
+//! Random operations, applied both to the server and to the model.
 
 use partyline::domain::{Availability, ThreadId};
 use partyline::service::claim_thread::claim_thread;
 use partyline::service::close_thread::close_thread;
+use partyline::service::inbound::{self, InboundOutcome, text_of};
 use partyline::service::manage_pool::{
     AddPoolMember, UpdatePoolMember, add_pool_member, remove_pool_member, update_pool_member,
 };
 use partyline::service::mark_thread_read::mark_thread_read;
-use partyline::service::receive_sms::{receive_sms, text_of};
 use partyline::service::release_thread::release_thread;
 use partyline::service::reopen_thread::reopen_thread;
 use partyline::service::set_availability::set_availability;
 use partyline::service::transfer_thread::transfer_thread;
-use partyline::service::{Fault, Outcome, Refusal, RefusalCode};
-use partyline::store::writer::InboundOutcome;
+use partyline::service::{Error, Outcome, RefusalCode};
 
-use super::state::{Answer, Contact, Number, Pair, Place, Refused, State, User};
+use super::state::{ActionResult, Contact, Membership, Number, Pair, RefusalKind, State, User};
 use super::{CONTACTS, Case, EXTENSION_USERS, NUMBERS, USERS};
 use crate::support::random::Random;
 
@@ -29,17 +28,17 @@ pub(super) enum Operation {
     Reopen(User, Pair),
     MarkRead(User, Pair),
     SetAway(User, bool),
-    Add(User, Number, Place),
-    Update(User, Number, Place),
+    Add(User, Number, Membership),
+    Update(User, Number, Membership),
     Remove(User, Number, User),
 }
 
-/// What an operation was answered.
+/// The result of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answered {
+pub(super) enum Response {
     Stored,
     Duplicate,
-    Act(Answer),
+    Action(ActionResult),
 }
 
 const BODIES: [&str; 8] = ["hello", "hello", "hello", "hello", "#101 hello", "102: hello", "10:30", "STOP"];
@@ -49,9 +48,9 @@ impl Operation {
         let (user, to) = (random.below(USERS.len()), random.below(USERS.len()));
         let number = random.below(NUMBERS);
         let pair = (number, random.below(CONTACTS));
-        // Mostly the admin manages the pools; others are refused.
+        // Usually the admin manages the pools; other users are refused.
         let actor = if random.chance(10) { user } else { 0 };
-        let place = Place { user: to, sms: !random.chance(3), primary: random.chance(5) };
+        let place = Membership { user: to, sms: !random.chance(3), primary: random.chance(5) };
         match random.below(100) {
             0..40 => {
                 let again = random.chance(5);
@@ -75,8 +74,8 @@ impl Operation {
         matches!(self, Self::Text { .. })
     }
 
-    /// The thread that it is about, if it is one of those that act on threads.
-    fn acts_on(&self) -> Option<Pair> {
+    /// The thread of an operation on a thread.
+    fn target(&self) -> Option<Pair> {
         match self {
             Self::Claim(_, pair)
             | Self::Release(_, pair)
@@ -88,11 +87,11 @@ impl Operation {
         }
     }
 
-    /// What the model says.
-    pub(super) fn expect(&self, case: &Case<'_>, state: &mut State) -> Answered {
-        // Nobody could name a thread that begins in the same moment.
-        if self.acts_on().is_some_and(|pair| !case.thread_ids.contains_key(&pair)) {
-            return Answered::Act(Err(Refused::NotFound));
+    /// Applies the operation to the model.
+    pub(super) fn apply(&self, case: &Case<'_>, state: &mut State) -> Response {
+        // The thread starts in this batch, so no client could know its id yet.
+        if self.target().is_some_and(|pair| !case.thread_ids.contains_key(&pair)) {
+            return Response::Action(Err(RefusalKind::NotFound));
         }
         let answer = match self {
             Self::Text { sid, pair, body } => {
@@ -103,7 +102,7 @@ impl Operation {
                     names && number.is_none_or(|number| number == pair.0)
                 });
                 let new = state.text(sid, *pair, extension.map(|(.., user)| *user));
-                return if new { Answered::Stored } else { Answered::Duplicate };
+                return if new { Response::Stored } else { Response::Duplicate };
             }
             Self::Claim(user, pair) => state.claim(*user, *pair),
             Self::Release(user, pair) => state.release(*user, *pair),
@@ -119,28 +118,28 @@ impl Operation {
             Self::Update(actor, number, place) => state.update_member(*actor, *number, place),
             Self::Remove(actor, number, user) => state.remove_member(*actor, *number, *user),
         };
-        Answered::Act(answer)
+        Response::Action(answer)
     }
 
-    /// What the server says.
-    pub(super) async fn perform(&self, case: &Case<'_>) -> Answered {
+    /// Runs the operation on the server.
+    pub(super) async fn perform(&self, case: &Case<'_>) -> Response {
         let services = case.app.services();
         let thread = |pair: &Pair| case.thread_ids.get(pair).copied().unwrap_or(ThreadId(uuid::Uuid::nil()));
         let viewer = |user: &User| &case.viewers[*user];
         let answer = match self {
             Self::Text { sid, pair, body } => return receive(case, sid, *pair, body).await,
-            Self::Claim(user, pair) => answer_of(case, claim_thread(services, viewer(user), thread(pair)).await),
-            Self::Release(user, pair) => answer_of(case, release_thread(services, viewer(user), thread(pair)).await),
+            Self::Claim(user, pair) => result_of(case, claim_thread(services, viewer(user), thread(pair)).await),
+            Self::Release(user, pair) => result_of(case, release_thread(services, viewer(user), thread(pair)).await),
             Self::Transfer(user, pair, to) => {
                 let to = case.users[*to];
-                answer_of(case, transfer_thread(services, viewer(user), thread(pair), to, None).await)
+                result_of(case, transfer_thread(services, viewer(user), thread(pair), to, None).await)
             }
-            Self::Close(user, pair) => answer_of(case, close_thread(services, viewer(user), thread(pair)).await),
-            Self::Reopen(user, pair) => answer_of(case, reopen_thread(services, viewer(user), thread(pair)).await),
-            Self::MarkRead(user, pair) => answer_of(case, mark_thread_read(services, viewer(user), thread(pair)).await),
+            Self::Close(user, pair) => result_of(case, close_thread(services, viewer(user), thread(pair)).await),
+            Self::Reopen(user, pair) => result_of(case, reopen_thread(services, viewer(user), thread(pair)).await),
+            Self::MarkRead(user, pair) => result_of(case, mark_thread_read(services, viewer(user), thread(pair)).await),
             Self::SetAway(user, away) => {
                 let availability = if *away { Availability::Away } else { Availability::Available };
-                answer_of(case, set_availability(services, viewer(user), availability).await)
+                result_of(case, set_availability(services, viewer(user), availability).await)
             }
             Self::Add(actor, number, place) => {
                 let input = AddPoolMember {
@@ -150,7 +149,7 @@ impl Operation {
                     voice_enabled: true,
                     is_primary: place.primary,
                 };
-                answer_of(case, add_pool_member(services, viewer(actor), input).await)
+                result_of(case, add_pool_member(services, viewer(actor), input).await)
             }
             Self::Update(actor, number, place) => {
                 let input = UpdatePoolMember {
@@ -160,44 +159,46 @@ impl Operation {
                     voice_enabled: None,
                     is_primary: Some(place.primary),
                 };
-                answer_of(case, update_pool_member(services, viewer(actor), input).await)
+                result_of(case, update_pool_member(services, viewer(actor), input).await)
             }
             Self::Remove(actor, number, user) => {
                 let (number, user) = (case.numbers[*number], case.users[*user]);
-                answer_of(case, remove_pool_member(services, viewer(actor), number, user).await)
+                result_of(case, remove_pool_member(services, viewer(actor), number, user).await)
             }
         };
-        Answered::Act(answer)
+        Response::Action(answer)
     }
 }
 
-async fn receive(case: &Case<'_>, sid: &str, (number, contact): (Number, Contact), body: &str) -> Answered {
+async fn receive(case: &Case<'_>, sid: &str, (number, contact): (Number, Contact), body: &str) -> Response {
     let fields = [("MessageSid", sid), ("From", &case.phone(contact)), ("To", &case.e164[number]), ("Body", body)];
     let form = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let text = text_of(case.account, form).expect("a form of a text");
-    match receive_sms(case.app.services(), text).await.expect("the database works") {
+    let text = text_of(case.account, form).expect("a valid form");
+    match inbound::receive(case.app.services(), text).await.expect("the database works") {
         InboundOutcome::Stored(agency, _) => {
             assert_eq!(agency, case.agency);
-            Answered::Stored
+            Response::Stored
         }
-        InboundOutcome::Duplicate => Answered::Duplicate,
+        InboundOutcome::Duplicate => Response::Duplicate,
         InboundOutcome::Quarantined => panic!("{sid} is in quarantine"),
     }
 }
 
-fn answer_of<T>(case: &Case<'_>, outcome: Outcome<T>) -> Answer {
-    let outcome: Result<Result<T, Refusal>, Fault> = outcome;
-    outcome.expect("the database works").map(drop).map_err(|refusal| match refusal.code {
-        RefusalCode::NotFound => Refused::NotFound,
-        RefusalCode::AlreadyClaimed { by, .. } => Refused::AlreadyClaimed(case.user(by)),
-        RefusalCode::NotAssignee => Refused::NotAssignee,
-        RefusalCode::Conflict => Refused::Conflict,
-        RefusalCode::Forbidden => Refused::Forbidden,
-        code @ (RefusalCode::Invalid
-        | RefusalCode::OptedOut
-        | RefusalCode::LimitExceeded { .. }
-        | RefusalCode::StaleView { .. }) => {
-            panic!("{code:?}: {}", refusal.message)
-        }
+fn result_of<T>(case: &Case<'_>, outcome: Outcome<T>) -> ActionResult {
+    outcome.map(drop).map_err(|error| match error {
+        Error::Failed(fault) => panic!("the database failed: {fault}"),
+        Error::Refused(refusal) => match refusal.code {
+            RefusalCode::NotFound => RefusalKind::NotFound,
+            RefusalCode::AlreadyClaimed { by, .. } => RefusalKind::AlreadyClaimed(case.user(by)),
+            RefusalCode::NotAssignee => RefusalKind::NotAssignee,
+            RefusalCode::Conflict => RefusalKind::Conflict,
+            RefusalCode::Forbidden => RefusalKind::Forbidden,
+            code @ (RefusalCode::Invalid
+            | RefusalCode::OptedOut
+            | RefusalCode::LimitExceeded { .. }
+            | RefusalCode::StaleView { .. }) => {
+                panic!("{code:?}: {}", refusal.message)
+            }
+        },
     })
 }

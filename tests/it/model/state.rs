@@ -1,12 +1,12 @@
-//! What the product says, as plain maps: who holds which thread, who was told, what is unread.
+//! A model of the product in plain maps: assignees, notifications, and unread counts.
 //!
-//! Written from `docs` and the contract, not from the code: it shares no function with the server.
+//! It follows `docs` and the API contract, not the implementation, and shares no function with the server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Users, numbers and contacts by their place in the lists of [`super`].
+/// Indexes into the lists of [`super`].
 pub(super) type User = usize;
 pub(super) type Number = usize;
 pub(super) type Contact = usize;
@@ -37,7 +37,7 @@ pub(super) enum Rung {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Note {
+pub(super) struct Notification {
     pub(super) user: User,
     pub(super) thread: Pair,
     pub(super) kind: Kind,
@@ -46,7 +46,7 @@ pub(super) struct Note {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Membership {
     pub(super) user: User,
     pub(super) sms: bool,
     pub(super) primary: bool,
@@ -62,14 +62,14 @@ pub(super) struct Thread {
     pub(super) escalate_at: Option<DateTime<Utc>>,
     pub(super) inbound: i32,
     pub(super) history: usize,
-    /// Who was told of one of its texts by a rung that stands in for the pool.
-    stood_in: BTreeSet<User>,
+    /// Users whom a routing rung below the pool has notified of a text of this thread.
+    notified_by_fallback: BTreeSet<User>,
     seen: BTreeMap<User, i32>,
 }
 
-/// Why an act is refused.
+/// The reason for a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum RefusalKind {
     NotFound,
     AlreadyClaimed(User),
     NotAssignee,
@@ -77,37 +77,37 @@ pub(super) enum Refused {
     Forbidden,
 }
 
-pub(super) type Answer = Result<(), Refused>;
+pub(super) type ActionResult = Result<(), RefusalKind>;
 
-/// One agency.
+/// The state of one agency.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) now: DateTime<Utc>,
-    /// The first is the admin.
+    /// By user. User 0 is the admin.
     pub(super) away: Vec<bool>,
-    /// In the order in which their members came.
-    pub(super) pools: Vec<Vec<Place>>,
+    /// By number, in the order in which the members joined.
+    pub(super) pools: Vec<Vec<Membership>>,
     pub(super) providers: Vec<Option<User>>,
     pub(super) threads: BTreeMap<Pair, Thread>,
-    pub(super) notes: Vec<Note>,
+    pub(super) notifications: Vec<Notification>,
     pub(super) sids: BTreeSet<String>,
     pub(super) events: i64,
 }
 
 const ADMIN: User = 0;
 const WEEK: TimeDelta = TimeDelta::days(7);
-const PATIENCE: TimeDelta = TimeDelta::minutes(5);
+const ESCALATION_DELAY: TimeDelta = TimeDelta::minutes(5);
 
 impl State {
-    /// Who is eligible: primary first, then oldest first.
+    /// The eligible users: primary first, then the oldest assignment first.
     fn pool(&self, number: Number) -> Vec<User> {
         let (first, rest): (Vec<_>, Vec<_>) =
             self.pools[number].iter().filter(|place| place.sms).partition(|place| place.primary);
         first.into_iter().chain(rest).map(|place| place.user).collect()
     }
 
-    /// The ladder below the extension.
-    fn ladder(&self, (number, contact): Pair) -> (Rung, Vec<User>) {
+    /// The routing rung below the extension, and its users.
+    fn route(&self, (number, contact): Pair) -> (Rung, Vec<User>) {
         let pool = self.pool(number);
         match self.providers[contact] {
             _ if !pool.is_empty() => (Rung::Pool, pool),
@@ -121,26 +121,26 @@ impl State {
         user == ADMIN
             || self.pool(pair.0).contains(&user)
             || thread.assignee == Some(user)
-            || (thread.status != Status::Closed && thread.stood_in.contains(&user))
+            || (thread.status != Status::Closed && thread.notified_by_fallback.contains(&user))
     }
 
-    /// What a user sees, and how much of it they have not read.
+    /// The threads that a user sees, with the user's unread counts.
     pub(super) fn inbox(&self, user: User) -> BTreeMap<Pair, i32> {
         let seen = self.threads.iter().filter(|(pair, _)| self.sees(user, **pair));
         seen.map(|(pair, thread)| (*pair, thread.inbound - thread.seen.get(&user).copied().unwrap_or(0))).collect()
     }
 
-    fn tell(&mut self, users: impl IntoIterator<Item = User>, thread: Pair, kind: Kind) {
-        let note = |user| Note { user, thread, kind, read: false, resolved: false };
-        self.notes.extend(users.into_iter().map(note));
+    fn notify(&mut self, users: impl IntoIterator<Item = User>, thread: Pair, kind: Kind) {
+        let note = |user| Notification { user, thread, kind, read: false, resolved: false };
+        self.notifications.extend(users.into_iter().map(note));
     }
 
-    /// A text comes; says whether it is new.
+    /// Receives a text. Returns false for a duplicate.
     pub(super) fn text(&mut self, sid: &str, pair: Pair, extension: Option<User>) -> bool {
         if !self.sids.insert(sid.to_owned()) {
             return false;
         }
-        let begun = Thread {
+        let new_thread = Thread {
             status: Status::Unclaimed,
             assignee: None,
             last_assignee: None,
@@ -149,47 +149,47 @@ impl State {
             escalate_at: None,
             inbound: 0,
             history: 0,
-            stood_in: BTreeSet::new(),
+            notified_by_fallback: BTreeSet::new(),
             seen: BTreeMap::new(),
         };
-        let mut thread = self.threads.get(&pair).cloned().unwrap_or(begun);
+        let mut thread = self.threads.get(&pair).cloned().unwrap_or(new_thread);
         thread.inbound += 1;
         thread.extension = extension.or(thread.extension);
         if thread.status == Status::Closed {
-            self.come_back(&mut thread, pair);
+            self.reopen_closed(&mut thread, pair);
         }
         let pool = self.pool(pair.0);
-        let (rung, told) = match (thread.assignee, thread.extension) {
+        let (rung, users) = match (thread.assignee, thread.extension) {
             (Some(assignee), extension) => {
-                let mut told = vec![assignee];
-                let besides = extension.into_iter().chain(if self.away[assignee] { pool } else { Vec::new() });
-                for user in besides {
-                    if !told.contains(&user) {
-                        told.push(user);
+                let mut users = vec![assignee];
+                let additional = extension.into_iter().chain(if self.away[assignee] { pool } else { Vec::new() });
+                for user in additional {
+                    if !users.contains(&user) {
+                        users.push(user);
                     }
                 }
                 thread.escalate_at = None;
-                (Rung::Assignee, told)
+                (Rung::Assignee, users)
             }
             (None, Some(user)) => {
                 if !pool.is_empty() {
-                    thread.escalate_at = thread.escalate_at.or(Some(self.now + PATIENCE));
+                    thread.escalate_at = thread.escalate_at.or(Some(self.now + ESCALATION_DELAY));
                 }
                 (Rung::Extension, vec![user])
             }
-            (None, None) => self.ladder(pair),
+            (None, None) => self.route(pair),
         };
         if !matches!(rung, Rung::Pool | Rung::Assignee) {
-            thread.stood_in.extend(&told);
+            thread.notified_by_fallback.extend(&users);
         }
         self.threads.insert(pair, thread);
-        self.tell(told, pair, Kind::Inbound(rung));
+        self.notify(users, pair, Kind::Inbound(rung));
         self.events += 1;
         true
     }
 
-    /// A closed thread is opened: to whom it was, if they can take it and it was not long ago.
-    fn come_back(&self, thread: &mut Thread, pair: Pair) {
+    /// Reopens a closed thread. It goes to the last assignee if that user is eligible and available, within a week.
+    fn reopen_closed(&self, thread: &mut Thread, pair: Pair) {
         let recent = thread.closed_at.is_some_and(|at| self.now - at < WEEK);
         let back = thread.last_assignee.filter(|user| recent && self.pool(pair.0).contains(user) && !self.away[*user]);
         thread.status = if back.is_some() { Status::Claimed } else { Status::Unclaimed };
@@ -198,130 +198,130 @@ impl State {
         thread.history += 1;
     }
 
-    /// Everybody's alerts of a thread are settled, but those of who has it.
-    fn settle(&mut self, pair: Pair, holder: User) {
-        for note in self.notes.iter_mut().filter(|note| note.thread == pair && note.user != holder) {
+    /// Resolves the alerts of all users but the assignee.
+    fn resolve_alerts(&mut self, pair: Pair, holder: User) {
+        for note in self.notifications.iter_mut().filter(|note| note.thread == pair && note.user != holder) {
             note.resolved |= matches!(note.kind, Kind::Inbound(_));
         }
     }
 
-    /// The thread as this user may act on it.
-    fn act(&self, user: User, pair: Pair) -> Result<Thread, Refused> {
-        if self.sees(user, pair) { Ok(self.threads[&pair].clone()) } else { Err(Refused::NotFound) }
+    /// The thread if this user may see it.
+    fn visible_thread(&self, user: User, pair: Pair) -> Result<Thread, RefusalKind> {
+        if self.sees(user, pair) { Ok(self.threads[&pair].clone()) } else { Err(RefusalKind::NotFound) }
     }
 
-    fn may_give_away(user: User, thread: &Thread) -> Answer {
-        if user == ADMIN || thread.assignee == Some(user) { Ok(()) } else { Err(Refused::NotAssignee) }
+    fn check_may_reassign(user: User, thread: &Thread) -> ActionResult {
+        if user == ADMIN || thread.assignee == Some(user) { Ok(()) } else { Err(RefusalKind::NotAssignee) }
     }
 
-    fn changed(&mut self, pair: Pair, mut thread: Thread) {
+    fn record_change(&mut self, pair: Pair, mut thread: Thread) {
         thread.history += 1;
         if thread.status != Status::Unclaimed {
             thread.escalate_at = None;
         }
         if let Some(holder) = thread.assignee {
-            self.settle(pair, holder);
+            self.resolve_alerts(pair, holder);
         }
         self.threads.insert(pair, thread);
         self.events += 1;
     }
 
-    fn give(&mut self, pair: Pair, mut thread: Thread, to: User) {
+    fn assign(&mut self, pair: Pair, mut thread: Thread, to: User) {
         thread.status = Status::Claimed;
         thread.assignee = Some(to);
         thread.closed_at = None;
-        self.changed(pair, thread);
+        self.record_change(pair, thread);
     }
 
-    fn give_back(&mut self, pair: Pair, mut thread: Thread, except: User) {
+    fn unassign(&mut self, pair: Pair, mut thread: Thread, except: User) {
         thread.status = Status::Unclaimed;
         thread.assignee = None;
-        self.changed(pair, thread);
-        self.tell_waiting(pair, except);
+        self.record_change(pair, thread);
+        self.notify_unclaimed(pair, except);
     }
 
-    /// That a thread waits; whom a lower rung names sees it from then on.
-    fn tell_waiting(&mut self, pair: Pair, except: User) {
-        let (rung, told) = self.ladder(pair);
-        let told: Vec<_> = told.into_iter().filter(|user| *user != except).collect();
+    /// Notifies users of an unclaimed thread. Users of a rung below the pool see it from then on.
+    fn notify_unclaimed(&mut self, pair: Pair, except: User) {
+        let (rung, users) = self.route(pair);
+        let users: Vec<_> = users.into_iter().filter(|user| *user != except).collect();
         if rung != Rung::Pool {
-            let thread = self.threads.get_mut(&pair).expect("a thread that waits is there");
-            thread.stood_in.extend(&told);
+            let thread = self.threads.get_mut(&pair).expect("an unclaimed thread is in the model");
+            thread.notified_by_fallback.extend(&users);
         }
-        self.tell(told, pair, Kind::Unclaimed);
+        self.notify(users, pair, Kind::Unclaimed);
     }
 
-    pub(super) fn claim(&mut self, user: User, pair: Pair) -> Answer {
-        let thread = self.act(user, pair)?;
+    pub(super) fn claim(&mut self, user: User, pair: Pair) -> ActionResult {
+        let thread = self.visible_thread(user, pair)?;
         match thread.assignee {
             Some(by) if by == user => {}
-            Some(by) => return Err(Refused::AlreadyClaimed(by)),
-            None => self.give(pair, thread, user),
+            Some(by) => return Err(RefusalKind::AlreadyClaimed(by)),
+            None => self.assign(pair, thread, user),
         }
         Ok(())
     }
 
-    pub(super) fn release(&mut self, user: User, pair: Pair) -> Answer {
-        let thread = self.act(user, pair)?;
+    pub(super) fn release(&mut self, user: User, pair: Pair) -> ActionResult {
+        let thread = self.visible_thread(user, pair)?;
         match thread.status {
             Status::Unclaimed => Ok(()),
-            Status::Closed => Err(Refused::Conflict),
+            Status::Closed => Err(RefusalKind::Conflict),
             Status::Claimed => {
-                Self::may_give_away(user, &thread)?;
-                self.give_back(pair, thread, user);
+                Self::check_may_reassign(user, &thread)?;
+                self.unassign(pair, thread, user);
                 Ok(())
             }
         }
     }
 
-    pub(super) fn transfer(&mut self, user: User, pair: Pair, to: User) -> Answer {
-        let thread = self.act(user, pair)?;
+    pub(super) fn transfer(&mut self, user: User, pair: Pair, to: User) -> ActionResult {
+        let thread = self.visible_thread(user, pair)?;
         let former = thread.assignee;
         if former == Some(to) {
             return Ok(());
         }
         if user != to && thread.status != Status::Unclaimed {
-            Self::may_give_away(user, &thread)?;
+            Self::check_may_reassign(user, &thread)?;
         }
-        self.give(pair, thread, to);
-        self.tell(Some(to).filter(|to| *to != user), pair, Kind::Assigned);
-        self.tell(former.filter(|former| *former != user), pair, Kind::TakenOver);
+        self.assign(pair, thread, to);
+        self.notify(Some(to).filter(|to| *to != user), pair, Kind::Assigned);
+        self.notify(former.filter(|former| *former != user), pair, Kind::TakenOver);
         Ok(())
     }
 
-    pub(super) fn close(&mut self, user: User, pair: Pair) -> Answer {
-        let mut thread = self.act(user, pair)?;
+    pub(super) fn close(&mut self, user: User, pair: Pair) -> ActionResult {
+        let mut thread = self.visible_thread(user, pair)?;
         if thread.status != Status::Closed {
-            Self::may_give_away(user, &thread)?;
+            Self::check_may_reassign(user, &thread)?;
             thread.status = Status::Closed;
             thread.last_assignee = thread.assignee.or(thread.last_assignee);
             thread.assignee = None;
             thread.closed_at = Some(self.now);
-            self.changed(pair, thread);
+            self.record_change(pair, thread);
         }
         Ok(())
     }
 
-    pub(super) fn reopen(&mut self, user: User, pair: Pair) -> Answer {
-        let mut thread = self.act(user, pair)?;
+    pub(super) fn reopen(&mut self, user: User, pair: Pair) -> ActionResult {
+        let mut thread = self.visible_thread(user, pair)?;
         if thread.status == Status::Closed {
-            self.come_back(&mut thread, pair);
-            thread.history -= 1; // it is counted with the change
+            self.reopen_closed(&mut thread, pair);
+            thread.history -= 1; // counted by `record_change`
             let back = thread.assignee;
-            self.changed(pair, thread);
+            self.record_change(pair, thread);
             match back {
-                Some(back) => self.tell(Some(back).filter(|back| *back != user), pair, Kind::Assigned),
-                None => self.tell_waiting(pair, user),
+                Some(back) => self.notify(Some(back).filter(|back| *back != user), pair, Kind::Assigned),
+                None => self.notify_unclaimed(pair, user),
             }
         }
         Ok(())
     }
 
-    pub(super) fn mark_read(&mut self, user: User, pair: Pair) -> Answer {
-        let mut thread = self.act(user, pair)?;
+    pub(super) fn mark_read(&mut self, user: User, pair: Pair) -> ActionResult {
+        let mut thread = self.visible_thread(user, pair)?;
         thread.seen.insert(user, thread.inbound);
         self.threads.insert(pair, thread);
-        for note in self.notes.iter_mut().filter(|note| note.thread == pair && note.user == user) {
+        for note in self.notifications.iter_mut().filter(|note| note.thread == pair && note.user == user) {
             note.read = true;
         }
         Ok(())
@@ -332,16 +332,16 @@ impl State {
         self.away[user] = away;
     }
 
-    fn place(&mut self, actor: User, number: Number, user: User) -> Result<Option<&mut Place>, Refused> {
+    fn place(&mut self, actor: User, number: Number, user: User) -> Result<Option<&mut Membership>, RefusalKind> {
         if actor != ADMIN {
-            return Err(Refused::Forbidden);
+            return Err(RefusalKind::Forbidden);
         }
         Ok(self.pools[number].iter_mut().find(|place| place.user == user))
     }
 
-    pub(super) fn add_member(&mut self, actor: User, number: Number, new: Place) -> Answer {
+    pub(super) fn add_member(&mut self, actor: User, number: Number, new: Membership) -> ActionResult {
         if self.place(actor, number, new.user)?.is_some() {
-            return Err(Refused::Conflict);
+            return Err(RefusalKind::Conflict);
         }
         self.unset_primary(number, new.primary);
         self.pools[number].push(new);
@@ -349,28 +349,28 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn update_member(&mut self, actor: User, number: Number, after: &Place) -> Answer {
-        let place = self.place(actor, number, after.user)?.ok_or(Refused::NotFound)?;
+    pub(super) fn update_member(&mut self, actor: User, number: Number, after: &Membership) -> ActionResult {
+        let place = self.place(actor, number, after.user)?.ok_or(RefusalKind::NotFound)?;
         let before = place.clone();
         if (before.sms, before.primary) == (after.sms, after.primary) {
             return Ok(());
         }
         self.unset_primary(number, after.primary);
-        let place = self.place(actor, number, after.user)?.ok_or(Refused::NotFound)?;
+        let place = self.place(actor, number, after.user)?.ok_or(RefusalKind::NotFound)?;
         *place = after.clone();
         self.events += 1;
         if before.sms && !after.sms {
-            self.lose(number, after.user);
+            self.unassign_all(number, after.user);
         }
         Ok(())
     }
 
-    pub(super) fn remove_member(&mut self, actor: User, number: Number, user: User) -> Answer {
-        let was_eligible = self.place(actor, number, user)?.ok_or(Refused::NotFound)?.sms;
+    pub(super) fn remove_member(&mut self, actor: User, number: Number, user: User) -> ActionResult {
+        let was_eligible = self.place(actor, number, user)?.ok_or(RefusalKind::NotFound)?.sms;
         self.pools[number].retain(|place| place.user != user);
         self.events += 1;
         if was_eligible {
-            self.lose(number, user);
+            self.unassign_all(number, user);
         }
         Ok(())
     }
@@ -381,17 +381,17 @@ impl State {
         }
     }
 
-    /// A user lost their place: what they held through it waits again.
-    fn lose(&mut self, number: Number, user: User) {
-        let held =
+    /// A user is no longer eligible: the threads that they held at this number become unclaimed.
+    fn unassign_all(&mut self, number: Number, user: User) {
+        let held_by_user =
             |(pair, thread): (&Pair, &Thread)| (pair.0 == number && thread.assignee == Some(user)).then_some(*pair);
-        for pair in self.threads.iter().filter_map(held).collect::<Vec<_>>() {
+        for pair in self.threads.iter().filter_map(held_by_user).collect::<Vec<_>>() {
             let thread = self.threads[&pair].clone();
-            self.give_back(pair, thread, user);
+            self.unassign(pair, thread, user);
         }
     }
 
-    /// Whoever waits for an extension too long waits for the pool.
+    /// Alerts the pool of threads that have waited too long for the user of an extension.
     pub(super) fn escalate(&mut self) {
         let due =
             |(pair, thread): (&Pair, &Thread)| thread.escalate_at.is_some_and(|at| at <= self.now).then_some(*pair);
@@ -402,8 +402,8 @@ impl State {
             let extension = thread.extension;
             if !pool.is_empty() {
                 self.events += 1;
-                let told = pool.into_iter().filter(|user| Some(*user) != extension);
-                self.tell(told.collect::<Vec<_>>(), pair, Kind::Inbound(Rung::Pool));
+                let users = pool.into_iter().filter(|user| Some(*user) != extension);
+                self.notify(users.collect::<Vec<_>>(), pair, Kind::Inbound(Rung::Pool));
             }
         }
     }

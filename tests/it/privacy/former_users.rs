@@ -1,5 +1,5 @@
-//! A user who loses access sees nothing more of what they lost: not by any field of the schema, not by an id or an
-//! address that they kept, not by an event, live or replayed.
+//! A user who loses access sees nothing more of what they lost: not through any field of the schema, an id or a URL
+//! that they kept, or an event, live or replayed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,17 +9,19 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::walk::Walk;
-use super::world::{CASES, Case, DESK, QUARANTINED, RECORDING, SENTINEL, collect, expect_done, start, transfer};
+use super::world::{
+    CASES, Case, DESK, QUARANTINED_BODY, RECORDING_PATH, SENTINEL, assert_accepted, collect, start, transfer,
+};
 use crate::support::socket::{Closed, Socket};
 use crate::support::voice::{INBOUND, form};
 use crate::support::{PUBLIC_URL, TestApp, Text};
 use crate::variables::schema::Schema;
 use crate::variables::values::Values;
 
-/// Subscriptions of one user, by socket: how many there are on it.
+/// Sockets, each with its number of subscriptions.
 type Sockets = Vec<(Socket, usize)>;
 
-/// How many subscriptions a socket carries: the server's limit.
+/// The server's limit of subscriptions per socket.
 const PER_SOCKET: usize = 32;
 
 struct Site {
@@ -29,9 +31,9 @@ struct Site {
     roots: Vec<String>,
     nodes: BTreeMap<String, Vec<String>>,
     subscriptions: Vec<String>,
-    /// Each mutation with its selections.
+    /// The selections of each mutation's payload.
     mutations: BTreeMap<String, Vec<String>>,
-    /// The ids that an admin finds, by type.
+    /// The ids that an admin can find, by type.
     ids: BTreeMap<String, BTreeSet<String>>,
     flushed: u32,
 }
@@ -52,7 +54,7 @@ impl Site {
         site
     }
 
-    /// Finds the ids of everything as an admin, and fails if a type with fields of its own was never in an answer.
+    /// Collects all ids that an admin can find. Fails if an object type never occurs in the responses.
     async fn find_ids(&mut self) {
         for text in self.replayed(&self.ana.clone()).await {
             collect(&serde_json::from_str(&text).unwrap(), &mut self.ids);
@@ -68,10 +70,13 @@ impl Site {
         let of_mutations = |name: &str| name.ends_with("Payload") || name.ends_with("Error");
         let roots = ["Query", "Mutation", "Subscription"];
         let objects = self.schema.types().filter(|(_, of)| of.kind == "OBJECT").map(|(name, _)| name);
-        let missed: Vec<_> = objects
+        let missing: Vec<_> = objects
             .filter(|name| !self.ids.contains_key(*name) && !of_mutations(name) && !roots.contains(&name.as_str()))
             .collect();
-        assert!(missed.is_empty(), "not in the answers to an admin: {missed:?}. Add them to the world.");
+        assert!(
+            missing.is_empty(),
+            "types that no response to an admin contained: {missing:?}. Add them to the world."
+        );
     }
 
     async fn ask(&self, token: &SecretString, document: &str, variables: Value) -> Value {
@@ -92,8 +97,8 @@ impl Site {
         answers
     }
 
-    /// Everything that queries and REST answer to a user.
-    async fn everything(&self, token: &SecretString) -> Vec<String> {
+    /// All responses of queries and REST endpoints to a user.
+    async fn all_responses(&self, token: &SecretString) -> Vec<String> {
         let mut texts = Vec::new();
         for document in &self.roots {
             texts.push(self.ask(token, document, json!({})).await.to_string());
@@ -106,7 +111,7 @@ impl Site {
         texts
     }
 
-    /// What every mutation answers to a user who names what they lost.
+    /// The responses of every mutation, called with ids that the user has lost access to.
     async fn mutations(&self, token: &SecretString, thread: &str, begin: &Value) -> Vec<String> {
         let mut nodes: BTreeMap<String, Value> =
             self.ids.iter().filter_map(|(of, ids)| Some((of.clone(), json!(ids.first()?)))).collect();
@@ -125,8 +130,8 @@ impl Site {
         texts
     }
 
-    /// The place before everything that happened.
-    async fn begin(&self) -> Value {
+    /// A cursor before all events.
+    async fn start_cursor(&self) -> Value {
         let directory = self.app.directory("acme").await;
         json!(Cursor { agency: directory.agency_id(), epoch: directory.epoch, position: 0 }.to_string())
     }
@@ -143,19 +148,19 @@ impl Site {
         sockets
     }
 
-    /// Lets something happen that every subscription delivers, and gives all that they deliver until then.
-    async fn delivered(&mut self, sockets: Sockets) -> Vec<String> {
+    /// Triggers an event for every subscription, and returns everything delivered up to it.
+    async fn flush(&mut self, sockets: Sockets) -> Vec<String> {
         self.flushed += 1;
         let before = position(&self.app.cursor(&self.ana).await);
         let (serial, from) = (self.flushed, "+13035560199");
         self.app.receive(Text::new(format!("SMsentinel{serial}")).from(from).to(SENTINEL).body("sentinel")).await;
         self.app.document(INBOUND, &form(&format!("CAsentinel{serial}"), &[("From", from), ("To", SENTINEL)])).await;
-        self.app.calls_written().await;
+        self.app.wait_for_call_log().await;
         let availability = if serial.is_multiple_of(2) { "AVAILABLE" } else { "AWAY" };
         let document = format!(
             "mutation {{ setAvailability(input: {{availability: {availability}}}) {{ userErrors {{ message }} }} }}"
         );
-        expect_done(&self.ask(&self.app.token("acme", "chloe"), &document, json!({})).await);
+        assert_accepted(&self.ask(&self.app.token("acme", "chloe"), &document, json!({})).await);
         let mut texts = Vec::new();
         for (mut socket, count) in sockets {
             let mut done = BTreeSet::new();
@@ -172,11 +177,11 @@ impl Site {
         texts
     }
 
-    /// All events so far, as a user may see them now.
+    /// All events so far, as this user may see them now.
     async fn replayed(&mut self, token: &SecretString) -> Vec<String> {
-        let begin = self.begin().await;
+        let begin = self.start_cursor().await;
         let sockets = self.subscribe(token, &begin).await;
-        self.delivered(sockets).await
+        self.flush(sockets).await
     }
 
     async fn fetch(&self, address: &str) -> StatusCode {
@@ -184,21 +189,21 @@ impl Site {
         self.app.http.get(self.app.url(path)).send().await.unwrap().status()
     }
 
-    /// Checks that the user sees everything of the cases now, and gives the addresses of their recordings.
+    /// Asserts that the user sees everything of the cases; returns the URLs of their recordings.
     async fn assert_access(&mut self, token: &SecretString, marks: &[&str]) -> Vec<String> {
-        let (asked, replayed) = (self.everything(token).await, self.replayed(token).await);
+        let (asked, replayed) = (self.all_responses(token).await, self.replayed(token).await);
         for case in marks.iter().map(|mark| Case::of(mark)) {
-            for canary in case.canaries().iter().map(String::as_str).chain([RECORDING]) {
+            for canary in case.canaries().iter().map(String::as_str).chain([RECORDING_PATH]) {
                 for (how, texts) in [("queries", &asked), ("replayed events", &replayed)] {
-                    assert!(texts.iter().any(|text| text.contains(canary)), "{canary} is not in the {how}");
+                    assert!(texts.iter().any(|text| text.contains(canary)), "{canary} is missing from the {how}");
                 }
             }
         }
-        // Notifications are nobody's but the user's own.
+        // Notifications are visible only to their user, so their ids are collected here.
         for text in asked.iter().filter(|text| text.starts_with("{\"data\"")) {
             collect(&serde_json::from_str(text).unwrap(), &mut self.ids);
         }
-        let urls = asked.iter().flat_map(|text| text.split('"')).filter(|text| text.contains(RECORDING));
+        let urls = asked.iter().flat_map(|text| text.split('"')).filter(|text| text.contains(RECORDING_PATH));
         let urls: BTreeSet<String> = urls.map(str::to_owned).collect();
         for url in &urls {
             assert_eq!(self.fetch(url).await, StatusCode::OK, "{url}");
@@ -206,19 +211,19 @@ impl Site {
         urls.into_iter().collect()
     }
 
-    /// A user has access, loses it, and sees nothing more.
-    async fn check(&mut self, user: &str, marks: &[&str], lose: impl AsyncFnOnce(&TestApp)) {
+    /// Asserts that a user has access, then runs `revoke` and asserts that the user sees nothing more.
+    async fn assert_access_ends(&mut self, user: &str, marks: &[&str], revoke: impl AsyncFnOnce(&TestApp)) {
         let token = self.app.token("acme", user);
         let urls = self.assert_access(&token, marks).await;
         let now = self.app.cursor(&token).await;
         let live = self.subscribe(&token, &now).await;
-        lose(&self.app).await;
+        revoke(&self.app).await;
         for case in &CASES {
-            case.happens(&self.app, 1).await;
+            case.create_events(&self.app, 1).await;
         }
-        let mut texts = self.delivered(live).await;
+        let mut texts = self.flush(live).await;
         texts.extend(self.replayed(&token).await);
-        texts.extend(self.everything(&token).await);
+        texts.extend(self.all_responses(&token).await);
         let found = "{ contacts(search: \"zq\") { totalCount } threads(filter: {search: \"zq\"}) { totalCount } }";
         let none = json!({"data": {"contacts": {"totalCount": 0}, "threads": {"totalCount": 0}}});
         assert_eq!(self.ask(&token, found, json!({})).await, none);
@@ -227,7 +232,7 @@ impl Site {
         }
         let thread = self.app.thread_of(&format!("SM{}0", marks[0])).await.id.to_string();
         texts.extend(self.mutations(&token, &thread, &now).await);
-        assert_nothing_in(&texts);
+        assert_no_canary(&texts);
     }
 }
 
@@ -235,14 +240,14 @@ fn position(cursor: &Value) -> i64 {
     cursor.as_str().unwrap().parse::<Cursor>().unwrap().position
 }
 
-fn assert_nothing_in(texts: &[String]) {
-    let canaries = CASES.iter().flat_map(|case| [case.mark, case.phone]).chain([QUARANTINED, RECORDING]);
+fn assert_no_canary(texts: &[String]) {
+    let canaries = CASES.iter().flat_map(|case| [case.mark, case.phone]).chain([QUARANTINED_BODY, RECORDING_PATH]);
     let shown = canaries.flat_map(|canary| texts.iter().filter(move |text| text.contains(canary)));
     let shown: Vec<_> = shown.map(|text| format!("{text:.1000}")).take(5).collect();
     assert!(shown.is_empty(), "{}", shown.join("\n"));
 }
 
-/// Changes the directory as its file would.
+/// Applies a change to the agency's directory.
 async fn apply(app: &TestApp, agency: &str) {
     app.apply(&format!("agencies: [{{key: acme, {agency}}}]")).await;
 }
@@ -251,43 +256,43 @@ async fn apply(app: &TestApp, agency: &str) {
 async fn a_user_who_was_removed_from_the_pool_sees_nothing_more() {
     let mut site = Site::start().await;
     let ana = site.ana.clone();
-    site.check("ben", &["zqdesk"], async |app| {
+    site.assert_access_ends("ben", &["zqdesk"], async |app| {
         let (number, user) = (app.number_id("acme", DESK).await, app.user_id("acme", "ben").await);
         let remove = "mutation($number: ID!, $user: ID!) {
             removePoolMember(input: {phoneNumberId: $number, userId: $user}) { userErrors { message } } }";
-        expect_done(&app.graphql(&ana, remove, json!({"number": number, "user": user})).await);
+        assert_accepted(&app.graphql(&ana, remove, json!({"number": number, "user": user})).await);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_user_whose_extension_is_deactivated_or_goes_to_a_colleague_sees_nothing_more_of_it() {
+async fn a_user_whose_extension_is_deactivated_or_reassigned_sees_nothing_more_of_it() {
     let mut site = Site::start().await;
     let ana = site.ana.clone();
     let extension = async |app: &TestApp, digits: &str| {
         let directory = app.directory("acme").await;
         directory.extensions.iter().find(|row| row.digits == digits).unwrap().id.to_string()
     };
-    site.check("dev", &["zqdev"], async |app| {
+    site.assert_access_ends("dev", &["zqdev"], async |app| {
         let deactivate = "mutation($id: ID!) {
             deactivateExtension(input: {extensionId: $id}) { userErrors { message } } }";
-        expect_done(&app.graphql(&ana, deactivate, json!({"id": extension(app, "101").await})).await);
+        assert_accepted(&app.graphql(&ana, deactivate, json!({"id": extension(app, "101").await})).await);
     })
     .await;
-    site.check("gus", &["zqgus"], async |app| {
+    site.assert_access_ends("gus", &["zqgus"], async |app| {
         let update = "mutation($id: ID!, $user: ID!) {
             updateExtension(input: {extensionId: $id, userId: $user}) { userErrors { message } } }";
         let variables = json!({"id": extension(app, "103").await, "user": app.user_id("acme", "chloe").await});
-        expect_done(&app.graphql(&ana, update, variables).await);
+        assert_accepted(&app.graphql(&ana, update, variables).await);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_user_who_hands_over_their_thread_sees_nothing_more_of_it() {
+async fn a_user_who_transfers_their_thread_sees_nothing_more_of_it() {
     let mut site = Site::start().await;
     let ana = site.ana.clone();
-    site.check("fay", &["zqnurses"], async |app| {
+    site.assert_access_ends("fay", &["zqnurses"], async |app| {
         let chloe = app.user_id("acme", "chloe").await;
         transfer(app, &ana, "zqnurses", &chloe).await;
     })
@@ -297,29 +302,29 @@ async fn a_user_who_hands_over_their_thread_sees_nothing_more_of_it() {
 #[tokio::test]
 async fn a_former_provider_and_a_former_default_user_see_nothing_more() {
     let mut site = Site::start().await;
-    site.check("pia", &["zqprovider"], async |app| {
+    site.assert_access_ends("pia", &["zqprovider"], async |app| {
         apply(app, "contacts: [{phone: \"+13035560105\", name: zqprovider Ruiz, provider: chloe}]").await;
     })
     .await;
-    site.check("ulf", &["zqdefault"], async |app| apply(app, "defaultUser: chloe").await).await;
+    site.assert_access_ends("ulf", &["zqdefault"], async |app| apply(app, "defaultUser: chloe").await).await;
 }
 
 #[tokio::test]
 async fn a_former_admin_sees_nothing_more() {
     let mut site = Site::start().await;
     let marks: Vec<_> = CASES.iter().map(|case| case.mark).collect();
-    site.check("abe", &marks, async |app| apply(app, "users: [{key: abe, role: MEMBER}]").await).await;
+    site.assert_access_ends("abe", &marks, async |app| apply(app, "users: [{key: abe, role: MEMBER}]").await).await;
 }
 
 #[tokio::test]
-async fn a_deactivated_user_gets_no_answer_at_all() {
+async fn a_deactivated_user_gets_no_data_at_all() {
     let mut site = Site::start().await;
     let eve = site.app.token("acme", "eve");
     let urls = site.assert_access(&eve, &["zqdesk"]).await;
     let now = site.app.cursor(&eve).await;
     let live = site.subscribe(&eve, &now).await;
     apply(&site.app, "users: [{key: eve, active: false}]").await;
-    Case::of("zqdesk").happens(&site.app, 1).await;
+    Case::of("zqdesk").create_events(&site.app, 1).await;
     let mut texts = Vec::new();
     for (mut socket, _) in live {
         let closed = loop {
@@ -340,5 +345,5 @@ async fn a_deactivated_user_gets_no_answer_at_all() {
     for url in urls {
         assert_eq!(site.fetch(&url).await, StatusCode::NOT_FOUND, "{url}");
     }
-    assert_nothing_in(&texts);
+    assert_no_canary(&texts);
 }

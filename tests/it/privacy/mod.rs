@@ -1,4 +1,4 @@
-//! Users see nothing that they may not see any more, and nothing of strangers.
+//! Users cannot see data that they have lost access to, or data of contacts that they have no access to.
 
 mod former_users;
 mod own_part;

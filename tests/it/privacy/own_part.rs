@@ -1,4 +1,4 @@
-//! What is left of a call to a user who took part in it and may not see it any more.
+//! A user who took part in a call and lost access to it still sees their own part.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use partyline::store::calls;
 use partyline::store::page::Window;
 use serde_json::json;
 
-use super::world::{Case, DESK, expect_done, start};
+use super::world::{Case, DESK, assert_accepted, start};
 use crate::support::TestApp;
 
 const CALL: &str = "id status direction phoneNumber { e164 } contact { id } thread { id } extension { id }
@@ -18,11 +18,11 @@ async fn remove(app: &TestApp, user: &str) {
     let document = "mutation($number: ID!, $user: ID!) {
         removePoolMember(input: {phoneNumberId: $number, userId: $user}) { userErrors { message } } }";
     let variables = json!({"number": app.number_id("acme", DESK).await, "user": app.user_id("acme", user).await});
-    expect_done(&app.graphql(&app.token("acme", "ana"), document, variables).await);
+    assert_accepted(&app.graphql(&app.token("acme", "ana"), document, variables).await);
 }
 
 #[tokio::test]
-async fn a_former_member_keeps_their_own_part_of_a_call_and_no_more() {
+async fn a_former_member_sees_only_their_own_part_of_a_call() {
     let app = start().await;
     let (ben, eve) = (app.token("acme", "ben"), app.token("acme", "eve"));
     let call = app.call("CAzqdesk0").await.id.to_string();
@@ -43,19 +43,19 @@ async fn a_former_member_keeps_their_own_part_of_a_call_and_no_more() {
     assert_eq!(own, expected);
     let listed = app.graphql(&ben, &mine, json!({})).await;
     assert_eq!(listed["data"]["calls"], json!({"totalCount": 1, "nodes": [expected]}));
-    // Eve was only notified of it.
+    // Eve was only notified of the call.
     let nothing = app.graphql(&eve, &node, json!({"id": call})).await;
     assert_eq!(nothing, json!({"data": {"node": null}}));
-    let told = "{ notifications { nodes { kind thread { id } message { id } call { id } } } }";
-    let told = app.graphql(&eve, told, json!({})).await;
-    for notification in told["data"]["notifications"]["nodes"].as_array().unwrap() {
+    let notifications = "{ notifications { nodes { kind thread { id } message { id } call { id } } } }";
+    let notifications = app.graphql(&eve, notifications, json!({})).await;
+    for notification in notifications["data"]["notifications"]["nodes"].as_array().unwrap() {
         let about = ["thread", "message", "call"].map(|about| notification[about].is_null());
         assert_eq!(about, [true; 3], "{notification}");
     }
 }
 
 #[tokio::test]
-async fn nobody_listens_to_a_voicemail_of_which_they_see_only_their_part() {
+async fn a_user_who_sees_only_their_part_cannot_listen_to_the_voicemail() {
     let app = start().await;
     let ben = app.token("acme", "ben");
     let voicemail = app.voicemail_of(&app.call("CAzqdesk0").await).await.unwrap().id.to_string();
@@ -67,12 +67,12 @@ async fn nobody_listens_to_a_voicemail_of_which_they_see_only_their_part() {
     assert_eq!(answer["data"]["markVoicemailListened"], refused);
 }
 
-/// The list of calls is one statement, and what is shown of each is decided in memory.
+/// The list of calls takes one statement; the visible part of each call is determined in memory.
 #[tokio::test]
-async fn the_list_of_calls_holds_exactly_those_of_which_a_user_sees_anything() {
+async fn the_list_of_calls_contains_exactly_the_calls_that_a_user_may_see_in_part() {
     let app = start().await;
     remove(&app, "ben").await;
-    Case::of("zqdesk").happens(&app, 1).await;
+    Case::of("zqdesk").create_events(&app, 1).await;
     let directory = app.directory("acme").await;
     let all = app.calls_of(directory.agency_id()).await;
     let ids: Vec<_> = all.iter().map(|call| call.id).collect();
@@ -84,7 +84,7 @@ async fn the_list_of_calls_holds_exactly_those_of_which_a_user_sees_anything() {
         for rows in [&mut listed, &mut seen] {
             rows.sort_by_key(|seen| seen.row().id);
         }
-        let shown = |rows: &[partyline::store::call_sight::SeenCall]| -> Vec<_> {
+        let shown = |rows: &[partyline::store::call_sight::VisibleCall]| -> Vec<_> {
             rows.iter().map(|seen| (seen.row().clone(), seen.is_full())).collect()
         };
         assert_eq!(shown(&listed), shown(&seen), "{}", user.key);
@@ -93,5 +93,5 @@ async fn the_list_of_calls_holds_exactly_those_of_which_a_user_sees_anything() {
         full += listed.iter().filter(|seen| seen.is_full()).count();
         own += listed.iter().filter(|seen| !seen.is_full()).count();
     }
-    assert!(full > 10 && own == 2, "{full} in full, {own} own parts");
+    assert!(full > 10 && own == 2, "{full} full calls, {own} own parts");
 }

@@ -1,4 +1,4 @@
-//! `startThread` and `startCall` tell a user nothing of a contact whom they may not see.
+//! `startThread` and `startCall` reveal nothing about a contact that the user has no access to.
 
 use serde_json::{Value, json};
 
@@ -19,13 +19,13 @@ fn stranger(contact: &Value, threads: usize) {
     assert_eq!(shown["threads"].as_array().unwrap().len(), threads, "{contact}");
 }
 
-/// Carla has a name and a provider, and has written to a number that is not Ben's.
+/// Makes Carla a contact with a name, a provider, and a thread at a number that Ben has no access to.
 async fn known_elsewhere(app: &TestApp) {
     app.apply("agencies: [{key: acme, contacts: [{phone: \"+13035560001\", name: Carla Ruiz, provider: dev}]}]").await;
     app.receive(Text::new("SMelsewhere").from(CARLA).to(NURSES)).await;
 }
 
-/// The contact of the only thread that a user sees, and what searches and lists find.
+/// The contact of the user's only thread; asserts that searches and lists show the same.
 async fn contact_of_thread(app: &TestApp, user: &str) -> Value {
     let query = format!(
         "{{ threads {{ nodes {{ contact {{ {CONTACT} }} }} }} byName: threads(filter: {{search: \"carla\"}}) {{ totalCount }}
@@ -44,7 +44,7 @@ async fn contact_of_thread(app: &TestApp, user: &str) -> Value {
 }
 
 #[tokio::test]
-async fn starting_a_thread_with_a_stranger_shows_the_phone_that_was_typed() {
+async fn starting_a_thread_with_a_stranger_shows_only_the_phone_that_was_typed() {
     let app = TestApp::start().await;
     known_elsewhere(&app).await;
     let ben = app.token("acme", "ben");
@@ -54,7 +54,7 @@ async fn starting_a_thread_with_a_stranger_shows_the_phone_that_was_typed() {
             userErrors {{ code }} }} }}"
     );
     let number = json!({"number": app.number_id("acme", DESK).await});
-    // The same request again is answered in the same way.
+    // A repeated request gets the same response.
     for _ in 0..2 {
         let answer = app.graphql(&ben, &document, number.clone()).await;
         let payload = &answer["data"]["startThread"];
@@ -67,7 +67,7 @@ async fn starting_a_thread_with_a_stranger_shows_the_phone_that_was_typed() {
     let node = format!("query($id: ID!) {{ node(id: $id) {{ ... on Contact {{ {CONTACT} }} }} }}");
     let by_id = app.graphql(&ben, &node, json!({"id": contact["id"]})).await;
     assert_eq!(by_id, json!({"data": {"node": null}}));
-    // Chloe knows the contact by the nurses' thread, and Ana knows everybody.
+    // Chloe has access to the contact through the nurses' thread, and Ana to all contacts.
     for user in ["chloe", "ana"] {
         let query = format!("{{ threads {{ nodes {{ contact {{ {CONTACT} }} }} }} }}");
         let answer = app.graphql(&app.token("acme", user), &query, json!({})).await;
@@ -76,14 +76,14 @@ async fn starting_a_thread_with_a_stranger_shows_the_phone_that_was_typed() {
             assert_eq!(thread["contact"]["provider"]["key"], "dev", "{user}: {answer}");
         }
     }
-    // Once the contact writes to Ben's number, they are his to see.
+    // Once the contact writes to Ben's number, Ben has access.
     app.receive(Text::new("SMreply").from(CARLA).to(DESK)).await;
     let contact = contact_of_thread(&app, "ben").await;
     assert_eq!((&contact["name"], &contact["found"]), (&json!("Carla Ruiz"), &json!(1)));
 }
 
 #[tokio::test]
-async fn an_opted_out_stranger_is_refused_and_nothing_else_is_told() {
+async fn a_text_to_an_opted_out_stranger_is_refused_without_further_details() {
     let app = TestApp::start().await;
     known_elsewhere(&app).await;
     app.receive(Text::new("SMstop").from(CARLA).to(NURSES).body("STOP")).await;
@@ -96,7 +96,7 @@ async fn an_opted_out_stranger_is_refused_and_nothing_else_is_told() {
 }
 
 #[tokio::test]
-async fn calling_a_stranger_shows_the_phone_that_was_typed() {
+async fn calling_a_stranger_shows_only_the_phone_that_was_typed() {
     let carrier = carrier();
     let app = TestApp::start_with_carrier(&carrier).await;
     app.apply(PHONES).await;
@@ -114,9 +114,9 @@ async fn calling_a_stranger_shows_the_phone_that_was_typed() {
     let listed = app.graphql(&ben, &format!("{{ calls {{ nodes {{ contact {{ {CONTACT} }} }} }} }}"), json!({})).await;
     stranger(&listed["data"]["calls"]["nodes"][0]["contact"], 1);
     stranger(&contact_of_thread(&app, "ben").await, 1);
-    // Once the contact calls Ben's number, they are his to see.
+    // Once the contact calls Ben's number, Ben has access.
     app.document(INBOUND, &form("CAback", &[])).await;
-    app.calls_written().await;
+    app.wait_for_call_log().await;
     let contact = contact_of_thread(&app, "ben").await;
     assert_eq!((&contact["name"], &contact["optedOut"]), (&json!("Carla Ruiz"), &json!(true)));
 }

@@ -1,23 +1,23 @@
-//! Documents that ask for everything, derived from the schema: each root field of the query, a node of each type, each
-//! subscription and each mutation, with all fields to a bounded depth. A field that they do not reach fails the test.
+//! Documents that select everything, derived from the schema: each root field of the query, a node of each type, each
+//! subscription, and each mutation, with all fields to a bounded depth. A field that they do not reach fails the test.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::variables::schema::{Field, Schema, Type};
 
-/// How many rows of a connection are asked for.
+/// The page size of connections.
 const PAGE: usize = 3;
-/// What a list of objects without pages counts for in the complexity of a document.
+/// The complexity factor of a list of objects without pagination.
 const LIST: usize = 20;
-/// What a connection, its `totalCount` and a root field cost besides.
+/// The additional complexity of a connection, its `totalCount`, and a root field.
 const STATEMENT: usize = 20;
-/// The most that a part of a document may cost, well below the server's limit.
+/// The maximum complexity of a part of a document, well below the server's limit.
 const COST: usize = 8_000;
-/// The same for a subscription.
+/// The maximum complexity of a part of a subscription.
 const SUBSCRIPTION_COST: usize = 400;
 
-/// A part of a selection, and what it adds to the complexity of a document.
+/// A part of a selection, and its contribution to the complexity of a document.
 #[derive(Clone)]
 struct Part {
     text: String,
@@ -26,7 +26,7 @@ struct Part {
 
 pub(super) struct Walk<'a> {
     schema: &'a Schema,
-    /// The fields that were asked for, by type.
+    /// The selected fields, by type.
     reached: RefCell<BTreeSet<(String, String)>>,
 }
 
@@ -35,7 +35,7 @@ impl<'a> Walk<'a> {
         Self { schema, reached: RefCell::default() }
     }
 
-    /// The queries that ask for all root fields but `node`.
+    /// Queries that select all root fields except `node`.
     pub(super) fn roots(&self) -> Vec<String> {
         let mut documents = Vec::new();
         for field in &self.schema.of("Query").fields {
@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
         documents
     }
 
-    /// The queries that ask for a node, by its type. `$id` stands for the id.
+    /// Queries for a node, by type. `$id` is the node's id.
     pub(super) fn nodes(&self) -> BTreeMap<String, Vec<String>> {
         let nodes = self.schema.types().filter(|(_, of)| of.is_a("Node"));
         nodes
@@ -69,7 +69,7 @@ impl<'a> Walk<'a> {
             .collect()
     }
 
-    /// The subscriptions. `$after` is the cursor after which they begin.
+    /// The subscriptions. `$after` is the cursor from which they start.
     pub(super) fn subscriptions(&self) -> Vec<String> {
         let mut documents = Vec::new();
         for field in &self.schema.of("Subscription").fields {
@@ -90,21 +90,21 @@ impl<'a> Walk<'a> {
         self.parts(mutation.of.named(), 2, COST).into_iter().map(|part| part.text).collect()
     }
 
-    /// Fails if the schema has a field of an object type that none of the documents asks for.
+    /// Fails if none of the documents selects some field of an object type.
     pub(super) fn assert_complete(&self) {
         let reached = self.reached.borrow();
         let objects = self.schema.types().filter(|(_, of)| of.kind == "OBJECT");
         let all = objects.flat_map(|(name, of)| of.fields.iter().map(|field| (name.clone(), field.name.clone())));
-        let missed: Vec<_> = all.filter(|field| !reached.contains(field)).collect();
-        assert!(missed.is_empty(), "not reached by any document: {missed:?}");
+        let missing: Vec<_> = all.filter(|field| !reached.contains(field)).collect();
+        assert!(missing.is_empty(), "fields that no document selects: {missing:?}");
     }
 
     fn reach(&self, of: &str, field: &str) {
         self.reached.borrow_mut().insert((of.to_owned(), field.to_owned()));
     }
 
-    /// Selections of a type, none of which costs more than the budget; together they select every field, and those of
-    /// the objects to this depth. What the budget has no room for is left to documents that begin further down.
+    /// Selections of a type within the budget. Together they select every field, including those of nested objects to
+    /// this depth. Fields beyond the budget are covered by documents that start at a deeper type.
     fn parts(&self, name: &str, depth: usize, budget: usize) -> Vec<Part> {
         let of = self.schema.of(name);
         if of.kind == "INTERFACE" {
@@ -148,12 +148,12 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Puts parts together as far as the budget reaches.
+/// Combines parts up to the budget.
 fn packed(parts: Vec<Part>, budget: usize) -> Vec<Part> {
     let mut packed: Vec<Part> = Vec::new();
     for part in parts {
         match packed.last_mut() {
-            // So large a document would have too many selections.
+            // The length is limited, too, because the server limits the number of selections.
             Some(last) if last.cost + part.cost <= budget && last.text.len() + part.text.len() < 10_000 => {
                 last.text += &format!(" {}", part.text);
                 last.cost += part.cost;
@@ -168,7 +168,7 @@ fn is_connection(name: &str) -> bool {
     name.ends_with("Connection")
 }
 
-/// Whether a field only leads from a connection to its rows, or to the connection itself.
+/// True if the field only leads from a connection to its rows or to the connection itself.
 fn is_transparent(of: &str, field: &Field) -> bool {
     is_connection(of) || of.ends_with("Edge") || is_connection(field.of.named())
 }

@@ -1,5 +1,5 @@
-//! An agency in which each user has access to a contact in another way, and everything about a contact can be
-//! recognized.
+//! An agency in which each user has access to a contact in a different way. Everything said by or about a contact
+//! contains a mark by which it is recognized.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,12 +17,12 @@ use crate::support::{TestApp, Text};
 pub(super) const DESK: &str = "+13035550100";
 pub(super) const NURSES: &str = "+13035550101";
 pub(super) const EMPTY: &str = "+13035550102";
-/// A number with everybody in its pool, whose events tell that all events before have been delivered.
+/// A number with all users in its pool. Its events show that all earlier events have been delivered.
 pub(super) const SENTINEL: &str = "+13035550103";
-/// What every address of a recording contains.
-pub(super) const RECORDING: &str = "/media/";
-/// What a text in quarantine says.
-pub(super) const QUARANTINED: &str = "zqquarantine";
+/// A part of every recording's URL.
+pub(super) const RECORDING_PATH: &str = "/media/";
+/// The body of a quarantined text.
+pub(super) const QUARANTINED_BODY: &str = "zqquarantine";
 
 pub(super) const AGENCY: &str = r#"
 agencies:
@@ -62,14 +62,14 @@ agencies:
       - {phone: "+13035560106", name: zqdefault Ruiz}
 "#;
 
-/// A contact, and the number that they write to and call.
+/// A contact, with the number that they text and call.
 #[derive(Debug)]
 pub(super) struct Case {
-    /// Part of everything that is said by or about the contact.
+    /// A part of everything said by or about the contact.
     pub(super) mark: &'static str,
     pub(super) phone: &'static str,
     number: &'static str,
-    /// The extension that they name and dial.
+    /// The extension that they text and dial.
     digits: &'static str,
     /// The user who answered the call.
     answered_by: &'static str,
@@ -99,7 +99,7 @@ impl Case {
         CASES.iter().find(|case| case.mark == mark).unwrap()
     }
 
-    /// What must be found in the answers to somebody with access to everything of the contact.
+    /// Strings that the responses to a user with full access to the contact must contain.
     pub(super) fn canaries(&self) -> Vec<String> {
         let kinds = ["name", "body", "note", "transcript"];
         let mut all: Vec<_> = kinds.iter().map(|kind| format!("{} {kind}", self.mark)).collect();
@@ -108,15 +108,15 @@ impl Case {
         all
     }
 
-    /// The contact texts, calls and leaves a voicemail, and a colleague writes a note.
-    pub(super) async fn happens(&self, app: &TestApp, serial: u32) {
+    /// The contact texts, calls, and leaves a voicemail; a colleague writes a note.
+    pub(super) async fn create_events(&self, app: &TestApp, serial: u32) {
         let Self { mark, phone, number, digits, .. } = *self;
         let named = if digits.is_empty() { String::new() } else { format!("#{digits} ") };
         let text = Text::new(format!("SM{mark}{serial}")).from(phone).to(number).body(&format!("{named}{mark} body"));
         let photo = text.field("NumMedia", "1").field("MediaUrl0", "https://media.example/1");
         app.receive(photo.field("MediaContentType0", "image/png")).await;
         let (call, recording) = (format!("CA{mark}{serial}"), format!("RE{mark}{serial}"));
-        app.voicemail_after_dialing(&call, &[("From", phone), ("To", number)], digits, &recording).await;
+        app.leave_voicemail_after_dialing(&call, &[("From", phone), ("To", number)], digits, &recording).await;
         let row = app.call(&call).await;
         let answered_by = Some(app.user("acme", self.answered_by).await);
         let digest = format!("digest{mark}");
@@ -145,19 +145,19 @@ impl Case {
         let transfer = "mutation($thread: ID!, $to: ID!, $note: String) {
             transferThread(input: {threadId: $thread, toUserId: $to, note: $note}) { userErrors { message } } }";
         let note = json!({"thread": thread, "to": to, "note": format!("{mark} note")});
-        expect_done(&app.graphql(&ana, transfer, note).await);
+        assert_accepted(&app.graphql(&ana, transfer, note).await);
         let release = "mutation($thread: ID!) { releaseThread(input: {threadId: $thread}) { userErrors { message } } }";
-        expect_done(&app.graphql(&ana, release, json!({"thread": thread})).await);
+        assert_accepted(&app.graphql(&ana, release, json!({"thread": thread})).await);
     }
 }
 
 /// Fails if a mutation was refused.
-pub(super) fn expect_done(answer: &Value) {
+pub(super) fn assert_accepted(answer: &Value) {
     let payloads = answer["data"].as_object().unwrap_or_else(|| panic!("{answer}"));
     assert!(payloads.values().all(|payload| payload["userErrors"] == json!([])), "{answer}");
 }
 
-/// The ids of everything in an answer, by type.
+/// Collects the ids in a response, by type.
 pub(super) fn collect(value: &Value, ids: &mut BTreeMap<String, BTreeSet<String>>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| collect(item, ids)),
@@ -172,14 +172,14 @@ pub(super) fn collect(value: &Value, ids: &mut BTreeMap<String, BTreeSet<String>
     }
 }
 
-/// A server with the agency and all that happens in it.
+/// Starts a server with the agency and one round of events for each case.
 pub(super) async fn start() -> TestApp {
-    // Former users ask for everything without a valid token.
-    let app = TestApp::start_set_with(vec![("PARTYLINE_ADDRESS_RATE", "1000000".to_owned())], AGENCY).await;
+    // Former users send many requests without a valid token.
+    let app = TestApp::start_with_settings_and(vec![("PARTYLINE_ADDRESS_RATE", "1000000".to_owned())], AGENCY).await;
     for case in &CASES {
-        case.happens(&app, 0).await;
+        case.create_events(&app, 0).await;
     }
-    app.receive(Text::new("SMq").from("+13035560107").to("+13035559999").body(QUARANTINED)).await;
+    app.receive(Text::new("SMq").from("+13035560107").to("+13035559999").body(QUARANTINED_BODY)).await;
     let account = app.directory("acme").await.agency.twilio_account_id.unwrap();
     let conn = sea_orm::Database::connect(&app.database.url).await.unwrap();
     let trouble = (AccountTrouble::Suspended, TwilioRequest::Call);
@@ -189,10 +189,10 @@ pub(super) async fn start() -> TestApp {
     app
 }
 
-/// Gives the thread of a case to a user.
+/// Transfers the thread of a case to a user.
 pub(super) async fn transfer(app: &TestApp, by: &SecretString, mark: &str, to: &str) {
     let thread = app.thread_of(&format!("SM{mark}0")).await.id.to_string();
     let document = "mutation($thread: ID!, $to: ID!) {
         transferThread(input: {threadId: $thread, toUserId: $to}) { userErrors { message } } }";
-    expect_done(&app.graphql(by, document, json!({"thread": thread, "to": to})).await);
+    assert_accepted(&app.graphql(by, document, json!({"thread": thread, "to": to})).await);
 }

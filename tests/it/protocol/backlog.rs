@@ -1,4 +1,4 @@
-//! Subscribers that do not read: what they miss they get later, and nobody else is kept waiting.
+//! Subscribers that do not read: they can resume later without gaps, and they do not delay other subscribers.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::endings::{ask, introduced_as};
-use super::peer::{Got, Peer, Upgrade};
+use super::endings::{ask, connect_as};
+use super::peer::{Peer, Received, Upgrade};
 use crate::support::directory::DESK;
 use crate::support::{TestApp, wait};
 
-/// How far behind a subscriber may fall.
-const MOST_BEHIND: usize = 1_024;
-/// As many texts as long as can be as no connection holds, if each is repeated 60 times.
+/// The maximum lag of a subscriber, in events.
+const MAX_LAG: usize = 1_024;
+/// A number of maximum-length texts that no connection can buffer if each is repeated 60 times.
 const LONG_TEXTS: usize = 8;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The texts of the desk, each so many times over: a connection holds a few megabytes that nobody
-/// has read, and those are to be filled with few texts.
-fn wide(times: usize) -> String {
+/// A subscription to the texts of the desk that selects each body `times` times. A connection buffers a few megabytes,
+/// which a few texts can fill this way.
+fn subscription(times: usize) -> String {
     let copies: Vec<_> = (0..times).map(|n| format!("b{n}: body")).collect();
     format!(
         "subscription($after: EventCursor) {{ inboundMessage(after: $after) {{ cursor message {{ body {} }} }} }}",
@@ -30,24 +30,24 @@ fn wide(times: usize) -> String {
     )
 }
 
-/// A subscriber whose connection holds little that is not read.
-async fn subscribed(app: &TestApp, times: usize, after: &Value) -> Peer {
-    let mut peer = introduced_as(app, "ana", Upgrade::new().with_little_room()).await;
-    ask(&mut peer, "1", &wide(times), json!({"after": after})).await;
+/// A subscriber with a small receive buffer.
+async fn slow_subscriber(app: &TestApp, times: usize, after: &Value) -> Peer {
+    let mut peer = connect_as(app, "ana", Upgrade::new().with_small_receive_buffer()).await;
+    ask(&mut peer, "1", &subscription(times), json!({"after": after})).await;
     peer
 }
 
-/// A text as long as one can be.
+/// Receives a text of the maximum length.
 async fn long_text(app: &TestApp) {
     app.text("+13035560001", DESK, "x".repeat(50_000)).await;
 }
 
-/// Short texts, many at a time.
+/// Receives short texts concurrently.
 async fn short_texts(app: &TestApp, numbers: std::ops::Range<usize>) {
     join_all(numbers.map(|n| app.text(format!("+1303556{:04}", n % 50), DESK, format!("text {n}")))).await;
 }
 
-async fn now(app: &TestApp) -> Value {
+async fn current_cursor(app: &TestApp) -> Value {
     app.cursor(&app.token("acme", "ana")).await
 }
 
@@ -57,21 +57,21 @@ fn body(frame: &Value) -> String {
 }
 
 #[tokio::test]
-async fn who_falls_behind_is_told_to_resume_and_misses_nothing() {
+async fn a_lagging_subscriber_gets_a_resume_cursor_and_misses_nothing() {
     let app = TestApp::start().await;
-    let mut peer = subscribed(&app, 60, &now(&app).await).await;
+    let mut peer = slow_subscriber(&app, 60, &current_cursor(&app).await).await;
     long_text(&app).await;
     let first = peer.frame().await;
     for _ in 1..LONG_TEXTS {
         long_text(&app).await;
     }
-    // The connection is full by now, or soon: the subscriber is handed nothing more.
+    // The buffers are full by now or soon, so no further events are handed to the connection.
     for burst in 0..20 {
         short_texts(&app, burst * 64..(burst + 1) * 64).await;
     }
     let mut bodies = vec![body(&first)];
     let mut seen = first["payload"]["data"]["inboundMessage"]["cursor"].clone();
-    let told = loop {
+    let error = loop {
         let frame = peer.frame().await;
         if frame["type"] == "error" {
             break frame;
@@ -79,59 +79,63 @@ async fn who_falls_behind_is_told_to_resume_and_misses_nothing() {
         bodies.push(body(&frame));
         seen = frame["payload"]["data"]["inboundMessage"]["cursor"].clone();
     };
-    assert!(bodies.len() < LONG_TEXTS + 20 * 64 - MOST_BEHIND, "{} were sent to who did not read", bodies.len());
-    let extensions = &told["payload"][0]["extensions"];
-    assert_eq!((&told["id"], &extensions["code"], &extensions["cursor"]), (&json!("1"), &json!("RESUME"), &seen));
-    // The operation is over and the socket is not; it goes on from there, however far back that is.
-    peer.say_json(&json!({"type": "ping"})).await;
+    assert!(
+        bodies.len() < LONG_TEXTS + 20 * 64 - MAX_LAG,
+        "{} events were sent to a peer that did not read",
+        bodies.len()
+    );
+    let extensions = &error["payload"][0]["extensions"];
+    assert_eq!((&error["id"], &extensions["code"], &extensions["cursor"]), (&json!("1"), &json!("RESUME"), &seen));
+    // The operation has ended but the socket has not; the client resumes from the cursor, however old it is.
+    peer.send_json(&json!({"type": "ping"})).await;
     assert_eq!(peer.frame().await, json!({"type": "pong"}));
-    ask(&mut peer, "1", &wide(1), json!({"after": extensions["cursor"]})).await;
+    ask(&mut peer, "1", &subscription(1), json!({"after": extensions["cursor"]})).await;
     let expected = app.bodies_in_log_order("acme").await;
     while bodies.len() < expected.len() {
         bodies.push(body(&peer.frame().await));
     }
     assert_eq!(bodies.len(), LONG_TEXTS + 20 * 64);
-    assert!(bodies == expected, "the log in its order");
+    assert!(bodies == expected, "all texts in log order");
 }
 
 #[tokio::test]
-async fn a_socket_that_does_not_read_is_dropped_in_ten_seconds() {
+async fn a_socket_that_does_not_read_is_dropped_after_ten_seconds() {
     let app = TestApp::start().await;
-    let mut peer = subscribed(&app, 60, &now(&app).await).await;
+    let mut peer = slow_subscriber(&app, 60, &current_cursor(&app).await).await;
     for _ in 0..LONG_TEXTS {
         long_text(&app).await;
     }
-    // Whether the server waits by now cannot be seen from outside, so time goes on until it has gone:
-    // then what is said to it comes back.
+    // The test cannot observe when the server starts to wait, so it advances the clock until the server has closed the
+    // connection and sending fails.
     let mut passed = 0;
     let mut ticks = wait::ticks(Duration::from_millis(20));
-    let gone = async {
-        while peer.try_say(Message::text(json!({"type": "pong"}).to_string())).await.is_ok() {
+    let disconnected = async {
+        while peer.try_send(Message::text(json!({"type": "pong"}).to_string())).await.is_ok() {
             ticks.tick().await;
             app.clock.advance(SECOND);
             passed += 1;
         }
     };
-    wait::within("the server goes", gone).await;
+    wait::within("the server disconnects", disconnected).await;
     assert!(passed >= 10, "after {passed} s");
     let mut frames = 0;
-    while let Got::Frame(_) = peer.next().await {
+    while let Received::Frame(_) = peer.next().await {
         frames += 1;
     }
-    assert!(frames < LONG_TEXTS, "all of it had fitted into the connection");
+    assert!(frames < LONG_TEXTS, "the connection buffered everything");
 }
 
-/// Each ping is answered: who only asks, and never reads, is not listened to for ever.
+/// The server answers each ping, but a peer that only pings and never reads is disconnected.
 #[tokio::test]
-async fn a_socket_that_pings_and_does_not_read_is_dropped_as_well() {
+async fn a_socket_that_pings_but_does_not_read_is_dropped() {
     let app = TestApp::start().await;
-    let mut peer = introduced_as(&app, "ana", Upgrade::new().with_little_room()).await;
+    let mut peer = connect_as(&app, "ana", Upgrade::new().with_small_receive_buffer()).await;
     let mut ticks = wait::ticks(Duration::from_millis(20));
     let mut pinging = Box::pin(async {
-        // Until it is not listened to, or has been cut off.
-        while peer.try_say(Message::Ping(vec![b'p'; 125].into())).await.is_ok() {}
+        // Ends once the server stops reading or disconnects.
+        while peer.try_send(Message::Ping(vec![b'p'; 125].into())).await.is_ok() {}
     });
-    let gone = async {
+    let disconnected = async {
         loop {
             tokio::select! {
                 () = &mut pinging => return,
@@ -139,55 +143,55 @@ async fn a_socket_that_pings_and_does_not_read_is_dropped_as_well() {
             }
         }
     };
-    wait::within("the server goes", gone).await;
+    wait::within("the server disconnects", disconnected).await;
 }
 
-/// Nor does a full connection keep a socket alive; who reads on hears why it ended.
+/// A full connection does not delay the close. A peer that reads on finds the reason in the close frame.
 #[tokio::test]
-async fn a_full_connection_ends_with_its_token_and_its_server() {
+async fn a_full_connection_is_closed_on_token_expiry_and_on_shutdown() {
     let app = TestApp::start().await;
-    let mut peer = subscribed(&app, 60, &now(&app).await).await;
-    // Less is left of the token than the server waits for a socket that does not read.
+    let mut peer = slow_subscriber(&app, 60, &current_cursor(&app).await).await;
+    // The token expires sooner than the write timeout.
     app.clock.advance(Duration::from_secs(3_595));
     for _ in 0..3 {
         long_text(&app).await;
     }
     app.clock.advance(Duration::from_secs(5));
-    assert_eq!(last(&mut peer).await, Got::Closed(4403));
+    assert_eq!(last(&mut peer).await, Received::Closed(4403));
 
-    let mut peer = subscribed(&app, 60, &now(&app).await).await;
+    let mut peer = slow_subscriber(&app, 60, &current_cursor(&app).await).await;
     for _ in 0..3 {
         long_text(&app).await;
     }
     app.drain.send_replace(true);
-    assert_eq!(last(&mut peer).await, Got::Closed(1012));
+    assert_eq!(last(&mut peer).await, Received::Closed(1012));
 }
 
-async fn last(peer: &mut Peer) -> Got {
+async fn last(peer: &mut Peer) -> Received {
     loop {
         match peer.next().await {
-            Got::Frame(frame) => drop(body(&frame)),
+            Received::Frame(frame) => drop(body(&frame)),
             last => return last,
         }
     }
 }
 
 #[tokio::test]
-async fn sockets_that_do_not_read_hold_up_nobody() {
-    const SILENT: usize = 50;
+async fn sockets_that_do_not_read_do_not_delay_others() {
+    const SLOW_PEERS: usize = 50;
     const TEXTS: usize = 2_048;
     let app = TestApp::start().await;
-    let after = now(&app).await;
+    let after = current_cursor(&app).await;
     long_text(&app).await;
-    let mut reader = introduced_as(&app, "ana", Upgrade::new()).await;
-    ask(&mut reader, "1", &wide(0), json!({"after": after})).await;
+    let mut reader = connect_as(&app, "ana", Upgrade::new()).await;
+    ask(&mut reader, "1", &subscription(0), json!({"after": after})).await;
     let mut bodies = vec![body(&reader.frame().await)];
-    let mut silent = Vec::new();
-    for _ in 0..SILENT {
-        let peer = subscribed(&app, 80, &after).await;
-        // One after the other: it is stuck in its first event once that begins to come.
+    let mut slow_peers = Vec::new();
+    for _ in 0..SLOW_PEERS {
+        let peer = slow_subscriber(&app, 80, &after).await;
+        // Each subscription is blocked in its first event once that event begins to arrive.
         wait::within("an event begins", peer.stream().peek(&mut [0])).await.unwrap();
-        silent.push(peer);
+        slow_peers.push(peer);
     }
     for burst in 0..TEXTS / 64 {
         short_texts(&app, burst * 64..(burst + 1) * 64).await;
@@ -195,11 +199,11 @@ async fn sockets_that_do_not_read_hold_up_nobody() {
             bodies.push(body(&reader.frame().await));
         }
     }
-    assert!(bodies == app.bodies_in_log_order("acme").await, "the log in its order");
-    // They are told where to go on from once they read again.
-    let mut told = silent.pop().unwrap();
+    assert!(bodies == app.bodies_in_log_order("acme").await, "all texts in log order");
+    // Once they read again, they get the cursor from which to resume.
+    let mut slow_peer = slow_peers.pop().unwrap();
     let error = loop {
-        let frame = told.frame().await;
+        let frame = slow_peer.frame().await;
         if frame["type"] == "error" {
             break frame;
         }
@@ -208,32 +212,32 @@ async fn sockets_that_do_not_read_hold_up_nobody() {
 }
 
 #[tokio::test]
-async fn what_is_not_kept_is_not_skipped() {
+async fn a_cursor_before_a_gap_in_the_log_has_expired() {
     let app = TestApp::start().await;
     let acme = app.agency("acme").await;
-    let mut places = vec![now(&app).await];
+    let mut cursors = vec![current_cursor(&app).await];
     for n in 0..4 {
         short_texts(&app, n..n + 1).await;
-        places.push(now(&app).await);
+        cursors.push(current_cursor(&app).await);
     }
-    // A server that has nothing in memory.
+    // After a restart, the server has no events in memory.
     let app = app.restart().await;
     let conn = sea_orm::Database::connect(&app.database.url).await.unwrap();
     let events = app.events(acme).await;
-    let kept = events[events.len() - 4].position;
+    let first_kept = events[events.len() - 4].position;
     let position = agency_position::Entity::update_many().filter(agency_position::Column::AgencyId.eq(acme));
-    let position = position.col_expr(agency_position::Column::FirstKept, Expr::value(kept));
+    let position = position.col_expr(agency_position::Column::FirstKept, Expr::value(first_kept));
     position.exec(&conn).await.unwrap();
-    let mut peer = introduced_as(&app, "ana", Upgrade::new()).await;
-    ask(&mut peer, "1", &wide(0), json!({"after": places[0]})).await;
+    let mut peer = connect_as(&app, "ana", Upgrade::new()).await;
+    ask(&mut peer, "1", &subscription(0), json!({"after": cursors[0]})).await;
     assert_expired(&peer.frame().await);
-    // A row that is gone where there should be one: what comes before it is told, what follows is not.
+    // A gap in the log: events before the missing row are delivered, later ones are not.
     let row = event::Entity::delete_many().filter(event::Column::AgencyId.eq(acme));
-    row.filter(event::Column::Position.eq(kept + 2)).exec(&conn).await.unwrap();
-    ask(&mut peer, "1", &wide(0), json!({"after": places[1]})).await;
+    row.filter(event::Column::Position.eq(first_kept + 2)).exec(&conn).await.unwrap();
+    ask(&mut peer, "1", &subscription(0), json!({"after": cursors[1]})).await;
     assert_eq!(body(&peer.frame().await), "text 1");
     assert_expired(&peer.frame().await);
-    ask(&mut peer, "1", &wide(0), json!({"after": places[3]})).await;
+    ask(&mut peer, "1", &subscription(0), json!({"after": cursors[3]})).await;
     assert_eq!(body(&peer.frame().await), "text 3");
     conn.close().await.unwrap();
 }
@@ -243,29 +247,29 @@ fn assert_expired(frame: &Value) {
     assert_eq!(frame["payload"][0]["extensions"]["code"], "CURSOR_EXPIRED", "{frame}");
 }
 
-/// Eight that never read follow with two operations each, whose answers are shared with those who do read: a
-/// frame that does not go out must not stop what another operation of its socket is making for all.
+/// Eight peers never read. Each has two operations, whose responses are shared with peers that do read: a blocked frame
+/// must not stop another operation of the same socket from producing a shared response.
 #[tokio::test]
-async fn who_does_not_read_holds_up_nobody_who_needs_what_they_make() {
+async fn a_blocked_peer_does_not_delay_peers_that_share_its_responses() {
     const TEXTS: usize = 400;
     let app = TestApp::start().await;
-    let after = now(&app).await;
+    let after = current_cursor(&app).await;
     join_all((0..TEXTS).map(|n| app.text(format!("+1303556{:04}", n % 50), DESK, "x".repeat(1_500)))).await;
     let query = |field: &str| {
         format!(
             "subscription($after: EventCursor) {{ {field}(after: $after) {{ cursor thread {{ lastMessage {{ body }} }} }} }}"
         )
     };
-    let mut asleep = Vec::new();
+    let mut slow_peers = Vec::new();
     for _ in 0..8 {
-        let mut peer = introduced_as(&app, "ana", Upgrade::new().with_little_room()).await;
+        let mut peer = connect_as(&app, "ana", Upgrade::new().with_small_receive_buffer()).await;
         ask(&mut peer, "1", &query("inboundMessage"), json!({"after": after})).await;
         ask(&mut peer, "2", &query("threadUpdated"), json!({"after": after})).await;
-        asleep.push(peer);
+        slow_peers.push(peer);
     }
-    // No clock moves, so none of them is cut off meanwhile.
+    // The clock stands still, so none of them reaches the write timeout.
     for field in ["inboundMessage", "threadUpdated"] {
-        let mut peer = introduced_as(&app, "ana", Upgrade::new()).await;
+        let mut peer = connect_as(&app, "ana", Upgrade::new()).await;
         ask(&mut peer, "1", &query(field), json!({"after": after})).await;
         for _ in 0..TEXTS {
             assert!(peer.frame().await["payload"]["data"][field]["thread"]["lastMessage"]["body"].is_string());

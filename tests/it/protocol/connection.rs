@@ -1,4 +1,4 @@
-//! Before the first operation: the handshake, the introduction and its answer, pings and pongs.
+//! Before the first operation: the handshake, connection_init and its acknowledgement, pings and pongs.
 
 use std::time::Duration;
 
@@ -9,88 +9,107 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::peer::Upgrade;
 use super::script::{
-    Case, Line, WHO, ack, case, case_with, closed, event, follow, hear, hear_who, init, introduced, next, nothing,
-    pass, run, say, subscribe, text,
+    Case, Line, VIEWER, ack, advance_clock, case, case_with, connected, event, expect_close, expect_message,
+    expect_nothing, expect_viewer, follow, init, next, run, send, subscribe, text,
 };
 
 const JUST_UNDER_THREE_SECONDS: Duration = Duration::from_millis(2_999);
 
 fn ping(payload: Value) -> Vec<Line> {
-    say(json!({"type": "ping", "payload": payload}))
+    send(json!({"type": "ping", "payload": payload}))
 }
 
 fn pong(payload: Value) -> Vec<Line> {
-    hear(json!({"type": "pong", "payload": payload}))
+    expect_message(json!({"type": "pong", "payload": payload}))
 }
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = handshake();
-    cases.extend(introduction());
-    cases.extend(too_early());
+    cases.extend(initialization());
+    cases.extend(operations_before_acknowledgement());
     cases.extend(pings());
     cases
 }
 
 fn handshake() -> Vec<Case> {
-    let speaking = Upgrade::speaking;
+    let speaking = Upgrade::with_subprotocols;
     let normal = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
     vec![
-        case_with("no subprotocol: accepted, then closed", Upgrade::speaking_nothing(), [closed(4406)]),
-        case_with("another subprotocol: accepted, then closed", speaking("graphql-ws"), [closed(4406)]),
-        case_with("a subprotocol of a longer name", speaking("graphql-transport-ws2"), [closed(4406)]),
-        case_with("ours first among others", speaking("graphql-transport-ws, graphql-ws"), [introduced()]),
-        case_with("ours last among others", speaking("graphql-ws,graphql-transport-ws"), [introduced()]),
-        // RFC 6455, section 5.5.1: a farewell is answered with one.
+        case_with("no subprotocol: accepted, then closed", Upgrade::without_subprotocol(), [expect_close(4406)]),
+        case_with("another subprotocol: accepted, then closed", speaking("graphql-ws"), [expect_close(4406)]),
+        case_with("a subprotocol of a longer name", speaking("graphql-transport-ws2"), [expect_close(4406)]),
+        case_with("the subprotocol first among others", speaking("graphql-transport-ws, graphql-ws"), [connected()]),
+        case_with("the subprotocol last among others", speaking("graphql-ws,graphql-transport-ws"), [connected()]),
+        // RFC 6455, section 5.5.1: a close frame is answered with a close frame.
         case(
-            "the client closes as usual",
-            [introduced(), vec![Line::SayRaw(Message::Close(Some(normal.clone())))], closed(1000)],
+            "the client closes after the acknowledgement",
+            [connected(), vec![Line::SendRaw(Message::Close(Some(normal.clone())))], expect_close(1000)],
         ),
         case(
-            "the client closes before it has introduced itself",
-            [nothing(), vec![Line::SayRaw(Message::Close(Some(normal)))], closed(1000)],
+            "the client closes before connection_init",
+            [expect_nothing(), vec![Line::SendRaw(Message::Close(Some(normal)))], expect_close(1000)],
         ),
     ]
 }
 
-fn introduction() -> Vec<Case> {
+fn initialization() -> Vec<Case> {
     let mut cases = vec![
-        case("an introduction is acknowledged", [introduced()]),
+        case("connection_init is acknowledged", [connected()]),
         case(
-            "an introduction may say more than we ask",
+            "connection_init may have additional members",
             [
-                say(
+                send(
                     json!({"type": "connection_init", "payload": {"authorization": "Bearer $ANA", "client": {"v": [1]}}}),
                 ),
-                hear(ack()),
+                expect_message(ack()),
             ],
         ),
         case(
-            "the scheme of a token is written in any case",
-            [say(json!({"type": "connection_init", "payload": {"authorization": "bearer $ANA"}})), hear(ack())],
-        ),
-        case(
-            "no introduction in time",
-            [nothing(), pass(JUST_UNDER_THREE_SECONDS), nothing(), pass(Duration::from_millis(1)), closed(4408)],
-        ),
-        case("nothing at all in time", [nothing(), pass(Duration::from_secs(3)), closed(4408)]),
-        case(
-            "who has introduced themselves has all the time",
-            [introduced(), nothing(), pass(Duration::from_secs(60)), nothing(), subscribe("1", WHO), hear_who("1")],
-        ),
-        case("a second introduction", [introduced(), say(init()), closed(4429)]),
-        case(
-            "a second introduction before the first is acknowledged",
-            [say(init()), say(init()), vec![Line::Perhaps(ack())], closed(4429)],
-        ),
-        case(
-            "a second introduction while an operation is under way",
+            "the scheme of a token is case-insensitive",
             [
-                introduced(),
+                send(json!({"type": "connection_init", "payload": {"authorization": "bearer $ANA"}})),
+                expect_message(ack()),
+            ],
+        ),
+        case(
+            "no connection_init before the timeout",
+            [
+                expect_nothing(),
+                advance_clock(JUST_UNDER_THREE_SECONDS),
+                expect_nothing(),
+                advance_clock(Duration::from_millis(1)),
+                expect_close(4408),
+            ],
+        ),
+        case(
+            "no message at all before the timeout",
+            [expect_nothing(), advance_clock(Duration::from_secs(3)), expect_close(4408)],
+        ),
+        case(
+            "no timeout after the acknowledgement",
+            [
+                connected(),
+                expect_nothing(),
+                advance_clock(Duration::from_secs(60)),
+                expect_nothing(),
+                subscribe("1", VIEWER),
+                expect_viewer("1"),
+            ],
+        ),
+        case("a second connection_init", [connected(), send(init()), expect_close(4429)]),
+        case(
+            "a second connection_init before the first is acknowledged",
+            [send(init()), send(init()), vec![Line::MayReceive(ack())], expect_close(4429)],
+        ),
+        case(
+            "a second connection_init while an operation is running",
+            [
+                connected(),
                 follow("1"),
                 text("one"),
-                hear(event("1", "one")),
-                say(json!({"type": "connection_init"})),
-                closed(4429),
+                expect_message(event("1", "one")),
+                send(json!({"type": "connection_init"})),
+                expect_close(4429),
             ],
         ),
     ];
@@ -98,59 +117,62 @@ fn introduction() -> Vec<Case> {
         ("null", json!(null)),
         ("without a token", json!({})),
         ("with the token under another name", json!({"Authorization": "Bearer $ANA", "token": "$ANA"})),
-        ("with a token that is no text", json!({"authorization": ["Bearer $ANA"]})),
+        ("with a token that is not a string", json!({"authorization": ["Bearer $ANA"]})),
         ("with a token without its scheme", json!({"authorization": "$ANA"})),
         ("with another scheme", json!({"authorization": "Basic $ANA"})),
         ("with an empty token", json!({"authorization": "Bearer "})),
-        ("with what is no token", json!({"authorization": "Bearer abc"})),
+        ("with a value that is not a token", json!({"authorization": "Bearer abc"})),
         ("with a token whose signature was changed", json!({"authorization": "Bearer $ANAx"})),
         ("with a token that is not signed", json!({"authorization": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbmEifQ."})),
         ("with a token that has expired", json!({"authorization": "Bearer $EXPIRED"})),
-        ("with a token of nobody", json!({"authorization": "Bearer $NOBODY"})),
-        ("with a token of no agency", json!({"authorization": "Bearer $NOWHERE"})),
+        ("with a token of an unknown user", json!({"authorization": "Bearer $NOBODY"})),
+        ("with a token of an unknown agency", json!({"authorization": "Bearer $NOWHERE"})),
     ] {
         let init = json!({"type": "connection_init", "payload": payload});
-        cases.push(case(format!("an introduction {what}"), [say(init), closed(4403)]));
+        cases.push(case(format!("connection_init {what}"), [send(init), expect_close(4403)]));
     }
-    cases.push(case("an introduction that says nothing", [say(json!({"type": "connection_init"})), closed(4403)]));
+    cases.push(case(
+        "connection_init without a payload",
+        [send(json!({"type": "connection_init"})), expect_close(4403)],
+    ));
     cases
 }
 
-fn too_early() -> Vec<Case> {
+fn operations_before_acknowledgement() -> Vec<Case> {
     vec![
-        case("an operation before the introduction", [subscribe("1", WHO), closed(4401)]),
-        case("a subscription before the introduction", [follow("1"), closed(4401)]),
-        case("an operation that does not parse, before it", [subscribe("1", "{"), closed(4401)]),
+        case("an operation before connection_init", [subscribe("1", VIEWER), expect_close(4401)]),
+        case("a subscription before connection_init", [follow("1"), expect_close(4401)]),
+        case("an operation that does not parse, before connection_init", [subscribe("1", "{"), expect_close(4401)]),
         case(
-            "an operation right behind the introduction: the acknowledgement comes first",
-            [say(init()), subscribe("1", WHO), hear(ack()), hear_who("1")],
+            "an operation sent before the acknowledgement: the acknowledgement comes first",
+            [send(init()), subscribe("1", VIEWER), expect_message(ack()), expect_viewer("1")],
         ),
         case(
-            "an operation behind an introduction that is refused is not executed",
-            [say(json!({"type": "connection_init"})), subscribe("1", WHO), closed(4403)],
+            "an operation after a refused connection_init is not executed",
+            [send(json!({"type": "connection_init"})), subscribe("1", VIEWER), expect_close(4403)],
         ),
         case(
-            "an end before the introduction is of no known id",
-            [say(json!({"type": "complete", "id": "1"})), nothing()],
+            "complete before connection_init is ignored",
+            [send(json!({"type": "complete", "id": "1"})), expect_nothing()],
         ),
     ]
 }
 
 fn pings() -> Vec<Case> {
     let nested = json!({"a": [1, 2.5, {"b": null}], "ü\"\\": "\u{1f4ac}\n", "": true});
-    let bare = || [say(json!({"type": "ping"})), hear(json!({"type": "pong"}))].concat();
-    let null = || [say(json!({"type": "ping", "payload": null})), hear(json!({"type": "pong"}))].concat();
+    let bare = || [send(json!({"type": "ping"})), expect_message(json!({"type": "pong"}))].concat();
+    let null = || [send(json!({"type": "ping", "payload": null})), expect_message(json!({"type": "pong"}))].concat();
     vec![
         case(
-            "a ping before the introduction",
-            [bare(), null(), ping(nested.clone()), pong(nested.clone()), introduced()],
+            "a ping before connection_init",
+            [bare(), null(), ping(nested.clone()), pong(nested.clone()), connected()],
         ),
-        case("a ping after the acknowledgement", [introduced(), bare(), null(), ping(nested.clone()), pong(nested)]),
-        case("an empty payload stays one", [introduced(), ping(json!({})), pong(json!({}))]),
+        case("a ping after the acknowledgement", [connected(), bare(), null(), ping(nested.clone()), pong(nested)]),
+        case("an empty payload is returned", [connected(), ping(json!({})), pong(json!({}))]),
         case(
-            "each ping has its pong, in order",
+            "each ping gets a pong, in order",
             [
-                introduced(),
+                connected(),
                 ping(json!({"n": 1})),
                 ping(json!({"n": 2})),
                 ping(json!({"n": 3})),
@@ -160,57 +182,61 @@ fn pings() -> Vec<Case> {
             ],
         ),
         case(
-            "a ping while an operation is under way",
+            "a ping while an operation is running",
             [
-                introduced(),
+                connected(),
                 follow("1"),
                 text("one"),
-                hear(event("1", "one")),
+                expect_message(event("1", "one")),
                 ping(json!({"n": 1})),
                 pong(json!({"n": 1})),
             ],
         ),
         // RFC 6455, section 5.5.2.
         case(
-            "the WebSocket has pings of its own",
+            "pings of the WebSocket protocol",
             [
-                vec![Line::SayRaw(Message::Ping("a".into())), Line::HearPong(b"a")],
-                introduced(),
-                vec![Line::SayRaw(Message::Ping("".into())), Line::HearPong(b"")],
-                vec![Line::SayRaw(Message::Pong("b".into()))],
-                nothing(),
+                vec![Line::SendRaw(Message::Ping("a".into())), Line::ExpectPong(b"a")],
+                connected(),
+                vec![Line::SendRaw(Message::Ping("".into())), Line::ExpectPong(b"")],
+                vec![Line::SendRaw(Message::Pong("b".into()))],
+                expect_nothing(),
             ],
         ),
         case(
-            "pongs that nobody asked for",
+            "unsolicited pongs",
             [
-                say(json!({"type": "pong"})),
-                nothing(),
-                introduced(),
-                say(json!({"type": "pong"})),
-                say(json!({"type": "pong", "payload": null})),
-                say(json!({"type": "pong", "payload": {"n": 1}})),
-                nothing(),
+                send(json!({"type": "pong"})),
+                expect_nothing(),
+                connected(),
+                send(json!({"type": "pong"})),
+                send(json!({"type": "pong", "payload": null})),
+                send(json!({"type": "pong", "payload": {"n": 1}})),
+                expect_nothing(),
             ],
         ),
         case(
-            "members that the protocol does not know are passed over",
-            [introduced(), say(json!({"type": "ping", "id": "1", "extra": [1]})), hear(json!({"type": "pong"}))],
+            "unknown members are ignored",
+            [
+                connected(),
+                send(json!({"type": "ping", "id": "1", "extra": [1]})),
+                expect_message(json!({"type": "pong"})),
+            ],
         ),
         case(
-            "a message may be laid out as one likes",
+            "whitespace and the order of members do not matter",
             [
-                introduced(),
-                vec![Line::SayRaw(Message::text(
+                connected(),
+                vec![Line::SendRaw(Message::text(
                     "\n {\t\"payload\" : { \"query\":\"{ viewer { key } }\" }, \"id\":\"1\",\r\n \"type\":\"subscribe\"} \n",
                 ))],
-                hear(next("1", json!({"viewer": {"key": "ana"}}))),
+                expect_message(next("1", json!({"viewer": {"key": "ana"}}))),
             ],
         ),
     ]
 }
 
 #[tokio::test]
-async fn a_connection_begins_as_the_protocol_says() {
+async fn the_handshake_follows_the_protocol() {
     run(cases()).await;
 }

@@ -1,31 +1,33 @@
-//! What ends a socket from our side, and what an operation leaves that is ended while it runs.
+//! Closes by the server, and operations that the client ends while they run.
 
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use super::peer::{Got, Peer, Upgrade};
-use super::script::{case, closed, event, follow, hear, introduced, next, nothing, pass, run, text};
+use super::peer::{Peer, Received, Upgrade};
+use super::script::{
+    advance_clock, case, connected, event, expect_close, expect_message, expect_nothing, follow, next, run, text,
+};
 use crate::support::directory::DESK;
 use crate::support::{TestApp, wait};
 
 const SECOND: Duration = Duration::from_secs(1);
-const TOKENS_LIFE: Duration = Duration::from_secs(3600);
+const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
 const AWAY: &str = "mutation { setAvailability(input: {availability: AWAY}) { userErrors { code } } }";
 
-/// A socket that is introduced.
-pub(super) async fn introduced_as(app: &TestApp, user: &str, upgrade: Upgrade) -> Peer {
+/// A socket after the acknowledgement.
+pub(super) async fn connect_as(app: &TestApp, user: &str, upgrade: Upgrade) -> Peer {
     let mut peer = upgrade.open(app.address).await;
     let authorization = format!("Bearer {}", app.token("acme", user).expose_secret());
-    peer.say_json(&json!({"type": "connection_init", "payload": {"authorization": authorization}})).await;
+    peer.send_json(&json!({"type": "connection_init", "payload": {"authorization": authorization}})).await;
     assert_eq!(peer.frame().await, json!({"type": "connection_ack"}));
     peer
 }
 
-/// A socket that is introduced and has heard of one text.
-async fn following(app: &TestApp, user: &str) -> Peer {
-    let mut peer = introduced_as(app, user, Upgrade::new()).await;
+/// A socket with a subscription that has delivered one event.
+async fn subscriber(app: &TestApp, user: &str) -> Peer {
+    let mut peer = connect_as(app, user, Upgrade::new()).await;
     let after = app.cursor(&app.token("acme", user)).await;
     let query = "subscription($after: EventCursor) { inboundMessage(after: $after) { message { body } } }";
     ask(&mut peer, "1", query, json!({"after": after})).await;
@@ -36,27 +38,27 @@ async fn following(app: &TestApp, user: &str) -> Peer {
 
 pub(super) async fn ask(peer: &mut Peer, id: &str, query: &str, variables: Value) {
     let payload = json!({"query": query, "variables": variables});
-    peer.say_json(&json!({"type": "subscribe", "id": id, "payload": payload})).await;
+    peer.send_json(&json!({"type": "subscribe", "id": id, "payload": payload})).await;
 }
 
 #[tokio::test]
-async fn a_socket_lives_as_long_as_its_token() {
-    let (to_the_last_second, over) = (pass(TOKENS_LIFE - SECOND), pass(SECOND));
+async fn a_socket_is_closed_when_its_token_expires() {
+    let (to_the_last_second, over) = (advance_clock(TOKEN_LIFETIME - SECOND), advance_clock(SECOND));
     run(vec![
-        case("idle", [introduced(), to_the_last_second.clone(), nothing(), over.clone(), closed(4403)]),
+        case("idle", [connected(), to_the_last_second.clone(), expect_nothing(), over.clone(), expect_close(4403)]),
         case(
             "with a subscription",
             [
-                introduced(),
+                connected(),
                 follow("1"),
                 text("one"),
-                hear(event("1", "one")),
+                expect_message(event("1", "one")),
                 to_the_last_second,
-                nothing(),
+                expect_nothing(),
                 text("two"),
-                hear(event("1", "two")),
+                expect_message(event("1", "two")),
                 over,
-                closed(4403),
+                expect_close(4403),
             ],
         ),
     ])
@@ -64,72 +66,72 @@ async fn a_socket_lives_as_long_as_its_token() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_deactivated_loses_every_socket() {
+async fn deactivating_a_user_closes_all_their_sockets() {
     let app = TestApp::start().await;
-    let mut idle = introduced_as(&app, "ben", Upgrade::new()).await;
-    let mut bens = following(&app, "ben").await;
-    let mut chloes = following(&app, "chloe").await;
+    let mut idle = connect_as(&app, "ben", Upgrade::new()).await;
+    let mut bens = subscriber(&app, "ben").await;
+    let mut chloes = subscriber(&app, "chloe").await;
     assert_eq!(bens.frame().await, event("1", "hello"));
     let ben = app.token("acme", "ben");
     app.apply("agencies: [{key: acme, users: [{key: ben, active: false}]}]").await;
-    // Nothing happens that would tell the idle one: it finds out by itself.
+    // No event reaches the idle socket; the server rechecks its user periodically.
     app.clock.advance(SECOND);
-    assert_eq!(idle.next().await, Got::Closed(4403));
-    assert_eq!(bens.next().await, Got::Closed(4403));
+    assert_eq!(idle.next().await, Received::Closed(4403));
+    assert_eq!(bens.next().await, Received::Closed(4403));
     let mut again = Upgrade::new().open(app.address).await;
     let payload = json!({"authorization": format!("Bearer {}", ben.expose_secret())});
-    again.say_json(&json!({"type": "connection_init", "payload": payload})).await;
-    assert_eq!(again.next().await, Got::Closed(4403));
+    again.send_json(&json!({"type": "connection_init", "payload": payload})).await;
+    assert_eq!(again.next().await, Received::Closed(4403));
     app.text("+13035560001", DESK, "to those who are left").await;
     assert_eq!(chloes.frame().await, event("1", "to those who are left"));
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_says_so_to_every_socket() {
+async fn a_shutdown_closes_every_socket_with_1012() {
     let app = TestApp::start().await;
-    let mut strange = Upgrade::new().open(app.address).await;
-    let mut idle = introduced_as(&app, "ana", Upgrade::new()).await;
-    let mut chloes = following(&app, "chloe").await;
-    let mut waiting = introduced_as(&app, "ana", Upgrade::new()).await;
-    let held = app.hold_writer(app.agency("acme").await).await;
+    let mut unacknowledged = Upgrade::new().open(app.address).await;
+    let mut idle = connect_as(&app, "ana", Upgrade::new()).await;
+    let mut chloes = subscriber(&app, "chloe").await;
+    let mut waiting = connect_as(&app, "ana", Upgrade::new()).await;
+    let held = app.block_writer(app.agency("acme").await).await;
     ask(&mut waiting, "1", AWAY, json!({})).await;
-    held.until_waiting(1).await;
+    held.wait_for_queued(1).await;
     app.drain.send_replace(true);
     let mut late = Upgrade::new().open(app.address).await;
-    for peer in [&mut strange, &mut idle, &mut chloes, &mut waiting, &mut late] {
-        assert_eq!(peer.next().await, Got::Closed(1012));
+    for peer in [&mut unacknowledged, &mut idle, &mut chloes, &mut waiting, &mut late] {
+        assert_eq!(peer.next().await, Received::Closed(1012));
     }
-    held.let_go().await;
+    held.unblock().await;
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_no_verdict_on_a_token() {
+async fn a_database_outage_does_not_reject_a_token() {
     let app = TestApp::start().await;
     let mut peer = Upgrade::new().open(app.address).await;
     let token = app.token("acme", "ana");
     app.clock.advance(Duration::from_secs(2));
     app.db().close_by_ref().await.unwrap();
     let payload = json!({"authorization": format!("Bearer {}", token.expose_secret())});
-    peer.say_json(&json!({"type": "connection_init", "payload": payload})).await;
-    // Try again later: a client comes back for that, while 4403 may make it give up.
-    assert_eq!(peer.next().await, Got::Closed(1013));
+    peer.send_json(&json!({"type": "connection_init", "payload": payload})).await;
+    // 1013 means "try again later". With 4403, a client may stop reconnecting.
+    assert_eq!(peer.next().await, Received::Closed(1013));
 }
 
 #[tokio::test]
-async fn a_connection_ends_when_both_have_said_farewell() {
+async fn a_connection_ends_after_both_close_frames_or_a_timeout() {
     let app = TestApp::start().await;
-    let mut polite = introduced_as(&app, "ana", Upgrade::new()).await;
-    polite.say_json(&json!({"type": "nothing"})).await;
-    assert_eq!(polite.next().await, Got::Closed(4400));
-    // The library answers the farewell; no time has to pass.
-    assert_eq!(polite.next().await, Got::Cut);
+    let mut responsive = connect_as(&app, "ana", Upgrade::new()).await;
+    responsive.send_json(&json!({"type": "nothing"})).await;
+    assert_eq!(responsive.next().await, Received::Closed(4400));
+    // The client library answers the close frame, so no timeout is involved.
+    assert_eq!(responsive.next().await, Received::Disconnected);
 
-    let mut silent = introduced_as(&app, "ana", Upgrade::new()).await;
-    silent.say_json(&json!({"type": "nothing"})).await;
-    assert_eq!(silent.next().await, Got::Closed(4400));
+    let mut silent = connect_as(&app, "ana", Upgrade::new()).await;
+    silent.send_json(&json!({"type": "nothing"})).await;
+    assert_eq!(silent.next().await, Received::Closed(4400));
     let mut passed = 0;
     let stream = silent.stream();
-    wait::until("the connection ends", || {
+    wait::until("the server disconnects", || {
         let ended = matches!(stream.try_read(&mut [0; 16]), Ok(0));
         passed += u64::from(!ended);
         if !ended {
@@ -141,57 +143,57 @@ async fn a_connection_ends_when_both_have_said_farewell() {
     assert!(passed >= 2, "after {passed} s");
 }
 
-/// What an operation of one result comes to is not told once the client does not listen any more.
+/// The result of a query or mutation is discarded if the client has ended the operation.
 #[tokio::test]
-async fn an_operation_that_was_ended_before_its_result_gives_none() {
+async fn an_operation_that_the_client_ended_delivers_no_result() {
     let app = TestApp::start().await;
-    let mut peer = introduced_as(&app, "ana", Upgrade::new()).await;
-    let held = app.hold_writer(app.agency("acme").await).await;
+    let mut peer = connect_as(&app, "ana", Upgrade::new()).await;
+    let held = app.block_writer(app.agency("acme").await).await;
     ask(&mut peer, "1", AWAY, json!({})).await;
-    held.until_waiting(1).await;
-    // The socket is not kept from anything else meanwhile.
-    peer.say_json(&json!({"type": "ping"})).await;
+    held.wait_for_queued(1).await;
+    // Meanwhile, the socket stays responsive.
+    peer.send_json(&json!({"type": "ping"})).await;
     assert_eq!(peer.frame().await, json!({"type": "pong"}));
-    peer.say_json(&json!({"type": "complete", "id": "1"})).await;
+    peer.send_json(&json!({"type": "complete", "id": "1"})).await;
     ask(&mut peer, "2", AWAY, json!({})).await;
-    // The pong shows that the end was read.
-    peer.say_json(&json!({"type": "ping"})).await;
+    // The pong shows that the server has read `complete`.
+    peer.send_json(&json!({"type": "ping"})).await;
     assert_eq!(peer.frame().await, json!({"type": "pong"}));
-    held.let_go().await;
+    held.unblock().await;
     let done = json!({"setAvailability": {"userErrors": []}});
     assert_eq!(peer.frame().await, next("2", done.clone()));
     assert_eq!(peer.frame().await, json!({"type": "complete", "id": "2"}));
-    // Its id is free again.
+    // The id is free again.
     ask(&mut peer, "1", AWAY, json!({})).await;
     assert_eq!(peer.frame().await, next("1", done));
     assert_eq!(peer.frame().await, json!({"type": "complete", "id": "1"}));
 }
 
 #[tokio::test]
-async fn an_id_is_taken_while_its_result_is_awaited() {
+async fn an_id_is_in_use_until_its_result_is_delivered() {
     let app = TestApp::start().await;
-    let held = app.hold_writer(app.agency("acme").await).await;
-    let mut peer = introduced_as(&app, "ana", Upgrade::new()).await;
+    let held = app.block_writer(app.agency("acme").await).await;
+    let mut peer = connect_as(&app, "ana", Upgrade::new()).await;
     ask(&mut peer, "1", AWAY, json!({})).await;
-    held.until_waiting(1).await;
+    held.wait_for_queued(1).await;
     ask(&mut peer, "1", "{ viewer { key } }", json!({})).await;
-    assert_eq!(peer.next().await, Got::Closed(4409));
-    held.let_go().await;
+    assert_eq!(peer.next().await, Received::Closed(4409));
+    held.unblock().await;
 }
 
-/// Each socket has its own ids: the same on two of them is no duplicate.
+/// Ids are scoped to a socket: the same id on two sockets is not a duplicate.
 #[tokio::test]
-async fn two_sockets_know_nothing_of_each_other() {
+async fn ids_are_independent_between_sockets() {
     let app = TestApp::start().await;
-    let (mut one, mut two) = (following(&app, "ana").await, following(&app, "ana").await);
+    let (mut one, mut two) = (subscriber(&app, "ana").await, subscriber(&app, "ana").await);
     assert_eq!(one.frame().await, event("1", "hello"));
-    one.say_json(&json!({"type": "complete", "id": "1"})).await;
-    one.say_json(&json!({"type": "ping"})).await;
+    one.send_json(&json!({"type": "complete", "id": "1"})).await;
+    one.send_json(&json!({"type": "ping"})).await;
     assert_eq!(one.frame().await, json!({"type": "pong"}));
     app.text("+13035560001", DESK, "again").await;
     assert_eq!(two.frame().await, event("1", "again"));
-    one.say_json(&json!({"type": "nothing"})).await;
-    assert_eq!(one.next().await, Got::Closed(4400));
+    one.send_json(&json!({"type": "nothing"})).await;
+    assert_eq!(one.next().await, Received::Closed(4400));
     app.text("+13035560001", DESK, "and again").await;
     assert_eq!(two.frame().await, event("1", "and again"));
 }

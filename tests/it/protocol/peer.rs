@@ -1,5 +1,5 @@
-//! The other end of a socket, byte by byte: it may say what no client library would, and whatever
-//! the server sends is checked as a client of the protocol checks it.
+//! A low-level client of the protocol. It can send messages that no client library would send, and it checks every
+//! message of the server as strictly as a client library does.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 use crate::support::wait;
 
-/// How a socket is asked for.
+/// The HTTP request that opens a socket.
 #[derive(Debug, Clone)]
 pub(super) struct Upgrade {
     path: String,
@@ -22,37 +22,37 @@ pub(super) struct Upgrade {
     receive_buffer: Option<u32>,
 }
 
-/// What comes from the server.
+/// A message or event from the server.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Got {
+pub(super) enum Received {
     /// A message of the protocol.
     Frame(Value),
-    /// The WebSocket's own answer to its own ping.
+    /// The WebSocket protocol's pong.
     Pong(Vec<u8>),
-    /// A farewell.
+    /// A close frame.
     Closed(u16),
-    /// The connection ended without one.
-    Cut,
+    /// The connection ended without a close frame.
+    Disconnected,
 }
 
 pub(super) struct Peer {
     ws: WebSocketStream<TcpStream>,
-    /// What the server chose of the subprotocols.
+    /// The subprotocol that the server selected.
     pub(super) subprotocol: Option<String>,
 }
 
 impl Upgrade {
-    /// As a client of the protocol asks.
+    /// The request that a client of the protocol sends.
     pub(super) fn new() -> Self {
-        Self::speaking("graphql-transport-ws")
+        Self::with_subprotocols("graphql-transport-ws")
     }
 
-    /// The same with other subprotocols.
-    pub(super) fn speaking(subprotocols: &str) -> Self {
-        Self::speaking_nothing().header("sec-websocket-protocol", subprotocols)
+    /// A request with other subprotocols.
+    pub(super) fn with_subprotocols(subprotocols: &str) -> Self {
+        Self::without_subprotocol().header("sec-websocket-protocol", subprotocols)
     }
 
-    pub(super) fn speaking_nothing() -> Self {
+    pub(super) fn without_subprotocol() -> Self {
         Self { path: "/graphql/ws".to_owned(), headers: Vec::new(), receive_buffer: None }
     }
 
@@ -61,17 +61,17 @@ impl Upgrade {
         self
     }
 
-    /// With this behind the address.
+    /// Appends a query string to the URL.
     pub(super) fn query(self, query: &str) -> Self {
         Self { path: format!("{}?{query}", self.path), ..self }
     }
 
-    /// With little room for what is not read.
-    pub(super) fn with_little_room(self) -> Self {
+    /// Limits the receive buffer.
+    pub(super) fn with_small_receive_buffer(self) -> Self {
         Self { receive_buffer: Some(4096), ..self }
     }
 
-    /// The socket, or with which status it is refused.
+    /// Opens the socket, or returns the status of the refusal.
     pub(super) async fn ask(&self, address: SocketAddr) -> Result<Peer, StatusCode> {
         let socket = TcpSocket::new_v4().unwrap();
         if let Some(size) = self.receive_buffer {
@@ -87,14 +87,14 @@ impl Upgrade {
             head += &format!("{name}: {value}\r\n");
         }
         stream.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
-        let head = wait::within("an answer to the upgrade", read_head(&mut stream)).await;
+        let head = wait::within("a response to the upgrade", read_head(&mut stream)).await;
         let status = head.split(' ').nth(1).and_then(|status| status.parse::<StatusCode>().ok()).unwrap();
         if status != StatusCode::SWITCHING_PROTOCOLS {
             return Err(status);
         }
-        // The example of RFC 6455, section 1.3.
-        assert_eq!(value_of(&head, "sec-websocket-accept").as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-        let subprotocol = value_of(&head, "sec-websocket-protocol");
+        // The example in RFC 6455, section 1.3.
+        assert_eq!(header_value(&head, "sec-websocket-accept").as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        let subprotocol = header_value(&head, "sec-websocket-protocol");
         let ws = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
         Ok(Peer { ws, subprotocol })
     }
@@ -104,16 +104,16 @@ impl Upgrade {
     }
 }
 
-/// Reads up to the empty line and not a byte further: frames may follow at once.
+/// Reads up to the empty line and not a byte further, because frames may follow immediately.
 async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.expect("an answer has a head"));
+        head.push(stream.read_u8().await.expect("the response has a header section"));
     }
     String::from_utf8(head).unwrap()
 }
 
-fn value_of(head: &str, name: &str) -> Option<String> {
+fn header_value(head: &str, name: &str) -> Option<String> {
     head.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
         key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
@@ -121,62 +121,62 @@ fn value_of(head: &str, name: &str) -> Option<String> {
 }
 
 impl Peer {
-    pub(super) async fn say(&mut self, message: Message) {
-        self.try_say(message).await.expect("the server takes it");
+    pub(super) async fn send(&mut self, message: Message) {
+        self.try_send(message).await.expect("the server accepts the message");
     }
 
-    /// The same to a server that may have gone.
-    pub(super) async fn try_say(&mut self, message: Message) -> Result<(), String> {
-        let sent = wait::within("the message goes out", self.ws.send(message)).await;
+    /// Sends a message to a server that may have disconnected.
+    pub(super) async fn try_send(&mut self, message: Message) -> Result<(), String> {
+        let sent = wait::within("the message is sent", self.ws.send(message)).await;
         sent.map_err(|error| error.to_string())
     }
 
-    pub(super) async fn say_json(&mut self, message: &Value) {
-        self.say(Message::text(message.to_string())).await;
+    pub(super) async fn send_json(&mut self, message: &Value) {
+        self.send(Message::text(message.to_string())).await;
     }
 
-    /// What goes past the WebSocket.
-    pub(super) async fn say_bytes(&mut self, bytes: &[u8]) {
-        wait::within("the bytes go out", self.ws.get_mut().write_all(bytes)).await.expect("the server takes them");
+    /// Writes bytes that bypass the WebSocket layer.
+    pub(super) async fn send_bytes(&mut self, bytes: &[u8]) {
+        wait::within("the bytes are sent", self.ws.get_mut().write_all(bytes)).await.expect("the server takes them");
     }
 
-    /// What comes next.
-    pub(super) async fn next(&mut self) -> Got {
+    /// The next message or event.
+    pub(super) async fn next(&mut self) -> Received {
         loop {
-            match wait::within("something comes", self.ws.next()).await {
-                Some(Ok(Message::Text(text))) => return Got::Frame(read(text.as_str())),
-                Some(Ok(Message::Pong(payload))) => return Got::Pong(payload.to_vec()),
-                // Answered by the library.
+            match wait::within("a message", self.ws.next()).await {
+                Some(Ok(Message::Text(text))) => return Received::Frame(read(text.as_str())),
+                Some(Ok(Message::Pong(payload))) => return Received::Pong(payload.to_vec()),
+                // The library answers pings.
                 Some(Ok(Message::Ping(_))) => {}
-                Some(Ok(Message::Close(frame))) => return Got::Closed(farewell(frame)),
-                Some(Ok(other)) => panic!("the protocol has only text: {other:?}"),
-                Some(Err(_)) | None => return Got::Cut,
+                Some(Ok(Message::Close(frame))) => return Received::Closed(close_code(frame)),
+                Some(Ok(other)) => panic!("the protocol has only text messages, not: {other:?}"),
+                Some(Err(_)) | None => return Received::Disconnected,
             }
         }
     }
 
-    /// What comes next must be a message.
+    /// The next message. Panics if the connection is closed instead.
     pub(super) async fn frame(&mut self) -> Value {
         match self.next().await {
-            Got::Frame(frame) => frame,
-            other => panic!("a message was to come: {other:?}"),
+            Received::Frame(frame) => frame,
+            other => panic!("expected a message, got: {other:?}"),
         }
     }
 
-    /// The connection itself, with nothing read from it.
+    /// The underlying stream, for tests that do not read messages.
     pub(super) fn stream(&self) -> &TcpStream {
         self.ws.get_ref()
     }
 }
 
-/// Clients take these two as final: whoever hears them does not come back.
-fn farewell(frame: Option<CloseFrame>) -> u16 {
+/// The close code. Clients treat these two codes as fatal and do not reconnect.
+fn close_code(frame: Option<CloseFrame>) -> u16 {
     let code = frame.map_or(1005, |frame| frame.code.into());
     assert!(code != 1008 && code != 1011, "the server closed with {code}");
     code
 }
 
-/// A message of the server's, which has the shape that PROTOCOL.md gives it and nothing more.
+/// Parses a message of the server and asserts that it has exactly the members that PROTOCOL.md defines.
 fn read(text: &str) -> Value {
     let frame: Value = serde_json::from_str(text).expect("a message is JSON");
     let kind = frame["type"].as_str().expect("a message has a type");
@@ -190,8 +190,11 @@ fn read(text: &str) -> Value {
         _ => (false, &[][..]),
     };
     let has_id = frame["id"].as_str().is_some_and(|id| !id.is_empty());
-    assert!(well_formed && has_id == members.contains(&"id"), "no message of the protocol: {text:.300}");
-    assert!(frame.as_object().unwrap().keys().all(|key| members.contains(&key.as_str())), "too much: {text:.300}");
+    assert!(well_formed && has_id == members.contains(&"id"), "not a message of the protocol: {text:.300}");
+    assert!(
+        frame.as_object().unwrap().keys().all(|key| members.contains(&key.as_str())),
+        "unknown members: {text:.300}"
+    );
     frame
 }
 

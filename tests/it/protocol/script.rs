@@ -1,4 +1,4 @@
-//! Cases as scripts: what the client says, what must come, line by line.
+//! Test cases as scripts: messages that the client sends and messages that it expects, line by line.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::peer::{Got, Peer, Upgrade};
+use super::peer::{Peer, Received, Upgrade};
 use crate::support::TestApp;
 use crate::support::directory::{AGENCIES, DESK};
 
-/// One rule, as a client sees it.
+/// One rule of the protocol, from a client's point of view.
 pub(super) struct Case {
-    /// What is so, in short.
+    /// A short description.
     pub(super) name: String,
     upgrade: Upgrade,
     pub(super) lines: Vec<Line>,
@@ -21,34 +21,34 @@ pub(super) struct Case {
 /// One line of a script.
 #[derive(Debug, Clone)]
 pub(super) enum Line {
-    /// The client sends this; `$ANA` and its like stand for what [`World`] holds.
-    Say(Value),
-    /// The client sends what may be no message at all.
-    SayRaw(Message),
-    /// This comes next.
-    Hear(Value),
-    /// An `error` message with this code comes next.
-    HearError(&'static str, &'static str),
-    /// A result without data, with an error of this code, comes next.
-    HearFailure(&'static str, &'static str),
-    /// These come next, in whatever order.
-    HearAll(Vec<Value>),
-    /// The WebSocket's own pong comes next.
-    HearPong(&'static [u8]),
-    /// This may come next.
-    Perhaps(Value),
-    /// The server closes with this code.
-    Closed(u16),
-    /// Time passes.
-    Pass(Duration),
-    /// Somebody texts the desk.
-    Text(&'static str),
-    /// Nothing of what was asked for has come: a ping is answered before.
-    Nothing,
+    /// The client sends this message; placeholders such as `$ANA` are replaced by values of [`Placeholders`].
+    Send(Value),
+    /// The client sends this frame, which may be invalid.
+    SendRaw(Message),
+    /// The next message is this one.
+    Expect(Value),
+    /// The next message is an `error` for this id with this code.
+    ExpectError(&'static str, &'static str),
+    /// The next message is a result for this id without data and with an error of this code.
+    ExpectFailure(&'static str, &'static str),
+    /// The next messages are these, in any order.
+    ExpectAll(Vec<Value>),
+    /// The next frame is a pong of the WebSocket protocol.
+    ExpectPong(&'static [u8]),
+    /// The next message may be this one.
+    MayReceive(Value),
+    /// The server closes the socket with this code.
+    ExpectClose(u16),
+    /// The clock advances.
+    AdvanceClock(Duration),
+    /// The desk receives a text.
+    ReceiveText(&'static str),
+    /// No other message arrives before the pong to a ping.
+    ExpectNothing,
 }
 
-/// What the placeholders of a script stand for.
-struct World {
+/// The values of the placeholders in scripts.
+struct Placeholders {
     names: Vec<(&'static str, String)>,
 }
 
@@ -60,31 +60,31 @@ pub(super) fn case_with(name: impl Into<String>, upgrade: Upgrade, lines: impl I
     Case { name: name.into(), upgrade, lines: lines.into_iter().flatten().collect() }
 }
 
-pub(super) fn say(message: Value) -> Vec<Line> {
-    vec![Line::Say(message)]
+pub(super) fn send(message: Value) -> Vec<Line> {
+    vec![Line::Send(message)]
 }
 
-pub(super) fn hear(message: Value) -> Vec<Line> {
-    vec![Line::Hear(message)]
+pub(super) fn expect_message(message: Value) -> Vec<Line> {
+    vec![Line::Expect(message)]
 }
 
-pub(super) fn closed(code: u16) -> Vec<Line> {
-    vec![Line::Closed(code)]
+pub(super) fn expect_close(code: u16) -> Vec<Line> {
+    vec![Line::ExpectClose(code)]
 }
 
-pub(super) fn pass(time: Duration) -> Vec<Line> {
-    vec![Line::Pass(time)]
+pub(super) fn advance_clock(time: Duration) -> Vec<Line> {
+    vec![Line::AdvanceClock(time)]
 }
 
-pub(super) fn nothing() -> Vec<Line> {
-    vec![Line::Nothing]
+pub(super) fn expect_nothing() -> Vec<Line> {
+    vec![Line::ExpectNothing]
 }
 
 pub(super) fn text(body: &'static str) -> Vec<Line> {
-    vec![Line::Text(body)]
+    vec![Line::ReceiveText(body)]
 }
 
-/// An introduction, which is answered or not.
+/// A valid connection_init.
 pub(super) fn init() -> Value {
     json!({"type": "connection_init", "payload": {"authorization": "Bearer $ANA"}})
 }
@@ -93,9 +93,9 @@ pub(super) fn ack() -> Value {
     json!({"type": "connection_ack"})
 }
 
-/// An introduction that is accepted.
-pub(super) fn introduced() -> Vec<Line> {
-    vec![Line::Say(init()), Line::Hear(ack())]
+/// Sends connection_init and expects the acknowledgement.
+pub(super) fn connected() -> Vec<Line> {
+    vec![Line::Send(init()), Line::Expect(ack())]
 }
 
 pub(super) fn subscribe(id: &str, query: &str) -> Vec<Line> {
@@ -103,19 +103,19 @@ pub(super) fn subscribe(id: &str, query: &str) -> Vec<Line> {
 }
 
 pub(super) fn subscribe_with(id: &str, payload: Value) -> Vec<Line> {
-    say(json!({"type": "subscribe", "id": id, "payload": payload}))
+    send(json!({"type": "subscribe", "id": id, "payload": payload}))
 }
 
-/// Who is it? `{"viewer": {"key": "ana"}}`
-pub(super) const WHO: &str = "{ viewer { key } }";
+/// A query for the current user; its response is `{"viewer": {"key": "ana"}}`.
+pub(super) const VIEWER: &str = "{ viewer { key } }";
 
-/// The answer to [`WHO`], to its end.
-pub(super) fn hear_who(id: &str) -> Vec<Line> {
-    [hear(next(id, json!({"viewer": {"key": "ana"}}))), hear(complete(id))].concat()
+/// Expects the response to [`VIEWER`] and its completion.
+pub(super) fn expect_viewer(id: &str) -> Vec<Line> {
+    [expect_message(next(id, json!({"viewer": {"key": "ana"}}))), expect_message(complete(id))].concat()
 }
 
-/// Follows the texts from where the log ended when the script began: so that it does not matter
-/// when exactly the server begins to follow.
+/// Subscribes to texts after the cursor at the start of the script, so that it does not matter when the server starts
+/// the subscription.
 pub(super) fn follow(id: &str) -> Vec<Line> {
     follow_after(id, "$NOW")
 }
@@ -125,7 +125,7 @@ pub(super) fn follow_after(id: &str, cursor: &str) -> Vec<Line> {
     subscribe_with(id, json!({"query": query, "variables": {"after": cursor}}))
 }
 
-/// The event of a text.
+/// The event for a text.
 pub(super) fn event(id: &str, body: &str) -> Value {
     next(id, json!({"inboundMessage": {"message": {"body": body}}}))
 }
@@ -138,76 +138,81 @@ pub(super) fn complete(id: &str) -> Value {
     json!({"type": "complete", "id": id})
 }
 
-/// Says that it has heard enough.
-pub(super) fn stop(id: &str) -> Vec<Line> {
-    say(complete(id))
+/// The client completes the operation.
+pub(super) fn client_complete(id: &str) -> Vec<Line> {
+    send(complete(id))
 }
 
-/// Runs all cases against one server, and fails with a list of those that are not so.
+/// Runs all cases on one server and fails with a list of the cases that differ.
 pub(super) async fn run(cases: Vec<Case>) {
     let app = TestApp::start_with(AGENCIES).await;
     let expired = app.token("acme", "ana");
     app.clock.advance(Duration::from_secs(3600));
     let mut wrong = Vec::new();
     for Case { name, upgrade, lines } in cases {
-        let world = World::of(&app, expired.expose_secret()).await;
+        let placeholders = Placeholders::new(&app, expired.expose_secret()).await;
         let mut peer = upgrade.open(app.address).await;
-        if let Err(what) = play(&app, &world, &mut peer, lines).await {
+        if let Err(what) = run_script(&app, &placeholders, &mut peer, lines).await {
             wrong.push(format!("{name}: {what}"));
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-async fn play(app: &TestApp, world: &World, peer: &mut Peer, lines: Vec<Line>) -> Result<(), String> {
-    let mut held = None;
+async fn run_script(
+    app: &TestApp,
+    placeholders: &Placeholders,
+    peer: &mut Peer,
+    lines: Vec<Line>,
+) -> Result<(), String> {
+    let mut pending = None;
     for (at, line) in lines.into_iter().enumerate() {
         let mut nothing = None;
         let expected = match line {
-            Line::Say(message) => {
-                world.say(peer, &message).await.map_err(|error| format!("line {at}: {error}"))?;
+            Line::Send(message) => {
+                placeholders.send(peer, &message).await.map_err(|error| format!("line {at}: {error}"))?;
                 continue;
             }
-            Line::SayRaw(message) => {
-                peer.try_say(message).await.map_err(|error| format!("line {at}: {error}"))?;
+            Line::SendRaw(message) => {
+                peer.try_send(message).await.map_err(|error| format!("line {at}: {error}"))?;
                 continue;
             }
-            Line::Pass(time) => {
+            Line::AdvanceClock(time) => {
                 app.clock.advance(time);
                 continue;
             }
-            Line::Text(body) => {
+            Line::ReceiveText(body) => {
                 app.text("+13035560001", DESK, body).await;
                 continue;
             }
-            Line::Nothing => {
+            Line::ExpectNothing => {
                 let payload = json!({"line": at});
-                world.say(peer, &json!({"type": "ping", "payload": payload})).await?;
+                placeholders.send(peer, &json!({"type": "ping", "payload": payload})).await?;
                 nothing = Some(json!({"type": "pong", "payload": payload}));
-                Line::Hear(nothing.clone().unwrap_or_default())
+                Line::Expect(nothing.clone().unwrap_or_default())
             }
             other => other,
         };
-        let got = match held.take() {
+        let got = match pending.take() {
             Some(got) => got,
             None => peer.next().await,
         };
         let as_expected = match (&expected, &got) {
-            (Line::Hear(expected), Got::Frame(frame)) => frame == expected,
-            (Line::HearError(id, code), Got::Frame(frame)) => {
+            (Line::Expect(expected), Received::Frame(frame)) => frame == expected,
+            (Line::ExpectError(id, code), Received::Frame(frame)) => {
                 frame["type"] == "error" && frame["id"] == *id && frame["payload"][0]["extensions"]["code"] == *code
             }
-            (Line::HearFailure(id, code), Got::Frame(frame)) => {
+            (Line::ExpectFailure(id, code), Received::Frame(frame)) => {
                 let payload = &frame["payload"];
                 let failed = payload["data"].is_null() && payload["errors"][0]["extensions"]["code"] == *code;
                 frame["type"] == "next" && frame["id"] == *id && failed
             }
-            (Line::HearAll(expected), Got::Frame(frame)) => {
+            (Line::ExpectAll(expected), Received::Frame(frame)) => {
                 let mut missing = expected.clone();
                 let mut frame = frame.clone();
                 loop {
                     let Some(found) = missing.iter().position(|expected| *expected == frame) else {
-                        return Err(format!("line {at}: came {frame}, of {missing:?}"));
+                        return Err(format!("line {at}: got {frame}, expected one of {missing:?}"));
                     };
                     missing.swap_remove(found);
                     if missing.is_empty() {
@@ -216,14 +221,14 @@ async fn play(app: &TestApp, world: &World, peer: &mut Peer, lines: Vec<Line>) -
                     frame = peer.frame().await;
                 }
             }
-            (Line::Perhaps(expected), _) => {
-                if got != Got::Frame(expected.clone()) {
-                    held = Some(got.clone());
+            (Line::MayReceive(expected), _) => {
+                if got != Received::Frame(expected.clone()) {
+                    pending = Some(got.clone());
                 }
                 true
             }
-            (Line::HearPong(expected), Got::Pong(payload)) => payload == expected,
-            (Line::Closed(code), got) => *got == Got::Closed(*code),
+            (Line::ExpectPong(expected), Received::Pong(payload)) => payload == expected,
+            (Line::ExpectClose(code), got) => *got == Received::Closed(*code),
             _ => false,
         };
         if !as_expected {
@@ -234,12 +239,12 @@ async fn play(app: &TestApp, world: &World, peer: &mut Peer, lines: Vec<Line>) -
     Ok(())
 }
 
-impl World {
-    async fn of(app: &TestApp, expired: &str) -> Self {
+impl Placeholders {
+    async fn new(app: &TestApp, expired: &str) -> Self {
         let ana = app.token("acme", "ana");
         let now = app.cursor(&ana).await.as_str().unwrap().to_owned();
         let others = app.cursor(&app.token("other", "olga")).await.as_str().unwrap().to_owned();
-        // A cursor is opaque to clients; that another last digit is a place further on is known here.
+        // Cursors are opaque to clients. This test knows that the last digits are the position.
         let ahead = format!("{}7fffffff", &now[..now.len() - 8]);
         let mut anew = now.clone().into_bytes();
         let middle = anew.len() / 2;
@@ -257,14 +262,14 @@ impl World {
         Self { names }
     }
 
-    async fn say(&self, peer: &mut Peer, message: &Value) -> Result<(), String> {
+    async fn send(&self, peer: &mut Peer, message: &Value) -> Result<(), String> {
         let mut text = message.to_string();
-        // A longer name first: `$NOWHERE` begins as `$NOW` does.
+        // Longer names first, because `$NOW` is a prefix of `$NOWHERE`.
         let mut names: Vec<_> = self.names.iter().collect();
         names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
         for (name, value) in names {
             text = text.replace(name, value);
         }
-        peer.try_say(Message::text(text)).await
+        peer.try_send(Message::text(text)).await
     }
 }

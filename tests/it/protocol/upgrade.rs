@@ -1,17 +1,17 @@
-//! The HTTP request that asks for a socket: whose page it comes from, and what it may not carry.
+//! The HTTP request that opens a socket: its origin, and credentials outside connection_init.
 
 use reqwest::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use super::peer::{Got, Peer, Upgrade};
+use super::peer::{Peer, Received, Upgrade};
 use crate::support::TestApp;
 
-/// The origin of the tests' public URL, which is the one that is allowed.
-const OURS: &str = "https://partyline.test";
+/// The origin of the tests' public URL, the only allowed one.
+const ALLOWED_ORIGIN: &str = "https://partyline.test";
 
 #[tokio::test]
-async fn a_page_of_another_origin_gets_no_socket() {
+async fn an_upgrade_from_another_origin_is_refused() {
     let app = TestApp::start().await;
     for origins in [
         &["https://evil.example"][..],
@@ -22,30 +22,30 @@ async fn a_page_of_another_origin_gets_no_socket() {
         &["https://partyline.test/"],
         &["null"],
         &[""],
-        &[OURS, "https://evil.example"],
+        &[ALLOWED_ORIGIN, "https://evil.example"],
     ] {
-        for upgrade in [Upgrade::new(), Upgrade::speaking_nothing()] {
+        for upgrade in [Upgrade::new(), Upgrade::without_subprotocol()] {
             let upgrade = origins.iter().fold(upgrade, |upgrade, origin| upgrade.header("origin", *origin));
             let refused = upgrade.ask(app.address).await.err();
             assert_eq!(refused, Some(StatusCode::FORBIDDEN), "{origins:?}");
         }
     }
-    for upgrade in [Upgrade::new(), Upgrade::new().header("origin", OURS)] {
+    for upgrade in [Upgrade::new(), Upgrade::new().header("origin", ALLOWED_ORIGIN)] {
         let mut peer = upgrade.open(app.address).await;
         assert_eq!(peer.subprotocol.as_deref(), Some("graphql-transport-ws"));
-        introduce(&app, &mut peer).await;
+        initialize(&app, &mut peer).await;
     }
 }
 
-async fn introduce(app: &TestApp, peer: &mut Peer) {
+async fn initialize(app: &TestApp, peer: &mut Peer) {
     let authorization = format!("Bearer {}", app.token("acme", "ana").expose_secret());
-    peer.say_json(&json!({"type": "connection_init", "payload": {"authorization": authorization}})).await;
+    peer.send_json(&json!({"type": "connection_init", "payload": {"authorization": authorization}})).await;
     assert_eq!(peer.frame().await, json!({"type": "connection_ack"}));
 }
 
-/// Addresses end up in logs and histories: a token in one counts for nothing.
+/// URLs end up in logs and browser histories, so tokens in them are ignored.
 #[tokio::test]
-async fn a_token_is_read_from_the_introduction_alone() {
+async fn a_token_is_read_only_from_connection_init() {
     let app = TestApp::start().await;
     let token = app.token("acme", "ana");
     let token = token.expose_secret();
@@ -55,17 +55,17 @@ async fn a_token_is_read_from_the_introduction_alone() {
     for upgrade in [by_query, by_header, by_cookie] {
         for init in [json!({"type": "connection_init"}), json!({"type": "connection_init", "payload": {}})] {
             let mut peer = upgrade.open(app.address).await;
-            peer.say_json(&init).await;
-            assert_eq!(peer.next().await, Got::Closed(4403), "{upgrade:?}");
+            peer.send_json(&init).await;
+            assert_eq!(peer.next().await, Received::Closed(4403), "{upgrade:?}");
         }
     }
-    // A wrong one does no harm either.
+    // An invalid token outside connection_init is ignored, too.
     let upgrade = Upgrade::new().query("access_token=nonsense");
-    introduce(&app, &mut upgrade.header("authorization", "Bearer nonsense").open(app.address).await).await;
+    initialize(&app, &mut upgrade.header("authorization", "Bearer nonsense").open(app.address).await).await;
 }
 
 #[tokio::test]
-async fn what_asks_for_no_socket_gets_none() {
+async fn a_request_without_an_upgrade_gets_no_socket() {
     let app = TestApp::start().await;
     let url = app.url("/graphql/ws");
     let plain = app.http.get(&url).send().await.unwrap().status();

@@ -1,4 +1,4 @@
-//! Who is in which pool.
+//! Assignments of users to numbers.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{ASSIGNMENTS, Office};
 use crate::support::directory::{DESK, EMPTY, NURSES};
 
-/// A number's users in an answer, by name: whether texts reach them, whether they are primary.
+/// A number's users in a response: name, SMS access, and whether primary.
 fn users<'a>(answer: &'a Value, e164: &str) -> Vec<(&'a str, bool, bool)> {
     let numbers = answer["numbers"].as_array().unwrap();
     let number = numbers.iter().find(|number| number["phoneNumber"] == e164).unwrap();
@@ -33,13 +33,13 @@ async fn each_number_has_its_users() {
         {"id": office.number(EMPTY).await, "phoneNumber": EMPTY, "label": "Nobody's", "users": []},
     ]});
     assert_eq!(office.get(ASSIGNMENTS).await, expected);
-    // By its id it is the same agency.
+    // The agency can also be named by its id.
     let id = office.app.agency("acme").await;
     assert_eq!(office.get(&format!("/api/sms-numbers/agency/{id}/assignments")).await, expected);
 }
 
 #[tokio::test]
-async fn users_come_go_and_are_switched_in_one_request() {
+async fn users_are_added_updated_and_removed_in_one_request() {
     let office = Office::open().await;
     let desk = office.number(DESK).await;
     let (ben, chloe, dev) = (office.user("ben").await, office.user("chloe").await, office.user("dev").await);
@@ -55,16 +55,16 @@ async fn users_come_go_and_are_switched_in_one_request() {
     let toggle = json!({"numberId": desk, "update": [{"userId": dev, "smsAccessEnabled": true}]});
     let answer = change(&office, toggle).await.expect(StatusCode::OK);
     assert_eq!(users(&answer, DESK), [("Chloe Park", true, true), ("Dev Shah", true, false)]);
-    // Who comes back is the last of the pool; what is not said is the usual.
+    // A re-added user is the last of the pool; omitted members have their defaults.
     let back = json!({"numberId": desk, "add": [{"userId": ben}]});
     let answer = change(&office, back).await.expect(StatusCode::OK);
     let expected = [("Chloe Park", true, true), ("Dev Shah", true, false), ("Ben Ode", true, false)];
     assert_eq!(users(&answer, DESK), expected);
 }
 
-/// The former primary user is changed in the same request, before and after they cease to be it.
+/// The former primary user is updated in the same request, before and after the change of the primary.
 #[tokio::test]
-async fn one_user_is_primary_whatever_the_order() {
+async fn one_user_is_primary_whatever_the_order_of_updates() {
     let office = Office::open().await;
     let desk = office.number(DESK).await;
     let (ben, chloe) = (office.user("ben").await, office.user("chloe").await);
@@ -81,7 +81,7 @@ async fn one_user_is_primary_whatever_the_order() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_one_is_a_refusal_of_all() {
+async fn one_invalid_change_refuses_the_whole_request() {
     let office = Office::open().await;
     let desk = office.number(DESK).await;
     let (ben, chloe, dev) = (office.user("ben").await, office.user("chloe").await, office.user("dev").await);
@@ -117,13 +117,13 @@ async fn a_refusal_of_one_is_a_refusal_of_all() {
         assert_eq!(answer.refusal(), refusal, "{wrong}: {}", answer.body);
         assert_eq!(office.get(ASSIGNMENTS).await, before, "{wrong}");
     }
-    assert_eq!(office.cursor().await, cursor, "nothing happened");
+    assert_eq!(office.cursor().await, cursor, "nothing was changed");
     let nothing = change(&office, json!({"numberId": desk})).await.expect(StatusCode::OK);
     assert_eq!((nothing, office.cursor().await), (before, cursor));
 }
 
 #[tokio::test]
-async fn a_number_that_is_given_up_is_not_listed_and_not_changed() {
+async fn a_released_number_is_not_listed_and_cannot_be_changed() {
     let office = Office::open().await;
     let (desk, ben) = (office.number(DESK).await, office.user("ben").await);
     let released = format!("agencies: [{{key: acme, phoneNumbers: [{{number: \"{DESK}\", active: false}}]}}]");
@@ -134,9 +134,9 @@ async fn a_number_that_is_given_up_is_not_listed_and_not_changed() {
     assert_eq!(change(&office, json!({"numberId": desk, "remove": [ben]})).await.refusal(), (404, "NOT_FOUND"));
 }
 
-/// Subscribers hear of each change, GraphQL shows it, and who is switched off gives back what they hold.
+/// Subscribers receive each change, GraphQL shows it, and a user whose SMS access is disabled loses their threads.
 #[tokio::test]
-async fn a_change_is_the_change_of_every_transport() {
+async fn a_change_is_visible_through_every_transport() {
     let office = Office::open().await;
     let (app, desk) = (&office.app, office.number(DESK).await);
     let (ben, dev) = (office.user("ben").await, office.user("dev").await);
@@ -146,9 +146,9 @@ async fn a_change_is_the_change_of_every_transport() {
     let claim = "mutation($thread: ID!) { claimThread(input: {threadId: $thread}) { userErrors { code } } }";
     app.graphql(&bens, claim, json!({"thread": thread})).await;
     let mut socket = app.socket(&office.ana).await;
-    let heard = "subscription($after: EventCursor) { directoryUpdated(after: $after) { node {
+    let subscription = "subscription($after: EventCursor) { directoryUpdated(after: $after) { node {
         ... on Assignment { user { key accessingNumbersCount } smsEnabled } } } }";
-    socket.subscribe("1", heard, json!({"after": office.cursor().await})).await;
+    socket.subscribe("1", subscription, json!({"after": office.cursor().await})).await;
 
     let body = json!({
         "numberId": desk,
@@ -156,10 +156,10 @@ async fn a_change_is_the_change_of_every_transport() {
         "update": [{"userId": ben, "smsAccessEnabled": false}],
     });
     change(&office, body).await.expect(StatusCode::OK);
-    let bens_place = json!({"user": {"key": "ben", "accessingNumbersCount": 0}, "smsEnabled": false});
-    assert_eq!(socket.event().await["directoryUpdated"]["node"], bens_place);
-    let devs_place = json!({"user": {"key": "dev", "accessingNumbersCount": 2}, "smsEnabled": true});
-    assert_eq!(socket.event().await["directoryUpdated"]["node"], devs_place);
+    let bens_assignment = json!({"user": {"key": "ben", "accessingNumbersCount": 0}, "smsEnabled": false});
+    assert_eq!(socket.event().await["directoryUpdated"]["node"], bens_assignment);
+    let devs_assignment = json!({"user": {"key": "dev", "accessingNumbersCount": 2}, "smsEnabled": true});
+    assert_eq!(socket.event().await["directoryUpdated"]["node"], devs_assignment);
     let threads = office.graphql("{ threads { nodes { status assignee { key } } } }").await;
     assert_eq!(threads["threads"]["nodes"], json!([{"status": "UNCLAIMED", "assignee": null}]));
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI document: committed, served, and true.
+//! The OpenAPI document is committed, served, and correct.
 
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
@@ -8,16 +8,16 @@ use crate::support::TestApp;
 const COMMITTED: &str = include_str!("../../../docs/openapi.json");
 
 #[tokio::test]
-async fn the_committed_document_is_what_is_served() {
+async fn the_committed_document_is_served() {
     let app = TestApp::start().await;
     let answer = app.http.get(app.url("/api/openapi.json")).send().await.unwrap();
     assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
-    assert!(answer.text().await.unwrap() == COMMITTED, "docs/openapi.json is out of date: make openapi");
+    assert!(answer.text().await.unwrap() == COMMITTED, "docs/openapi.json is out of date: run `make openapi`");
     assert_eq!(partyline::rest::document().unwrap(), COMMITTED);
 }
 
-/// Every operation names its errors, in the one shape; what needs a token and what has a body has their
-/// statuses too.
+/// Every operation documents its errors with the common schema, including those that depend on authentication and on a
+/// request body.
 #[test]
 fn every_status_is_documented() {
     let document: Value = serde_json::from_str(COMMITTED).unwrap();

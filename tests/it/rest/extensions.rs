@@ -1,4 +1,4 @@
-//! Digits that reach a user.
+//! Extensions: digits that reach a user.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -37,12 +37,12 @@ async fn all_extensions_are_listed_by_digits() {
 }
 
 #[tokio::test]
-async fn what_is_made_is_seen_everywhere() {
+async fn a_created_extension_is_visible_everywhere() {
     let office = Office::open().await;
     let (ben, desk) = (office.user("ben").await, office.number(DESK).await);
     let mut socket = office.app.socket(&office.ana).await;
-    let heard = "subscription($after: EventCursor) { directoryUpdated(after: $after) { nodeId } }";
-    socket.subscribe("1", heard, json!({"after": office.cursor().await})).await;
+    let subscription = "subscription($after: EventCursor) { directoryUpdated(after: $after) { nodeId } }";
+    socket.subscribe("1", subscription, json!({"after": office.cursor().await})).await;
     let body = json!({"extension": "205", "userId": ben, "numberId": desk});
     let made = create(&office, &body).await.expect(StatusCode::CREATED);
     let id = made["id"].clone();
@@ -57,7 +57,7 @@ async fn what_is_made_is_seen_everywhere() {
 }
 
 #[tokio::test]
-async fn what_is_given_is_changed_and_nothing_else() {
+async fn an_update_changes_only_the_given_members() {
     let office = Office::open().await;
     let (ben, dev, desk) = (office.user("ben").await, office.user("dev").await, office.number(DESK).await);
     let id = office.get(EXTENSIONS).await["extensions"][0]["id"].clone();
@@ -81,7 +81,7 @@ async fn what_is_given_is_changed_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn deactivated_digits_can_be_given_again() {
+async fn the_digits_of_a_deactivated_extension_can_be_reused() {
     let office = Office::open().await;
     let (ben, dev) = (office.user("ben").await, office.user("dev").await);
     let old = office.get(EXTENSIONS).await["extensions"][0]["id"].clone();
@@ -90,14 +90,14 @@ async fn deactivated_digits_can_be_given_again() {
     }
     let gone = json!({"id": old, "extension": "101", "userId": dev, "numberId": null, "isActive": false});
     assert!(office.get(EXTENSIONS).await["extensions"].as_array().unwrap().contains(&gone));
-    // It is not changed in passing.
+    // `update` does not reactivate it implicitly.
     assert_eq!(update(&office, &old, &json!({"userId": ben})).await.refusal(), (404, "NOT_FOUND"));
 
     let body = json!({"extension": "101", "userId": ben});
     let new = create(&office, &body).await.expect(StatusCode::CREATED)["id"].clone();
     assert_ne!(new, old);
     assert_eq!(create(&office, &body).await.refusal(), (409, "CONFLICT"));
-    // The old one comes back when the digits are free, or with other digits.
+    // A deactivated extension can be reactivated when its digits are free, or with other digits.
     assert_eq!(update(&office, &old, &json!({"isActive": true})).await.refusal(), (409, "CONFLICT"));
     delete(&office, &new).await.expect(StatusCode::NO_CONTENT);
     let back = update(&office, &old, &json!({"isActive": true})).await.expect(StatusCode::OK);
@@ -106,9 +106,9 @@ async fn deactivated_digits_can_be_given_again() {
     assert_eq!((&moved["extension"], &moved["isActive"]), (&json!("103"), &json!(true)));
 }
 
-/// A user who has left cannot be reached; what reached them can still be put out of use.
+/// An extension of a deactivated user cannot be changed, but it can be deactivated.
 #[tokio::test]
-async fn an_extension_of_one_who_has_left_is_put_out_of_use() {
+async fn an_extension_of_a_deactivated_user_can_be_deactivated() {
     let office = Office::open().await;
     let id = office.get(EXTENSIONS).await["extensions"][0]["id"].clone();
     office.app.apply("agencies: [{key: acme, users: [{key: dev, active: false}]}]").await;
@@ -119,7 +119,7 @@ async fn an_extension_of_one_who_has_left_is_put_out_of_use() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_refused_and_changes_nothing() {
+async fn invalid_requests_are_refused_and_change_nothing() {
     let office = Office::open().await;
     let (ben, desk) = (office.user("ben").await, office.number(DESK).await);
     let list = office.get(EXTENSIONS).await;
@@ -175,5 +175,5 @@ async fn what_does_not_fit_is_refused_and_changes_nothing() {
         assert_eq!(delete(&office, &id).await.refusal(), (404, "NOT_FOUND"), "{id}");
     }
     assert_eq!(office.get(EXTENSIONS).await, list);
-    assert_eq!(office.cursor().await, cursor, "nothing happened");
+    assert_eq!(office.cursor().await, cursor, "nothing was changed");
 }

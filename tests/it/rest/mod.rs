@@ -1,6 +1,5 @@
-//! Assignments and extensions as JSON. [`assignments`] and [`extensions`] are what the routes do,
-//! [`requests`] what they refuse of HTTP, [`strangers`] who is refused, [`document`] what is said of
-//! them.
+//! The REST API. [`assignments`] and [`extensions`] test the routes, [`requests`] the handling of HTTP, [`strangers`]
+//! authorization, [`document`] the OpenAPI document.
 
 mod assignments;
 mod document;
@@ -19,7 +18,7 @@ const ASSIGNMENTS: &str = "/api/sms-numbers/agency/acme/assignments";
 const EXTENSIONS: &str = "/api/extensions/agency/acme";
 const CREATE: &str = "/api/extensions";
 
-/// An answer, read to its end.
+/// A complete response.
 #[derive(Debug)]
 struct Answer {
     status: StatusCode,
@@ -28,23 +27,23 @@ struct Answer {
 }
 
 impl Answer {
-    /// Its status and the code of its error.
+    /// The status and the code of the error.
     fn refusal(&self) -> (u16, &str) {
         (self.status.as_u16(), self.body["error"]["code"].as_str().unwrap_or_default())
     }
 
-    /// The body of an answer that must have this status.
+    /// Asserts the status and returns the body.
     fn expect(self, status: StatusCode) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         self.body
     }
 }
 
-/// Sends a request and reads the answer: JSON or nothing, and an error is of the one shape.
+/// Sends a request and reads the response, which must be JSON or empty, with errors in the common schema.
 async fn send(request: RequestBuilder) -> Answer {
     let answer = request.send().await.expect("the server answers");
     let (status, headers) = (answer.status(), answer.headers().clone());
-    let text = answer.text().await.expect("an answer to its end");
+    let text = answer.text().await.expect("a complete response");
     if status == StatusCode::NO_CONTENT {
         assert_eq!(text, "");
         return Answer { status, headers, body: Value::Null };
@@ -63,7 +62,7 @@ fn request(app: &TestApp, method: Method, path: &str, token: &SecretString) -> R
     app.http.request(method, app.url(path)).bearer_auth(token.expose_secret())
 }
 
-/// Acme's admin and the other agency's, and what the tests send most.
+/// A server with tokens of acme's admin and the other agency's, and helpers for requests.
 struct Office {
     app: TestApp,
     ana: SecretString,
@@ -98,7 +97,7 @@ impl Office {
         answer["data"].clone()
     }
 
-    /// Where the log ends: nothing was changed as long as it stays.
+    /// The cursor of the end of the log, which moves with every change.
     async fn cursor(&self) -> Value {
         self.app.cursor(&self.ana).await
     }

@@ -1,4 +1,4 @@
-//! How a request arrives: of another kind, too long, too slowly; and when the database is away.
+//! Requests that have another media type or method, are too long or too slow, or arrive during a database outage.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use tokio::net::TcpStream;
 use super::{ASSIGNMENTS, CREATE, EXTENSIONS, Office, request, send};
 use crate::support::wait;
 
-const LONGEST: usize = 64 * 1024;
+const MAX_LENGTH: usize = 64 * 1024;
 
 #[tokio::test]
-async fn only_json_is_read() {
+async fn only_json_is_accepted() {
     let office = Office::open().await;
     let body = json!({"extension": "205", "userId": office.user("ben").await}).to_string();
     for kind in ["", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"] {
@@ -33,7 +33,7 @@ async fn only_json_is_read() {
     }
     assert_eq!(send(json(b"{\"extension\":\"\xff\"}".to_vec())).await.refusal(), (400, "INVALID"));
     assert_eq!(send(json("{\"a\":".repeat(10_000).into_bytes())).await.refusal(), (400, "INVALID"));
-    // What is quoted of it does not make the answer long.
+    // The error message quotes only a part of the request.
     let long = send(json(format!("{{\"{}\":1}}", "x".repeat(60_000)).into_bytes())).await;
     assert_eq!(long.refusal(), (400, "INVALID"));
     assert!(long.body["error"]["message"].as_str().unwrap().len() <= 200);
@@ -41,19 +41,19 @@ async fn only_json_is_read() {
 }
 
 #[tokio::test]
-async fn a_body_has_64_kib_at_most() {
+async fn a_body_has_at_most_64_kib() {
     let office = Office::open().await;
     let body = json!({"extension": "205", "userId": office.user("ben").await}).to_string();
     let of = |length: usize| {
         let asked = request(&office.app, Method::POST, CREATE, &office.ana).header("content-type", "application/json");
         asked.body(format!("{body}{}", " ".repeat(length - body.len())))
     };
-    assert_eq!(send(of(LONGEST + 1)).await.refusal(), (413, "PAYLOAD_TOO_LARGE"));
-    assert_eq!(send(of(LONGEST)).await.status, StatusCode::CREATED);
+    assert_eq!(send(of(MAX_LENGTH + 1)).await.refusal(), (413, "PAYLOAD_TOO_LARGE"));
+    assert_eq!(send(of(MAX_LENGTH)).await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]
-async fn a_body_that_is_slow_is_given_up_after_ten_seconds() {
+async fn a_slow_body_times_out_after_ten_seconds() {
     let office = Office::open().await;
     let mut stream = TcpStream::connect(office.app.address).await.unwrap();
     let head = format!(
@@ -64,7 +64,7 @@ async fn a_body_that_is_slow_is_given_up_after_ten_seconds() {
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 12];
     let mut passed = 0;
-    // Whether the server waits by now cannot be seen from outside, so time goes on until it answers.
+    // The test cannot observe when the server starts to wait, so it advances the clock until the server responds.
     let answering = async {
         let mut ticks = wait::ticks(Duration::from_millis(20));
         let mut begun = 0;
@@ -78,13 +78,13 @@ async fn a_body_that_is_slow_is_given_up_after_ten_seconds() {
             }
         }
     };
-    wait::within("an answer", answering).await;
+    wait::within("a response", answering).await;
     assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 408");
     assert!(passed >= 10, "after {passed} s");
 }
 
 #[tokio::test]
-async fn another_method_is_refused_by_name() {
+async fn another_method_is_refused_with_the_allowed_ones() {
     let office = Office::open().await;
     for (method, path, allowed) in [
         (Method::POST, ASSIGNMENTS, ["GET", "PATCH"].as_slice()),
@@ -95,13 +95,13 @@ async fn another_method_is_refused_by_name() {
     ] {
         let answer = send(request(&office.app, method, path, &office.ana)).await;
         assert_eq!(answer.refusal(), (405, "METHOD_NOT_ALLOWED"), "{path}");
-        let said = answer.headers[ALLOW].to_str().unwrap();
-        assert!(allowed.iter().all(|method| said.contains(method)), "{path}: {said}");
+        let allow = answer.headers[ALLOW].to_str().unwrap();
+        assert!(allowed.iter().all(|method| allow.contains(method)), "{path}: {allow}");
     }
 }
 
 #[tokio::test]
-async fn a_page_of_an_allowed_origin_may_ask() {
+async fn an_allowed_origin_may_send_requests() {
     let office = Office::open().await;
     for (origin, allowed) in [("https://partyline.test", true), ("https://evil.example", false)] {
         let preflight = office.app.http.request(Method::OPTIONS, office.app.url(ASSIGNMENTS));
@@ -115,7 +115,7 @@ async fn a_page_of_an_allowed_origin_may_ask() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_a_503() {
+async fn a_database_outage_is_a_503() {
     let office = Office::open().await;
     office.app.clock.advance(Duration::from_secs(2));
     office.app.db().close_by_ref().await.unwrap();

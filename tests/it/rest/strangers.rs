@@ -1,4 +1,4 @@
-//! Who is refused: nobody, members who would change something, and other agencies.
+//! Authorization: requests without a valid token, by members, and by users of other agencies.
 
 use reqwest::header::WWW_AUTHENTICATE;
 use reqwest::{Method, StatusCode};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{ASSIGNMENTS, Answer, CREATE, EXTENSIONS, Office, request, send};
 use crate::support::directory::{DESK, OTHER};
 
-/// A well-formed request to each route, with these ids in it.
+/// A well-formed request to each route with these ids.
 fn requests(agency: &str, ids: &Ids) -> Vec<(Method, String, Option<Value>)> {
     let Ids { number, user, extension } = ids;
     let assignments = format!("/api/sms-numbers/agency/{agency}/assignments");
@@ -45,7 +45,7 @@ async fn ask(office: &Office, token: &SecretString, asked: &(Method, String, Opt
 }
 
 #[tokio::test]
-async fn who_has_no_valid_token_is_turned_away() {
+async fn a_request_without_a_valid_token_is_rejected() {
     let office = Office::open().await;
     let ids = acmes(&office).await;
     for asked in requests("acme", &ids) {
@@ -60,7 +60,7 @@ async fn who_has_no_valid_token_is_turned_away() {
             assert_eq!(answer.headers[WWW_AUTHENTICATE], "Bearer");
         }
     }
-    // A token is worth nothing any more once its user is inactive.
+    // A token is not valid after its user has been deactivated.
     let ben = office.app.token("acme", "ben");
     office.app.apply("agencies: [{key: acme, users: [{key: ben, active: false}]}]").await;
     let answer = send(request(&office.app, Method::GET, ASSIGNMENTS, &ben)).await;
@@ -68,7 +68,7 @@ async fn who_has_no_valid_token_is_turned_away() {
 }
 
 #[tokio::test]
-async fn members_read_and_change_nothing() {
+async fn members_can_read_but_not_change() {
     let office = Office::open().await;
     let ben = office.app.token("acme", "ben");
     let cursor = office.cursor().await;
@@ -81,32 +81,33 @@ async fn members_read_and_change_nothing() {
             assert_eq!(answer.refusal(), (403, "FORBIDDEN"), "{} {}", asked.0, asked.1);
         }
     }
-    assert_eq!(office.cursor().await, cursor, "nothing happened");
+    assert_eq!(office.cursor().await, cursor, "nothing was changed");
 }
 
 #[tokio::test]
-async fn another_agencys_ids_are_nobodys() {
+async fn ids_of_another_agency_are_not_found() {
     let office = Office::open().await;
     let olga = office.app.token("other", "olga");
     let ids = acmes(&office).await;
-    let nobody = |id: &str| format!("{}_0192f000700080008000000000000000", id.split('_').next().unwrap());
-    let nobodys = Ids { number: nobody(&ids.number), user: nobody(&ids.user), extension: nobody(&ids.extension) };
+    let unknown = |id: &str| format!("{}_0192f000700080008000000000000000", id.split('_').next().unwrap());
+    let unknown_ids =
+        Ids { number: unknown(&ids.number), user: unknown(&ids.user), extension: unknown(&ids.extension) };
     let acme = office.app.agency("acme").await.to_string();
     let (before, cursor) = (office.get(ASSIGNMENTS).await, office.cursor().await);
-    // Acme by its key, by its id, and within the other agency; against what nobody has.
-    for (agency, missing) in [("acme", "nowhere"), (&acme, &nobody("agy_")), ("other", "other"), ("%FF", "%00")] {
-        let theirs = requests(agency, &ids);
-        let missing = requests(missing, &nobodys);
-        for (theirs, missing) in theirs.iter().zip(&missing) {
-            if agency == "other" && theirs.0 == Method::GET {
+    // Acme by its key, by its id, and its ids within the other agency, each compared with ids that do not exist.
+    for (agency, missing) in [("acme", "nowhere"), (&acme, &unknown("agy_")), ("other", "other"), ("%FF", "%00")] {
+        let foreign = requests(agency, &ids);
+        let missing = requests(missing, &unknown_ids);
+        for (foreign, missing) in foreign.iter().zip(&missing) {
+            if agency == "other" && foreign.0 == Method::GET {
                 continue;
             }
-            let (theirs, missing) = (ask(&office, &olga, theirs).await, ask(&office, &olga, missing).await);
-            assert_eq!(theirs.refusal(), (404, "NOT_FOUND"), "{agency}");
-            assert_eq!((theirs.status, theirs.body), (missing.status, missing.body), "{agency}");
+            let (foreign, missing) = (ask(&office, &olga, foreign).await, ask(&office, &olga, missing).await);
+            assert_eq!(foreign.refusal(), (404, "NOT_FOUND"), "{agency}");
+            assert_eq!((foreign.status, foreign.body), (missing.status, missing.body), "{agency}");
         }
     }
-    // The same with an own thing beside another agency's.
+    // The other agency's own ids combined with acme's.
     let own_number = office.app.number_id("other", OTHER).await;
     let own_user = office.app.user_id("other", "olga").await;
     let assignments = "/api/sms-numbers/agency/other/assignments";

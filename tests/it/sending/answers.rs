@@ -1,14 +1,14 @@
-//! What Twilio answers to a text, and what it shows in its lists.
+//! Twilio's responses to outbound texts, and its lists of messages.
 
 use std::time::Duration;
 
 use partyline::domain::{MessageStatus, OutboxState};
 use partyline::ports::Clock as _;
-use partyline::service::sending::{arrive, look_for_doubtful, next};
-use partyline::simulator::{ApiFaults, Fault, Listing, Match, Simulator};
+use partyline::service::sending::{begin_next_attempt, resolve_unknown_texts, send_attempt};
+use partyline_simulator::{ApiFaults, Fault, Listing, Match, Simulator};
 use serde_json::{Value, json};
 
-use crate::support::carrier::{carrier, carrier_of_the_day};
+use crate::support::carrier::{carrier, carrier_on_test_date};
 use crate::support::directory::DESK;
 use crate::support::{TestApp, Text, wait};
 
@@ -21,26 +21,26 @@ async fn start(carrier: &Simulator) -> (TestApp, Value) {
     (app, thread)
 }
 
-async fn say(app: &TestApp, thread: &Value, body: &str) {
+async fn send_text(app: &TestApp, thread: &Value, body: &str) {
     let ben = app.token("acme", "ben");
     let key = body.chars().take(64).collect::<String>();
     assert_eq!(app.reply(&ben, thread, body, json!({"idempotencyKey": key})).await["userErrors"], json!([]));
 }
 
-/// Tries the next text of the front desk once.
+/// Makes one attempt to send the next text of the front desk.
 async fn send_one(app: &TestApp) {
     let directory = app.directory("acme").await;
     let number = directory.numbers.iter().find(|row| row.e164 == DESK).unwrap().id;
-    match next(app.services(), directory.agency_id(), number).await.unwrap() {
-        partyline::service::sending::Next::Send(departure) => {
-            arrive(app.services(), departure, 0).await.unwrap();
+    match begin_next_attempt(app.services(), directory.agency_id(), number).await.unwrap() {
+        partyline::service::sending::NextStep::Send(attempt) => {
+            send_attempt(app.services(), attempt, 0).await.unwrap();
         }
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_busy_carrier_is_asked_again_whatever_the_status() {
+async fn a_busy_carrier_is_retried_whatever_the_status() {
     let carrier = carrier();
     let (app, thread) = start(&carrier).await;
     let with = |status, code, seconds| Fault::RejectWith { status, code, seconds };
@@ -57,99 +57,102 @@ async fn a_busy_carrier_is_asked_again_whatever_the_status() {
     ] {
         carrier.set_fault(fault, Match::any());
         let before = carrier.ledger().len();
-        say(&app, &thread, &format!("{fault:?}")).await;
+        send_text(&app, &thread, &format!("{fault:?}")).await;
         send_one(&app).await;
-        let waiting = app.outbox().await.pop().expect("it waits");
+        let waiting = app.outbox().await.pop().expect("the text is still queued");
         assert_eq!((waiting.state, waiting.attempts), (OutboxState::Queued, 1), "{fault:?}");
         assert_eq!((waiting.due_at - app.clock.now()).num_seconds(), at_least, "{fault:?}");
         app.clock.set(waiting.due_at);
         send_one(&app).await;
         assert_eq!(carrier.ledger().len(), before + 1, "{fault:?}");
-        app.until_settled().await;
+        app.wait_until_none_pending().await;
     }
     let row = partyline::store::accounts::by_sid(app.db(), crate::support::directory::ACCOUNT).await.unwrap().unwrap();
-    assert_eq!(row.trouble, None, "it is no trouble of the account");
+    assert_eq!(row.trouble, None, "this is not a problem of the account");
 }
 
 #[tokio::test]
-async fn a_text_says_for_how_long_it_may_wait_at_the_carrier() {
+async fn a_text_has_a_validity_period_at_the_carrier() {
     let carrier = carrier();
     let (app, thread) = start(&carrier).await;
     for (body, age, expected) in
         [("new", 0, 14_400), ("an hour old", 3_600, 10_800), ("nearly too old", 14_399, 1), ("at the end", 14_400, 1)]
     {
-        say(&app, &thread, body).await;
+        send_text(&app, &thread, body).await;
         app.clock.advance(Duration::from_secs(age));
         send_one(&app).await;
         let sent = carrier.ledger().pop().unwrap();
         assert_eq!((sent.body.as_str(), sent.validity_seconds), (body, Some(expected)));
-        app.until_settled().await;
+        app.wait_until_none_pending().await;
     }
     let begin = r#"mutation { startPhoneVerification(input: {phone: "+13035550199"}) { userErrors { message } } }"#;
     let answer = app.graphql(&app.token("acme", "ben"), begin, json!({})).await;
     assert_eq!(answer["data"]["startPhoneVerification"]["userErrors"], json!([]), "{answer}");
-    assert_eq!(carrier.ledger().pop().unwrap().validity_seconds, Some(600), "a code is good for ten minutes");
+    assert_eq!(carrier.ledger().pop().unwrap().validity_seconds, Some(600), "a code is valid for ten minutes");
 }
 
-/// A text that the carrier has and did not acknowledge, and its list without the words.
+/// The carrier accepted a text without acknowledging it, and its list of messages shows no bodies.
 #[tokio::test]
-async fn a_text_in_doubt_is_found_where_the_list_does_not_show_what_it_says() {
+async fn a_text_in_doubt_is_found_in_a_list_without_bodies() {
     for listing in [Listing::Redacted, Listing::Null, Listing::Trial] {
-        let carrier = carrier_of_the_day();
+        let carrier = carrier_on_test_date();
         let (app, thread) = start(&carrier).await;
-        carrier.deliver_to(super::nowhere());
-        // One that was sent before, and is known by its name.
-        say(&app, &thread, "before").await;
+        carrier.map_origin(super::unreachable_webhooks());
+        // An earlier text, which is known by its SID.
+        send_text(&app, &thread, "before").await;
         send_one(&app).await;
         carrier.set_api_faults(ApiFaults { listing, ..ApiFaults::default() });
         carrier.set_fault(Fault::DropAfterAccepting, Match::any());
-        say(&app, &thread, "in doubt").await;
+        send_text(&app, &thread, "in doubt").await;
         send_one(&app).await;
         assert_eq!(app.outbound().await[1].status, MessageStatus::Unknown, "{listing:?}");
         app.clock.advance(Duration::from_secs(2));
-        look_for_doubtful(app.services()).await.unwrap();
+        resolve_unknown_texts(app.services()).await.unwrap();
         let found = app.outbound().await.remove(1);
         assert_eq!(found.provider_sid, Some(carrier.ledger()[1].sid.clone()), "{listing:?}");
         assert!(found.flagged_at.is_none() && app.outbox().await.is_empty(), "{listing:?}");
     }
 }
 
-/// Redacted texts of the same length: nobody can say which is which. One of another length is certain.
+/// Redacted texts of the same length cannot be told apart. A text of a unique length can be identified.
 #[tokio::test]
-async fn of_redacted_texts_only_a_certain_one_is_taken() {
-    let carrier = carrier_of_the_day();
+async fn a_redacted_text_is_matched_only_if_the_match_is_unique() {
+    let carrier = carrier_on_test_date();
     let (app, thread) = start(&carrier).await;
-    carrier.deliver_to(super::nowhere());
+    carrier.map_origin(super::unreachable_webhooks());
     carrier.set_api_faults(ApiFaults { listing: Listing::Redacted, ..ApiFaults::default() });
     carrier.set_fault(Fault::DropAfterAccepting, Match::any().times(2));
     carrier.set_fault(Fault::DropBeforeAccepting, Match::any());
     let long = "a longer text than the others ".repeat(10);
     for body in ["one", long.as_str(), "another"] {
-        say(&app, &thread, body).await;
+        send_text(&app, &thread, body).await;
         send_one(&app).await;
     }
     assert_eq!(carrier.ledger().len(), 2);
     for _ in 0..80 {
         app.clock.advance(Duration::from_secs(5));
-        look_for_doubtful(app.services()).await.unwrap();
+        resolve_unknown_texts(app.services()).await.unwrap();
     }
     let texts = app.outbound().await;
     assert_eq!(texts[1].provider_sid, Some(carrier.ledger()[1].sid.clone()), "the only one of its length");
     for uncertain in [&texts[0], &texts[2]] {
-        assert!(uncertain.provider_sid.is_none() && uncertain.flagged_at.is_some(), "a person decides: {uncertain:?}");
+        assert!(
+            uncertain.provider_sid.is_none() && uncertain.flagged_at.is_some(),
+            "flagged for a decision by a user: {uncertain:?}"
+        );
     }
 }
 
-/// What the API shows of an error: the code, words, and who has to act.
+/// The API shows an error's code, a description, and the role that has to act.
 #[tokio::test]
-async fn an_error_says_who_has_to_act() {
+async fn an_error_names_the_role_that_has_to_act() {
     let carrier = carrier();
     let (app, thread) = start(&carrier).await;
     let _workers = app.start_workers();
     for (code, actor) in [(21211, "STAFF"), (30034, "ADMIN"), (21408, "OPERATOR"), (99_999, "OPERATOR")] {
         carrier.set_fault(Fault::Reject { code }, Match::any());
-        say(&app, &thread, &format!("refused with {code}")).await;
-        app.until_settled().await;
+        send_text(&app, &thread, &format!("refused with {code}")).await;
+        app.wait_until_none_pending().await;
         let query =
             "query($id: ID!) { node(id: $id) { ... on Thread { lastMessage { errorCode errorMessage errorActor } } } }";
         let answer = app.graphql(&app.token("acme", "ben"), query, json!({"id": thread})).await;
@@ -157,8 +160,8 @@ async fn an_error_says_who_has_to_act() {
         assert_eq!((&message["errorCode"], &message["errorActor"]), (&json!(code.to_string()), &json!(actor)));
         assert!(message["errorMessage"].as_str().unwrap().ends_with('.'), "{message}");
     }
-    say(&app, &thread, "arrives").await;
-    app.until_settled().await;
+    send_text(&app, &thread, "arrives").await;
+    app.wait_until_none_pending().await;
     let query = "query($id: ID!) { node(id: $id) { ... on Thread { lastMessage { errorActor } } } }";
     let answer = app.graphql(&app.token("acme", "ben"), query, json!({"id": thread})).await;
     assert_eq!(answer["data"]["node"]["lastMessage"]["errorActor"], Value::Null, "{answer}");

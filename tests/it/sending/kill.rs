@@ -1,4 +1,4 @@
-//! Two thousand texts, each with a fault of the carrier's at random, and the server killed at random.
+//! Two thousand texts, with random faults of the carrier and random kills of the server.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -19,16 +19,16 @@ use crate::support::{SMS_PATH, Text, client, database, wait};
 const TEXTS: usize = 2_000;
 const KILLS: usize = 20;
 const THREADS: usize = 40;
-const AT_A_TIME: usize = 16;
+const CONCURRENT_REQUESTS: usize = 16;
 
 async fn ask(http: &Client, server: &Server, token: &str, query: &str, variables: Value) -> Option<Value> {
     let request = http.post(format!("http://{}/graphql", server.address)).bearer_auth(token);
     let answer = request.json(&json!({"query": query, "variables": variables})).send().await.ok()?;
-    // A killed server may have begun to answer.
+    // A server that is killed may have sent a partial response.
     answer.json::<Value>().await.ok().filter(|answer| answer.get("errors").is_none())
 }
 
-/// Sends the `n`th text; whether it was answered and queued. As long as too many wait, it has to be sent again.
+/// Sends the `n`th text. True if it was queued; false if it has to be sent again because of a kill or a full queue.
 async fn send(http: &Client, server: &Server, token: &str, threads: &[String], n: usize) -> bool {
     let send =
         "mutation($input: SendMessageInput!) { sendMessage(input: $input) { message { id } userErrors { code } } }";
@@ -41,7 +41,7 @@ async fn send(http: &Client, server: &Server, token: &str, threads: &[String], n
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_happens_no_text_is_sent_twice_and_none_is_silently_not_sent() {
+async fn no_text_is_sent_twice_and_none_is_silently_lost() {
     if !database::is_sqlite() {
         return;
     }
@@ -59,7 +59,7 @@ async fn whatever_happens_no_text_is_sent_twice_and_none_is_silently_not_sent() 
     let token = run(folder.path(), &["token", "--agency", "acme", "--user", "ben"], "").stdout;
     let token = String::from_utf8(token).unwrap().trim().to_owned();
 
-    let mut server = std::sync::Arc::new(Server::start_set(folder.path(), &settings).await);
+    let mut server = std::sync::Arc::new(Server::start_with_settings(folder.path(), &settings).await);
     deliver(&carrier, server.address);
     let http = client();
     for n in 0..THREADS {
@@ -78,20 +78,20 @@ async fn whatever_happens_no_text_is_sent_twice_and_none_is_silently_not_sent() 
     let mut waiting: VecDeque<usize> = (0..TEXTS).collect();
     for kill in 0..=KILLS {
         if kill > 0 {
-            server = std::sync::Arc::new(Server::start_set(folder.path(), &settings).await);
+            server = std::sync::Arc::new(Server::start_with_settings(folder.path(), &settings).await);
             deliver(&carrier, server.address);
         }
         let http = client();
-        // The last round sends what is left, and is not killed.
+        // The last round sends the rest without a kill.
         let mut sends = if kill == KILLS { usize::MAX } else { 60 + random.below(80) };
         let mut under_way = JoinSet::new();
-        let settle = |done: (usize, bool), waiting: &mut VecDeque<usize>| {
+        let requeue_failed = |done: (usize, bool), waiting: &mut VecDeque<usize>| {
             if !done.1 {
                 waiting.push_back(done.0);
             }
         };
         while sends > 0 || !under_way.is_empty() {
-            while sends > 0 && under_way.len() < AT_A_TIME {
+            while sends > 0 && under_way.len() < CONCURRENT_REQUESTS {
                 sends -= 1;
                 let Some(n) = waiting.pop_front() else { break };
                 let (http, server, token, threads) = (http.clone(), server.clone(), token.clone(), threads.clone());
@@ -101,7 +101,7 @@ async fn whatever_happens_no_text_is_sent_twice_and_none_is_silently_not_sent() 
                 break;
             }
             match under_way.join_next().await {
-                Some(done) => settle(done.unwrap(), &mut waiting),
+                Some(done) => requeue_failed(done.unwrap(), &mut waiting),
                 None => break,
             }
         }
@@ -109,23 +109,23 @@ async fn whatever_happens_no_text_is_sent_twice_and_none_is_silently_not_sent() 
             server.kill();
         }
         while let Some(done) = under_way.join_next().await {
-            settle(done.unwrap(), &mut waiting);
+            requeue_failed(done.unwrap(), &mut waiting);
         }
     }
-    assert!(waiting.is_empty(), "{} texts were not answered", waiting.len());
+    assert!(waiting.is_empty(), "{} texts were not acknowledged", waiting.len());
 
     let db = sea_orm::Database::connect(database_url(folder.path())).await.unwrap();
-    // Attempts that a kill cut off count as such after 25 s; nothing shortens that, for a second
-    // instance could be at it.
+    // Attempts that a kill interrupted are detected after 25 s. This delay cannot be shortened, because another
+    // instance could still be making the attempt.
     let mut left = u64::MAX;
     for _ in 0..4 {
-        let settled = tokio::time::timeout(
+        let emptied = tokio::time::timeout(
             wait::LIMIT - Duration::from_secs(1),
             wait::until("the outbox is empty", || async {
                 (outbox::Entity::find().count(&db).await.unwrap() == 0).then_some(())
             }),
         );
-        if settled.await.is_ok() {
+        if emptied.await.is_ok() {
             left = 0;
             break;
         }
@@ -142,22 +142,26 @@ async fn whatever_happens_no_text_is_sent_twice_and_none_is_silently_not_sent() 
     let messages: Vec<message::Model> = message::Entity::find().all(&db).await.unwrap();
     let outbound: Vec<_> = messages.into_iter().filter(|message| message.direction == Direction::Outbound).collect();
     assert_eq!(outbound.len(), TEXTS);
-    let told: std::collections::HashSet<_> =
+    let notified: std::collections::HashSet<_> =
         notification::Entity::find().all(&db).await.unwrap().into_iter().filter_map(|row| row.message_id).collect();
     let mut ends: HashMap<&str, usize> = HashMap::new();
     for message in &outbound {
         let is_carried = carried.contains_key(message.body.as_str());
         let end = match message.status {
             MessageStatus::Sent | MessageStatus::Delivered => {
-                assert!(is_carried, "{} counts as sent", message.body);
+                assert!(is_carried, "{} has the status sent, but the carrier did not receive it", message.body);
                 "sent"
             }
             MessageStatus::Unknown => {
-                assert!(message.flagged_at.is_some() && told.contains(&message.id), "{} is in the dark", message.body);
-                assert!(!is_carried, "{} was carried, and not found", message.body);
+                assert!(
+                    message.flagged_at.is_some() && notified.contains(&message.id),
+                    "{} is in doubt without a notification",
+                    message.body
+                );
+                assert!(!is_carried, "{} was received by the carrier, but not found", message.body);
                 "flagged"
             }
-            status => panic!("{} ends as {status:?}", message.body),
+            status => panic!("{} has the final status {status:?}", message.body),
         };
         *ends.entry(end).or_default() += 1;
     }

@@ -1,4 +1,4 @@
-//! How many texts staff may send, and to which numbers.
+//! Limits of the number of texts that users may send, and of the phones that they may text.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ const SEND: &str = "mutation($input: SendMessageInput!) { sendMessage(input: $in
     message { id } userErrors { __typename code message path ... on LimitExceededError { retryAfterSeconds } } } }";
 
 async fn start(settings: &[(&'static str, &str)]) -> TestApp {
-    let app = TestApp::start_set(settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()).await;
+    let app =
+        TestApp::start_with_settings(settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()).await;
     app.receive(Text::new("SM1")).await;
     app
 }
@@ -23,7 +24,7 @@ async fn thread(app: &TestApp) -> Value {
     json!(app.thread_of("SM1").await.id.to_string())
 }
 
-/// The refusals of a reply.
+/// The `userErrors` of a reply.
 async fn send(app: &TestApp, token: &SecretString, thread: &Value, key: &str) -> Value {
     let input = json!({"threadId": thread, "body": "hello", "idempotencyKey": key});
     let mut answer = app.graphql(token, SEND, json!({"input": input})).await;
@@ -42,13 +43,13 @@ fn assert_limited(refusals: &Value, seconds: u64) {
 }
 
 #[tokio::test]
-async fn a_user_sends_so_many_texts_in_a_day_and_is_told_when_to_go_on() {
+async fn a_user_has_a_daily_limit_of_texts_and_gets_a_retry_time() {
     let app = start(&[("PARTYLINE_USER_TEXTS", "2")]).await;
     let (ana, ben, thread) = (app.token("acme", "ana"), app.token("acme", "ben"), thread(&app).await);
     assert_eq!(send(&app, &ana, &thread, "1").await, json!([]));
     app.clock.advance(Duration::from_secs(600));
     assert_eq!(send(&app, &ana, &thread, "2").await, json!([]));
-    assert_eq!(send(&app, &ana, &thread, "2").await, json!([]), "the same text again is none");
+    assert_eq!(send(&app, &ana, &thread, "2").await, json!([]), "a repeated request does not count");
     assert_limited(&send(&app, &ana, &thread, "3").await, DAY - 600);
     let desk = json!({"phoneNumberId": app.number_id("acme", DESK).await});
     let first = app.start_thread(&ana, "+13035569001", desk).await;
@@ -76,7 +77,7 @@ async fn the_users_of_an_agency_share_a_limit_and_other_agencies_do_not() {
 }
 
 #[tokio::test]
-async fn of_two_texts_at_once_one_is_within_the_limit() {
+async fn of_two_simultaneous_texts_one_is_within_the_limit() {
     let app = start(&[("PARTYLINE_USER_TEXTS", "3")]).await;
     let (ana, thread) = (app.token("acme", "ana"), thread(&app).await);
     let keys: Vec<String> = (0..8).map(|n| n.to_string()).collect();
@@ -86,7 +87,7 @@ async fn of_two_texts_at_once_one_is_within_the_limit() {
 }
 
 #[tokio::test]
-async fn so_many_texts_of_a_user_wait_on_a_number() {
+async fn the_number_of_a_users_queued_texts_per_number_is_limited() {
     let app = start(&[]).await;
     let (ana, ben, thread) = (app.token("acme", "ana"), app.token("acme", "ben"), thread(&app).await);
     for n in 0..300 {
@@ -98,7 +99,7 @@ async fn so_many_texts_of_a_user_wait_on_a_number() {
 }
 
 #[tokio::test]
-async fn numbers_that_are_not_called_are_not_texted_first() {
+async fn phones_that_may_not_be_called_may_not_be_texted_first() {
     let app = start(&[]).await;
     let ana = app.token("acme", "ana");
     let desk = app.number_id("acme", DESK).await;
@@ -117,13 +118,13 @@ async fn numbers_that_are_not_called_are_not_texted_first() {
     app.apply("agencies: [{key: acme, callingCountries: [US, DE]}]").await;
     let payload = app.start_thread(&ana, "+4930123456", json!({"phoneNumberId": desk})).await;
     assert_eq!(payload["userErrors"], json!([]));
-    // Whoever wrote first gets a reply.
+    // Contacts who text first can be replied to.
     app.receive(Text::new("SM9").from("+18765550123")).await;
     assert_eq!(send(&app, &ana, &json!(app.thread_of("SM9").await.id.to_string()), "reply").await, json!([]));
 }
 
 #[tokio::test]
-async fn a_stop_from_a_number_that_is_not_called_is_kept_and_not_answered() {
+async fn a_stop_from_a_phone_that_may_not_be_called_is_stored_without_a_reply() {
     let app = start(&[]).await;
     app.apply("agencies: [{key: acme, optOutReplies: PARTYLINE}]").await;
     for (n, from) in ["+881612345678", "+19005550123", "+4930123456"].into_iter().enumerate() {

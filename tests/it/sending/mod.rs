@@ -1,7 +1,7 @@
-//! Two-way texting: the rules of sending, receipts, and the way to the carrier.
+//! Two-way texting: authorization, limits, attempts, and status callbacks.
 
 mod answers;
-mod departures;
+mod attempts;
 mod gate;
 mod kill;
 mod limits;
@@ -13,4 +13,4 @@ mod starting;
 mod troubles;
 mod turns;
 
-use departures::nowhere;
+use attempts::unreachable_webhooks;

@@ -1,13 +1,13 @@
-//! The pace of a number, and what it does to others.
+//! The sending rate of a number, and its independence of other numbers.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use partyline::domain::{AgencyId, Direction, MessageId, MessageStatus, OutboxState, Purpose};
 use partyline::entity::{message, outbox, thread};
 use partyline::ports::Clock as _;
 use partyline::store::bulk;
-use partyline::store::writer::{Tx, Unit};
-use sea_orm::DbErr;
+use partyline::store::writer::{Tx, Unit, UnitError};
 use serde_json::json;
 
 use crate::support::carrier::carrier;
@@ -15,7 +15,7 @@ use crate::support::directory::{DESK, NURSES};
 use crate::support::{TestApp, Text, wait};
 
 #[tokio::test]
-async fn a_burst_then_one_a_second_and_no_other_number_waits() {
+async fn a_burst_is_followed_by_one_text_per_second_without_delaying_other_numbers() {
     const BACKLOG: usize = 500;
     let carrier = carrier();
     let app = TestApp::start_with_carrier(&carrier).await;
@@ -28,24 +28,24 @@ async fn a_burst_then_one_a_second_and_no_other_number_waits() {
         app.reply(&ben, &desk, &format!("text {n}"), json!({})).await;
     }
     let _workers = app.start_workers();
-    // The clock stands still: the burst leaves, and nothing more.
+    // The clock stands still after one second: only the burst is sent.
     app.clock.advance(Duration::from_secs(1));
     let carried = |count: usize| {
         let carrier = &carrier;
         move || async move { (carrier.ledger().iter().filter(|text| text.from == DESK).count() == count).then_some(()) }
     };
-    wait::until("the burst has left", carried(5)).await;
+    wait::until("the burst is sent", carried(5)).await;
     app.reply(&dev, &nurses, "at once", json!({})).await;
     let other = || async { carrier.ledger().into_iter().find(|text| text.from == NURSES) };
     wait::until("the other number's text", other).await;
-    wait::until("the burst is all that left", carried(5)).await;
+    wait::until("only the burst is sent", carried(5)).await;
     let (began, step) = (app.clock.now(), Duration::from_millis(50));
-    wait::until("one a second", || async {
+    wait::until("one text per second", || async {
         app.clock.advance(step);
-        let left = carrier.ledger().iter().filter(|text| text.from == DESK).count();
+        let sent = carrier.ledger().iter().filter(|text| text.from == DESK).count();
         let seconds = (app.clock.now() - began).num_seconds();
-        assert!(left <= 5 + usize::try_from(seconds).unwrap(), "{left} after {seconds} s");
-        (left == 8).then_some(())
+        assert!(sent <= 5 + usize::try_from(seconds).unwrap(), "{sent} after {seconds} s");
+        (sent == 8).then_some(())
     })
     .await;
     let bodies: Vec<String> =
@@ -53,7 +53,7 @@ async fn a_burst_then_one_a_second_and_no_other_number_waits() {
     assert_eq!(bodies, (0..8).map(|n| format!("text {n}")).collect::<Vec<_>>());
 }
 
-/// Ten thousand texts to twenty phones, queued in one go.
+/// Queues ten thousand texts to twenty phones in one transaction.
 struct Fill {
     agency: AgencyId,
     threads: Vec<thread::Model>,
@@ -62,8 +62,9 @@ struct Fill {
 
 impl Unit for Fill {
     type Output = ();
+    type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), DbErr> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
         let directory = tx.directory(self.agency).await?;
         let (mut messages, mut rows) = (Vec::new(), Vec::new());
         for n in 0..self.each {
@@ -102,12 +103,12 @@ impl Unit for Fill {
             }
         }
         bulk::insert(tx.conn, messages).await?;
-        bulk::insert(tx.conn, rows).await
+        Ok(bulk::insert(tx.conn, rows).await?)
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_queued_leave_in_order_after_a_restart() {
+async fn ten_thousand_queued_texts_are_sent_in_order_after_a_restart() {
     const THREADS: usize = 20;
     const EACH: usize = 500;
     let carrier = carrier();
@@ -123,9 +124,9 @@ async fn ten_thousand_queued_leave_in_order_after_a_restart() {
     let app = app.restart().await;
     assert_eq!(app.outbox().await.len(), THREADS * EACH);
     let workers = app.start_workers();
-    // The first hundreds leave; the others leave the same way, and take longer than a test may.
-    let left = || async { (carrier.ledger().len() >= 200).then_some(()) };
-    wait::until("the first hundreds have left", left).await;
+    // Sending all of them would take longer than a test may, so only the first 200 are checked.
+    let sent = || async { (carrier.ledger().len() >= 200).then_some(()) };
+    wait::until("the first 200 texts are sent", sent).await;
     wait::within("the workers stop", workers.stop(Duration::from_secs(60))).await;
     for phone in 0..THREADS {
         let to = format!("+1303557{phone:04}");
@@ -137,9 +138,9 @@ async fn ten_thousand_queued_leave_in_order_after_a_restart() {
     assert_eq!(app.outbox().await.len(), THREADS * EACH - carrier.ledger().len());
 }
 
-/// Carriers count segments: a long text takes the place of as many short ones.
+/// Carriers count segments: a long text uses the rate of several short ones.
 #[tokio::test]
-async fn a_long_text_spends_the_pace_of_its_segments() {
+async fn a_long_text_counts_by_its_segments() {
     let carrier = carrier();
     let app = TestApp::start_with_carrier(&carrier).await;
     app.receive(Text::new("SM0")).await;
@@ -151,26 +152,26 @@ async fn a_long_text_spends_the_pace_of_its_segments() {
     let _workers = app.start_workers();
     app.clock.advance(Duration::from_secs(1));
     let first = app.clock.now();
-    let left = |count: usize| {
+    let sent = |count: usize| {
         let carrier = &carrier;
         move || async move { (carrier.ledger().len() == count).then_some(()) }
     };
-    wait::until("the long text", left(1)).await;
+    wait::until("the long text", sent(1)).await;
     wait::until("the short text", || async {
-        // A request that is under way would time out by the steps together.
+        // Advancing the clock during a request could make it time out.
         if app.outbox().await.iter().all(|row| row.state == OutboxState::Queued) {
             app.clock.advance(Duration::from_millis(100));
         }
-        left(2)().await
+        sent(2)().await
     })
     .await;
-    // Ten segments at one a second, of which a burst of five may be ahead.
+    // Ten segments at one per second, up to five of them covered by the burst.
     let waited = (app.clock.now() - first).num_milliseconds();
     assert!(waited >= 6_000, "{waited} ms");
 }
 
 #[tokio::test]
-async fn the_usual_pace_is_that_of_the_kind_of_number() {
+async fn the_default_pace_depends_on_the_kind_of_number() {
     let app = TestApp::start().await;
     let numbers = r#"agencies: [{key: acme, phoneNumbers: [{number: "+18005550100"}, {number: "+13035550190"},
         {number: "+18335550100", pace: {perSecond: 1, burst: 2}}, {number: "+13035550191", pace: {perSecond: 40}}]}]"#;
@@ -188,5 +189,5 @@ async fn the_usual_pace_is_that_of_the_kind_of_number() {
     app.apply(r#"agencies: [{key: acme, phoneNumbers: [{number: "+18005550100"}]}]"#).await;
     let directory = app.directory("acme").await;
     let row = directory.numbers.iter().find(|row| row.e164 == "+18005550100").unwrap();
-    assert_eq!(row.texts_per_second, 10, "what was set stays");
+    assert_eq!(row.texts_per_second, 10, "a configured pace is kept");
 }

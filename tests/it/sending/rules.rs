@@ -1,4 +1,4 @@
-//! Who may say what where.
+//! Authorization and validation of replies.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ fn code(payload: &Value) -> &Value {
 }
 
 #[tokio::test]
-async fn whoever_replies_first_has_the_thread() {
+async fn the_first_user_to_reply_claims_the_thread() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
     app.receive(Text::new("SM2").body("are you there?")).await;
@@ -25,29 +25,29 @@ async fn whoever_replies_first_has_the_thread() {
     assert_eq!(sent["message"]["status"], "QUEUED");
     assert_eq!((&sent["message"]["segments"], &sent["message"]["sender"]["key"]), (&json!(1), &json!("ben")));
     assert_eq!((&sent["thread"]["status"], &sent["thread"]["assignee"]["key"]), (&json!("CLAIMED"), &json!("ben")));
-    // Who answers has read.
+    // A reply marks the thread as read.
     assert_eq!(
         (&sent["thread"]["unreadCount"], &sent["thread"]["lastMessage"]["id"]),
         (&json!(0), &sent["message"]["id"])
     );
-    // Into another's thread nobody writes, an admin neither; taken over on purpose, they may.
+    // Only the assignee can reply, not even an admin, unless they take the thread over explicitly.
     for token in [&chloe, &ana] {
         assert_eq!(code(&app.reply(token, &thread, "me too", json!({})).await), "NOT_ASSIGNEE");
     }
     let take = "mutation($thread: ID!, $me: ID!) { transferThread(input: {threadId: $thread, toUserId: $me}) { userErrors { code } } }";
     app.graphql(&chloe, take, json!({"thread": thread, "me": app.user_id("acme", "chloe").await})).await;
     assert_eq!(app.reply(&chloe, &thread, "me too", json!({})).await["userErrors"], json!([]));
-    // Closed, the thread is whose reply opens it.
+    // A reply to a closed thread claims it.
     let close = "mutation($thread: ID!) { closeThread(input: {threadId: $thread}) { userErrors { code } } }";
     app.graphql(&chloe, close, json!({"thread": thread})).await;
     let again = app.reply(&ben, &thread, "one thing more", json!({})).await;
     assert_eq!((&again["thread"]["status"], &again["thread"]["assignee"]["key"]), (&json!("CLAIMED"), &json!("ben")));
     assert_eq!(app.outbound().await.len(), 3);
-    app.assert_logs_are_whole().await;
+    app.assert_logs_are_gapless().await;
 }
 
 #[tokio::test]
-async fn in_a_shared_pool_replies_claim_nothing() {
+async fn replies_in_a_shared_pool_do_not_claim_the_thread() {
     let app = TestApp::start().await;
     let (ana, chloe, dev) = (app.token("acme", "ana"), app.token("acme", "chloe"), app.token("acme", "dev"));
     let number = app.number_id("acme", NURSES).await;
@@ -58,11 +58,11 @@ async fn in_a_shared_pool_replies_claim_nothing() {
         let sent = app.reply(token, &thread, body, json!({})).await;
         assert_eq!((&sent["userErrors"], &sent["thread"]["status"]), (&json!([]), &json!("UNCLAIMED")));
     }
-    // Claimed on purpose, it is like any other.
+    // An explicitly claimed thread in a shared pool behaves as in any other pool.
     let claim = "mutation($thread: ID!) { claimThread(input: {threadId: $thread}) { userErrors { code } } }";
     app.graphql(&dev, claim, json!({"thread": thread})).await;
     assert_eq!(code(&app.reply(&chloe, &thread, "four", json!({})).await), "NOT_ASSIGNEE");
-    // Closed, a reply opens it and leaves it to all.
+    // A reply to a closed thread in a shared pool reopens it without claiming it.
     let close = "mutation($thread: ID!) { closeThread(input: {threadId: $thread}) { userErrors { code } } }";
     app.graphql(&dev, close, json!({"thread": thread})).await;
     let sent = app.reply(&chloe, &thread, "five", json!({})).await;
@@ -70,7 +70,7 @@ async fn in_a_shared_pool_replies_claim_nothing() {
 }
 
 #[tokio::test]
-async fn the_same_request_twice_is_one_text() {
+async fn a_repeated_request_sends_one_text() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
     app.receive(Text::new("SM2").from("+13035560002")).await;
@@ -83,21 +83,21 @@ async fn the_same_request_twice_is_one_text() {
     for (thread, body) in [(&threads[0], "no"), (&threads[1], "yes")] {
         assert_eq!(code(&app.reply(&ben, thread, body, json!({"idempotencyKey": "k"})).await), "CONFLICT");
     }
-    // The key is the user's own, and kept for a week.
+    // The key is scoped to the user, and kept for a week.
     let other = app.reply(&chloe, &threads[1], "yes", json!({"idempotencyKey": "k"})).await;
     assert_ne!(other["message"]["id"], first["message"]["id"]);
     app.clock.advance_days(8);
     let ben = app.token("acme", "ben");
     let later = app.reply(&ben, &threads[0], "no", json!({"idempotencyKey": "k"})).await;
     assert_eq!(later["userErrors"], json!([]));
-    partyline::service::forget_keys::forget_keys(app.services()).await.unwrap();
+    partyline::service::purge_idempotency_keys::purge_idempotency_keys(app.services()).await.unwrap();
     let left = app.reply(&ben, &threads[0], "no", json!({"idempotencyKey": "k"})).await;
     assert_eq!(left["message"]["id"], later["message"]["id"]);
     assert_eq!(app.outbound().await.len(), 3);
 }
 
 #[tokio::test]
-async fn the_same_request_many_times_at_once_is_one_text() {
+async fn a_request_repeated_concurrently_sends_one_text() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
     let ben = app.token("acme", "ben");
@@ -109,7 +109,7 @@ async fn the_same_request_many_times_at_once_is_one_text() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_said_is_refused() {
+async fn invalid_replies_are_refused() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
     app.receive(Text::new("SM2").from("TWILIO")).await;
@@ -134,14 +134,14 @@ async fn what_cannot_be_said_is_refused() {
     assert_eq!(code(&app.reply(&dev, thread, "hello", json!({})).await), "NOT_FOUND");
     let long = app.reply(&ben, thread, &"é".repeat(1600), json!({"idempotencyKey": "long"})).await;
     assert_eq!((&long["userErrors"], &long["message"]["segments"]), (&json!([]), &json!(11)));
-    // The number is released.
+    // The number has been released.
     app.apply(&format!("agencies: [{{key: acme, phoneNumbers: [{{number: \"{DESK}\", active: false}}]}}]")).await;
     assert_eq!(code(&app.reply(&ben, thread, "still there?", json!({})).await), "INVALID");
     assert_eq!(app.outbound().await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_reply_as_an_extension_makes_the_thread_its_own() {
+async fn a_reply_as_an_extension_assigns_the_thread_to_the_extension() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
     let ben = app.token("acme", "ben");
@@ -154,7 +154,7 @@ async fn a_reply_as_an_extension_makes_the_thread_its_own() {
         (&sent["message"]["extension"]["digits"], &sent["thread"]["extension"]["digits"]),
         (&json!("101"), &json!("101"))
     );
-    // One of another number is not reached here.
+    // An extension of another number cannot be used.
     app.receive(Text::new("SM2").to(NURSES)).await;
     let dev = app.token("acme", "dev");
     let listed = app.graphql(&dev, "{ threads { nodes { id phoneNumber { e164 } } } }", json!({})).await;

@@ -1,4 +1,4 @@
-//! No text leaves on a stale view.
+//! Texts based on a stale view are refused.
 
 use futures_util::future::join;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::directory::{DESK, NURSES};
 use crate::support::{TestApp, Text};
 
-/// Two users who saw the same, answer the same thread at once: one text leaves.
+/// Two users reply to the same thread at the same time, on the same view: one text is sent.
 async fn race(policy: &str) {
     const TIMES: usize = 200;
     let app = TestApp::start().await;
@@ -29,21 +29,21 @@ async fn race(policy: &str) {
         assert_eq!(error["newerMessage"]["id"], won["message"]["id"]);
     }
     assert_eq!((app.outbound().await.len(), app.outbox().await.len()), (TIMES, TIMES));
-    app.assert_logs_are_whole().await;
+    app.assert_logs_are_gapless().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_who_answer_at_once_one_is_shown_the_others() {
+async fn of_two_simultaneous_replies_one_is_refused_with_the_others_text() {
     race("FIRST_CLAIM").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_a_shared_pool_too() {
+async fn of_two_simultaneous_replies_in_a_shared_pool_one_is_refused() {
     race("SHARED").await;
 }
 
 #[tokio::test]
-async fn ones_own_texts_and_the_clients_are_no_conflict() {
+async fn own_texts_and_inbound_texts_do_not_make_a_view_stale() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
     let seen = app.message("SM1").await;
@@ -53,7 +53,7 @@ async fn ones_own_texts_and_the_clients_are_no_conflict() {
     assert_eq!(app.reply(&ben, &thread, "one", stale.clone()).await["userErrors"], json!([]));
     app.receive(Text::new("SM2").body("and?")).await;
     assert_eq!(app.reply(&ben, &thread, "two", stale.clone()).await["userErrors"], json!([]));
-    // What stands in another thread was not seen in this one.
+    // A message of another thread is not a valid last seen message.
     app.receive(Text::new("SM3").to(DESK).from("+13035560002")).await;
     let elsewhere = json!({"lastSeenMessageId": app.message("SM3").await.id.to_string()});
     assert_eq!(app.reply(&ben, &thread, "three", elsewhere).await["userErrors"][0]["code"], "NOT_FOUND");

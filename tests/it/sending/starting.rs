@@ -1,4 +1,4 @@
-//! First texts, and the number from which they are sent.
+//! First texts to contacts, and the choice of the sending number.
 
 use serde_json::{Value, json};
 
@@ -13,14 +13,14 @@ fn number(payload: &Value) -> &Value {
 }
 
 #[tokio::test]
-async fn a_first_text_makes_a_contact_and_a_thread() {
+async fn a_first_text_creates_a_contact_and_a_thread() {
     let app = TestApp::start().await;
     let ben = app.token("acme", "ben");
     let sent = app.start_thread(&ben, STRANGER, json!({})).await;
     assert_eq!(number(&sent), DESK);
     assert_eq!(sent["message"]["status"], "QUEUED");
     assert_eq!((&sent["thread"]["status"], &sent["thread"]["assignee"]["key"]), (&json!("CLAIMED"), &json!("ben")));
-    // The answer comes into the same thread, and a second first text too.
+    // A reply of the contact and a second first text use the same thread.
     app.receive(Text::new("SM1").from(STRANGER)).await;
     assert_eq!(json!(app.thread_of("SM1").await.id.to_string()), sent["thread"]["id"]);
     let again = app.start_thread(&ben, STRANGER, json!({"body": "another", "idempotencyKey": "second"})).await;
@@ -32,23 +32,23 @@ async fn a_first_text_makes_a_contact_and_a_thread() {
 }
 
 #[tokio::test]
-async fn the_number_is_the_last_one_then_the_primary_one_then_the_oldest() {
+async fn the_sending_number_is_the_last_used_then_the_primary_then_the_oldest() {
     let app = TestApp::start().await;
     let chloe = app.token("acme", "chloe");
-    // Both of Chloe's assignments are as old as each other, and neither is primary: the first one stands.
+    // Chloe's assignments are equally old and neither is primary, so the first one is used.
     let oldest = app.start_thread(&chloe, "+13035569002", json!({})).await;
     let oldest = number(&oldest).clone();
     let (primary, other) = if oldest == DESK { (NURSES, DESK) } else { (DESK, NURSES) };
     let pool = "[{user: chloe, primary: true}]";
     app.apply(&format!("agencies: [{{key: acme, phoneNumbers: [{{number: \"{primary}\", pool: {pool}}}]}}]")).await;
     assert_eq!(number(&app.start_thread(&chloe, "+13035569003", json!({})).await), primary);
-    // With a contact who had a thread elsewhere, there.
+    // For a contact with an existing thread, its number is used.
     app.receive(Text::new("SM1").from("+13035569004").to(other)).await;
     assert_eq!(number(&app.start_thread(&chloe, "+13035569004", json!({})).await), other);
 }
 
 #[tokio::test]
-async fn from_others_numbers_only_admins_text() {
+async fn only_admins_text_from_numbers_of_other_pools() {
     let app = TestApp::start().await;
     let (ana, ben) = (app.token("acme", "ana"), app.token("acme", "ben"));
     let code = |payload: Value| payload["userErrors"][0]["code"].clone();
@@ -62,7 +62,7 @@ async fn from_others_numbers_only_admins_text() {
     }
     app.receive(Text::new("SM1").from("+13035569006").body("STOP")).await;
     assert_eq!(code(app.start_thread(&ben, "+13035569006", json!({})).await), "OPTED_OUT");
-    // What was refused has left nothing.
+    // Refused requests create nothing.
     assert_eq!(app.contacts_at(app.agency("acme").await, "+13035569005").await.len(), 0);
     assert_eq!(app.outbound().await.len(), 1);
 }

@@ -1,12 +1,12 @@
-//! The Twilio account itself is not served: texts wait, admins are told once, and everything goes on when it is repaired.
+//! Problems of the whole Twilio account: texts stay queued, admins are notified once, and sending resumes afterwards.
 
 use std::time::Duration;
 
 use partyline::domain::{AccountTrouble, AgencyId, MessageStatus, NotificationKind, OutboxState, TwilioRequest};
 use partyline::entity::{account, notification};
 use partyline::ports::Clock as _;
-use partyline::service::sending::{arrive, look_for_doubtful, next};
-use partyline::simulator::{Fault, Match, Simulator};
+use partyline::service::sending::{begin_next_attempt, resolve_unknown_texts, send_attempt};
+use partyline_simulator::{Fault, Match, Simulator};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::support::carrier::carrier;
 use crate::support::directory::{ACCOUNT, DESK, NURSES, TOKEN};
 use crate::support::{TestApp, Text, wait};
 
-/// The token that takes the place of the first.
+/// The token that replaces the first one.
 const PROMOTED: &str = "00112233445566778899aabbccddeeff";
 
 /// Acme's account with these tokens.
@@ -31,7 +31,7 @@ async fn start(carrier: &Simulator) -> (TestApp, Value) {
     (app, thread)
 }
 
-async fn say(app: &TestApp, thread: &Value, body: &str) {
+async fn send_text(app: &TestApp, thread: &Value, body: &str) {
     let ben = app.token("acme", "ben");
     assert_eq!(app.reply(&ben, thread, body, json!({})).await["userErrors"], json!([]));
 }
@@ -43,54 +43,54 @@ async fn trouble(app: &TestApp) -> Option<(AccountTrouble, TwilioRequest)> {
     row.trouble.zip(row.trouble_request)
 }
 
-/// Who was told of a trouble, and whether that is settled, in their order.
-async fn told(app: &TestApp) -> Vec<(String, bool)> {
+/// The users notified of a problem, in order, and whether each notification is resolved.
+async fn notified(app: &TestApp) -> Vec<(String, bool)> {
     let rows = notification::Entity::find()
         .filter(notification::Column::Kind.eq(NotificationKind::CarrierAccountProblem))
         .order_by_asc(notification::Column::Id)
         .all(app.db())
         .await
         .unwrap();
-    let mut told = Vec::new();
+    let mut notified = Vec::new();
     for row in rows {
         let directory = app.services().directories.get(row.agency_id).await.unwrap().unwrap();
-        told.push((directory.user(row.user_id).unwrap().key.clone(), row.resolved_at.is_some()));
+        notified.push((directory.user(row.user_id).unwrap().key.clone(), row.resolved_at.is_some()));
     }
-    told.sort();
-    told
+    notified.sort();
+    notified
 }
 
-fn keys(told: &[(String, bool)]) -> Vec<(&str, bool)> {
-    told.iter().map(|(key, settled)| (key.as_str(), *settled)).collect()
+fn keys(notified: &[(String, bool)]) -> Vec<(&str, bool)> {
+    notified.iter().map(|(key, resolved)| (key.as_str(), *resolved)).collect()
 }
 
-/// Lets time pass while no request is under way that would time out by it.
+/// Advances the clock while no request is in flight that could time out.
 ///
-/// A text that is due may begin its attempt at any moment, so time then passes in steps that no request notices. It
-/// jumps only while the first text of every thread has to wait, and no further than to the first of them.
+/// A due text may start its attempt at any moment, so the clock then advances in steps too short for a timeout. It
+/// jumps only while the first text of every thread has to wait, and no further than to the earliest due time.
 async fn pass_time(app: &TestApp) {
     let mut rows = app.outbox().await;
     if rows.iter().any(|row| row.state != OutboxState::Queued) {
         return;
     }
-    // The texts of a thread leave in the order of their ids; the others wait behind the first.
+    // The texts of a thread are sent in the order of their ids, so the later ones wait for the first.
     rows.sort_by_key(|row| (row.thread_id, row.message_id));
     rows.dedup_by_key(|row| row.thread_id);
     let Some(due) = rows.iter().map(|row| row.due_at).min() else { return };
     match due > app.clock.now() {
         true => app.clock.set(due),
-        // The outbox looks each second, and the pace of a number may have to be waited for.
+        // The outbox is polled every second, and a number's rate may delay its texts further.
         false => app.clock.advance(Duration::from_millis(500)),
     }
 }
 
-async fn until_delivered(app: &TestApp) {
+async fn wait_until_delivered(app: &TestApp) {
     wait::until("every text is delivered", || async {
         pass_time(app).await;
         app.outbound().await.iter().all(|message| message.status == MessageStatus::Delivered).then_some(())
     })
     .await;
-    wait::until("the account is in order", || async { trouble(app).await.is_none().then_some(()) }).await;
+    wait::until("the account has no problem", || async { trouble(app).await.is_none().then_some(()) }).await;
 }
 
 async fn metrics(app: &TestApp) -> String {
@@ -105,32 +105,32 @@ async fn problem(app: &TestApp, user: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_token_that_was_promoted_at_twilio_is_found_and_kept() {
+async fn a_token_that_was_promoted_at_twilio_is_detected_and_stored() {
     let carrier = carrier();
     let (app, thread) = start(&carrier).await;
     app.apply(&tokens(&format!("authToken: {TOKEN}, secondaryAuthToken: {PROMOTED}"))).await;
     let _workers = app.start_workers();
     app.clock.advance(Duration::from_secs(1));
-    say(&app, &thread, "before").await;
-    until_delivered(&app).await;
+    send_text(&app, &thread, "before").await;
+    wait_until_delivered(&app).await;
     carrier.promote_token(ACCOUNT, PROMOTED);
     for body in ["promoted", "promoted for good"] {
-        say(&app, &thread, body).await;
-        until_delivered(&app).await;
-        // The account is read again meanwhile.
+        send_text(&app, &thread, body).await;
+        wait_until_delivered(&app).await;
+        // The account is reloaded in the meantime.
         app.clock.advance(Duration::from_secs(2));
     }
     app.apply(&tokens(&format!("authToken: {PROMOTED}"))).await;
     app.clock.advance(Duration::from_secs(2));
-    say(&app, &thread, "applied").await;
-    until_delivered(&app).await;
+    send_text(&app, &thread, "applied").await;
+    wait_until_delivered(&app).await;
     assert_eq!(carrier.ledger().len(), 4);
     assert!(app.outbound().await.iter().all(|message| message.error_code.is_none()));
-    assert!(told(&app).await.is_empty());
+    assert!(notified(&app).await.is_empty());
 }
 
 #[tokio::test]
-async fn credentials_that_twilio_does_not_accept_hold_every_text_and_admins_are_told_once() {
+async fn rejected_credentials_hold_every_text_and_admins_are_notified_once() {
     let carrier = carrier();
     let (app, desk) = start(&carrier).await;
     app.receive(Text::new("SM1").to(NURSES).from("+13035560002")).await;
@@ -138,8 +138,8 @@ async fn credentials_that_twilio_does_not_accept_hold_every_text_and_admins_are_
     let cursor = app.cursor(&app.token("acme", "ana")).await;
     let _workers = app.start_workers();
     carrier.promote_token(ACCOUNT, PROMOTED);
-    say(&app, &desk, "one").await;
-    say(&app, &desk, "two").await;
+    send_text(&app, &desk, "one").await;
+    send_text(&app, &desk, "two").await;
     app.reply(&app.token("acme", "dev"), &nurses, "three", json!({})).await;
     wait::until("both threads' texts were tried three times", || async {
         let rows = app.outbox().await;
@@ -154,32 +154,36 @@ async fn credentials_that_twilio_does_not_accept_hold_every_text_and_admins_are_
     assert_eq!(trouble(&app).await, Some((AccountTrouble::Credentials, TwilioRequest::Text)));
     let statuses: Vec<_> = app.outbound().await.iter().map(|message| message.status).collect();
     assert!(!statuses.contains(&MessageStatus::Failed), "{statuses:?}");
-    assert_eq!(keys(&told(&app).await), [("ana", false), ("sam", false)], "the admins of the account's agencies, once");
+    assert_eq!(
+        keys(&notified(&app).await),
+        [("ana", false), ("sam", false)],
+        "the admins of the account's agencies are notified once"
+    );
     assert!(metrics(&app).await.contains("partyline_account_trouble{trouble=\"CREDENTIALS\"} 1"));
     assert_eq!(problem(&app, "ana").await["kind"], "CREDENTIALS");
-    assert_eq!(problem(&app, "ben").await, Value::Null, "it is the admins' to know");
+    assert_eq!(problem(&app, "ben").await, Value::Null, "only admins can see the problem");
 
     app.apply(&tokens(&format!("authToken: {PROMOTED}"))).await;
     app.clock.advance(Duration::from_secs(2));
-    until_delivered(&app).await;
+    wait_until_delivered(&app).await;
     assert_eq!(carrier.ledger().len(), 3);
-    assert_eq!(keys(&told(&app).await), [("ana", true), ("sam", true)]);
+    assert_eq!(keys(&notified(&app).await), [("ana", true), ("sam", true)]);
     assert!(metrics(&app).await.contains("partyline_account_trouble{trouble=\"CREDENTIALS\"} 0"));
     assert_eq!(problem(&app, "ana").await, Value::Null);
 
-    // A later trouble is told again.
+    // A later problem causes new notifications.
     carrier.suspend(ACCOUNT, true);
-    say(&app, &desk, "four").await;
-    wait::until("it is told again", || async { (told(&app).await.len() == 4).then_some(()) }).await;
+    send_text(&app, &desk, "four").await;
+    wait::until("the admins are notified again", || async { (notified(&app).await.len() == 4).then_some(()) }).await;
     assert_eq!(trouble(&app).await, Some((AccountTrouble::Suspended, TwilioRequest::Text)));
     carrier.suspend(ACCOUNT, false);
-    until_delivered(&app).await;
-    assert!(told(&app).await.iter().all(|(_, settled)| *settled));
+    wait_until_delivered(&app).await;
+    assert!(notified(&app).await.iter().all(|(_, resolved)| *resolved));
     assert_notified(&app, &cursor).await;
-    app.assert_logs_are_whole().await;
+    app.assert_logs_are_gapless().await;
 }
 
-/// Somebody who subscribes hears of it.
+/// Asserts that a subscriber receives the notification.
 async fn assert_notified(app: &TestApp, cursor: &Value) {
     let mut socket = app.socket(&app.token("acme", "ana")).await;
     let query = "subscription($after: EventCursor) { notificationAdded(after: $after) { notification { kind } } }";
@@ -193,7 +197,7 @@ async fn assert_notified(app: &TestApp, cursor: &Value) {
 }
 
 #[tokio::test]
-async fn whatever_twilio_says_of_the_account_holds_the_texts() {
+async fn every_account_error_of_twilio_holds_the_texts() {
     use AccountTrouble::{CallbackUrl, Credentials, Forbidden, Suspended};
     let carrier = carrier();
     let (app, thread) = start(&carrier).await;
@@ -209,18 +213,18 @@ async fn whatever_twilio_says_of_the_account_holds_the_texts() {
         (Fault::Reject { code: 21609 }, CallbackUrl),
         (Fault::CallbackUnusable, CallbackUrl),
     ] {
-        let before = told(&app).await.len();
+        let before = notified(&app).await.len();
         carrier.set_fault(fault, Match::any());
-        say(&app, &thread, &format!("{fault:?}")).await;
-        wait::until("the trouble is known", || async {
+        send_text(&app, &thread, &format!("{fault:?}")).await;
+        wait::until("the problem is recorded", || async {
             (trouble(&app).await == Some((expected, TwilioRequest::Text))).then_some(())
         })
         .await;
         let waiting = app.outbox().await.pop().unwrap();
         assert_eq!(waiting.state, OutboxState::Queued, "{fault:?}");
         assert!(waiting.due_at - app.clock.now() >= chrono::TimeDelta::seconds(29), "{fault:?}");
-        until_delivered(&app).await;
-        assert_eq!(told(&app).await.len(), before + 2, "{fault:?}: ana and sam");
+        wait_until_delivered(&app).await;
+        assert_eq!(notified(&app).await.len(), before + 2, "{fault:?}: ana and sam are notified");
     }
     assert_eq!(carrier.ledger().len(), 8);
 }
@@ -231,10 +235,10 @@ async fn a_text_that_is_held_for_too_long_expires() {
     let (app, thread) = start(&carrier).await;
     let _workers = app.start_workers();
     carrier.suspend(ACCOUNT, true);
-    say(&app, &thread, "hello").await;
-    wait::until("it is held", || async { trouble(&app).await.map(drop) }).await;
+    send_text(&app, &thread, "hello").await;
+    wait::until("the text is held", || async { trouble(&app).await.map(drop) }).await;
     app.clock.advance(Duration::from_secs(4 * 3600 + 1));
-    let expired = wait::until("it expires", || async {
+    let expired = wait::until("the text has expired", || async {
         app.clock.advance(Duration::from_secs(1));
         app.outbound().await.pop().filter(|message| message.status == MessageStatus::Failed)
     })
@@ -244,24 +248,24 @@ async fn a_text_that_is_held_for_too_long_expires() {
     assert!(carrier.ledger().is_empty());
 }
 
-/// The next text of a number, tried once.
+/// Makes one attempt to send the next text of a number.
 async fn send_one(app: &TestApp, agency: AgencyId, number: &str) {
     let number = app.directory("acme").await.numbers.iter().find(|row| row.e164 == number).unwrap().id;
-    match next(app.services(), agency, number).await.unwrap() {
-        partyline::service::sending::Next::Send(departure) => {
-            arrive(app.services(), departure, 0).await.unwrap();
+    match begin_next_attempt(app.services(), agency, number).await.unwrap() {
+        partyline::service::sending::NextStep::Send(attempt) => {
+            send_attempt(app.services(), attempt, 0).await.unwrap();
         }
         other => panic!("{other:?}"),
     }
 }
 
-/// Two servers meet the same trouble with many requests at the same moment.
+/// Two servers encounter the same problem in many requests at the same time.
 #[tokio::test]
-async fn many_requests_that_meet_a_trouble_at_once_tell_of_it_once() {
+async fn concurrent_failures_notify_of_a_problem_once() {
     const TEXTS: usize = 12;
     let carrier = carrier();
     let (app, _) = start(&carrier).await;
-    let second = app.beside().await;
+    let second = app.start_second_server().await;
     let ben = app.token("acme", "ben");
     for n in 0..TEXTS {
         let sid = format!("SMmany{n}");
@@ -271,45 +275,46 @@ async fn many_requests_that_meet_a_trouble_at_once_tell_of_it_once() {
     }
     carrier.suspend(ACCOUNT, true);
     let agency = app.agency("acme").await;
-    let mut departures = Vec::new();
+    let mut attempts = Vec::new();
     for n in 0..TEXTS {
         let server = if n % 2 == 0 { &app } else { &second };
         let number = server.directory("acme").await.numbers.iter().find(|row| row.e164 == DESK).unwrap().id;
-        match next(server.services(), agency, number).await.unwrap() {
-            partyline::service::sending::Next::Send(departure) => departures.push((server, departure)),
+        match begin_next_attempt(server.services(), agency, number).await.unwrap() {
+            partyline::service::sending::NextStep::Send(attempt) => attempts.push((server, attempt)),
             other => panic!("{other:?}"),
         }
     }
-    let tried = departures.into_iter().map(|(server, departure)| arrive(server.services(), departure, 0));
+    let tried = attempts.into_iter().map(|(server, attempt)| send_attempt(server.services(), attempt, 0));
     for arrived in futures_util::future::join_all(tried).await {
         arrived.unwrap();
     }
     assert_eq!(trouble(&app).await, Some((AccountTrouble::Suspended, TwilioRequest::Text)));
-    assert_eq!(keys(&told(&app).await), [("ana", false), ("sam", false)]);
-    app.assert_logs_are_whole().await;
+    assert_eq!(keys(&notified(&app).await), [("ana", false), ("sam", false)]);
+    app.assert_logs_are_gapless().await;
 }
 
-/// A trouble of one kind of request is not ended by another, so that it is not told over and over.
+/// A successful request of one kind does not end a problem of another kind; otherwise admins would be notified
+/// repeatedly.
 #[tokio::test]
-async fn a_lookup_does_not_end_a_missing_permission_to_text() {
+async fn a_successful_lookup_does_not_end_a_missing_permission_to_text() {
     let carrier = carrier();
     let (app, thread) = start(&carrier).await;
     let agency = app.agency("acme").await;
-    carrier.deliver_to(super::nowhere());
+    carrier.map_origin(super::unreachable_webhooks());
     carrier.set_fault(Fault::DropAfterAccepting, Match::any());
-    say(&app, &thread, "in doubt").await;
+    send_text(&app, &thread, "in doubt").await;
     send_one(&app, agency, DESK).await;
     carrier.set_fault(Fault::RejectWith { status: 403, code: 20403, seconds: None }, Match::any());
-    say(&app, &thread, "held").await;
+    send_text(&app, &thread, "held").await;
     send_one(&app, agency, DESK).await;
-    let met = Some((AccountTrouble::Forbidden, TwilioRequest::Text));
-    assert_eq!(trouble(&app).await, met);
+    let problem_found = Some((AccountTrouble::Forbidden, TwilioRequest::Text));
+    assert_eq!(trouble(&app).await, problem_found);
     app.clock.advance(Duration::from_secs(5));
-    look_for_doubtful(app.services()).await.unwrap();
-    assert!(app.outbound().await[0].provider_sid.is_some(), "the lookup was served");
-    assert_eq!(trouble(&app).await, met);
+    resolve_unknown_texts(app.services()).await.unwrap();
+    assert!(app.outbound().await[0].provider_sid.is_some(), "the lookup succeeded");
+    assert_eq!(trouble(&app).await, problem_found);
     app.clock.advance(Duration::from_secs(60));
     send_one(&app, agency, DESK).await;
     assert_eq!(trouble(&app).await, None);
-    assert_eq!(told(&app).await.len(), 2);
+    assert_eq!(notified(&app).await.len(), 2);
 }

@@ -1,7 +1,7 @@
-//! The order in which the texts of one number leave.
+//! The order in which the texts of one number are sent.
 
 use partyline::domain::PhoneNumberId;
-use partyline::service::sending::{Next, next};
+use partyline::service::sending::{NextStep, begin_next_attempt};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ async fn start() -> TestApp {
     app
 }
 
-/// The threads of so many contacts on the desk's number.
+/// The threads of `count` contacts at the desk's number.
 async fn threads(app: &TestApp, count: usize) -> Vec<Value> {
     let mut threads = Vec::new();
     for n in 0..count {
@@ -29,7 +29,7 @@ async fn threads(app: &TestApp, count: usize) -> Vec<Value> {
     threads
 }
 
-/// Sends a text into each thread, all in one request.
+/// Sends a text in each thread, all in one request.
 async fn send_all(app: &TestApp, token: &SecretString, threads: &[Value], name: &str) {
     let sends = threads.iter().enumerate().map(|(n, thread)| {
         format!("m{n}: sendMessage(input: {{threadId: {thread}, body: \"{name}{n}\", idempotencyKey: \"{name}{n}\"}}) {{ userErrors {{ code }} }} ")
@@ -40,73 +40,73 @@ async fn send_all(app: &TestApp, token: &SecretString, threads: &[Value], name: 
     }
 }
 
-/// The bodies of the next texts that leave the desk's number.
-async fn leave(app: &TestApp, count: usize) -> Vec<String> {
+/// The bodies of the next texts that are sent from the desk's number.
+async fn next_texts(app: &TestApp, count: usize) -> Vec<String> {
     let agency = app.agency("acme").await;
     let number: PhoneNumberId = app.number_id("acme", DESK).await.parse().unwrap();
-    let mut left = Vec::new();
-    while left.len() < count {
-        match next(app.services(), agency, number).await.unwrap() {
-            Next::Send(departure) => left.push(departure.text.body),
-            Next::Again => {}
-            other => panic!("{other:?} after {left:?}"),
+    let mut sent = Vec::new();
+    while sent.len() < count {
+        match begin_next_attempt(app.services(), agency, number).await.unwrap() {
+            NextStep::Send(attempt) => sent.push(attempt.text.body),
+            NextStep::Continue => {}
+            other => panic!("{other:?} after {sent:?}"),
         }
     }
-    left
+    sent
 }
 
-/// Seen: 25 texts in one request delayed an urgent one by 25 seconds.
+/// Regression: 25 texts in one request delayed an urgent one by 25 seconds.
 #[tokio::test]
-async fn an_urgent_text_beside_twenty_five_of_a_colleague_leaves_second() {
+async fn an_urgent_text_is_sent_second_after_one_of_a_colleagues_twenty_five() {
     let app = start().await;
     let threads = threads(&app, 26).await;
     send_all(&app, &app.token("acme", "ben"), &threads[..25], "ben").await;
     send_all(&app, &app.token("acme", "ana"), &threads[25..], "ana").await;
     let mut expected: Vec<String> = (0..25).map(|n| format!("ben{n}")).collect();
     expected.insert(1, "ana0".to_owned());
-    assert_eq!(leave(&app, 26).await, expected);
+    assert_eq!(next_texts(&app, 26).await, expected);
 }
 
 #[tokio::test]
-async fn senders_take_turns_also_when_some_texts_have_left_already() {
+async fn senders_take_turns_even_after_some_texts_have_been_sent() {
     let app = start().await;
     let threads = threads(&app, 14).await;
     send_all(&app, &app.token("acme", "ben"), &threads[..10], "ben").await;
-    assert_eq!(leave(&app, 4).await, ["ben0", "ben1", "ben2", "ben3"]);
+    assert_eq!(next_texts(&app, 4).await, ["ben0", "ben1", "ben2", "ben3"]);
     send_all(&app, &app.token("acme", "ana"), &threads[10..12], "ana").await;
     send_all(&app, &app.token("acme", "chloe"), &threads[12..], "chloe").await;
-    let left = leave(&app, 10).await;
-    assert_eq!(left[..6], ["ben4", "ana0", "chloe0", "ben5", "ana1", "chloe1"]);
-    assert_eq!(left[6..], ["ben6", "ben7", "ben8", "ben9"]);
+    let sent = next_texts(&app, 10).await;
+    assert_eq!(sent[..6], ["ben4", "ana0", "chloe0", "ben5", "ana1", "chloe1"]);
+    assert_eq!(sent[6..], ["ben6", "ben7", "ben8", "ben9"]);
 }
 
 #[tokio::test]
-async fn staff_go_before_automatic_texts() {
+async fn texts_of_staff_precede_automatic_texts() {
     let app = start().await;
     let threads = threads(&app, 3).await;
     for n in 0..3 {
         app.receive(Text::new(format!("SMhelp{n}")).from(&format!("+1303558{n:04}")).body("HELP")).await;
     }
     send_all(&app, &app.token("acme", "ben"), &threads, "ben").await;
-    let left = leave(&app, 6).await;
-    assert_eq!(left[..3], ["ben0", "ben1", "ben2"]);
-    assert!(left[3..].iter().all(|body| !body.starts_with("ben")), "{left:?}");
+    let sent = next_texts(&app, 6).await;
+    assert_eq!(sent[..3], ["ben0", "ben1", "ben2"]);
+    assert!(sent[3..].iter().all(|body| !body.starts_with("ben")), "{sent:?}");
 }
 
-/// Otherwise a reply behind an automatic text of its thread would wait for all other staff.
+/// Otherwise, a reply after an automatic text of its thread would wait for all texts of other users.
 #[tokio::test]
-async fn an_automatic_text_leaves_with_the_reply_behind_it() {
+async fn an_automatic_text_is_sent_before_the_reply_that_follows_it() {
     let app = start().await;
     let threads = threads(&app, 4).await;
     app.receive(Text::new("SMhelp").from("+13035570000").body("HELP")).await;
     send_all(&app, &app.token("acme", "ben"), &threads[1..], "ben").await;
     send_all(&app, &app.token("acme", "ana"), &threads[..1], "ana").await;
-    let left = leave(&app, 2).await;
-    assert!(!left[0].starts_with("ben") && left[1] == "ben0", "{left:?}");
+    let sent = next_texts(&app, 2).await;
+    assert!(!sent[0].starts_with("ben") && sent[1] == "ben0", "{sent:?}");
 }
 
 #[tokio::test]
-async fn the_texts_of_one_thread_leave_in_their_order_whoever_sends_them() {
+async fn the_texts_of_a_thread_are_sent_in_order_whoever_sends_them() {
     let app = start().await;
     let threads = threads(&app, 1).await;
     app.apply(&format!("agencies: [{{key: acme, phoneNumbers: [{{number: \"{DESK}\", policy: SHARED}}]}}]")).await;
@@ -116,7 +116,7 @@ async fn the_texts_of_one_thread_leave_in_their_order_whoever_sends_them() {
     }
     let agency = app.agency("acme").await;
     let number: PhoneNumberId = app.number_id("acme", DESK).await.parse().unwrap();
-    assert_eq!(leave(&app, 1).await, ["b0"]);
-    // The others wait until it is known what came of the first.
-    assert!(matches!(next(app.services(), agency, number).await.unwrap(), Next::Rest));
+    assert_eq!(next_texts(&app, 1).await, ["b0"]);
+    // The others wait for the outcome of the first.
+    assert!(matches!(begin_next_attempt(app.services(), agency, number).await.unwrap(), NextStep::Idle));
 }

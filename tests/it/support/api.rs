@@ -1,4 +1,4 @@
-//! What tests of the API ask and send.
+//! Helpers for tests of the API: sample data, requests, lookups.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,15 +15,15 @@ use super::{TestApp, Text};
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
 impl TestApp {
-    /// Somebody texts one of acme's numbers.
+    /// Receives a text at one of acme's numbers.
     pub(crate) async fn text(&self, from: impl AsRef<str>, to: &str, body: impl AsRef<str>) {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let text = Text::new(format!("SMapi{serial}")).from(from.as_ref()).to(to).body(body.as_ref());
         self.receive(text).await;
     }
 
-    /// Some of everything: threads with messages, an attachment, history, notifications for the
-    /// admin, a text in quarantine; the same for the other agency.
+    /// Creates a sample of everything for acme (threads with messages, an attachment, claims, notifications for the
+    /// admin, a voicemail, a quarantined text) and one text for the other agency.
     pub(crate) async fn populate(&self) {
         use super::directory::{DESK, EMPTY, OTHER, OTHER_ACCOUNT, OTHER_TOKEN};
         self.text("+13035560001", DESK, "hello").await;
@@ -33,7 +33,7 @@ impl TestApp {
         let photo = Text::new("SMphoto").field("NumMedia", "1").field("MediaUrl0", "https://media.example/1");
         self.receive(photo.field("MediaContentType0", "image/png")).await;
         self.receive(Text::new("SMother").account(OTHER_ACCOUNT, OTHER_TOKEN).to(OTHER)).await;
-        self.voicemail_of_a_missed_call("CApopulate").await;
+        self.leave_voicemail("CApopulate").await;
         let ben = self.token("acme", "ben");
         for thread in self.all_threads(&ben).await {
             let claim = "mutation($thread: ID!) { claimThread(input: {threadId: $thread}) { userErrors { code } } }";
@@ -41,12 +41,12 @@ impl TestApp {
         }
     }
 
-    /// The place of the log's end.
+    /// The cursor of the end of the log.
     pub(crate) async fn cursor(&self, token: &SecretString) -> Value {
         self.graphql(token, "{ eventCursor }", json!({})).await["data"]["eventCursor"].take()
     }
 
-    /// Connects as this user.
+    /// Opens a socket as this user, up to the acknowledgement.
     pub(crate) async fn socket(&self, token: &SecretString) -> Socket {
         Socket::connect(self.address, token).await
     }
@@ -76,7 +76,7 @@ impl TestApp {
         bodies
     }
 
-    /// How many statements are read meanwhile.
+    /// The number of SQL statements that the read pool executes during `work`.
     pub(crate) async fn statements_during(&self, work: impl Future<Output = Value>) -> u64 {
         let before = self.services().database.statements();
         let answer = work.await;

@@ -1,13 +1,13 @@
-//! Many texts in one transaction, whatever their timing: the writer is held up until all of them wait.
+//! Puts several texts into one transaction regardless of timing, by blocking the writer until all of them are queued.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use partyline::domain::AgencyId;
 use partyline::service::Services;
 use partyline::store::RETRY_DELAY;
-use partyline::store::writer::{Tx, Unit, WriteError};
+use partyline::store::writer::{Tx, Unit, UnitError, WriteError};
 use reqwest::StatusCode;
-use sea_orm::DbErr;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -15,81 +15,82 @@ use super::app::TestApp;
 use super::text::Text;
 use super::wait;
 
-/// A piece of work that does nothing for as long as it likes.
-struct Hold {
+/// A unit of work that blocks its lane until the test releases it.
+struct BlockLane {
     begun: Option<oneshot::Sender<()>>,
     end: Option<oneshot::Receiver<()>>,
 }
 
-impl Unit for Hold {
+impl Unit for BlockLane {
     type Output = ();
+    type Refusal = Infallible;
 
-    async fn run(&mut self, _: &mut Tx<'_>) -> Result<(), DbErr> {
+    async fn run(&mut self, _: &mut Tx<'_>) -> Result<(), UnitError> {
         if let Some(begun) = self.begun.take() {
             let _ = begun.send(());
         }
         if let Some(end) = self.end.take() {
-            // A test that ended before it let go lets go, too.
+            // A test that ends early drops the sender, which also releases the lane.
             let _ = end.await;
         }
         Ok(())
     }
 }
 
-/// A writer that is held up in the lane of one agency.
-pub(crate) struct Held {
+/// A writer whose lane for one agency is blocked.
+pub(crate) struct BlockedWriter {
     services: Arc<Services>,
     end: oneshot::Sender<()>,
-    holding: JoinHandle<()>,
+    blocking: JoinHandle<()>,
 }
 
-impl Held {
-    /// Waits until so many pieces of work wait behind the one that holds.
-    pub(crate) async fn until_waiting(&self, count: usize) {
-        let what = format!("{count} pieces of work wait");
-        wait::until(&what, || async { (self.services.writer.waiting() == count).then_some(()) }).await;
+impl BlockedWriter {
+    /// Waits until `count` units of work are queued behind the blocking one.
+    pub(crate) async fn wait_for_queued(&self, count: usize) {
+        let what = format!("{count} units of work are queued");
+        wait::until(&what, || async { (self.services.writer.queue_depth() == count).then_some(()) }).await;
     }
 
-    pub(crate) async fn let_go(self) {
-        self.end.send(()).expect("the writer is held");
-        wait::within("the writer goes on", self.holding).await.expect("nothing panics");
+    pub(crate) async fn unblock(self) {
+        self.end.send(()).expect("the writer is blocked");
+        wait::within("the blocking unit finishes", self.blocking).await.expect("nothing panics");
     }
 }
 
 impl TestApp {
-    /// Holds up the writer of an agency.
-    pub(crate) async fn hold_writer(&self, agency: AgencyId) -> Held {
+    /// Blocks the writer's lane for an agency.
+    pub(crate) async fn block_writer(&self, agency: AgencyId) -> BlockedWriter {
         let ((begun, has_begun), (end, ended)) = (oneshot::channel(), oneshot::channel());
         let services = self.services().clone();
-        let unit = Hold { begun: Some(begun), end: Some(ended) };
-        let holding = tokio::spawn({
+        let unit = BlockLane { begun: Some(begun), end: Some(ended) };
+        let blocking = tokio::spawn({
             let services = services.clone();
             async move { services.writer.run(agency, unit).await.expect("the database works") }
         });
-        wait::within("the writer is held", has_begun).await.expect("the unit runs");
-        Held { services, end, holding }
+        wait::within("the writer is blocked", has_begun).await.expect("the unit runs");
+        BlockedWriter { services, end, blocking }
     }
 
-    /// How many transactions have failed so far.
+    /// The number of failed transactions so far.
     pub(crate) fn failed_batches(&self) -> u64 {
-        self.services().writer.figures().counts().failed_batches
+        self.services().writer.figures().failed_batches.get()
     }
 
-    /// While the database is away: waits until the agency's lane has dropped all work that nobody waits for any more.
-    pub(crate) async fn until_lane_gave_up(&self, agency: AgencyId) {
-        let unit = Hold { begun: None, end: None };
+    /// Waits, while the database is unavailable, until the agency's lane has dropped all units whose callers timed out.
+    pub(crate) async fn wait_for_lane_timeout(&self, agency: AgencyId) {
+        let unit = BlockLane { begun: None, end: None };
         assert_eq!(self.services().writer.run(agency, unit).await, Err(WriteError::Failed));
-        // It may still pause before it looks at them.
+        // The lane may still be in its retry delay.
         self.clock.advance(RETRY_DELAY);
     }
 
-    /// Sends texts so that they are all of one batch, and gives the statuses in their order. On a
-    /// server that has several lanes, the texts' number must have been texted before.
+    /// Delivers texts so that they share one transaction; returns the statuses in the order of `texts`. On a server
+    /// database, which has several lanes, a text must already have been received at their number.
     pub(crate) async fn post_as_one_batch(&self, agency: AgencyId, texts: &[Text]) -> Vec<StatusCode> {
-        let held = self.hold_writer(agency).await;
+        let blocked = self.block_writer(agency).await;
         let releasing = async {
-            held.until_waiting(texts.len()).await;
-            held.let_go().await;
+            blocked.wait_for_queued(texts.len()).await;
+            blocked.unblock().await;
         };
         tokio::join!(self.post_all(texts), releasing).0
     }

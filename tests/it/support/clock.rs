@@ -1,4 +1,4 @@
-//! A clock that stands still until a test moves it.
+//! A clock that advances only when a test advances it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use partyline::ports::Clock;
 use tokio::sync::watch;
 
-/// Where the clock of every test starts: a Monday, 15:00 UTC.
+/// The start time of the mock clock in every test: a Monday, 15:00 UTC.
 pub(crate) const ORIGIN: i64 = 1_795_446_000;
 
 #[derive(Debug)]
@@ -18,11 +18,11 @@ pub(crate) struct MockClock {
 
 impl MockClock {
     pub(crate) fn new() -> Self {
-        // Not zero, so that nothing looks as old as the clock itself.
+        // The monotonic time does not start at zero, so that nothing appears to date from the clock's start.
         Self { elapsed: watch::Sender::new(Duration::from_secs(3600)) }
     }
 
-    /// Moves the time on; whoever sleeps no longer than this wakes up.
+    /// Advances the time and wakes every sleeper whose time has come.
     pub(crate) fn advance(&self, by: Duration) {
         self.elapsed.send_modify(|elapsed| *elapsed += by);
     }
@@ -31,16 +31,16 @@ impl MockClock {
         self.advance(Duration::from_secs(days * 24 * 3600));
     }
 
-    /// Sets the time of day, which only goes forwards.
+    /// Advances the clock to this time, which must not be in the past.
     pub(crate) fn set(&self, to: DateTime<Utc>) {
-        let by = (to - self.now()).to_std().expect("a clock that does not go back");
+        let by = (to - Clock::now(self)).to_std().expect("a time that is not in the past");
         self.advance(by);
     }
 }
 
 impl Clock for MockClock {
     fn now(&self) -> DateTime<Utc> {
-        let elapsed = TimeDelta::from_std(*self.elapsed.borrow()).expect("an elapsed time within reason");
+        let elapsed = TimeDelta::from_std(*self.elapsed.borrow()).expect("a duration in range");
         DateTime::from_timestamp(ORIGIN - 3600, 0).expect("a valid origin") + elapsed
     }
 
@@ -53,7 +53,7 @@ impl Clock for MockClock {
         let until = *elapsed.borrow() + duration;
         Box::pin(async move {
             if elapsed.wait_for(|elapsed| *elapsed >= until).await.is_err() {
-                // The clock is gone, and with it the test.
+                // The clock was dropped because the test ended.
                 std::future::pending::<()>().await;
             }
         })
@@ -64,13 +64,28 @@ impl Clock for MockClock {
     }
 }
 
+/// The simulated carrier can follow the same clock.
+impl partyline_simulator::Clock for MockClock {
+    fn now(&self) -> DateTime<Utc> {
+        Clock::now(self)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Clock::monotonic(self)
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Clock::sleep(self, duration)
+    }
+}
+
 #[tokio::test]
-async fn a_sleeper_wakes_when_the_clock_has_passed_it() {
+async fn a_sleeper_wakes_when_the_clock_passes_its_deadline() {
     let clock = MockClock::new();
-    let mut sleeper = clock.sleep(Duration::from_secs(5));
+    let mut sleeper = Clock::sleep(&clock, Duration::from_secs(5));
     clock.advance(Duration::from_secs(4));
     assert!(futures_util::poll!(&mut sleeper).is_pending());
     clock.set(DateTime::from_timestamp(ORIGIN + 5, 0).unwrap());
     sleeper.await;
-    assert_eq!(clock.now().timestamp(), ORIGIN + 5);
+    assert_eq!(Clock::now(&clock).timestamp(), ORIGIN + 5);
 }

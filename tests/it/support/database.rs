@@ -1,4 +1,4 @@
-//! A database of its own for each test, gone when the test ends.
+//! A separate database for each test, dropped when the test ends.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,28 +9,28 @@ use url::Url;
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
-/// Where a test's data are.
+/// A test's database and media.
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
-    /// What the server keeps beside its database, and on SQLite the database itself.
+    /// Holds the recordings and, with SQLite, the database file.
     folder: TempDir,
     kind: Kind,
 }
 
 enum Kind {
-    /// Removed with its folder.
+    /// A SQLite file, removed with its folder.
     File,
-    /// On a server, together with the address of an account that may drop it.
+    /// A database on a server; `admin` is the URL of an account that may drop it.
     Server { admin: String, name: String },
 }
 
-/// Whether the tests run on SQLite. Some are about its files and its one writer and say nothing
-/// about a server, which has its own run of everything else.
+/// True if the tests run on SQLite. Some tests concern only its files and its single writer; they do not apply to a
+/// database server.
 pub(crate) fn is_sqlite() -> bool {
     server().is_none()
 }
 
-/// Whether the tests run on a server of this kind.
+/// True if the tests run on a database server of this kind.
 pub(crate) fn server_is(kind: &str) -> bool {
     server().is_some_and(|url| url.starts_with(kind))
 }
@@ -40,7 +40,7 @@ fn server() -> Option<String> {
 }
 
 impl TestDatabase {
-    /// A new one, on the server that the environment names or else in a file.
+    /// Creates a database on the server that PARTYLINE_TEST_DATABASE_URL names, or a SQLite file without it.
     pub(crate) async fn create() -> Self {
         let Some(admin) = server() else { return Self::file() };
         let name = format!("partyline_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -50,25 +50,25 @@ impl TestDatabase {
         Self { url: url.into(), folder: folder(), kind: Kind::Server { admin, name } }
     }
 
-    /// A new SQLite file, whatever the environment says.
+    /// Creates a SQLite file regardless of the environment.
     pub(crate) fn file() -> Self {
         let folder = folder();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("p.db").display());
         Self { url, folder, kind: Kind::File }
     }
 
-    /// The file, on SQLite.
+    /// The SQLite file; `None` on a database server.
     pub(crate) fn file_path(&self) -> Option<PathBuf> {
         matches!(self.kind, Kind::File).then(|| self.folder.path().join("p.db"))
     }
 
-    /// The folder of recordings.
+    /// The folder for recordings.
     pub(crate) fn media(&self) -> String {
         self.folder.path().join("media").display().to_string()
     }
 
-    /// Drops a server's database while it is in use.
-    pub(crate) async fn take_away(&self) {
+    /// Drops a database server's database while it is in use.
+    pub(crate) async fn drop_while_in_use(&self) {
         if let Kind::Server { admin, name } = &self.kind {
             drop_database(admin, name).await;
         }
@@ -79,19 +79,18 @@ fn folder() -> TempDir {
     TempDir::new().expect("a temporary folder")
 }
 
-/// The server may still hold connections of a test's pools, with transactions that nobody goes on
-/// with: the test's runtime waits for this. They are ended first, or MariaDB would wait for their
-/// locks for ever; PostgreSQL does it by itself.
+/// Pools of the test may still hold connections with open transactions, because the test's runtime waits for this
+/// function. MariaDB would wait for their locks indefinitely, so they are killed first; PostgreSQL does it itself.
 async fn drop_database(admin: &str, name: &str) {
     if admin.starts_with("postgres") {
         return statement(admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
     }
     let conn = sea_orm::Database::connect(admin).await.expect("the test server answers");
-    let theirs = format!("SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = '{name}'");
-    let rows = conn.query_all_raw(Statement::from_string(DbBackend::MySql, theirs)).await;
-    for row in rows.expect("the account may see who is connected") {
+    let connections = format!("SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = '{name}'");
+    let rows = conn.query_all_raw(Statement::from_string(DbBackend::MySql, connections)).await;
+    for row in rows.expect("the account may list connections") {
         let id: i64 = row.try_get_by_index(0).expect("the connection has an id");
-        // It may have ended meanwhile.
+        // The connection may have ended in the meantime.
         let _ = conn.execute_unprepared(&format!("KILL {id}")).await;
     }
     conn.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name}")).await.expect("the account may drop databases");
@@ -100,7 +99,7 @@ async fn drop_database(admin: &str, name: &str) {
 
 async fn statement(url: &str, sql: &str) {
     let conn = sea_orm::Database::connect(url).await.expect("the test server answers");
-    conn.execute_unprepared(sql).await.expect("the account may make and drop databases");
+    conn.execute_unprepared(sql).await.expect("the account may create and drop databases");
     conn.close().await.expect("the connection closes");
 }
 
@@ -108,12 +107,12 @@ impl Drop for TestDatabase {
     fn drop(&mut self) {
         let Kind::Server { admin, name } = &self.kind else { return };
         let (admin, name) = (admin.clone(), name.clone());
-        // A test's own runtime cannot be waited for from within itself.
+        // A runtime cannot be blocked on from within itself.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(drop_database(&admin, &name));
         });
-        // While a test fails, a second failure would hide the first.
+        // A second panic during unwinding would abort the process and hide the test's failure.
         if dropping.join().is_err() && !std::thread::panicking() {
             panic!("the test's database could not be dropped");
         }

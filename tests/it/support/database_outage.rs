@@ -1,8 +1,9 @@
-//! A database that is away for a while: its connections are cut and it takes no new ones.
+//! Simulates a database outage: connections are cut and new ones are refused.
 //!
-//! A server is reached through a proxy. In the place of SQLite's file there is a link to a folder, which cannot be opened as
-//! a database; what reads keeps its open file.
+//! A database server is reached through a proxy. A SQLite file is replaced by a link to a folder, which cannot be
+//! opened as a database; connections of the read pool keep the file open.
 
+use std::convert::Infallible;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
@@ -10,8 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use partyline::store::writer::{Tx, Unit};
-use sea_orm::{ConnectionTrait as _, DbErr};
+use partyline::store::writer::{Tx, Unit, UnitError};
+use sea_orm::ConnectionTrait as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -23,17 +24,17 @@ use super::database::TestDatabase;
 use super::directory::AGENCIES;
 use super::wait;
 
-/// As many connections as the pool that reads has.
+/// The size of the read pool.
 const READERS: usize = 8;
 
-/// Takes a database away and brings it back.
+/// Starts and ends outages of a database.
 pub(crate) enum Outage {
     File(PathBuf),
     Server(Proxy),
 }
 
 impl TestApp {
-    /// A server with the agencies of every test, and the means to take its database away.
+    /// Starts a server with the agencies of every test, and a handle that controls outages of its database.
     pub(crate) async fn start_with_outages() -> (Self, Outage) {
         let mut database = TestDatabase::create().await;
         let outage = match database.file_path() {
@@ -54,40 +55,40 @@ impl TestApp {
 }
 
 impl Outage {
-    /// Cuts all connections that write, and on a server those that read.
+    /// Makes writes fail and refuses new connections. On a database server, reads fail as well.
     pub(crate) async fn begin(&self, app: &TestApp) {
         self.refuse_connections();
         if let Self::File(_) = self {
-            app.services().writer.run_for(Vec::new(), RefuseWrites).await.expect("a pragma can be set");
+            app.services().writer.run_for(Vec::new(), RefuseWrites).await.expect("the pragma is set");
         }
     }
 
-    /// Takes no new connections; on SQLite those that are open go on.
+    /// Refuses new connections. On SQLite, open connections keep working.
     pub(crate) fn refuse_connections(&self) {
         match self {
             Self::File(path) => {
-                // In one step: without a file at this path, a new connection would make an empty one.
+                // `rename` is atomic: without a file at this path, a new connection would create an empty one.
                 let (link, folder) = (path.with_extension("link"), path.parent().expect("a folder"));
-                fs::hard_link(path, path.with_extension("away")).expect("the file can have a second name");
-                symlink(folder, &link).expect("a link can be made");
-                fs::rename(link, path).expect("the link can take the place of the file");
+                fs::hard_link(path, path.with_extension("away")).expect("the file gets a second name");
+                symlink(folder, &link).expect("the link is created");
+                fs::rename(link, path).expect("the link replaces the file");
             }
             Self::Server(proxy) => drop(proxy.is_open.send_replace(false)),
         }
     }
 
-    /// Takes connections again.
+    /// Accepts connections again.
     pub(crate) fn end(&self) {
         match self {
             Self::File(path) => {
-                fs::rename(path.with_extension("away"), path).expect("the file can take its place again");
+                fs::rename(path.with_extension("away"), path).expect("the file is restored");
             }
             Self::Server(proxy) => drop(proxy.is_open.send_replace(true)),
         }
     }
 
-    /// Waits until no connection that reads is a broken one.
-    pub(crate) async fn until_readable(&self, app: &TestApp) {
+    /// Waits until the read pool holds no broken connections.
+    pub(crate) async fn wait_until_readable(&self, app: &TestApp) {
         let database = &app.services().database;
         let pings = || async {
             let pings = futures_util::future::join_all((0..READERS).map(|_| database.ping())).await;
@@ -96,7 +97,7 @@ impl Outage {
         wait::until("the database answers", pings).await;
     }
 
-    /// The proxy of a server; `None` on SQLite.
+    /// The proxy in front of a database server; `None` on SQLite.
     pub(crate) fn proxy(&self) -> Option<&Proxy> {
         match self {
             Self::File(_) => None,
@@ -105,52 +106,54 @@ impl Outage {
     }
 }
 
-/// The connection that writes cannot write any more.
+/// Makes the write connection read-only.
 struct RefuseWrites;
 
 impl Unit for RefuseWrites {
     type Output = ();
+    type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), DbErr> {
-        tx.conn.execute_unprepared("PRAGMA query_only = ON").await.map(drop)
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
+        tx.conn.execute_unprepared("PRAGMA query_only = ON").await?;
+        Ok(())
     }
 }
 
-/// Stands between the tested server and its database's.
+/// Relays connections between the tested server and its database server.
 pub(crate) struct Proxy {
     address: SocketAddr,
     is_open: watch::Sender<bool>,
-    loses_commit: Arc<AtomicBool>,
+    drops_commit_response: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
 impl Proxy {
     async fn start(target: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port of the loopback");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let is_open = watch::Sender::new(true);
-        let loses_commit = Arc::new(AtomicBool::new(false));
+        let drops_commit_response = Arc::new(AtomicBool::new(false));
         let task = tokio::spawn({
-            let (is_open, loses_commit) = (is_open.clone(), loses_commit.clone());
+            let (is_open, drops_commit_response) = (is_open.clone(), drops_commit_response.clone());
             async move {
                 while let Ok((client, _)) = listener.accept().await {
                     if *is_open.borrow() {
-                        tokio::spawn(pass(client, target, is_open.subscribe(), loses_commit.clone()));
+                        tokio::spawn(relay(client, target, is_open.subscribe(), drops_commit_response.clone()));
                     }
                 }
             }
         });
-        Self { address, is_open, loses_commit, task }
+        Self { address, is_open, drops_commit_response, task }
     }
 
-    /// The next COMMIT takes effect, and its connection is cut before the answer arrives.
-    pub(crate) fn lose_answer_to_commit(&self) {
-        self.loses_commit.store(true, Ordering::SeqCst);
+    /// Lets the next COMMIT take effect, but cuts its connection before the response arrives.
+    pub(crate) fn drop_next_commit_response(&self) {
+        self.drops_commit_response.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the answer to a COMMIT was lost since.
-    pub(crate) fn has_lost_answer(&self) -> bool {
-        !self.loses_commit.load(Ordering::SeqCst)
+    /// True once the response to that COMMIT has been dropped.
+    pub(crate) fn has_dropped_response(&self) -> bool {
+        !self.drops_commit_response.load(Ordering::SeqCst)
     }
 }
 
@@ -161,43 +164,43 @@ impl Drop for Proxy {
 }
 
 async fn closed(is_open: &mut watch::Receiver<bool>) {
-    // When the sender is gone, the test is over.
+    // A dropped sender means that the test is over.
     let _ = is_open.wait_for(|is_open| !is_open).await;
 }
 
-/// Carries bytes both ways until either side ends or the database goes away.
-async fn pass(
+/// Relays bytes in both directions until either side closes or an outage begins.
+async fn relay(
     mut client: TcpStream,
     target: SocketAddr,
     mut is_open: watch::Receiver<bool>,
-    loses_commit: Arc<AtomicBool>,
+    drops_commit_response: Arc<AtomicBool>,
 ) {
     let Ok(mut server) = TcpStream::connect(target).await else { return };
-    let (mut asked, mut answered) = ([0; 16 * 1024], [0; 16 * 1024]);
+    let (mut request, mut response) = ([0; 16 * 1024], [0; 16 * 1024]);
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     loop {
-        let passed = tokio::select! {
-            read = from_client.read(&mut asked) => match read {
+        let relayed = tokio::select! {
+            read = from_client.read(&mut request) => match read {
                 Ok(count) if count > 0 => {
-                    let passed = to_server.write_all(&asked[..count]).await;
-                    let commits = asked[..count].windows(6).any(|bytes| bytes == b"COMMIT");
-                    if commits && loses_commit.swap(false, Ordering::SeqCst) {
-                        // It is committed when the server answers.
-                        let _ = from_server.read(&mut answered).await;
+                    let relayed = to_server.write_all(&request[..count]).await;
+                    let commits = request[..count].windows(6).any(|bytes| bytes == b"COMMIT");
+                    if commits && drops_commit_response.swap(false, Ordering::SeqCst) {
+                        // The server has committed once it responds.
+                        let _ = from_server.read(&mut response).await;
                         return;
                     }
-                    passed
+                    relayed
                 }
                 _ => return,
             },
-            read = from_server.read(&mut answered) => match read {
-                Ok(count) if count > 0 => to_client.write_all(&answered[..count]).await,
+            read = from_server.read(&mut response) => match read {
+                Ok(count) if count > 0 => to_client.write_all(&response[..count]).await,
                 _ => return,
             },
             () = closed(&mut is_open) => return,
         };
-        if passed.is_err() {
+        if relayed.is_err() {
             return;
         }
     }

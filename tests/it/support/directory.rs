@@ -1,4 +1,4 @@
-//! The agencies of the tests: acme, its sister on the same Twilio account, and another one.
+//! The agencies of the tests: acme, a sister agency on the same Twilio account, and an agency on another account.
 
 pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000001";
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";

@@ -1,4 +1,4 @@
-//! Identifiers that are the same in every run of a test.
+//! Deterministic identifiers, the same in every run of a test.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use partyline::ports::IdGen;
 use uuid::Uuid;
 
-/// Counts up; the seed stands in the last bytes, so that two generators never agree.
+/// A counter. The seed fills the last bytes, so that two generators never produce the same id.
 #[derive(Debug)]
 pub(crate) struct SeededIds {
     seed: u32,
@@ -18,7 +18,7 @@ pub(crate) struct SeededIds {
 
 #[derive(Debug)]
 struct Clash {
-    /// How many ids are still made as they should be.
+    /// The number of regular ids that precede the repeated one.
     after: u32,
     id: Uuid,
 }
@@ -28,12 +28,12 @@ impl SeededIds {
         Self { seed, next: AtomicU64::new(1), nonces: AtomicU64::new(1), clash: Mutex::new(None) }
     }
 
-    /// The id after the next `after` ones will be `id` once more.
+    /// Makes the generator return `id` again after `after` more regular ids.
     pub(crate) fn repeat(&self, id: Uuid, after: u32) {
         *self.clash.lock().unwrap() = Some(Clash { after, id });
     }
 
-    /// Whether an id that was to be repeated has not been yet.
+    /// True until the id passed to `repeat` has been returned.
     pub(crate) fn is_repeat_due(&self) -> bool {
         self.clash.lock().unwrap().is_some()
     }
@@ -57,7 +57,7 @@ impl IdGen for SeededIds {
         }
         let millis = u128::try_from(now.timestamp_millis()).expect("a time after 1970");
         let count = u128::from(self.next.fetch_add(1, Ordering::SeqCst));
-        // 48 bits of time, version 7, 12 bits and then 30 of the count, variant, 32 bits of the seed.
+        // 48 bits of time, version 7, 12 bits and then 30 bits of the count, the variant, 32 bits of the seed.
         let (high, low) = (count >> 30 & 0xfff, count & 0x3fff_ffff);
         Uuid::from_u128(millis << 80 | 7 << 76 | high << 64 | 2 << 62 | low << 32 | u128::from(self.seed))
     }
@@ -71,7 +71,7 @@ impl IdGen for SeededIds {
 }
 
 #[test]
-fn ids_sort_in_the_order_in_which_they_are_made() {
+fn ids_sort_in_creation_order() {
     let ids = SeededIds::new(7);
     let now = DateTime::from_timestamp(super::clock::ORIGIN, 0).unwrap();
     let made: Vec<Uuid> = (0..2000).map(|_| ids.uuid(now)).collect();

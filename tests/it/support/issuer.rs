@@ -1,4 +1,4 @@
-//! An issuer of tokens: it signs them, and publishes its keys over HTTP.
+//! A token issuer: it signs tokens and publishes its keys over HTTP.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// Keys made for these tests, so that they need not make any: worth nothing anywhere else.
+/// Fixed keys, because generating RSA keys is slow. They are used only in these tests.
 const RSA_PKCS1: &str = "\
     MIIEowIBAAKCAQEAwk4niyr/F1s0OqiOTgolIaOiHp8iLhTuM+qVFFY/xAnsiX3trFm6EpolFxhAtvJcIsV7W0UxTdzjMAU1aDvwnW4vbq7G\
     uig1/IuBHGWlxs/aWvo1mOYCgiz+lUHQ1JPoF0b87aDmj2hvSgDR0Cnif4FJOyVNdAtqjiB6SjmjgniPCo2gL2oQLEtHT2X6hRjj+ZSg164d\
@@ -41,17 +41,17 @@ const P256_PKCS8: &str = "\
 pub(crate) struct Issuer {
     pub(crate) address: SocketAddr,
     published: watch::Sender<Option<Value>>,
-    asked: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
 }
 
 #[derive(Clone)]
 struct Publishing {
     published: watch::Receiver<Option<Value>>,
-    asked: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
 }
 
 fn signing_key(algorithm: Algorithm) -> EncodingKey {
-    let der = |text: &str| STANDARD.decode(text).expect("a key of the tests");
+    let der = |text: &str| STANDARD.decode(text).expect("a valid test key");
     match algorithm {
         Algorithm::RS256 => EncodingKey::from_rsa_der(&der(RSA_PKCS1)),
         Algorithm::ES256 => EncodingKey::from_ec_der(&der(P256_PKCS8)),
@@ -59,7 +59,7 @@ fn signing_key(algorithm: Algorithm) -> EncodingKey {
     }
 }
 
-/// A public key as it is published.
+/// A public key in the form in which an issuer publishes it.
 pub(crate) fn jwk(algorithm: Algorithm, kid: &str) -> Value {
     let key = Jwk::from_encoding_key(&signing_key(algorithm), algorithm).expect("a key that can be published");
     let mut key = serde_json::to_value(key).expect("JSON");
@@ -68,38 +68,38 @@ pub(crate) fn jwk(algorithm: Algorithm, kid: &str) -> Value {
     key
 }
 
-/// A token with these claims under a key of this name.
+/// Signs a token with these claims; the header names the key `kid`.
 pub(crate) fn sign(algorithm: Algorithm, kid: &str, claims: &Value) -> String {
     let header = Header { kid: Some(kid.to_owned()), ..Header::new(algorithm) };
     encode(&header, claims, &signing_key(algorithm)).expect("a token can be signed")
 }
 
 impl Issuer {
-    /// An issuer that publishes these keys.
+    /// Starts an issuer that publishes these keys.
     pub(crate) async fn start(keys: Value) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port of the loopback");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (published, publishing) = watch::channel(Some(keys));
-        let asked = Arc::new(AtomicUsize::new(0));
-        let state = Publishing { published: publishing, asked: asked.clone() };
+        let requests = Arc::new(AtomicUsize::new(0));
+        let state = Publishing { published: publishing, requests: requests.clone() };
         let router = Router::new().route("/keys", get(publish)).with_state(state);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, published, asked }
+        Self { address, published, requests }
     }
 
-    /// From now on it publishes these; `None`: it fails.
+    /// Replaces the published keys. `None` makes the endpoint fail.
     pub(crate) fn publish(&self, keys: Option<Value>) {
         self.published.send_replace(keys);
     }
 
-    /// How often it was asked.
-    pub(crate) fn times_asked(&self) -> usize {
-        self.asked.load(Ordering::Relaxed)
+    /// The number of requests for the keys.
+    pub(crate) fn request_count(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 }
 
 async fn publish(State(state): State<Publishing>) -> Response {
-    state.asked.fetch_add(1, Ordering::Relaxed);
+    state.requests.fetch_add(1, Ordering::Relaxed);
     match &*state.published.borrow() {
         Some(keys) => json!({"keys": keys}).to_string().into_response(),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

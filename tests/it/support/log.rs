@@ -1,4 +1,4 @@
-//! Everything that the server logs, at every level, from every test of this process.
+//! Captures the server's logs, at every level, from all tests of this process.
 
 use std::io::Write;
 use std::sync::{Mutex, Once};
@@ -11,7 +11,7 @@ use tracing_subscriber::{Layer as _, fmt};
 
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-static BEGIN: Once = Once::new();
+static INSTALL: Once = Once::new();
 
 struct Buffer;
 
@@ -26,31 +26,31 @@ impl Write for Buffer {
     }
 }
 
-/// Begins to listen, once per process. Libraries are heard from warnings on, as in `telemetry`:
-/// the test's own HTTP client would otherwise be heard, too. `canary.rs` listens to a process of
-/// the server's own at all levels.
-pub(crate) fn listen() {
-    BEGIN.call_once(|| {
-        let ours = filter_fn(|metadata| metadata.target().starts_with("partyline") || *metadata.level() <= Level::WARN);
+/// Installs the subscriber, once per process. Like `telemetry`, it records libraries only at WARN and above, because
+/// the tests' own HTTP client would otherwise log, too. `canary.rs` captures a separate server process at all levels.
+pub(crate) fn install() {
+    INSTALL.call_once(|| {
+        let filter =
+            filter_fn(|metadata| metadata.target().starts_with("partyline") || *metadata.level() <= Level::WARN);
         let layer = fmt::layer().with_ansi(false).with_span_events(FmtSpan::FULL).with_writer(|| Buffer);
-        let subscriber = tracing_subscriber::registry().with(layer.with_filter(ours));
-        tracing::subscriber::set_global_default(subscriber).expect("nobody else logs");
-        let usual = std::panic::take_hook();
+        let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter));
+        tracing::subscriber::set_global_default(subscriber).expect("no other subscriber is installed");
+        let default_hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if let Some(place) = panic.location().filter(|place| place.file().starts_with("src/")) {
-                PANICS.lock().unwrap().push(format!("{}:{}", place.file(), place.line()));
+            if let Some(location) = panic.location().filter(|location| location.file().starts_with("src/")) {
+                PANICS.lock().unwrap().push(format!("{}:{}", location.file(), location.line()));
             }
-            usual(panic);
+            default_hook(panic);
         }));
     });
 }
 
-/// What was logged so far, by all tests.
+/// Everything logged so far, by all tests.
 pub(crate) fn lines() -> String {
     String::from_utf8_lossy(&LINES.lock().unwrap()).into_owned()
 }
 
-/// Where the server panicked so far, in any test.
+/// The source locations of the server's panics so far, in any test.
 pub(crate) fn panics() -> Vec<String> {
     PANICS.lock().unwrap().clone()
 }

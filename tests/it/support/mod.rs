@@ -1,4 +1,4 @@
-//! What every test stands on: a server of its own, a clock, names, a database, a carrier's hand.
+//! Shared fixtures: the server under test, its database, clock, and ids, and simulated services around it.
 
 mod api;
 mod app;
@@ -8,7 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod database_outage;
 pub(crate) mod directory;
-pub(crate) mod front;
+pub(crate) mod failing_proxy;
 mod ids;
 pub(crate) mod issuer;
 pub(crate) mod log;
@@ -16,6 +16,7 @@ pub(crate) mod outage;
 pub(crate) mod outbound;
 pub(crate) mod process;
 pub(crate) mod random;
+mod refusals;
 mod rows;
 pub(crate) mod site;
 pub(crate) mod socket;
@@ -25,4 +26,5 @@ pub(crate) mod voice;
 pub(crate) mod wait;
 
 pub(crate) use app::{EMPTY_RESPONSE, TestApp, client, settings};
+pub(crate) use refusals::refusal;
 pub(crate) use text::{PUBLIC_URL, SMS_PATH, Text};

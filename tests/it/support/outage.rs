@@ -1,4 +1,4 @@
-//! A proxy whose target becomes unreachable, and comes back when a test says so.
+//! A proxy that answers as if its target were unavailable, until a test ends the outage.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use reqwest::Client;
 
 use super::client;
 
-/// What the requests of an outage are answered with, and when it begins.
+/// Determines the requests affected by an outage and its start.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
-    /// Requests whose path contains one of these are answered with 503 during the outage.
+    /// During the outage, requests whose path contains one of these get a 503.
     pub(crate) paths: &'static [&'static str],
-    /// The outage begins after an answer that contains this; `None`: at once.
+    /// The outage begins after the first response that contains this text; `None`: immediately.
     pub(crate) begins_after: Option<&'static str>,
 }
 
-/// The proxy. It serves until the test ends.
+/// The proxy, which serves until the test ends.
 pub(crate) struct Outage {
     pub(crate) address: SocketAddr,
     is_down: Arc<AtomicBool>,
@@ -51,7 +51,7 @@ impl Outage {
         Self { address, is_down }
     }
 
-    /// The target can be reached again.
+    /// Ends the outage.
     pub(crate) fn end(&self) {
         self.is_down.store(false, Ordering::SeqCst);
     }
@@ -73,5 +73,5 @@ async fn forward(
     let answer = request.send().await.expect("the target answers");
     let content_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_owned();
-    (answer.status(), content_type, answer.bytes().await.expect("a whole answer"))
+    (answer.status(), content_type, answer.bytes().await.expect("a complete response"))
 }

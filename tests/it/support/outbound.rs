@@ -1,4 +1,4 @@
-//! Texts that go out: how tests write them, and what the carrier says of them.
+//! Helpers for outbound texts: the mutations that write them and the carrier's status callbacks.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +23,7 @@ const START: &str = "mutation($input: StartThreadInput!) { startThread(input: $i
     userErrors { code message path } } }";
 
 impl TestApp {
-    /// A reply, with these fields of the input besides; gives the payload.
+    /// Replies to a thread, with additional input fields; returns the payload.
     pub(crate) async fn reply(&self, token: &SecretString, thread: &Value, body: &str, more: Value) -> Value {
         let mut input = json!({"threadId": thread, "body": body, "idempotencyKey": format!("key of {body}")});
         merge(&mut input, more);
@@ -32,7 +32,7 @@ impl TestApp {
         answer["data"]["sendMessage"].take()
     }
 
-    /// A first text; gives the payload.
+    /// Starts a thread; returns the payload.
     pub(crate) async fn start_thread(&self, token: &SecretString, to: &str, more: Value) -> Value {
         let mut input = json!({"to": to, "body": "good morning", "idempotencyKey": format!("first to {to}")});
         merge(&mut input, more);
@@ -41,7 +41,7 @@ impl TestApp {
         answer["data"]["startThread"].take()
     }
 
-    /// All outbound messages of all agencies, in the order in which they were written.
+    /// All outbound messages of all agencies, in the order of creation.
     pub(crate) async fn outbound(&self) -> Vec<message::Model> {
         let all = message::Entity::find().order_by_asc(message::Column::Id).all(self.db()).await.unwrap();
         all.into_iter().filter(|message| message.routed_by.is_none()).collect()
@@ -51,7 +51,7 @@ impl TestApp {
         outbox::Entity::find().order_by_asc(outbox::Column::MessageId).all(self.db()).await.unwrap()
     }
 
-    /// What the carrier says of a text, signed.
+    /// Sends a signed status callback as the carrier does.
     pub(crate) async fn receipt(&self, query: &str, fields: &[(&str, &str)]) -> StatusCode {
         self.receipt_signed_with(TOKEN, query, fields).await
     }
@@ -75,8 +75,8 @@ impl TestApp {
     }
 }
 
-/// The query by which our own receipts name a text.
-pub(crate) fn named(message: &message::Model) -> String {
+/// The query string by which Partyline's status callback URLs identify a text.
+pub(crate) fn receipt_query(message: &message::Model) -> String {
     format!("?agency={}&message={}", message.agency_id, message.id)
 }
 

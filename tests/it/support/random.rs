@@ -1,4 +1,4 @@
-//! Random choices that can be made again: the seed is printed, and PARTYLINE_TEST_SEED sets it.
+//! Reproducible random choices: the seed is printed, and PARTYLINE_TEST_SEED sets it.
 
 /// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 #[derive(Debug, Clone)]
@@ -9,8 +9,8 @@ impl Random {
         Self(seed)
     }
 
-    /// The seed of the environment, or one that differs each time; printed when the test fails.
-    #[expect(clippy::print_stderr, reason = "cargo shows it with the failure")]
+    /// Uses the seed from the environment, or a new one in each run; it is printed in case the test fails.
+    #[expect(clippy::print_stderr, reason = "cargo shows it when the test fails")]
     pub(crate) fn from_environment(test: &str) -> Self {
         let set = std::env::var_os("PARTYLINE_TEST_SEED").and_then(|seed| seed.to_str()?.parse().ok());
         let seed = set.unwrap_or_else(|| {
@@ -32,10 +32,10 @@ impl Random {
 
     /// A number below `limit`, which is not 0.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit as u64).expect("less than a usize")
+        usize::try_from(self.next() % limit as u64).expect("a value below a usize")
     }
 
-    /// True once in `times`.
+    /// True with a probability of 1 in `times`.
     pub(crate) fn chance(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

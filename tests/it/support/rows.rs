@@ -1,4 +1,4 @@
-//! What stands in the database.
+//! Queries of the database's rows.
 
 use partyline::domain::{AgencyId, ThreadId, UserId};
 use partyline::entity::{agency_position, contact, event, message, notification, quarantine, thread};
@@ -9,7 +9,7 @@ use sea_orm::{
 use super::app::TestApp;
 
 impl TestApp {
-    /// The pool that reads.
+    /// The read pool.
     pub(crate) fn db(&self) -> &DatabaseConnection {
         self.services().reader()
     }
@@ -22,7 +22,7 @@ impl TestApp {
         self.directory(agency).await.user_by_key(key).expect("a user with this key").id
     }
 
-    /// The keys of users, in their order.
+    /// The keys of users, in the order of `users`.
     pub(crate) async fn keys(&self, agency: &str, users: impl IntoIterator<Item = UserId>) -> Vec<String> {
         let directory = self.directory(agency).await;
         users.into_iter().map(|id| directory.user(id).expect("a user of the agency").key.clone()).collect()
@@ -33,7 +33,7 @@ impl TestApp {
         message::Entity::find().filter(message::Column::ProviderSid.eq(sid)).all(self.db()).await.unwrap()
     }
 
-    /// The one message with this SID.
+    /// The only message with this SID.
     pub(crate) async fn message(&self, sid: &str) -> message::Model {
         let mut found = self.messages_with(sid).await;
         assert_eq!(found.len(), 1, "messages with the SID {sid}");
@@ -44,7 +44,7 @@ impl TestApp {
         thread::Entity::find_by_id((agency, id)).one(self.db()).await.unwrap().expect("a thread with this id")
     }
 
-    /// The thread of the one message with this SID.
+    /// The thread of the only message with this SID.
     pub(crate) async fn thread_of(&self, sid: &str) -> thread::Model {
         let message = self.message(sid).await;
         self.thread(message.agency_id, message.thread_id).await
@@ -60,7 +60,7 @@ impl TestApp {
         query.filter(contact::Column::Phone.eq(phone)).all(self.db()).await.unwrap()
     }
 
-    /// What a message told whom, in the order in which they were named.
+    /// The notifications of a message, in the order of creation.
     pub(crate) async fn notifications_of(&self, message: &message::Model) -> Vec<notification::Model> {
         notification::Entity::find()
             .filter(notification::Column::AgencyId.eq(message.agency_id))
@@ -84,8 +84,8 @@ impl TestApp {
         message::Entity::find().count(self.db()).await.unwrap()
     }
 
-    /// The log of every agency is 1, 2, 3 …, and its head is the last of them.
-    pub(crate) async fn assert_logs_are_whole(&self) {
+    /// Asserts that the log of every agency has the positions 1, 2, 3 …, and that its head is the last one.
+    pub(crate) async fn assert_logs_are_gapless(&self) {
         for head in agency_position::Entity::find().all(self.db()).await.unwrap() {
             let positions: Vec<i64> = self.events(head.agency_id).await.iter().map(|event| event.position).collect();
             assert_eq!(positions, (1..=head.position).collect::<Vec<_>>(), "the log of {}", head.agency_id);

@@ -1,4 +1,4 @@
-//! A site whose pages are a test's own, for the simulated carrier's calls to ask.
+//! A web site with pages of TwiML, for calls through the simulated carrier.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use partyline::simulator::{Simulator, SimulatorSettings};
+use partyline_simulator::{Simulator, SimulatorSettings};
 use sha1::Sha1;
 use tokio::sync::Barrier;
 use url::form_urlencoded;
@@ -21,9 +21,9 @@ use super::directory::TOKEN;
 
 pub(crate) const EMPTY: &str = "<Response/>";
 
-/// A request that the site got.
+/// A request that the site received.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub(crate) struct RecordedRequest {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) url: String,
@@ -31,12 +31,12 @@ pub(crate) struct Seen {
     signature: String,
 }
 
-impl Seen {
-    pub(crate) fn of(&self, name: &str) -> &str {
+impl RecordedRequest {
+    pub(crate) fn field(&self, name: &str) -> &str {
         self.form.get(name).map_or("", String::as_str)
     }
 
-    /// Computed here from what Twilio writes about it, and not by the carrier.
+    /// Verifies the signature independently of the carrier's implementation, according to Twilio's documentation.
     fn is_signed(&self) -> bool {
         let mut mac = Hmac::<Sha1>::new_from_slice(TOKEN.as_bytes()).unwrap();
         let mut text = self.url.clone();
@@ -48,16 +48,16 @@ impl Seen {
     }
 }
 
-/// A status, a content type and a body.
+/// Status, content type, and body.
 type Page = (StatusCode, String, Vec<u8>);
 
-/// Pages of TwiML by their paths; others hold nothing.
+/// TwiML pages by path. Other paths respond with 204.
 #[derive(Clone, Default)]
 pub(crate) struct Site {
     pub(crate) base: String,
     pages: Arc<Mutex<HashMap<String, Page>>>,
-    pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
-    /// Keys that are pressed wait here for each other, so that only simultaneous ones are answered.
+    pub(crate) requests: Arc<Mutex<Vec<RecordedRequest>>>,
+    /// Holds back requests to `/press` until all of them have arrived; one is accepted, the others get "already taken".
     together: Option<Arc<Barrier>>,
 }
 
@@ -94,7 +94,7 @@ impl Site {
 
     async fn answer(&self, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
         let fields = if method == Method::POST { body.to_vec() } else { uri.query().unwrap_or("").into() };
-        let seen = Seen {
+        let request = RecordedRequest {
             method,
             path: uri.path().to_owned(),
             url: format!("{}{uri}", self.base),
@@ -102,12 +102,12 @@ impl Site {
             signature: headers["X-Twilio-Signature"].to_str().unwrap().to_owned(),
         };
         let first_press = {
-            let mut all = self.seen.lock().unwrap();
+            let mut all = self.requests.lock().unwrap();
             let is_first = !all.iter().any(|other| other.path == "/press");
-            all.push(seen.clone());
+            all.push(request.clone());
             is_first
         };
-        if seen.path == "/press"
+        if request.path == "/press"
             && let Some(together) = &self.together
         {
             together.wait().await;
@@ -134,17 +134,17 @@ impl Site {
         })
     }
 
-    /// All requests to this path, each of them signed.
-    pub(crate) fn seen(&self, path: &str) -> Vec<Seen> {
-        let seen = self.seen.lock().unwrap();
-        let seen: Vec<_> = seen.iter().filter(|seen| seen.path == path).cloned().collect();
-        assert!(seen.iter().all(Seen::is_signed), "{seen:?}");
-        seen
+    /// All requests to this path. Asserts that each of them is signed.
+    pub(crate) fn requests(&self, path: &str) -> Vec<RecordedRequest> {
+        let requests = self.requests.lock().unwrap();
+        let requests: Vec<_> = requests.iter().filter(|request| request.path == path).cloned().collect();
+        assert!(requests.iter().all(RecordedRequest::is_signed), "{requests:?}");
+        requests
     }
 
-    pub(crate) fn only(&self, path: &str) -> Seen {
-        let seen = self.seen(path);
-        assert_eq!(seen.len(), 1, "{path}");
-        seen[0].clone()
+    pub(crate) fn only_request(&self, path: &str) -> RecordedRequest {
+        let requests = self.requests(path);
+        assert_eq!(requests.len(), 1, "{path}");
+        requests[0].clone()
     }
 }

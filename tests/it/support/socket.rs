@@ -1,4 +1,4 @@
-//! A subscriber: `graphql-transport-ws` as its PROTOCOL.md says, no more than tests need.
+//! A minimal client for the subprotocol `graphql-transport-ws` (see its PROTOCOL.md).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,24 +12,24 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// What should come comes within this time, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Generous, for busy machines.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-/// The other end has closed.
+/// The server closed the connection with this code.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Closed(pub(crate) Option<u16>);
 
 impl Socket {
-    /// Connects without introducing itself.
+    /// Connects without sending `connection_init`.
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let mut request = format!("ws://{address}/graphql/ws").into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
         Self(connect_async(request).await.unwrap().0)
     }
 
-    /// Connects and introduces itself.
+    /// Connects, sends `connection_init`, and waits for the acknowledgement.
     pub(crate) async fn connect(address: SocketAddr, token: &SecretString) -> Self {
         let mut socket = Self::open(address).await;
         let payload = json!({"authorization": format!("Bearer {}", token.expose_secret())});
@@ -47,10 +47,10 @@ impl Socket {
         self.send(json!({"id": id, "type": "subscribe", "payload": payload})).await;
     }
 
-    /// The next message, or the code with which the other end closed.
+    /// The next message, or the close code.
     pub(crate) async fn next(&mut self) -> Result<Value, Closed> {
         loop {
-            let message = timeout(PATIENCE, self.0.next()).await.expect("nothing came in time");
+            let message = timeout(READ_TIMEOUT, self.0.next()).await.expect("a message before the timeout");
             match message {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(frame))) => return Err(Closed(frame.map(|frame| frame.code.into()))),

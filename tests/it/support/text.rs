@@ -1,4 +1,4 @@
-//! An inbound text as Twilio would send it.
+//! Inbound texts as Twilio delivers them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,11 +7,11 @@ use sha1::Sha1;
 
 use super::directory::{ACCOUNT, DESK, TOKEN};
 
-/// The origin that signatures are computed over; nobody ever connects to it.
+/// The origin over which signatures are computed; nothing connects to it.
 pub(crate) const PUBLIC_URL: &str = "https://partyline.test";
 pub(crate) const SMS_PATH: &str = "/api/twilio/webhook";
 
-/// A text of one person to one number; by default of Carla to acme's front desk.
+/// An inbound text, by default from Carla to acme's front desk.
 #[derive(Debug, Clone)]
 pub(crate) struct Text {
     pub(crate) sid: String,
@@ -57,7 +57,7 @@ impl Text {
         self
     }
 
-    /// Leaves a field out.
+    /// Removes a field of the form.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.fields.retain(|(key, _)| key != name);
         self
@@ -69,8 +69,8 @@ impl Text {
         form.finish()
     }
 
-    /// What Twilio writes into `X-Twilio-Signature`: the address, then each field's name and value in
-    /// the order of their names, under the account's token.
+    /// The value of `X-Twilio-Signature`: an HMAC, keyed with the account's token, of the URL followed by each field's
+    /// name and value in the order of the names.
     pub(crate) fn signature(&self) -> String {
         let mut fields = self.fields.clone();
         fields.sort();

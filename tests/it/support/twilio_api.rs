@@ -1,4 +1,4 @@
-//! A fake of the APIs that `doctor` reads: an account's numbers and Messaging Services, exactly as a test sets them up.
+//! A fake of the APIs that `doctor` reads: an account's numbers and Messaging Services, as configured by a test.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,22 +17,22 @@ use url::form_urlencoded;
 use super::directory::{ACCOUNT, TOKEN};
 use super::text::PUBLIC_URL;
 
-/// A URL of Partyline as it must be set at Twilio.
+/// The URL of a webhook as it must be configured at Twilio.
 pub(crate) fn webhook(path: &str) -> String {
     format!("{PUBLIC_URL}{path}#rc=5&rp=5xx,ct,rt")
 }
 
-/// An account at Twilio. By default nothing is wrong with it, and it has one number.
+/// The configuration of a Twilio account. By default it is correct and has one number.
 #[derive(Clone)]
 pub(crate) struct Configuration {
-    /// What HTTP Basic authentication must carry.
+    /// The expected credentials of HTTP Basic authentication.
     pub(crate) credentials: (&'static str, &'static str),
     pub(crate) numbers: Vec<Value>,
     /// Messaging Services, each with its numbers.
     pub(crate) services: Vec<(Value, Vec<&'static str>)>,
-    /// The answer to requests for a path that begins so.
+    /// A path prefix and the status with which requests to it fail.
     pub(crate) failing: Option<(&'static str, StatusCode)>,
-    /// The most entries of a page.
+    /// The maximum page size.
     pub(crate) page_size: usize,
 }
 
@@ -47,7 +47,7 @@ impl Configuration {
         }
     }
 
-    /// Puts a number into a Messaging Service with these fields.
+    /// Adds a number to a Messaging Service with these fields.
     pub(crate) fn join_service(&mut self, fields: Value, e164: &'static str) {
         let sid = format!("MG{:032}", self.services.len() + 1);
         let mut service = json!({
@@ -63,7 +63,7 @@ impl Configuration {
     }
 }
 
-/// A number whose texts and calls Twilio sends to Partyline.
+/// A number whose texts and calls are configured to reach Partyline.
 pub(crate) fn number(e164: &str) -> Value {
     let (sms, voice) = (webhook("/api/twilio/webhook"), webhook("/api/twilio/voice/inbound"));
     json!({
@@ -89,7 +89,7 @@ pub(crate) fn number(e164: &str) -> Value {
 type Shared = Arc<Mutex<Configuration>>;
 type Fields = Vec<(String, String)>;
 
-/// The fake, which serves until the test ends.
+/// The fake API, which serves until the test ends.
 pub(crate) struct TwilioApi {
     pub(crate) base: String,
     configuration: Shared,
@@ -97,7 +97,7 @@ pub(crate) struct TwilioApi {
 
 impl TwilioApi {
     pub(crate) async fn start(configuration: Configuration) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port of the loopback");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let configuration = Arc::new(Mutex::new(configuration));
         let router = Router::new()
@@ -128,18 +128,18 @@ fn field<'a>(query: &'a Fields, name: &str) -> Option<&'a str> {
     query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// A page of these entries, and the path and query of the next.
-fn page<T: Clone>(most: usize, path: &str, query: &Fields, entries: &[T]) -> (Vec<T>, Option<String>) {
-    let asked = |name: &str| field(query, name).and_then(|text| text.parse::<usize>().ok());
-    let size = asked("PageSize").unwrap_or(50).min(most);
-    let number = asked("Page").unwrap_or(0);
-    let shown = entries.iter().skip(number * size).take(size).cloned().collect();
+/// One page of entries, and the path and query of the next page.
+fn page<T: Clone>(max: usize, path: &str, query: &Fields, entries: &[T]) -> (Vec<T>, Option<String>) {
+    let parameter = |name: &str| field(query, name).and_then(|text| text.parse::<usize>().ok());
+    let size = parameter("PageSize").unwrap_or(50).min(max);
+    let number = parameter("Page").unwrap_or(0);
+    let entries_shown = entries.iter().skip(number * size).take(size).cloned().collect();
     let next = (entries.len() > (number + 1) * size).then(|| {
         let mut next = form_urlencoded::Serializer::new(String::new());
         next.extend_pairs(query.iter().filter(|(name, _)| name != "Page"));
         format!("{path}?{}", next.append_pair("Page", &(number + 1).to_string()).finish())
     });
-    (shown, next)
+    (entries_shown, next)
 }
 
 async fn numbers(
@@ -156,14 +156,14 @@ async fn numbers(
     if account != ACCOUNT {
         return StatusCode::NOT_FOUND.into_response();
     }
-    // Like Twilio, it takes a part of a number, too.
-    let fits = |number: &&Value| {
+    // Like Twilio, the filter also matches a part of a number.
+    let matches = |number: &&Value| {
         let number = number["phone_number"].as_str().unwrap_or_default();
-        field(&query, "PhoneNumber").is_none_or(|asked| number.contains(asked))
+        field(&query, "PhoneNumber").is_none_or(|parameter| number.contains(parameter))
     };
-    let found: Vec<Value> = configuration.numbers.iter().filter(fits).cloned().collect();
-    let (shown, next) = page(configuration.page_size, uri.path(), &query, &found);
-    Json(json!({"incoming_phone_numbers": shown, "next_page_uri": next})).into_response()
+    let found: Vec<Value> = configuration.numbers.iter().filter(matches).cloned().collect();
+    let (entries_shown, next) = page(configuration.page_size, uri.path(), &query, &found);
+    Json(json!({"incoming_phone_numbers": entries_shown, "next_page_uri": next})).into_response()
 }
 
 async fn services(State(shared): State<Shared>, uri: Uri, headers: HeaderMap, Query(query): Query<Fields>) -> Response {
@@ -172,8 +172,8 @@ async fn services(State(shared): State<Shared>, uri: Uri, headers: HeaderMap, Qu
         return refusal;
     }
     let services: Vec<Value> = configuration.services.iter().map(|(service, _)| service.clone()).collect();
-    let (shown, next) = page(configuration.page_size, uri.path(), &query, &services);
-    Json(json!({"services": shown, "meta": meta(next)})).into_response()
+    let (entries_shown, next) = page(configuration.page_size, uri.path(), &query, &services);
+    Json(json!({"services": entries_shown, "meta": meta(next)})).into_response()
 }
 
 async fn service_numbers(
@@ -189,12 +189,12 @@ async fn service_numbers(
     }
     let service = configuration.services.iter().find(|(service, _)| service["sid"] == json!(sid));
     let Some((_, members)) = service else { return StatusCode::NOT_FOUND.into_response() };
-    let (shown, next) = page(configuration.page_size, uri.path(), &query, members);
-    let shown: Vec<Value> = shown.iter().map(|number| json!({"phone_number": number})).collect();
-    Json(json!({"phone_numbers": shown, "meta": meta(next)})).into_response()
+    let (entries_shown, next) = page(configuration.page_size, uri.path(), &query, members);
+    let entries_shown: Vec<Value> = entries_shown.iter().map(|number| json!({"phone_number": number})).collect();
+    Json(json!({"phone_numbers": entries_shown, "meta": meta(next)})).into_response()
 }
 
-/// The next page is always named with Twilio's own host, although the request came by another.
+/// The next page's URL always has Twilio's own host, whatever host the request was sent to.
 fn meta(next: Option<String>) -> Value {
     json!({"next_page_url": next.map(|next| format!("https://messaging.twilio.com{next}"))})
 }

@@ -1,4 +1,4 @@
-//! Calls: an agency whose phones may ring, Twilio's signed requests, and what documents say.
+//! Helpers for calls: verified phones, Twilio's signed requests, TwiML, and rows of calls.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,13 +17,13 @@ use super::text::PUBLIC_URL;
 
 pub(crate) const INBOUND: &str = "/api/twilio/voice/inbound";
 pub(crate) const STATUS: &str = "/api/twilio/voice/status";
-/// Carla, who calls.
+/// Carla, the caller.
 pub(crate) const CARLA: &str = "+13035560001";
 pub(crate) const BEN: &str = "+13035550112";
 pub(crate) const CHLOE: &str = "+13035550113";
 pub(crate) const DEV: &str = "+13035550114";
 
-/// Added to the agencies of every test: all phones of acme's staff may ring.
+/// Applied on top of the agencies of every test: verified phones for all of acme's staff.
 pub(crate) const PHONES: &str = r#"
 agencies:
   - key: acme
@@ -34,7 +34,7 @@ agencies:
       - {key: dev, phone: "+13035550114", phoneVerified: true}
 "#;
 
-/// A request about Carla's call to acme's front desk, unless the fields say otherwise.
+/// A request about Carla's call to acme's front desk; `more` replaces or adds fields.
 pub(crate) fn form<'a>(sid: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut fields = vec![
         ("CallSid", sid),
@@ -51,13 +51,13 @@ pub(crate) fn form<'a>(sid: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a st
     fields
 }
 
-/// The value of the first attribute of this name, as a browser would read it.
+/// The value of the first attribute with this name, unescaped.
 pub(crate) fn attribute(document: &str, name: &str) -> String {
     let (_, rest) = document.split_once(&format!("{name}=\"")).unwrap_or_else(|| panic!("no {name} in {document}"));
     rest.split('"').next().unwrap().replace("&amp;", "&")
 }
 
-/// Each phone that a document lets ring, with the address of its screening.
+/// Each phone that a document rings, with the URL of its screening.
 pub(crate) fn phones(document: &str) -> Vec<(String, String)> {
     let numbers = document.split("<Number ").skip(1);
     numbers
@@ -68,7 +68,7 @@ pub(crate) fn phones(document: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Sends a request as Twilio does, signed over the address as it stands in documents or as a path.
+/// Sends a request as Twilio does, signed over its URL. `address` is a URL from a document, or a path.
 pub(crate) async fn post(
     http: &Client,
     base: &str,
@@ -90,14 +90,14 @@ pub(crate) async fn post(
 }
 
 impl TestApp {
-    /// A server whose agencies' phones may ring.
+    /// Starts a server with verified phones.
     pub(crate) async fn start_with_phones() -> Self {
         let app = Self::start().await;
         app.apply(PHONES).await;
         app
     }
 
-    /// Sends a request as Twilio does, signed over the address as it stands in documents or as a path.
+    /// Sends a signed request as Twilio does. `address` is a URL from a document, or a path.
     pub(crate) async fn voice(&self, address: &str, fields: &[(&str, &str)]) -> (StatusCode, String) {
         self.voice_signed(TOKEN, address, fields).await
     }
@@ -110,27 +110,27 @@ impl TestApp {
     ) -> (StatusCode, String) {
         let asked = post(&self.http, &self.url(""), token, address, fields).await;
         let answer = asked.expect("the server answers");
-        (answer.status(), answer.text().await.expect("an answer of text"))
+        (answer.status(), answer.text().await.expect("a text body"))
     }
 
-    /// The same, where the answer must be a document.
+    /// Sends a signed request and asserts that it succeeds; returns the TwiML document.
     pub(crate) async fn document(&self, address: &str, fields: &[(&str, &str)]) -> String {
         let (status, document) = self.voice(address, fields).await;
         assert_eq!(status, StatusCode::OK, "{address}: {document}");
         document
     }
 
-    /// Carla calls the front desk, nobody answers, and she is asked for a voicemail; gives the document that asks.
-    pub(crate) async fn asked_for_a_voicemail(&self, sid: &str) -> String {
-        self.asked_after_dialing(sid, &[], "").await
+    /// Carla calls the front desk and nobody answers. Returns the document that asks her for a voicemail.
+    pub(crate) async fn reach_voicemail_prompt(&self, sid: &str) -> String {
+        self.reach_prompt_after_dialing(sid, &[], "").await
     }
 
-    /// The same for the caller and the number that the fields name, and for dialed digits.
-    async fn asked_after_dialing(&self, sid: &str, who: &[(&str, &str)], digits: &str) -> String {
-        let greeting = self.document(INBOUND, &form(sid, who)).await;
-        let dialed = [who, &[("Digits", digits)]].concat();
+    /// The same with other fields (such as caller and number) and with dialed digits.
+    async fn reach_prompt_after_dialing(&self, sid: &str, fields: &[(&str, &str)], digits: &str) -> String {
+        let greeting = self.document(INBOUND, &form(sid, fields)).await;
+        let dialed = [fields, &[("Digits", digits)]].concat();
         let next = self.document(&attribute(&greeting, "action"), &form(sid, &dialed)).await;
-        let unanswered = [who, &[("DialCallStatus", "no-answer"), ("DialBridged", "false")]].concat();
+        let unanswered = [fields, &[("DialCallStatus", "no-answer"), ("DialBridged", "false")]].concat();
         match next.contains("<Record ") {
             true => next,
             false => self.document(&attribute(&next, "action"), &form(sid, &unanswered)).await,
@@ -138,26 +138,31 @@ impl TestApp {
     }
 
     /// Carla calls the front desk, nobody answers, and she leaves a voicemail.
-    pub(crate) async fn voicemail_of_a_missed_call(&self, sid: &str) {
-        self.voicemail_after_dialing(sid, &[], "", "RE1").await;
+    pub(crate) async fn leave_voicemail(&self, sid: &str) {
+        self.leave_voicemail_after_dialing(sid, &[], "", "RE1").await;
     }
 
-    /// The same for the caller and the number that the fields name, for dialed digits and the carrier's name of the
-    /// recording.
-    pub(crate) async fn voicemail_after_dialing(&self, sid: &str, who: &[(&str, &str)], digits: &str, recording: &str) {
-        let asked = self.asked_after_dialing(sid, who, digits).await;
-        let left = [who, &[("RecordingSid", recording), ("RecordingDuration", "5")]].concat();
+    /// The same with other fields (such as caller and number), with dialed digits and this recording SID.
+    pub(crate) async fn leave_voicemail_after_dialing(
+        &self,
+        sid: &str,
+        fields: &[(&str, &str)],
+        digits: &str,
+        recording: &str,
+    ) {
+        let asked = self.reach_prompt_after_dialing(sid, fields, digits).await;
+        let left = [fields, &[("RecordingSid", recording), ("RecordingDuration", "5")]].concat();
         self.document(&attribute(&asked, "action"), &form(sid, &left)).await;
     }
 
-    /// Waits until the steps of calls that were answered are written.
-    pub(crate) async fn calls_written(&self) {
-        self.services().calls.log.written().await;
+    /// Waits until all recorded steps of calls are in the database.
+    pub(crate) async fn wait_for_call_log(&self) {
+        self.services().calls.log.flush().await;
     }
 
-    /// The one call with this SID, with all that was answered of it.
+    /// The only call with this SID, after all recorded steps are written.
     pub(crate) async fn call(&self, sid: &str) -> call::Model {
-        self.calls_written().await;
+        self.wait_for_call_log().await;
         let mut found = self.calls_with(sid).await;
         assert_eq!(found.len(), 1, "calls with the SID {sid}");
         found.remove(0)
@@ -181,25 +186,25 @@ impl TestApp {
         calls::voicemails_of(self.db(), call.agency_id, &[call.id]).await.unwrap()
     }
 
-    /// Who was told of a call: kind and user's key, sorted, and whether it is settled.
-    pub(crate) async fn told_of(&self, call: &call::Model) -> Vec<String> {
+    /// The notifications of a call as "kind user-key", sorted; resolved ones end in " (resolved)".
+    pub(crate) async fn call_notifications(&self, call: &call::Model) -> Vec<String> {
         let query = notification::Entity::find().filter(notification::Column::CallId.eq(call.id));
         let directory = self.services().directories.get(call.agency_id).await.unwrap().unwrap();
-        let mut told: Vec<String> = query
+        let mut notifications: Vec<String> = query
             .all(self.db())
             .await
             .unwrap()
             .into_iter()
             .map(|row| {
-                let settled = if row.resolved_at.is_some() { " (settled)" } else { "" };
-                format!("{:?} {}{settled}", row.kind, directory.user(row.user_id).unwrap().key)
+                let resolved = if row.resolved_at.is_some() { " (resolved)" } else { "" };
+                format!("{:?} {}{resolved}", row.kind, directory.user(row.user_id).unwrap().key)
             })
             .collect();
-        told.sort();
-        told
+        notifications.sort();
+        notifications
     }
 
-    /// The newest call of an agency, as a user sees it.
+    /// The newest call of an agency, as this user sees it.
     pub(crate) async fn newest_call(&self, agency: &str, user: &str) -> Value {
         const QUERY: &str = "{ calls(first: 1) { totalCount nodes { id status direction durationSeconds startedAt
             answeredBy { key } startedBy { key } extension { digits } phoneNumber { e164 } contact { phone name }

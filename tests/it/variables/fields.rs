@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Place, Site, pairs, verdict};
+use super::{Place, Site, difference, pairs};
 
 /// All fields with arguments. Fields of node types are reached through `Query.node`.
-fn places(site: &Site) -> Vec<Place<'_>> {
-    let mut places = Vec::new();
+fn all_places(site: &Site) -> Vec<Place<'_>> {
+    let mut all_places = Vec::new();
     for (name, of) in site.schema.types().filter(|(_, of)| of.kind == "OBJECT") {
         if name == "Mutation" || name == "Subscription" {
             continue;
@@ -22,10 +22,10 @@ fn places(site: &Site) -> Vec<Place<'_>> {
                     (format!("query{{ node(id: {node}) {{ ... on {name} {{ "), " } } }".to_owned())
                 }
             };
-            places.push(Place { field, around, selection: site.schema.select(field.of.named(), 2) });
+            all_places.push(Place { field, around, selection: site.schema.select(field.of.named(), 2) });
         }
     }
-    places
+    all_places
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn variables_in_queries_behave_like_literals() {
     let site = Site::start().await;
     let mut socket = site.app.socket(&site.ana).await;
     let (mut tested, mut wrong) = (0, Vec::new());
-    for place in places(&site) {
+    for place in all_places(&site) {
         let mut values = site.values();
         if place.field.of.named().ends_with("Connection") {
             let edges = Place { selection: "edges { cursor }".to_owned(), around: place.around.clone(), ..place };
@@ -47,8 +47,8 @@ async fn variables_in_queries_behave_like_literals() {
                 let literal = site.ask(&pair.literal, &json!({})).await;
                 let over_http = site.ask(&pair.document, &pair.variables).await;
                 let over_socket = site.ask_on(&mut socket, &pair.document, &pair.variables).await;
-                wrong.extend(verdict(&pair, &over_http, &literal));
-                wrong.extend(verdict(&pair, &over_socket, &literal).map(|wrong| format!("on a socket: {wrong}")));
+                wrong.extend(difference(&pair, &over_http, &literal));
+                wrong.extend(difference(&pair, &over_socket, &literal).map(|wrong| format!("on a socket: {wrong}")));
                 tested += 1;
             }
         }

@@ -1,7 +1,7 @@
 //! Variables that are omitted, null, or given (GraphQL, sections 5.8.5, 6.1.2 and 6.4.1). For every argument and every
 //! input field of the schema, a variable has the same effect as its value written as a literal, and an omitted variable
-//! has the same effect as an absent argument. The documents are derived from the schema, so that a new field is tested
-//! without anyone having to remember it.
+//! has the same effect as an absent argument. The documents are derived from the schema, so that new fields are tested
+//! automatically.
 
 mod fields;
 mod mutations;
@@ -43,8 +43,8 @@ impl Site {
         app.receive(Text::new("SMnurse").from("+13035560001").to(NURSES)).await;
         app.receive(Text::new("SMadmins").from("88222").to(EMPTY)).await;
         app.receive(Text::new("SMnobody").from("+13035560004").to("+13035559999")).await;
-        app.voicemail_of_a_missed_call("CAmissed").await;
-        app.calls_written().await;
+        app.leave_voicemail("CAmissed").await;
+        app.wait_for_call_log().await;
         let described = app.graphql(&ana, Schema::QUERY, json!({})).await;
         let schema = Schema::read(&described);
         let mut nodes = nodes(&app, &ana, &schema).await;
@@ -222,7 +222,7 @@ fn comparable(answer: &Value) -> Value {
 }
 
 /// Describes the difference between the two responses; `None` if they are as expected.
-fn verdict(pair: &Pair, answer: &Value, literal: &Value) -> Option<String> {
+fn difference(pair: &Pair, answer: &Value, literal: &Value) -> Option<String> {
     let code = |answer: &Value| answer["errors"][0]["extensions"]["code"].clone();
     let refused = |answer: &Value| answer.get("data").is_none() && code(answer) == "GRAPHQL_VALIDATION_FAILED";
     let right = match pair.expected {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::schema::Schema;
-use super::{Expected, Pair, Place, Site, pairs, verdict};
+use super::{Expected, Pair, Place, Site, difference, pairs};
 
 /// Mutations that cannot succeed in these tests: they need a failed text, a verification code, a verified phone, or a
 /// carrier that responds.
@@ -73,7 +73,7 @@ async fn compare(one: &Site, other: &Site, name: &str) -> (Vec<String>, usize, b
                 _ => one.ask_on(&mut socket, &pair.document, &pair.variables).await,
             };
             let literal = other.ask(&pair.literal, &json!({})).await;
-            wrong.extend(verdict(&pair, &answer, &literal));
+            wrong.extend(difference(&pair, &answer, &literal));
             succeeded |= pair.expected == Expected::Same && literal["data"][name]["userErrors"] == json!([]);
             tested += 1;
         }

@@ -17,7 +17,7 @@ async fn trigger_events(site: &Site, serial: u32) {
     for (number, name) in [(DESK, "desk"), (EMPTY, "empty")] {
         site.app.receive(Text::new(format!("SM{name}{serial}")).from("+13035560005").to(number)).await;
     }
-    site.app.voicemail_of_a_missed_call(&format!("CAstir{serial}")).await;
+    site.app.leave_voicemail(&format!("CAstir{serial}")).await;
     let availability = if serial.is_multiple_of(2) { "AWAY" } else { "AVAILABLE" };
     let document =
         format!("mutation {{ setAvailability(input: {{availability: {availability}}}) {{ userErrors {{ code }} }} }}");

@@ -1,0 +1,291 @@
+//! The domain's enums as GraphQL enums. The domain does not depend on async-graphql, so each enum is declared again
+//! here. `remote` generates exhaustive conversions: a variant that is missing here does not compile.
+
+use async_graphql::Enum;
+
+use crate::domain;
+
+/// The role of a user, which decides what the user may see and change in the agency.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::Role")]
+pub enum Role {
+    /// Manages pools, extensions, users, numbers and opt-outs, and sees every thread and call of the agency.
+    Admin,
+    /// Sees and handles the threads and calls of the pools that the user belongs to, and threads that were assigned or
+    /// routed to the user.
+    Member,
+}
+
+/// A user's availability for new work. It affects assignment and ringing; an AWAY user who is eligible is still
+/// notified of new texts.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::Availability")]
+pub enum Availability {
+    /// The user takes new work: calls ring their phone, and reopened threads can return to them.
+    Available,
+    /// The user takes no new work: calls do not ring their phone, and texts in their threads also alert the pool.
+    Away,
+}
+
+/// The rule by which the threads of a pool get an assignee.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::PoolPolicy")]
+pub enum PoolPolicy {
+    /// The first user who claims an unclaimed thread, or replies in it, becomes its assignee.
+    FirstClaim,
+    /// Threads stay unclaimed and every handler may reply. Once a user claims a thread, it follows FIRST_CLAIM until it
+    /// is released or closed.
+    Shared,
+}
+
+/// The state of a thread: open without an assignee, open with an assignee, or closed.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::ThreadStatus")]
+pub enum ThreadStatus {
+    /// The thread is open and has no assignee.
+    Unclaimed,
+    /// The thread is open and has an assignee.
+    Claimed,
+    /// The thread is closed and has no assignee. The next inbound text reopens it.
+    Closed,
+}
+
+/// The direction of a message or call, seen from the agency.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::Direction")]
+pub enum Direction {
+    /// From the contact to the agency's phone number.
+    Inbound,
+    /// From the agency's phone number to the contact.
+    Outbound,
+}
+
+/// The delivery status of a message. Inbound messages are always RECEIVED.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::MessageStatus")]
+pub enum MessageStatus {
+    /// An inbound message that has been stored.
+    Received,
+    /// The text is stored and waits to be sent.
+    Queued,
+    /// The text is being handed to the carrier.
+    Sending,
+    /// The carrier has accepted the text and has not reported its delivery.
+    Sent,
+    /// The carrier reports that the text reached the contact's phone.
+    Delivered,
+    /// The carrier accepted the text but could not deliver it. `Message.errorCode` gives the reason.
+    Undelivered,
+    /// The text was not sent. `Message.errorCode` gives the reason.
+    Failed,
+    /// The attempt to send had no clear result, so the carrier may or may not have the text. If this cannot be resolved
+    /// automatically, `Message.needsDecision` becomes true.
+    Unknown,
+}
+
+/// The step of the routing (rung) that selected the recipients of an inbound message. The rungs are tried in a fixed
+/// order until one of them has a recipient.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::RoutingRung")]
+pub enum RoutingRung {
+    /// The text named an extension, or the thread has one; the message went to the extension's user.
+    Extension,
+    /// The message went to the eligible users of the number's pool.
+    Pool,
+    /// The message went to the contact's provider, because the pool has no eligible user.
+    Provider,
+    /// The message went to the agency's default user, because there is neither an eligible user nor a provider.
+    DefaultUser,
+    /// The message went to every ADMIN of the agency. This is the last rung, and it always has a recipient.
+    Admins,
+    /// The thread was claimed, so the message went to its assignee.
+    Assignee,
+}
+
+/// The state of an attachment or of a voicemail's recording.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::MediaState")]
+pub enum MediaState {
+    /// The file has not been fetched from the carrier yet.
+    Pending,
+    /// The file is stored on this server and can be downloaded.
+    Ready,
+    /// The file could not be fetched from the carrier.
+    Failed,
+}
+
+/// The kind of event that a notification is about.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::NotificationKind")]
+pub enum NotificationKind {
+    /// A contact sent a text that was routed to the user.
+    InboundClientMessage,
+    /// A thread was assigned to the user: another user transferred or reopened it.
+    ThreadAssigned,
+    /// Another user transferred a thread away from the user who held it, for example by taking it over.
+    ThreadTakenOver,
+    /// A thread has no assignee any more and needs one. Sent to the users to whom a text in it would be routed.
+    ThreadUnclaimed,
+    /// A text was not delivered, or it is not known whether it was sent (`Message.needsDecision`). Sent to the user who
+    /// wrote the text; also to ADMINs if a decision is needed, or if that user is no longer active.
+    DeliveryFailed,
+    /// A contact called, nobody answered, and no voicemail was left.
+    MissedCall,
+    /// A contact called, nobody answered, and a voicemail was left.
+    Voicemail,
+    /// Twilio rejects requests for the agency's account, so texts, calls or recordings are delayed. Sent to ADMINs;
+    /// resolved when Twilio accepts requests again. `Agency.carrierProblem` gives the reason.
+    CarrierAccountProblem,
+}
+
+/// The status of a call.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::CallStatus")]
+pub enum CallStatus {
+    /// The call is in progress and nobody has answered it yet. The caller may still hear the greeting.
+    Ringing,
+    /// The call was answered and has not ended.
+    InProgress,
+    /// The call was answered and has ended.
+    Completed,
+    /// The call ended without an answer and without a voicemail.
+    NoAnswer,
+    /// The called phone was busy.
+    Busy,
+    /// The call could not be connected. For an outbound call, `Call.errorCode` gives the reason if the carrier refused
+    /// it.
+    Failed,
+    /// The call was ended while phones were ringing, before anybody answered.
+    Canceled,
+    /// The call was not answered, and the caller left a voicemail.
+    Voicemail,
+}
+
+/// The state of one leg of a call. The carrier's reports can arrive in any order; the most advanced state is kept.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::LegState")]
+pub enum CallLegState {
+    /// The phone is ringing.
+    Ringing,
+    /// The phone stopped ringing before it was picked up, for example because another user answered.
+    Canceled,
+    /// The phone rang for the full ring time and was not picked up.
+    NoAnswer,
+    /// The phone was busy, or the call was rejected on it.
+    Busy,
+    /// The phone could not be reached.
+    Failed,
+    /// The phone was picked up, by a person or by a mobile's own voicemail. Nobody has pressed 1 yet.
+    PickedUp,
+    /// The phone was picked up and the call was declined: another key than 1 was pressed, or none.
+    Declined,
+    /// The user pressed 1, but another user had already accepted the call.
+    AlreadyTaken,
+    /// The user pressed 1 to accept the call.
+    Accepted,
+    /// The phone was connected with the other party of the call.
+    Connected,
+}
+
+/// A day of the week.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::hours::Weekday")]
+pub enum Weekday {
+    /// The weekday Monday, in the agency's time zone.
+    Mon,
+    /// The weekday Tuesday, in the agency's time zone.
+    Tue,
+    /// The weekday Wednesday, in the agency's time zone.
+    Wed,
+    /// The weekday Thursday, in the agency's time zone.
+    Thu,
+    /// The weekday Friday, in the agency's time zone.
+    Fri,
+    /// The weekday Saturday, in the agency's time zone.
+    Sat,
+    /// The weekday Sunday, in the agency's time zone.
+    Sun,
+}
+
+/// The order in which the phones of a pool ring for an inbound call.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::RingStrategy")]
+pub enum RingStrategy {
+    /// All phones ring at the same time.
+    Simultaneous,
+    /// The phones ring one after the other, the primary user's phone first.
+    Sequential,
+}
+
+/// The caller ID that the phones of a pool show while they ring for an inbound call.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::LegCallerId")]
+pub enum LegCallerId {
+    /// The phones show the caller's number. If it is withheld or not a valid number, they show the pool's number.
+    Caller,
+    /// The phones show the pool's number.
+    Number,
+}
+
+/// The kind of an entry in a thread's activity.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::ActivityKind")]
+pub enum ThreadActivityKind {
+    /// A user became the assignee of the thread, by a claim or by a reply.
+    Claimed,
+    /// The assignee or an ADMIN released the thread; it has no assignee.
+    Released,
+    /// The thread was transferred to the user in `ThreadActivity.toUser`, who may have taken it over.
+    Transferred,
+    /// The assignee or an ADMIN closed the thread.
+    Closed,
+    /// The closed thread was reopened, by a user or by an inbound text.
+    Reopened,
+    /// The thread lost its assignee because that user is no longer eligible in the pool.
+    Unassigned,
+    /// The contact opted out of texts from the agency.
+    OptedOut,
+    /// The contact opted in again to texts from the agency.
+    OptedIn,
+    /// The contact sent a text that sounds like a request to stop. `Thread.optOutHint` is the last such text.
+    OptOutHinted,
+}
+
+/// The person who has to act on an error reported by the carrier.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::error_actor::ErrorActor")]
+pub enum ErrorActor {
+    /// The user who sent the text or started the call: correct the number, try again later, or reach the contact
+    /// another way.
+    Staff,
+    /// An ADMIN of the agency: check the registration of the agency's numbers, or the content of its texts.
+    Admin,
+    /// The operator of the server or of the Twilio account: check credentials, payment, permissions and settings.
+    Operator,
+}
+
+/// The reason why the recording of a voicemail could not be fetched.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::VoicemailFailure")]
+pub enum VoicemailFailure {
+    /// The carrier does not have the recording.
+    Missing,
+    /// The carrier's response is not audio. The Twilio account may encrypt its recordings.
+    NotAudio,
+    /// The recording is larger than 16 MiB.
+    TooLarge,
+}
+
+/// The reason why Twilio rejects requests for the agency's account.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::AccountTrouble")]
+pub enum CarrierProblemKind {
+    /// Twilio cannot use the server's public URL for callbacks.
+    CallbackUrl,
+    /// The credentials of the account lack a permission at Twilio.
+    Forbidden,
+    /// The Twilio account is suspended, unpaid or closed.
+    Suspended,
+    /// Twilio does not accept the credentials of the account.
+    Credentials,
+}

@@ -1,0 +1,115 @@
+//! The rows that an event refers to, read once for all subscribers, and the permission checks on them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use sea_orm::DbErr;
+use tokio::sync::OnceCell;
+
+use crate::domain::access::{CallSight, ThreadRelation, is_handler};
+use crate::domain::{ThreadStatus, UserId};
+use crate::entity::{call, event, message, notification, thread};
+use crate::service::Services;
+use crate::service::Viewer;
+use crate::store::call_sight::filter_visible;
+use crate::store::stand_ins::StandIns;
+use crate::store::{calls, messages, notifications, threads};
+
+/// An event and the current state of the rows that it refers to.
+pub(in crate::graphql) struct EventContext {
+    pub(in crate::graphql) event: Arc<event::Model>,
+    pub(in crate::graphql) thread: Option<Arc<thread::Model>>,
+    pub(in crate::graphql) message: Option<Arc<message::Model>>,
+    pub(in crate::graphql) call: Option<Arc<call::Model>>,
+    services: Arc<Services>,
+    /// Read lazily: most events do not need it.
+    stand_ins: OnceCell<StandIns>,
+    /// Notifications of the event by recipient, read lazily.
+    notifications: OnceCell<HashMap<UserId, notification::Model>>,
+}
+
+impl EventContext {
+    pub(super) async fn read(services: &Arc<Services>, event: &Arc<event::Model>) -> Result<Arc<Self>, DbErr> {
+        let conn = services.request_reader();
+        let thread = match event.thread_id {
+            Some(id) => threads::by_id(conn, event.agency_id, id).await?.map(Arc::new),
+            None => None,
+        };
+        let message = match event.message_id {
+            Some(id) => messages::by_ids(conn, event.agency_id, &[id]).await?.pop().map(Arc::new),
+            None => None,
+        };
+        let call = match event.call_id {
+            Some(id) => calls::by_id(conn, event.agency_id, id).await?.map(Arc::new),
+            None => None,
+        };
+        Ok(Arc::new(Self {
+            event: Arc::clone(event),
+            thread,
+            message,
+            call,
+            services: Arc::clone(services),
+            stand_ins: OnceCell::new(),
+            notifications: OnceCell::new(),
+        }))
+    }
+
+    /// Whether this user may see the event's thread.
+    pub(super) async fn is_thread_visible(&self, viewer: &Viewer, user: UserId) -> Result<bool, DbErr> {
+        let Some(thread) = &self.thread else { return Ok(false) };
+        let mut relation = ThreadRelation {
+            // Inactive users have no viewer.
+            active: true,
+            role: viewer.role(),
+            eligible: viewer.directory.is_eligible(thread.phone_number_id, user),
+            assignee: thread.assignee_id == Some(user),
+            stands_in: false,
+            status: thread.status,
+        };
+        if !is_handler(&relation) && thread.status != ThreadStatus::Closed {
+            relation.stands_in = self.stand_ins(thread).await?.include(&viewer.directory, user);
+        }
+        Ok(is_handler(&relation))
+    }
+
+    /// How much of the event's call the viewer may see; `None` if nothing.
+    pub(super) async fn call_sight(&self, viewer: &Viewer, user: UserId) -> Result<Option<CallSight>, DbErr> {
+        let Some(call) = &self.call else { return Ok(None) };
+        let is_pool_member = || viewer.directory.pool_members(call.phone_number_id).any(|row| row.user_id == user);
+        if viewer.is_admin() || is_pool_member() {
+            return Ok(Some(CallSight::Full));
+        }
+        // Boxed: a rare future, see "Boxed futures" in `graphql`.
+        let conn = self.services.request_reader();
+        let visible = filter_visible(conn, &viewer.scope(), [Arc::clone(call)]).boxed().await?.pop();
+        Ok(visible.map(|call| call.sight()))
+    }
+
+    async fn stand_ins(&self, thread: &thread::Model) -> Result<&StandIns, DbErr> {
+        get_or_read(&self.stand_ins, || StandIns::of(self.services.request_reader(), thread)).await
+    }
+
+    /// The notifications that the event created, by recipient.
+    pub(in crate::graphql) async fn notifications(&self) -> Result<&HashMap<UserId, notification::Model>, DbErr> {
+        let read = || async {
+            let (conn, event) = (self.services.request_reader(), &self.event);
+            let rows = notifications::of_event(conn, event.agency_id, event.position).await?;
+            Ok(rows.into_iter().map(|row| (row.user_id, row)).collect())
+        };
+        get_or_read(&self.notifications, read).await
+    }
+}
+
+/// Returns the value of the cell, and reads it first if necessary. The read is boxed because thousands of subscribers
+/// await this function and only one of them reads; see "Boxed futures" in `graphql`.
+async fn get_or_read<T, F>(cell: &OnceCell<T>, read: impl FnOnce() -> F + Send) -> Result<&T, DbErr>
+where
+    T: Send + Sync,
+    F: Future<Output = Result<T, DbErr>> + Send,
+{
+    match cell.get() {
+        Some(value) => Ok(value),
+        None => cell.get_or_try_init(read).boxed().await,
+    }
+}

@@ -1,0 +1,123 @@
+//! The root fields of the subscription type. async-graphql executes a root field twice for each subscription: when the
+//! subscription begins, to read its arguments, and then once per event.
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+
+use async_graphql::Context;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+
+use super::event_context::EventContext;
+use crate::domain::EventKind;
+use crate::domain::access::CallSight;
+use crate::domain::cursor::Cursor;
+use crate::entity::event;
+use crate::graphql::context::Requester;
+use crate::graphql::errors::{Code, Failure, Result};
+use crate::graphql::scalars::EventCursor;
+use crate::graphql::types::{Call, Thread};
+use crate::service::Viewer;
+use crate::store::call_sight::VisibleCall;
+
+/// The events that a subscription field delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::graphql) enum Topic {
+    InboundMessages,
+    Threads,
+    Notifications,
+    Calls,
+    Directory,
+}
+
+impl Topic {
+    /// Whether the topic can include the event; this does not check permissions.
+    pub(super) fn includes(self, event: &event::Model) -> bool {
+        match self {
+            Self::InboundMessages => event.kind == EventKind::InboundMessage,
+            Self::Threads => event.thread_id.is_some(),
+            Self::Notifications => event.kind != EventKind::DirectoryUpdated || event.is_about_agency(),
+            Self::Calls => event.kind == EventKind::CallUpdated,
+            Self::Directory => event.kind == EventKind::DirectoryUpdated,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SubscriptionArguments {
+    pub(super) topic: Topic,
+    /// The subscription begins after this cursor; `None` for the head of the log.
+    pub(super) after: Option<EventCursor>,
+}
+
+/// One event as a viewer may see it.
+#[derive(Clone)]
+pub(in crate::graphql) struct EventView {
+    pub(in crate::graphql) requester: Requester,
+    pub(in crate::graphql) viewer: Arc<Viewer>,
+    pub(in crate::graphql) context: Arc<EventContext>,
+    /// The position after the event.
+    pub(in crate::graphql) cursor: Cursor,
+    /// Whether the event was committed before the subscription began.
+    pub(in crate::graphql) replayed: bool,
+    pub(super) visibility: Visibility,
+}
+
+/// How much a viewer may see of the thread or, for [`Topic::Calls`], of the call that an event refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Visibility {
+    Nothing,
+    /// The whole thread; threads are never visible in part.
+    Thread,
+    Call(CallSight),
+}
+
+impl EventView {
+    /// The current state of the event's thread, if the viewer may see it.
+    pub(in crate::graphql) fn thread(&self) -> Option<Thread> {
+        let row = self.context.thread.as_ref().filter(|_| self.visibility == Visibility::Thread)?;
+        Some(Thread::new(&self.viewer, Arc::clone(row)))
+    }
+
+    /// The current state of the event's call, as far as the viewer may see it.
+    pub(in crate::graphql) fn call(&self) -> Option<Call> {
+        let Visibility::Call(sight) = self.visibility else { return None };
+        let row = Arc::clone(self.context.call.as_ref()?);
+        Some(Call::new(&self.viewer, Arc::new(VisibleCall::new(row, sight, || self.viewer.id()))))
+    }
+}
+
+/// The purpose of an execution, stored in its request data.
+#[derive(Clone)]
+pub(super) enum ExecutionPhase {
+    /// The subscription begins: the root field stores its arguments here.
+    Begin(Arc<OnceLock<SubscriptionArguments>>),
+    /// The root field resolves this event.
+    Event(Box<EventView>),
+}
+
+/// Resolves a root field of the subscription type. `resolve` returns the field's value for an event, or `None` if the
+/// field's arguments exclude the event.
+pub(in crate::graphql) fn resolve_event<T, F, Fut>(
+    ctx: &Context<'_>,
+    topic: Topic,
+    after: Option<EventCursor>,
+    resolve: F,
+) -> Result<BoxStream<'static, Result<T>>>
+where
+    T: Send + 'static,
+    F: FnOnce(EventView) -> Fut,
+    Fut: Future<Output = Result<Option<T>>> + Send + 'static,
+{
+    match ctx.data_opt::<ExecutionPhase>() {
+        Some(ExecutionPhase::Begin(arguments)) => {
+            // A subscription has exactly one root field, so the cell is empty.
+            let _ = arguments.set(SubscriptionArguments { topic, after });
+            Ok(stream::empty().boxed())
+        }
+        Some(ExecutionPhase::Event(view)) => {
+            let resolved = resolve((**view).clone());
+            Ok(stream::once(resolved).filter_map(|value| std::future::ready(value.transpose())).boxed())
+        }
+        None => Err(Failure::new(Code::BadUserInput, "Subscriptions are served at /graphql/ws.")),
+    }
+}

@@ -1,0 +1,70 @@
+//! The conditions under which the server closes a socket.
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::sync::watch;
+
+use super::protocol::Close;
+use crate::graphql::limits::RECHECK_DELAY;
+use crate::service::Services;
+use crate::service::authenticate::Identity;
+
+/// Waits until the token expires or is revoked, the user is deactivated, or the server drains.
+///
+/// Not an `async fn`, because its future would hold each argument twice; see "Boxed futures" in `graphql`.
+pub(super) fn wait_for_close(
+    services: Arc<Services>,
+    identity: Identity,
+    mut drain: watch::Receiver<bool>,
+) -> BoxFuture<'static, Close> {
+    async move {
+        tokio::select! {
+            () = wait_for_expiry(&services, &identity) => Close::Forbidden,
+            () = wait_for_deactivation(&services, &identity) => Close::Forbidden,
+            () = wait_for_drain(&mut drain) => Close::Restart,
+        }
+    }
+    .boxed()
+}
+
+/// Waits until the server drains.
+pub(super) async fn wait_for_drain(drain: &mut watch::Receiver<bool>) {
+    if drain.wait_for(|draining| *draining).await.is_err() {
+        // The sender was dropped, so the server will not drain.
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn wait_for_expiry(services: &Services, identity: &Identity) {
+    loop {
+        // The wall clock may be set during the wait, so it is read again afterwards.
+        let left = identity.expires_at - services.clock.now();
+        match left.to_std() {
+            Ok(left) if !left.is_zero() => services.clock.sleep(left).await,
+            _ => return,
+        }
+    }
+}
+
+/// Checks the user only when the directory changes, so that thousands of idle sockets cost nothing.
+async fn wait_for_deactivation(services: &Services, identity: &Identity) {
+    let mut changes = services.feeds.directory_changes(identity.agency);
+    // The directory may have changed between the check of the token and this subscription to its changes.
+    changes.mark_changed();
+    while changes.changed().await.is_ok() {
+        // Checked twice, because the cached directory may be from just before another instance's change.
+        for _ in 0..2 {
+            // Boxed: a rare future, see "Boxed futures" in `graphql`.
+            match Box::pin(services.directories.get(identity.agency)).await {
+                Ok(Some(directory)) if directory.user(identity.user).is_some_and(|user| identity.is_accepted(user)) => {
+                }
+                Ok(_) => return,
+                // The database is unavailable. Check again later; requests that need the database report the error.
+                Err(_) => changes.mark_changed(),
+            }
+            services.clock.sleep(RECHECK_DELAY).await;
+        }
+    }
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,5 @@
+//! Parts of HTTP that all transports share: request bodies, authentication and observation.
+
+pub(crate) mod authentication;
+pub(crate) mod body;
+pub(crate) mod observe;

@@ -1,0 +1,122 @@
+//! Reads the rows that a batch of inbound texts depends on.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use sea_orm::{DatabaseTransaction, DbErr};
+
+use super::{InboundItem, InboundText};
+use crate::domain::address::{is_e164, without_channel};
+use crate::domain::{AccountId, AgencyId, OptOutReplies, QuarantineId, QuarantineState};
+use crate::store::Directory;
+use crate::store::accounts::accounts_of_numbers;
+use crate::store::inbound::{self, AccountNumber, Known};
+use crate::store::writer::Tx;
+
+/// The phone numbers that were texted, read before the lock. They tell which agencies to lock; the directories that are
+/// read under the lock decide.
+#[derive(Default)]
+pub struct Numbers {
+    /// The agencies in which the numbers are live.
+    pub(super) live: HashMap<AccountNumber, AgencyId>,
+    /// Every agency that has or had one of them.
+    holders: BTreeSet<AgencyId>,
+}
+
+impl Numbers {
+    pub(super) async fn of(conn: &DatabaseTransaction, items: &[&InboundItem]) -> Result<Self, DbErr> {
+        let named = || items.iter().filter(|item| item.has_usable_number());
+        let e164: BTreeSet<&str> = named().map(|item| item.text.number()).collect();
+        let mut numbers = Self::default();
+        if e164.is_empty() {
+            return Ok(numbers);
+        }
+        let accounts = named().map(|item| item.text.account).collect();
+        for (number, agency, is_live) in inbound::holders(conn, accounts, e164).await? {
+            numbers.holders.insert(agency);
+            if is_live {
+                numbers.live.insert(number, agency);
+            }
+        }
+        Ok(numbers)
+    }
+}
+
+/// The state of the database before the batch.
+pub(super) struct Snapshot {
+    /// The texts that are stored already.
+    pub(super) stored: HashSet<(AccountId, String)>,
+    pub(super) known: Known,
+    /// The directories of the locked agencies.
+    pub(super) directories: HashMap<AgencyId, Arc<Directory>>,
+    /// The agencies in which the numbers are live.
+    pub(super) numbers: HashMap<AccountNumber, AgencyId>,
+    /// For numbers that are not live: the agency whose admins see the quarantined text.
+    pub(super) last_holders: HashMap<AccountNumber, AgencyId>,
+    /// The senders that are phone numbers on this server, with the accounts in which they are live.
+    pub(super) own_senders: HashMap<String, Vec<AccountId>>,
+}
+
+pub(super) async fn read(tx: &mut Tx<'_>, numbers: Numbers, items: &[&InboundItem]) -> Result<Snapshot, DbErr> {
+    let stored = stored(tx, &numbers, items).await?;
+    let agencies: BTreeSet<AgencyId> = numbers.live.values().copied().collect();
+    let addresses = readable(items).map(|text| text.from.as_str()).collect();
+    let known = inbound::contacts_and_threads(tx.conn, agencies.clone(), addresses).await?;
+    let mut directories = HashMap::new();
+    for agency in agencies {
+        if tx.is_locked(agency) {
+            directories.insert(agency, tx.directory(agency).await?);
+        }
+    }
+    let own_senders = own_senders(tx, items, &numbers, &directories).await?;
+    let without_live_number = items
+        .iter()
+        .filter(|item| item.has_usable_number())
+        .filter(|item| !numbers.live.contains_key(&(item.text.account, item.text.number().to_owned())))
+        .map(|item| (item.text.account, item.text.number()));
+    let last_holders = inbound::last_holders(tx.conn, without_live_number.collect()).await?;
+    Ok(Snapshot { stored, known, directories, numbers: numbers.live, last_holders, own_senders })
+}
+
+/// The texts of the batch that are stored already, in a thread or in quarantine.
+async fn stored(tx: &Tx<'_>, numbers: &Numbers, items: &[&InboundItem]) -> Result<HashSet<(AccountId, String)>, DbErr> {
+    let accounts: BTreeSet<AccountId> = items.iter().map(|item| item.text.account).collect();
+    let sids: BTreeSet<&str> = items.iter().map(|item| item.text.message_sid.as_str()).collect();
+    let assigned: HashSet<QuarantineId> = items.iter().filter_map(|item| item.text.quarantined_as).collect();
+    // A number may have moved between agencies of its account since the text first arrived. Every agency that has or had it
+    // is searched, so that no text is shown to a second agency.
+    let mut stored = inbound::stored(tx.conn, &numbers.holders, &accounts, &sids, assigned.is_empty()).await?;
+    if !assigned.is_empty() {
+        // Texts that are assigned by this batch are in quarantine themselves, so the quarantine is read row by row.
+        for (id, account, sid, state) in inbound::lock_quarantined(tx.conn, &accounts, &sids).await? {
+            if !assigned.contains(&id) || state != QuarantineState::Held {
+                stored.insert((account, sid));
+            }
+        }
+    }
+    Ok(stored)
+}
+
+/// The senders that are phone numbers on this server, among the texts that may get an automatic reply. Reads nothing for
+/// agencies whose replies Twilio sends.
+async fn own_senders(
+    tx: &Tx<'_>,
+    items: &[&InboundItem],
+    numbers: &Numbers,
+    directories: &HashMap<AgencyId, Arc<Directory>>,
+) -> Result<HashMap<String, Vec<AccountId>>, DbErr> {
+    let may_get_reply = |text: &InboundText| {
+        let agency = numbers.live.get(&(text.account, text.number().to_owned()));
+        let directory = agency.and_then(|agency| directories.get(agency));
+        directory.is_some_and(|directory| directory.agency.opt_out_replies == OptOutReplies::Partyline)
+            && text.wish().is_some()
+    };
+    let senders = readable(items).filter(|text| may_get_reply(text)).map(|text| without_channel(&text.from));
+    accounts_of_numbers(tx.conn, &senders.filter(|sender| is_e164(sender)).collect()).await
+}
+
+/// The texts whose fields can be used in statements. A text that goes to quarantine may contain the value that the database
+/// rejected.
+fn readable<'a>(items: &'a [&InboundItem]) -> impl Iterator<Item = &'a InboundText> {
+    items.iter().filter(|item| !item.to_quarantine).map(|item| &item.text)
+}

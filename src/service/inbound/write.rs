@@ -1,0 +1,48 @@
+//! Stores the plan of a batch in a constant number of statements.
+
+use sea_orm::DbErr;
+
+use super::plan::Plan;
+use crate::domain::QuarantineState;
+use crate::entity::{contact, thread};
+use crate::store::bulk::{insert, upsert};
+use crate::store::quarantine;
+use crate::store::writer::Tx;
+
+/// The columns of an existing thread that an inbound text can change.
+const THREAD_COLUMNS: [thread::Column; 12] = [
+    thread::Column::Status,
+    thread::Column::AssigneeId,
+    thread::Column::ClaimedAt,
+    thread::Column::LastAssigneeId,
+    thread::Column::ClosedAt,
+    thread::Column::ExtensionId,
+    thread::Column::EscalateAt,
+    thread::Column::LastMessageId,
+    thread::Column::LastActivityAt,
+    thread::Column::InboundCount,
+    thread::Column::BlockedAt,
+    thread::Column::OptOutHintId,
+];
+
+pub(super) async fn write(tx: &mut Tx<'_>, plan: Plan) -> Result<(), DbErr> {
+    use contact::Column as C;
+    use thread::Column as T;
+    let contacts = plan.contacts.into_iter().filter(|row| !plan.unchanged.contains(&row.id)).collect();
+    upsert(tx.conn, contacts, &[C::AgencyId, C::Id], &[C::OptedOutAt, C::UpdatedAt]).await?;
+    upsert(tx.conn, plan.threads, &[T::AgencyId, T::Id], &THREAD_COLUMNS).await?;
+    insert(tx.conn, plan.messages).await?;
+    insert(tx.conn, plan.media).await?;
+    tx.enqueue(plan.outbox).await?;
+    insert(tx.conn, plan.quarantine).await?;
+    for activity in plan.activities {
+        tx.add_activity(activity);
+    }
+    for (event, notices) in plan.events {
+        tx.append(event, notices)?;
+    }
+    if !plan.assigned.is_empty() {
+        quarantine::resolve(tx.conn, &plan.assigned, QuarantineState::Assigned, tx.now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Queues an outbound text: the only place that makes the rows of one, whether staff wrote it or Partyline sends it
+//! automatically.
+
+use chrono::{DateTime, Utc};
+
+use super::compose::Queued;
+use crate::domain::opt_out::{Cleared, OptOutState};
+use crate::domain::segments::segments;
+use crate::domain::{AccountId, Direction, ExtensionId, MessageId, MessageStatus, OutboxState, UserId, turns};
+use crate::entity::{contact, message, outbox, thread};
+use crate::store::writer::{Tx, UnitError};
+use crate::store::{message_writes, outbox as outbox_store, thread_writes};
+
+/// A text that has passed the gate.
+pub(super) struct OutboundDraft<'a> {
+    pub(super) body: &'a str,
+    /// The user who wrote it, and the user's turn in the number's queue. `None` for an automatic text.
+    pub(super) sender: Option<(UserId, i64)>,
+    pub(super) extension: Option<ExtensionId>,
+    pub(super) cleared: Cleared,
+}
+
+/// The rows of a text that is queued in a thread.
+pub(super) fn rows(
+    id: MessageId,
+    thread: &thread::Model,
+    account: AccountId,
+    draft: &OutboundDraft<'_>,
+    now: DateTime<Utc>,
+) -> (message::Model, outbox::Model) {
+    let (sender, turn) = draft.sender.map_or((None, turns::AUTOMATIC), |(sender, turn)| (Some(sender), turn));
+    let message = message::Model {
+        agency_id: thread.agency_id,
+        id,
+        thread_id: thread.id,
+        direction: Direction::Outbound,
+        body: draft.body.to_owned(),
+        status: MessageStatus::Queued,
+        sender_id: sender,
+        extension_id: draft.extension,
+        twilio_account_id: account,
+        provider_sid: None,
+        routed_by: None,
+        error_code: None,
+        segments: i32::try_from(segments(draft.body)).ok(),
+        flagged_at: None,
+        created_at: now,
+    };
+    let row = outbox::Model {
+        agency_id: thread.agency_id,
+        message_id: id,
+        thread_id: thread.id,
+        phone_number_id: thread.phone_number_id,
+        purpose: draft.cleared.purpose(),
+        sender_id: sender,
+        turn,
+        state: OutboxState::Queued,
+        attempts: 0,
+        due_at: now,
+        attempted_at: None,
+    };
+    (message, row)
+}
+
+/// Stores a text in a thread and queues it. The gate is checked again when the text is sent.
+pub(super) async fn queue(
+    tx: &mut Tx<'_>,
+    mut thread: thread::Model,
+    draft: OutboundDraft<'_>,
+) -> Result<Queued, UnitError> {
+    let directory = tx.directory(thread.agency_id).await?;
+    let Some(number) = directory.number(thread.phone_number_id) else {
+        return Err(UnitError::Broken("a thread belongs to a phone number that does not exist"));
+    };
+    let (message, row) = rows(MessageId(tx.new_id()), &thread, number.twilio_account_id, &draft, tx.now);
+    message_writes::add(tx.conn, message.clone()).await?;
+    thread.last_message_id = Some(message.id);
+    thread.last_activity_at = tx.now;
+    thread.extension_id = draft.extension.or(thread.extension_id);
+    if draft.sender.is_some() {
+        thread.answered_count = thread.inbound_count;
+    }
+    thread_writes::record_outbound_message(tx.conn, &thread).await?;
+    if let Some((sender, turn)) = draft.sender {
+        // A user who answers has read the thread.
+        thread_writes::mark_read(tx.conn, &thread, sender, tx.now).await?;
+        outbox_store::promote_automatic(tx.conn, row.agency_id, row.thread_id, turn).await?;
+    }
+    tx.enqueue(vec![row]).await?;
+    tx.message_changed(&message, Vec::new())?;
+    Ok(Queued { message, thread })
+}
+
+/// The opt-out state that applies to texts from the number of a thread to its contact.
+pub(super) fn opt_out_state(contact: &contact::Model, thread: &thread::Model) -> OptOutState {
+    OptOutState { opted_out: contact.opted_out_at.is_some(), blocked: thread.blocked_at.is_some() }
+}
