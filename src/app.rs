@@ -14,7 +14,7 @@ use crate::admission::Admission;
 use crate::config::{Authentication, EventBus, SecretKey, Settings};
 use crate::domain::webhook_paths;
 use crate::events::{Bus, Feeds};
-use crate::graphql::{self, GraphqlState, Live};
+use crate::graphql::{self, Executor, GraphqlState, Live};
 use crate::http::observe::{Observer, observe, respond_to_panic};
 use crate::metrics::Metrics;
 use crate::ports::jwks::Jwks;
@@ -171,16 +171,16 @@ impl App {
 
     /// All routes; `/metrics` only if it has no address of its own. `drain` becomes true when the server stops taking work.
     pub fn router(&self, extras: Extras, drain: watch::Receiver<bool>) -> Router {
-        let schema = graphql::schema();
+        let (admission, metrics) = (self.admission.clone(), self.metrics.clone());
+        let executor = Executor { schema: graphql::schema(), admission, metrics };
         let graphql = GraphqlState {
             services: self.services.clone(),
             authenticator: self.authenticator.clone(),
             documents: graphql::Documents::default(),
             costs: graphql::limits::Costs::of_schema(),
             introspection: self.settings.introspection.unwrap_or(extras.introspection),
-            admission: self.admission.clone(),
-            live: Live::new(schema.clone(), self.admission.clone()),
-            schema,
+            live: Live::new(executor.clone()),
+            executor,
             allowed_origins: self.settings.allowed_origins.clone(),
             graphiql: extras.graphiql,
             drain: drain.clone(),

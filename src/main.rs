@@ -96,7 +96,8 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let source = Source::environment()?;
     let ports = Ports { clock: Arc::new(SystemClock::new()), ids: Arc::new(SystemIdGen::new()) };
-    let limit = telemetry::init(&LogSettings::read(&source)?, ports.clock.clone())?;
+    // Dropped last, so that the remaining spans are exported.
+    let (limit, _export) = telemetry::init(&LogSettings::read(&source)?, ports.clock.clone())?;
     tokio::spawn(limit.report());
     match command {
         Command::Serve { no_migrate, graphiql } => commands::serve::run(&source, ports, no_migrate, graphiql).await,

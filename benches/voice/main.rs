@@ -80,7 +80,7 @@ async fn run(rounds: usize, calls: usize, flood: usize) {
 
 /// Waits until the rows of all calls are written.
 async fn wait_until_written(app: &App) {
-    app.services.calls.log.written().await;
+    app.services.calls.log.flush().await;
 }
 
 async fn measure(server: SocketAddr, path: &str, calls: usize, end: impl Future<Output = ()>) -> Measured {

@@ -39,7 +39,7 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
     Setting { name, default, help }
 }
 
-pub const SETTINGS: [Setting; 32] = [
+pub const SETTINGS: [Setting; 33] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "database: a sqlite:, postgres: or mysql: (MariaDB) URL"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "address and port to listen on"),
     setting("PARTYLINE_KEEP_ALIVE", "75s", "idle timeout of connections; must exceed that of the reverse proxy"),
@@ -99,6 +99,11 @@ pub const SETTINGS: [Setting; 32] = [
     setting("PARTYLINE_AGENCY_TEXTS", "20000", "texts per agency in 24 hours"),
     setting("PARTYLINE_LOG", "info", "log filter in the syntax of tracing"),
     setting("PARTYLINE_LOG_FORMAT", "text", "log format: text, json"),
+    setting(
+        "PARTYLINE_OTLP_ENDPOINT",
+        "none",
+        "OpenTelemetry collector for spans (HTTP), such as http://127.0.0.1:4318",
+    ),
     setting("PARTYLINE_CONFIG", "none", "TOML file with these names nested"),
 ];
 
@@ -166,6 +171,8 @@ pub struct LogSettings {
     /// A filter in the syntax of `tracing`.
     pub filter: String,
     pub format: LogFormat,
+    /// The origin of an OpenTelemetry collector that receives spans over HTTP.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// The raw values of settings, by name.
@@ -251,7 +258,11 @@ impl LogSettings {
             "json" => LogFormat::Json,
             _ => return Err(invalid("PARTYLINE_LOG_FORMAT", "must be text or json")),
         };
-        Ok(Self { filter: source.get("PARTYLINE_LOG").unwrap_or("info").to_owned(), format })
+        let otlp_endpoint = match source.get("PARTYLINE_OTLP_ENDPOINT") {
+            Some(_) => Some(url(source, "PARTYLINE_OTLP_ENDPOINT", "")?),
+            None => None,
+        };
+        Ok(Self { filter: source.get("PARTYLINE_LOG").unwrap_or("info").to_owned(), format, otlp_endpoint })
     }
 }
 

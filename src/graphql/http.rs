@@ -20,7 +20,7 @@ use super::GraphqlState;
 use super::context::{Requester, make_request_id};
 use super::errors::{Code, Failure};
 use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES};
-use super::operation::{OperationResponse, RejectedRequest, RequestParameters, execute, prepare};
+use super::operation::{OperationResponse, RejectedRequest, RequestParameters, prepare};
 use super::reserved_body;
 use crate::admission::{Limited, Reservation};
 use crate::http::authentication::{self, AuthenticationError, client_address};
@@ -60,7 +60,7 @@ fn too_many_requests(limited: Limited) -> HttpFailure {
 
 async fn respond(state: &GraphqlState, media: Media, request: Request) -> Result<Response, HttpFailure> {
     let request_id = make_request_id(&state.services);
-    let client = client_address(&state.admission, request.extensions(), request.headers());
+    let client = client_address(&state.executor.admission, request.extensions(), request.headers());
     let identity = authenticate(state, request.headers(), client, &request_id).await?;
     if !is_json(request.headers()) {
         let failure = Failure::bad_input("The body must be application/json in UTF-8.");
@@ -69,7 +69,7 @@ async fn respond(state: &GraphqlState, media: Media, request: Request) -> Result
     let parameters = read_parameters(state, request).await?;
     // After the body is read: a connection with an unread body is closed, and the client might not receive the
     // response.
-    state.admission.count_request(identity.agency, identity.user).map_err(too_many_requests)?;
+    state.executor.admission.count_request(identity.agency, identity.user).map_err(too_many_requests)?;
     let requester = Requester::new(Arc::clone(&state.services), identity, request_id);
     let with_status = |failure: Failure| {
         let status = match (failure.code(), media) {
@@ -85,7 +85,7 @@ async fn respond(state: &GraphqlState, media: Media, request: Request) -> Result
     if prepared.kind == OperationType::Subscription {
         return Err(with_status(Failure::bad_input("Subscriptions are served at /graphql/ws.")));
     }
-    let executed = execute(&state.schema, &state.admission, &requester, prepared).await;
+    let executed = state.executor.execute(&requester, prepared).await;
     let (response, reservation) = executed.map_err(with_status)?;
     let status = match response {
         OperationResponse::Rejected(_) if media == Media::GraphqlResponse => StatusCode::BAD_REQUEST,
@@ -100,7 +100,15 @@ async fn authenticate(
     client: IpAddr,
     request_id: &Arc<str>,
 ) -> Result<Identity, HttpFailure> {
-    match authentication::authenticate(&state.services, &state.authenticator, &state.admission, headers, client).await {
+    match authentication::authenticate(
+        &state.services,
+        &state.authenticator,
+        &state.executor.admission,
+        headers,
+        client,
+    )
+    .await
+    {
         Ok(identity) => Ok(identity),
         Err(AuthenticationError::Invalid) => Err((StatusCode::UNAUTHORIZED, Failure::unauthenticated())),
         Err(AuthenticationError::Limited(limited)) => Err(too_many_requests(limited)),

@@ -29,7 +29,6 @@ use axum::routing::{get, post};
 use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::admission::Admission;
 use crate::service::Services;
 use crate::service::authenticate::Authenticator;
 
@@ -38,6 +37,7 @@ pub mod direct_json;
 mod documents;
 pub mod enums;
 pub mod errors;
+mod executor;
 mod http;
 mod ids;
 mod introspection;
@@ -57,6 +57,7 @@ mod variables;
 mod ws;
 
 pub use documents::Documents;
+pub use executor::Executor;
 pub use live::Live;
 
 pub type Schema = async_graphql::Schema<queries::Query, mutations::Mutation, subscriptions::Subscription>;
@@ -65,9 +66,7 @@ pub type Schema = async_graphql::Schema<queries::Query, mutations::Mutation, sub
 pub struct GraphqlState {
     pub services: Arc<Services>,
     pub authenticator: Arc<Authenticator>,
-    /// The rate limits per user, agency and address.
-    pub admission: Arc<Admission>,
-    pub schema: Schema,
+    pub executor: Executor,
     /// The cache of parsed documents.
     pub documents: Documents,
     /// The complexity of each field.

@@ -1,26 +1,19 @@
-//! Preparation and execution of requests, shared by the HTTP and WebSocket transports.
+//! Preparation of requests and their responses, shared by the HTTP and WebSocket transports.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
 };
-use async_graphql::{Request, Response, ServerError, Value, Variables};
+use async_graphql::{Response, ServerError, Value, Variables};
 use serde::{Deserialize, Serialize};
 
-use super::context::Requester;
-use super::direct_json::AllowDirectJson;
+use super::GraphqlState;
 use super::documents::Document;
 use super::errors::{Code, Failure, Result, add_codes, code_of};
 use super::introspection;
-use super::limits::{BYTES_PER_POINT, MUTATION_TIMEOUT, QUERY_TIMEOUT, check_value};
-use super::loaders::Loaders;
-use super::queries::SnapshotCursor;
+use super::limits::{BYTES_PER_POINT, check_value};
 use super::variables::coerce;
-use super::{GraphqlState, Schema};
-use crate::admission::{Admission, Reservation};
-use crate::store::cancel_on_drop;
 
 type Object = serde_json::Map<String, serde_json::Value>;
 
@@ -101,60 +94,6 @@ pub(super) fn prepare(state: &GraphqlState, parameters: RequestParameters) -> Re
     Ok(Prepared { kind, query, name: parameters.operation_name, variables, document, cost })
 }
 
-/// Executes a query or a mutation within its timeout, after it has acquired the user's permits. The reservation counts
-/// the bytes of the response until they are sent.
-pub(super) async fn execute(
-    schema: &Schema,
-    admission: &Admission,
-    requester: &Requester,
-    prepared: Prepared,
-) -> Result<(OperationResponse, Reservation)> {
-    let kind = prepared.kind;
-    let timeout = if kind == OperationType::Query { QUERY_TIMEOUT } else { MUTATION_TIMEOUT };
-    let executed = async {
-        let (agency, user) = (requester.agency(), requester.user());
-        let reservation = admission.reserve(user, prepared.expected_bytes()).await;
-        let permit = match kind {
-            OperationType::Query => admission.acquire_query(agency, user).await,
-            OperationType::Mutation | OperationType::Subscription => admission.acquire_mutation(agency, user).await,
-        };
-        let _permit = permit.map_err(|limited| Failure::limited(&limited))?;
-        Ok((execute_admitted(schema, requester, prepared).await?, reservation))
-    };
-    tokio::select! {
-        executed = cancel_on_drop(executed) => executed,
-        () = requester.services.clock.sleep(timeout) => Err(timeout_failure(kind, timeout)),
-    }
-}
-
-fn timeout_failure(kind: OperationType, timeout: Duration) -> Failure {
-    let advice = match kind {
-        OperationType::Query => "Request less data at a time.",
-        OperationType::Mutation | OperationType::Subscription => {
-            "The change may have been made. Read the current state before you repeat it."
-        }
-    };
-    Failure::new(Code::Timeout, format!("The request took longer than {} s. {advice}", timeout.as_secs()))
-}
-
-async fn execute_admitted(schema: &Schema, requester: &Requester, prepared: Prepared) -> Result<OperationResponse> {
-    let Prepared { kind, query, name, variables, document, .. } = prepared;
-    let requester = &requester.for_execution();
-    let loaders = Loaders::new(requester);
-    let mut request = Request::new(query).variables(variables).data(requester.clone()).data(loaders);
-    if kind == OperationType::Query && selects(&document.parsed, "eventCursor") {
-        // Read first, so that an event during the execution is delivered again after the cursor instead of being
-        // missed.
-        request = request.data(SnapshotCursor::read(requester).await?);
-    }
-    if document.supports_direct_json {
-        request = request.data(AllowDirectJson);
-    }
-    request.operation_name = name;
-    request.set_parsed_query(document.parsed.clone());
-    Ok(OperationResponse::of(schema.execute(request).await))
-}
-
 fn select_operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Result<&'a OperationDefinition> {
     let wrong = |message: &'static str| Failure::new(Code::ValidationFailed, message);
     match (&document.operations, name) {
@@ -191,7 +130,7 @@ fn root_fields(document: &ExecutableDocument, set: &SelectionSet) -> usize {
 }
 
 /// Whether a field with this name is selected at the top level of an operation or a fragment.
-fn selects(document: &ExecutableDocument, name: &str) -> bool {
+pub(super) fn selects(document: &ExecutableDocument, name: &str) -> bool {
     fn within(set: &SelectionSet, name: &str) -> bool {
         set.items.iter().any(|item| match &item.node {
             Selection::Field(field) => field.node.name.node == name,
@@ -241,11 +180,20 @@ pub(super) enum OperationResponse {
 }
 
 impl OperationResponse {
-    fn of(mut response: Response) -> Self {
+    pub(super) fn of(mut response: Response) -> Self {
         add_codes(&mut response.errors);
         // Errors with a path come from execution.
         let executed = response.data != Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
         if executed { Self::Executed(response) } else { Self::Rejected(RejectedRequest { errors: response.errors }) }
+    }
+
+    /// The codes of the response's errors.
+    pub(super) fn error_codes(&self) -> impl Iterator<Item = &str> {
+        let errors = match self {
+            Self::Executed(response) => &response.errors,
+            Self::Rejected(rejected) => &rejected.errors,
+        };
+        errors.iter().filter_map(code_of)
     }
 
     /// Whether the response says that the user is no longer active.

@@ -8,6 +8,8 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use tracing::Instrument as _;
+
 use crate::metrics::{Component, Metrics};
 use crate::ports::Clock;
 
@@ -23,7 +25,8 @@ pub(crate) async fn observe(State(observer): State<Observer>, request: Request, 
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let started = observer.clock.monotonic();
-    let response = next.run(request).await;
+    let span = tracing::debug_span!("http_request", %method, route = route.as_ref().map(MatchedPath::as_str));
+    let response = next.run(request).instrument(span).await;
     let took = observer.clock.monotonic() - started;
     let route = route.as_ref().map(MatchedPath::as_str);
     observer.metrics.http_request(method.as_str(), route, response.status().as_u16(), took);

@@ -42,8 +42,8 @@ pub enum CallOutcome {
 /// The part of the server in which a panic was contained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Component {
+    GraphQl,
     Http,
-    WebSocket,
     Worker,
     Writer,
 }

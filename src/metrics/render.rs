@@ -77,7 +77,7 @@ impl Metrics {
 
     fn add_panics(&self, registry: &mut Registry, services: &Services) {
         let panics = Family::<PanicLabels, Counter>::default();
-        for component in [Component::Http, Component::WebSocket, Component::Worker, Component::Writer] {
+        for component in [Component::GraphQl, Component::Http, Component::Worker, Component::Writer] {
             let labels = PanicLabels { component };
             let count = match component {
                 Component::Writer => services.writer.figures().panics.get(),

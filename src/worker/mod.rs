@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use crate::metrics::{Component, Metrics, WorkerStatus};
 use crate::service::calls::check_overdue_calls;
@@ -119,7 +120,8 @@ async fn run_once<E: Display>(
     status: &WorkerStatus,
     work: impl Future<Output = Result<(), E>>,
 ) {
-    let result = AssertUnwindSafe(work).catch_unwind().await;
+    let span = tracing::debug_span!("background_task", worker = status.name);
+    let result = AssertUnwindSafe(work).catch_unwind().instrument(span).await;
     let now = services.clock.now();
     match result {
         Ok(Ok(())) => status.succeeded(now),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::run_once;
 use crate::domain::{AgencyId, PhoneNumberId};
@@ -131,8 +132,10 @@ impl Sender {
     /// Sends the text of an attempt. If this panics, the result of the attempt is unknown and is looked up at the carrier.
     async fn send(self, attempt: SendAttempt) {
         let jitter = self.services.ids.nonce()[0];
-        let message = attempt.message;
-        match AssertUnwindSafe(send_attempt(&self.services, attempt, jitter)).catch_unwind().await {
+        let (agency, message) = (attempt.agency, attempt.message);
+        let span = tracing::debug_span!("send_text", %agency, %message);
+        let sending = AssertUnwindSafe(send_attempt(&self.services, attempt, jitter)).catch_unwind();
+        match sending.instrument(span).await {
             Ok(Ok(attempted)) => self.metrics.send(&attempted),
             Ok(Err(error)) => {
                 tracing::error!(%error, %message, "the result of an attempt was not recorded; it is looked up");

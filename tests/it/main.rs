@@ -28,6 +28,7 @@ mod no_database;
 mod opt_out;
 mod opt_out_hints;
 mod own_numbers;
+mod panics;
 mod poison;
 mod privacy;
 mod protocol;

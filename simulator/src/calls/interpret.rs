@@ -272,7 +272,7 @@ mod tests {
     use super::super::script::{CallScript, CallerStep};
     use super::super::twiml::read;
     use super::*;
-    use crate::simulator::webhook::WebhookResponse;
+    use crate::webhook::WebhookResponse;
 
     fn verbs(body: &str) -> VecDeque<Verb> {
         let body = format!("<Response>{body}</Response>").into_bytes();

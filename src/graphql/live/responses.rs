@@ -11,11 +11,11 @@ use super::event_context::EventContext;
 use super::operation::{Operation, Operations};
 use super::root_field::{EventView, ExecutionPhase, Visibility};
 use super::single_flight::SingleFlight;
-use crate::admission::{Admission, ExecutionPermit};
+use crate::admission::ExecutionPermit;
 use crate::domain::access::CallSight;
 use crate::domain::{AgencyId, Role, UserId};
 use crate::events::StreamedEvent;
-use crate::graphql::Schema;
+use crate::graphql::Executor;
 use crate::graphql::context::Requester;
 use crate::graphql::errors::{Code, Failure, add_codes, code_of};
 use crate::graphql::loaders::Loaders;
@@ -75,22 +75,15 @@ pub(super) struct DeliveryContext<'a> {
 /// The state that all subscriptions share.
 #[derive(Clone)]
 pub struct Live {
-    pub(super) schema: Schema,
+    pub(super) executor: Executor,
     pub(super) operations: Arc<Operations>,
-    pub(super) admission: Arc<Admission>,
     event_contexts: Arc<SingleFlight<EventKey, Arc<EventContext>>>,
     responses: Arc<SingleFlight<ResponseKey, SharedResponse>>,
 }
 
 impl Live {
-    pub fn new(schema: Schema, admission: Arc<Admission>) -> Self {
-        Self {
-            schema,
-            operations: Arc::default(),
-            admission,
-            event_contexts: Arc::default(),
-            responses: Arc::default(),
-        }
+    pub fn new(executor: Executor) -> Self {
+        Self { executor, operations: Arc::default(), event_contexts: Arc::default(), responses: Arc::default() }
     }
 
     /// Returns the rows that an event refers to.
@@ -150,7 +143,7 @@ impl Live {
         }
         if permit.is_none() {
             let requester = delivery.requester;
-            let acquired = self.admission.acquire_event(requester.agency(), requester.user()).await;
+            let acquired = self.executor.admission.acquire_event(requester.agency(), requester.user()).await;
             *permit = Some(acquired.map_err(|limited| Failure::limited(&limited))?);
         }
         self.responses.get(clock.monotonic(), key, || self.execute(operation, delivery).boxed()).await
@@ -169,7 +162,7 @@ impl Live {
         };
         let loaders = Loaders::new(&requester);
         let request = operation.request().data(requester).data(loaders).data(ExecutionPhase::Event(Box::new(view)));
-        let Some(mut response) = self.schema.execute_stream(request).next().await else {
+        let Some(mut response) = self.executor.schema.execute_stream(request).next().await else {
             return Ok(SharedResponse { response: EventResponse::Empty, is_personal: usage.is_individual() });
         };
         add_codes(&mut response.errors);

@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::ws::Utf8Bytes;
 use futures_util::StreamExt as _;
 use sea_orm::DbErr;
+use tracing::Instrument as _;
+use tracing::field::{Empty, display};
 
 use super::event_context::EventContext;
 use super::operation::Operation;
@@ -12,6 +14,7 @@ use super::responses::{DeliveryContext, EventResponse, Live};
 use super::root_field::{ExecutionPhase, SubscriptionArguments, Topic, Visibility};
 use crate::admission::{Reservation, SubscriptionPermit};
 use crate::domain::cursor::Cursor;
+use crate::entity::event;
 use crate::events::{StreamedEvent, SubscribeError, Subscription};
 use crate::graphql::context::Requester;
 use crate::graphql::errors::{Code, Failure, add_codes};
@@ -55,14 +58,14 @@ impl Subscriber {
     ) -> Result<Option<Self>, RejectedRequest> {
         let agency = requester.viewer().await?.agency();
         let variables = prepared.variables.clone();
-        let permit = live.admission.open_subscription(requester.user(), prepared.bytes());
+        let permit = live.executor.admission.open_subscription(requester.user(), prepared.bytes());
         let permit = permit.map_err(|limited| Failure::limited(&limited))?;
         let expected_bytes = prepared.expected_bytes();
         let operation = live.operations.register(agency, prepared);
         let arguments = Arc::new(OnceLock::new());
         let phase = ExecutionPhase::Begin(Arc::clone(&arguments));
         let begin = operation.request_with(variables).data(requester.clone()).data(phase);
-        if let Some(mut response) = live.schema.execute_stream(begin).next().await {
+        if let Some(mut response) = live.executor.schema.execute_stream(begin).next().await {
             add_codes(&mut response.errors);
             return Err(response.errors.into());
         }
@@ -78,8 +81,9 @@ impl Subscriber {
     pub(in crate::graphql) async fn next(&mut self) -> Delivery {
         loop {
             let event = self.log.next().await;
+            let span = event.as_ref().map_or_else(|_| tracing::Span::none(), |event| event_span(&event.event));
             // Boxed: an idle subscriber holds only the wait for the next event; see "Boxed futures" in `graphql`.
-            match Box::pin(self.respond(event)).await {
+            match Box::pin(self.respond(event).instrument(span)).await {
                 Ok((EventResponse::Payload(payload), Some(reservation))) => {
                     return Delivery::Payload(payload, reservation);
                 }
@@ -105,13 +109,18 @@ impl Subscriber {
             return Ok((EventResponse::Empty, None));
         }
         // The reservation may wait for long, so permissions are read after it.
-        let reservation = self.live.admission.reserve(self.requester.user(), self.expected_bytes).await;
+        let reservation = self.live.executor.admission.reserve(self.requester.user(), self.expected_bytes).await;
         let viewer = self.requester.viewer().await?;
         let visible = self.check_visibility(&viewer, &event).await.map_err(|error| self.requester.fault(error))?;
         let Some((event_context, visibility)) = visible else { return Ok((EventResponse::Empty, None)) };
         let (requester, viewer) = (&self.requester, &*viewer);
         let delivery = DeliveryContext { requester, viewer, event_context: &event_context, visibility, event: &event };
-        Ok((self.live.respond(&self.operation, delivery).await?, Some(reservation)))
+        let response = self.live.respond(&self.operation, delivery).await?;
+        if event.replayed_from.is_none() {
+            let lag = self.requester.services.clock.now() - event.event.created_at;
+            self.live.executor.metrics.delivered(lag.to_std().unwrap_or_default());
+        }
+        Ok((response, Some(reservation)))
     }
 
     /// Reads the rows that the event refers to and what the viewer may see of them; `None` if the event is not
@@ -139,6 +148,19 @@ impl Subscriber {
         };
         Ok(is_delivered.then_some((context, visibility)))
     }
+}
+
+fn event_span(event: &event::Model) -> tracing::Span {
+    let span = tracing::debug_span!("deliver_event", agency = %event.agency_id, position = event.position, thread = Empty, message = Empty);
+    if !span.is_disabled() {
+        event.thread_id.inspect(|thread| {
+            span.record("thread", display(thread));
+        });
+        event.message_id.inspect(|message| {
+            span.record("message", display(message));
+        });
+    }
+    span
 }
 
 fn log_failure(requester: &Requester, error: SubscribeError) -> Failure {

@@ -51,7 +51,7 @@ pub(super) async fn upgrade(
     if headers.get_all(ORIGIN).iter().any(|origin| !is_allowed(&state.allowed_origins, origin)) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    let client = client_address(&state.admission, &extensions, &headers);
+    let client = client_address(&state.executor.admission, &extensions, &headers);
     upgrade
         .protocols([protocol::NAME])
         // The default is 128 KiB per socket, and most sockets are idle. Longer messages are read in several steps.

@@ -1,5 +1,6 @@
 //! Runs one operation and returns its protocol messages as a stream.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
@@ -11,8 +12,10 @@ use super::protocol;
 use crate::admission::Reservation;
 use crate::graphql::GraphqlState;
 use crate::graphql::context::Requester;
+use crate::graphql::errors::Failure;
 use crate::graphql::live::{Delivery, Subscriber};
-use crate::graphql::operation::{OperationResponse, RejectedRequest, RequestParameters, execute, prepare};
+use crate::graphql::operation::{OperationResponse, RejectedRequest, RequestParameters, prepare};
+use crate::metrics::Component;
 
 /// One message of an operation.
 pub(super) struct Outgoing {
@@ -32,7 +35,8 @@ pub(super) fn run(
     id: Arc<str>,
     parameters: RequestParameters,
 ) -> BoxStream<'static, Outgoing> {
-    let (schema, live, admission) = (state.schema.clone(), state.live.clone(), state.admission.clone());
+    let (executor, live) = (state.executor.clone(), state.live.clone());
+    let (metrics, request_id, failed_id) = (executor.metrics.clone(), requester.request_id.clone(), Arc::clone(&id));
     let prepared = prepare(state, parameters);
     let begin = async move {
         let messages = match prepared {
@@ -43,7 +47,7 @@ pub(super) fn run(
                     Err(rejected) => vec![error(&id, &rejected)],
                 }
             }
-            Ok(prepared) => match execute(&schema, &admission, &requester, prepared).await {
+            Ok(prepared) => match executor.execute(&requester, prepared).await {
                 Ok((response, reservation)) => result_messages(&id, &response, reservation),
                 Err(failure) => vec![error(&id, &failure.into())],
             },
@@ -52,7 +56,16 @@ pub(super) fn run(
         stream::iter(messages).boxed()
     };
     // Boxed separately, so that the state of the beginning is freed once the operation has begun.
-    stream::once(begin.boxed()).flatten().boxed()
+    let messages = AssertUnwindSafe(stream::once(begin.boxed()).flatten()).catch_unwind();
+    // A panic ends this operation only; the other operations of the socket go on.
+    let contained = move |message: std::thread::Result<Outgoing>| {
+        message.unwrap_or_else(|_| {
+            tracing::error!(%request_id, "an operation panicked");
+            metrics.panicked(Component::GraphQl);
+            error(&failed_id, &Failure::internal(&request_id).into())
+        })
+    };
+    messages.map(contained).boxed()
 }
 
 /// The messages of a query or a mutation.

@@ -128,11 +128,11 @@ async fn authenticate(
         };
         return match authenticated {
             Ok(identity) => {
-                let admitted = state.admission.count_request(identity.agency, identity.user);
-                let permit = admitted.and_then(|()| state.admission.open_socket(identity.user));
+                let admitted = state.executor.admission.count_request(identity.agency, identity.user);
+                let permit = admitted.and_then(|()| state.executor.admission.open_socket(identity.user));
                 Ok((identity, permit.map_err(|_| Close::TryAgain)?))
             }
-            Err(AuthError::Invalid) => match state.admission.count_failed_authentication(client) {
+            Err(AuthError::Invalid) => match state.executor.admission.count_failed_authentication(client) {
                 Ok(()) => Err(Close::Forbidden.into()),
                 Err(_) => Err(Close::TryAgain.into()),
             },
@@ -324,7 +324,7 @@ impl<'a> Session<'a> {
             let rejected = RejectedRequest::from(Failure::new(Code::RateLimited, message));
             return self.send(protocol::error(&id, &protocol::json(&rejected.errors()))).await;
         }
-        if let Err(limited) = self.state.admission.count_request(self.identity.agency, self.identity.user) {
+        if let Err(limited) = self.state.executor.admission.count_request(self.identity.agency, self.identity.user) {
             let rejected = RejectedRequest::from(Failure::limited(&limited));
             return self.send(protocol::error(&id, &protocol::json(&rejected.errors()))).await;
         }

@@ -9,6 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sea_orm::{DatabaseTransaction, DbErr};
+use tracing::Instrument as _;
+use tracing::field::{Empty, display};
 use uuid::Uuid;
 
 use super::{Fault, Services};
@@ -86,7 +88,13 @@ pub enum InboundOutcome {
 /// # Errors
 /// If it is not stored; the sender must repeat it.
 pub async fn receive(services: &Services, text: InboundText) -> Result<InboundOutcome, Fault> {
-    Ok(services.writer.run_bulk(InboundItem { text, to_quarantine: false }).await?)
+    let span = tracing::debug_span!("receive_text", account = %text.account, agency = Empty, message = Empty);
+    let storing = services.writer.run_bulk(InboundItem { text, to_quarantine: false });
+    let outcome = storing.instrument(span.clone()).await?;
+    if let InboundOutcome::Stored(agency, message) = outcome {
+        span.record("agency", display(agency)).record("message", display(message));
+    }
+    Ok(outcome)
 }
 
 /// Stores an authentic form in quarantine, without trying to make it a message.

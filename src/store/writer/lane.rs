@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use super::batch::{Batch, BatchError, write};
 use super::job::Job;
@@ -190,7 +191,8 @@ impl<B: BulkUnit> Lane<B> {
                 self.conn.insert(conn)
             }
         };
-        let result = write(&self.shared, conn, batch).await;
+        let span = tracing::debug_span!("write_batch", items = batch.bulk.len(), units = batch.units.len());
+        let result = write(&self.shared, conn, batch).instrument(span).await;
         if let Err(BatchError::Database(_)) = &result
             && let Some(conn) = self.conn.take()
             && let Err(error) = conn.close().await

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,17 +15,23 @@ pub(crate) const ORIGIN: i64 = 1_795_446_000;
 #[derive(Debug)]
 pub(crate) struct MockClock {
     elapsed: watch::Sender<Duration>,
+    panics_on_monotonic: AtomicBool,
 }
 
 impl MockClock {
     pub(crate) fn new() -> Self {
         // The monotonic time does not start at zero, so that nothing appears to date from the clock's start.
-        Self { elapsed: watch::Sender::new(Duration::from_secs(3600)) }
+        Self { elapsed: watch::Sender::new(Duration::from_secs(3600)), panics_on_monotonic: AtomicBool::new(false) }
     }
 
     /// Advances the time and wakes every sleeper whose time has come.
     pub(crate) fn advance(&self, by: Duration) {
         self.elapsed.send_modify(|elapsed| *elapsed += by);
+    }
+
+    /// Makes the next call of `monotonic` panic.
+    pub(crate) fn panic_on_monotonic(&self) {
+        self.panics_on_monotonic.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn advance_days(&self, days: u64) {
@@ -45,6 +52,7 @@ impl Clock for MockClock {
     }
 
     fn monotonic(&self) -> Duration {
+        assert!(!self.panics_on_monotonic.swap(false, Ordering::SeqCst), "a panic that the test injects");
         *self.elapsed.borrow()
     }
 

@@ -1,7 +1,7 @@
 //! Deterministic identifiers, the same in every run of a test.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use partyline::ports::IdGen;
@@ -13,6 +13,7 @@ pub(crate) struct SeededIds {
     seed: u32,
     next: AtomicU64,
     nonces: AtomicU64,
+    panics_on_nonce: AtomicBool,
     clash: Mutex<Option<Clash>>,
 }
 
@@ -25,7 +26,13 @@ struct Clash {
 
 impl SeededIds {
     pub(crate) fn new(seed: u32) -> Self {
-        Self { seed, next: AtomicU64::new(1), nonces: AtomicU64::new(1), clash: Mutex::new(None) }
+        Self {
+            seed,
+            next: AtomicU64::new(1),
+            nonces: AtomicU64::new(1),
+            panics_on_nonce: AtomicBool::new(false),
+            clash: Mutex::new(None),
+        }
     }
 
     /// Makes the generator return `id` again after `after` more regular ids.
@@ -36,6 +43,11 @@ impl SeededIds {
     /// True until the id passed to `repeat` has been returned.
     pub(crate) fn is_repeat_due(&self) -> bool {
         self.clash.lock().unwrap().is_some()
+    }
+
+    /// Makes the next call of `nonce` panic.
+    pub(crate) fn panic_on_nonce(&self) {
+        self.panics_on_nonce.store(true, Ordering::SeqCst);
     }
 
     fn repeated(&self) -> Option<Uuid> {
@@ -63,6 +75,7 @@ impl IdGen for SeededIds {
     }
 
     fn nonce(&self) -> [u8; 24] {
+        assert!(!self.panics_on_nonce.swap(false, Ordering::SeqCst), "a panic that the test injects");
         let mut nonce = [0; 24];
         nonce[..8].copy_from_slice(&self.nonces.fetch_add(1, Ordering::SeqCst).to_be_bytes());
         nonce[8..12].copy_from_slice(&self.seed.to_be_bytes());

@@ -1,0 +1,115 @@
+//! Executes prepared operations: within their timeout, with the user's permits, and with a panic contained to the one
+//! operation.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::Request;
+use async_graphql::parser::types::OperationType;
+use futures_util::FutureExt as _;
+use tracing::Instrument as _;
+
+use super::Schema;
+use super::context::Requester;
+use super::direct_json::AllowDirectJson;
+use super::errors::{Code, Failure, Result};
+use super::limits::{MUTATION_TIMEOUT, QUERY_TIMEOUT};
+use super::loaders::Loaders;
+use super::operation::{OperationResponse, Prepared, selects};
+use super::queries::SnapshotCursor;
+use crate::admission::{Admission, Reservation};
+use crate::metrics::{Component, Metrics, OperationKind};
+use crate::store::cancel_on_drop;
+
+/// Executes queries and mutations of both transports.
+#[derive(Clone)]
+pub struct Executor {
+    pub schema: Schema,
+    pub admission: Arc<Admission>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Executor {
+    /// Executes a query or a mutation. The reservation counts the bytes of the response until they are sent.
+    pub(super) async fn execute(
+        &self,
+        requester: &Requester,
+        prepared: Prepared,
+    ) -> Result<(OperationResponse, Reservation)> {
+        let kind = prepared.kind;
+        let name = prepared.name.clone();
+        let clock = &requester.services.clock;
+        let started = clock.monotonic();
+        let span = tracing::debug_span!("graphql", kind = %kind, request = &*requester.request_id, agency = %requester.agency());
+        let executed =
+            AssertUnwindSafe(self.execute_in_time(requester, prepared)).catch_unwind().instrument(span).await;
+        let result = executed.unwrap_or_else(|_| {
+            tracing::error!(request_id = %requester.request_id, "an operation panicked");
+            self.metrics.panicked(Component::GraphQl);
+            Err(Failure::internal(&requester.request_id))
+        });
+        let took = clock.monotonic() - started;
+        let kind = match kind {
+            OperationType::Query => OperationKind::Query,
+            OperationType::Mutation => OperationKind::Mutation,
+            OperationType::Subscription => OperationKind::Subscription,
+        };
+        match &result {
+            Ok((response, _)) => self.metrics.operation(kind, name.as_deref(), took, response.error_codes()),
+            Err(failure) => self.metrics.operation(kind, name.as_deref(), took, [failure.code().as_str()]),
+        }
+        result
+    }
+
+    async fn execute_in_time(
+        &self,
+        requester: &Requester,
+        prepared: Prepared,
+    ) -> Result<(OperationResponse, Reservation)> {
+        let kind = prepared.kind;
+        let timeout = if kind == OperationType::Query { QUERY_TIMEOUT } else { MUTATION_TIMEOUT };
+        let executed = async {
+            let (agency, user, admission) = (requester.agency(), requester.user(), &self.admission);
+            let reservation = admission.reserve(user, prepared.expected_bytes()).await;
+            let permit = match kind {
+                OperationType::Query => admission.acquire_query(agency, user).await,
+                OperationType::Mutation | OperationType::Subscription => admission.acquire_mutation(agency, user).await,
+            };
+            let _permit = permit.map_err(|limited| Failure::limited(&limited))?;
+            Ok((self.execute_admitted(requester, prepared).await?, reservation))
+        };
+        tokio::select! {
+            executed = cancel_on_drop(executed) => executed,
+            () = requester.services.clock.sleep(timeout) => Err(timeout_failure(kind, timeout)),
+        }
+    }
+
+    async fn execute_admitted(&self, requester: &Requester, prepared: Prepared) -> Result<OperationResponse> {
+        let Prepared { kind, query, name, variables, document, .. } = prepared;
+        let requester = &requester.for_execution();
+        let loaders = Loaders::new(requester);
+        let mut request = Request::new(query).variables(variables).data(requester.clone()).data(loaders);
+        if kind == OperationType::Query && selects(&document.parsed, "eventCursor") {
+            // Read first, so that an event during the execution is delivered again after the cursor instead of being
+            // missed.
+            request = request.data(SnapshotCursor::read(requester).await?);
+        }
+        if document.supports_direct_json {
+            request = request.data(AllowDirectJson);
+        }
+        request.operation_name = name;
+        request.set_parsed_query(document.parsed.clone());
+        Ok(OperationResponse::of(self.schema.execute(request).await))
+    }
+}
+
+fn timeout_failure(kind: OperationType, timeout: Duration) -> Failure {
+    let advice = match kind {
+        OperationType::Query => "Request less data at a time.",
+        OperationType::Mutation | OperationType::Subscription => {
+            "The change may have been made. Read the current state before you repeat it."
+        }
+    };
+    Failure::new(Code::Timeout, format!("The request took longer than {} s. {advice}", timeout.as_secs()))
+}
