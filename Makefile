@@ -13,7 +13,7 @@ CLIENTS_VENV := $(TARGET)/clients-venv
 # More test threads than cores, because some tests wait for a database that does not respond.
 export RUST_TEST_THREADS ?= 6
 
-.PHONY: help run test test-all lint check-format clippy schema check-schema openapi licenses bench bench-postgres \
+.PHONY: help run test test-full test-all lint check-format clippy schema check-schema openapi licenses bench bench-postgres \
         signatures twiml durability restore bounds clients browser clients-python check-readme binary
 
 help: ## list all targets
@@ -22,13 +22,18 @@ help: ## list all targets
 run: ## build Partyline and start the demo
 	cargo run -- demo
 
-test: ## run every test on SQLite
+test: ## the tests that take less than a minute, on SQLite
 	cargo test --workspace
 
+# Slow tests, and tests of one kind of database, are marked #[ignore] with their reason. The names of the latter end in
+# `_on_sqlite` or `_on_a_server`.
+test-full: test ## every test, on SQLite
+	cargo test --workspace --test it -- --ignored --skip _on_a_server
+
 # Both servers run in temporary folders on loopback ports, and are stopped and removed even if a test fails.
-test-all: ## run the integration tests on PostgreSQL and on MariaDB (Debian: postgresql-15, mariadb-server)
-	scripts/test-databases run postgres -- cargo test --workspace --test it
-	scripts/test-databases run mariadb -- cargo test --workspace --test it
+test-all: ## every integration test on PostgreSQL and on MariaDB (Debian: postgresql-15, mariadb-server)
+	scripts/test-databases run postgres -- cargo test --workspace --test it -- --include-ignored --skip _on_sqlite
+	scripts/test-databases run mariadb -- cargo test --workspace --test it -- --include-ignored --skip _on_sqlite
 
 lint: check-format clippy ## check the formatting, and run clippy with warnings as errors
 

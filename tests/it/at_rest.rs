@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::directory::AGENCIES;
 use crate::support::process::{Server, apply, run, run_with_settings};
-use crate::support::{SMS_PATH, Text, client, database};
+use crate::support::{SMS_PATH, Text, client};
 
 const TOKEN: [&str; 5] = ["token", "--agency", "acme", "--user", "ana"];
 
@@ -28,10 +28,8 @@ async fn status_of_a_text(server: &Server, sid: &str) -> StatusCode {
 }
 
 #[tokio::test]
-async fn the_database_and_its_logs_are_readable_only_by_the_servers_user() {
-    if !database::is_sqlite() {
-        return;
-    }
+#[ignore = "SQLite only: checks the permissions of its files"]
+async fn the_database_and_its_logs_are_readable_only_by_the_servers_user_on_sqlite() {
     let folder = TempDir::new().unwrap();
     let file = |name: &str| folder.path().join(name);
     apply(folder.path(), AGENCIES);
@@ -45,10 +43,8 @@ async fn the_database_and_its_logs_are_readable_only_by_the_servers_user() {
 }
 
 #[tokio::test]
-async fn a_missing_secret_key_is_not_replaced_while_it_is_needed() {
-    if !database::is_sqlite() {
-        return;
-    }
+#[ignore = "SQLite only: the key is generated beside the file"]
+async fn a_missing_secret_key_is_not_replaced_while_it_is_needed_on_sqlite() {
     let folder = TempDir::new().unwrap();
     let key = folder.path().join("p.db.secret-key");
     apply(folder.path(), AGENCIES);
@@ -63,10 +59,8 @@ async fn a_missing_secret_key_is_not_replaced_while_it_is_needed() {
 }
 
 #[tokio::test]
-async fn a_new_secret_key_reencrypts_tokens_encrypted_with_the_previous_one() {
-    if !database::is_sqlite() {
-        return;
-    }
+#[ignore = "SQLite only: starts the binary on a file"]
+async fn a_new_secret_key_reencrypts_tokens_encrypted_with_the_previous_one_on_sqlite() {
     let folder = TempDir::new().unwrap();
     let (old, new) = ("o".repeat(32), "n".repeat(32));
     let applied = run_with_settings(folder.path(), &[("PARTYLINE_SECRET_KEY", old.clone())], &["apply", "-"], AGENCIES);
@@ -82,10 +76,8 @@ async fn a_new_secret_key_reencrypts_tokens_encrypted_with_the_previous_one() {
 }
 
 #[tokio::test]
-async fn metrics_can_have_a_separate_address() {
-    if !database::is_sqlite() {
-        return;
-    }
+#[ignore = "SQLite only: starts the binary on a file"]
+async fn metrics_can_have_a_separate_address_on_sqlite() {
     let folder = TempDir::new().unwrap();
     let own = [("PARTYLINE_METRICS_LISTEN", "127.0.0.1:0".to_owned())];
     let server = Server::start_with_settings(folder.path(), &own).await;

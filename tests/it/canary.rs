@@ -1,5 +1,6 @@
 //! No body, name, phone number, or token appears in a log line, a metric, or a response to Twilio.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use partyline::domain::MessageStatus;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::support::carrier::carrier_with;
 use crate::support::process::{Server, apply};
-use crate::support::{SMS_PATH, TestApp, Text, client, database, log};
+use crate::support::{SMS_PATH, TestApp, Text, client, log};
 
 /// Unique values, one for each kind of private data.
 const BODY: &str = "canary-body-7f3a";
@@ -184,13 +185,14 @@ async fn calls_leak_nothing() {
 
 /// The real binary with all libraries at their most verbose level, from start to exit.
 #[tokio::test]
-async fn the_binary_leaks_nothing_at_any_log_level() {
-    if !database::is_sqlite() {
-        return;
-    }
+#[ignore = "SQLite only: starts the binary on a file"]
+async fn the_binary_leaks_nothing_at_any_log_level_on_sqlite() {
     let folder = TempDir::new().unwrap();
     apply(folder.path(), &directory());
-    let server = Server::start_logging(folder.path(), "trace").await;
+    let collector = Collector::start().await;
+    let settings =
+        [("PARTYLINE_LOG", "trace".to_owned()), ("PARTYLINE_OTLP_ENDPOINT", format!("http://{}", collector.address))];
+    let server = Server::start_with_settings(folder.path(), &settings).await;
     let http = client();
     for (text, expected) in texts() {
         let request = http.post(format!("http://{}{SMS_PATH}", server.address)).body(text.form());
@@ -203,8 +205,40 @@ async fn the_binary_leaks_nothing_at_any_log_level() {
     assert_eq!(code, Some(0));
     assert!(output.contains("a bulk item cannot be stored; its fallback is stored"), "{output}");
     assert_no_canary("standard error", &output);
+    let spans = collector.received();
+    for name in ["http_request", "receive_text", "write_batch", "/api/twilio/webhook", "agy_", "msg_"] {
+        assert!(spans.contains(name), "no span contains {name}");
+    }
+    assert_no_canary("the exported spans", &spans);
     for made in ["p.db.jwt-secret", "p.db.secret-key"] {
         let secret = std::fs::read_to_string(folder.path().join(made)).unwrap();
         assert!(!output.contains(secret.trim()), "{made}");
+    }
+}
+
+/// An OpenTelemetry collector that keeps what it receives.
+struct Collector {
+    address: std::net::SocketAddr,
+    received: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Collector {
+    async fn start() -> Self {
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&received);
+        let keep = move |body: axum::body::Bytes| {
+            kept.lock().unwrap().extend_from_slice(&body);
+            std::future::ready(())
+        };
+        let router = axum::Router::new().route("/v1/traces", axum::routing::post(keep));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, received }
+    }
+
+    /// Names and values are strings within the binary messages.
+    fn received(&self) -> String {
+        String::from_utf8_lossy(&self.received.lock().unwrap()).into_owned()
     }
 }

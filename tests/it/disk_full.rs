@@ -11,7 +11,7 @@ use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait as _, IntoActiveModel as _, Statement};
 use uuid::Uuid;
 
-use crate::support::{TestApp, Text, database, wait};
+use crate::support::{TestApp, Text, wait};
 
 /// Limits the growth of the file to this many pages. The limit belongs to the connection, which a failed batch closes;
 /// the next connection has no limit.
@@ -88,10 +88,8 @@ async fn assert_stored_as_acknowledged(app: &TestApp, agency: AgencyId, texts: &
 }
 
 #[tokio::test]
-async fn acknowledged_texts_are_stored_and_others_are_not() {
-    if !database::is_sqlite() {
-        return;
-    }
+#[ignore = "SQLite only: limits the size of the file"]
+async fn acknowledged_texts_are_stored_and_others_are_not_on_sqlite() {
     let (app, outage) = TestApp::start_with_outages().await;
     let acme = app.agency("acme").await;
     let texts: Vec<Text> = (0..120).map(large_text).collect();
@@ -122,10 +120,8 @@ async fn acknowledged_texts_are_stored_and_others_are_not() {
 }
 
 #[tokio::test]
-async fn work_that_fills_the_disk_fails_and_texts_in_the_same_batch_are_stored() {
-    if !database::is_sqlite() {
-        return;
-    }
+#[ignore = "SQLite only: limits the size of the file"]
+async fn work_that_fills_the_disk_fails_and_texts_in_the_same_batch_are_stored_on_sqlite() {
     let app = TestApp::start().await;
     let acme = app.agency("acme").await;
     app.receive(Text::new("SMwarm")).await;

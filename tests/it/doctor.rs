@@ -80,6 +80,7 @@ async fn a_correct_configuration_passes_every_check() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn each_misconfiguration_has_one_line_with_the_necessary_change() {
     let folder = folder_with("");
     let api = TwilioApi::start(Configuration::of(DESK)).await;
@@ -286,6 +287,7 @@ async fn every_page_is_read_only_from_the_configured_host() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn credentials_are_checked_with_a_resource_that_every_api_key_may_read() {
     let permissions = "A Restricted key needs the permissions Messages (create, read), Calls (create, read), Recordings \
                        (read), IncomingPhoneNumbers (read) and Messaging Services (read)";

@@ -11,7 +11,7 @@ use crate::support::database::server_is;
 use crate::support::directory::DESK;
 use crate::support::socket::{Closed, Socket};
 
-const INBOUND: &str = "subscription($after: EventCursor) { inboundMessage(after: $after) { cursor message { body } } }";
+const INBOUND: &str = include_str!("documents/instances_inbound.graphql");
 
 async fn bodies(socket: &mut Socket, count: usize) -> Vec<String> {
     let mut bodies = Vec::new();

@@ -1,6 +1,6 @@
 //! Ids of another agency behave like ids that do not exist. So do threads that a user cannot see.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use partyline::domain::access::{ThreadRelation, is_handler};
 use partyline::service::Viewer;
@@ -9,131 +9,10 @@ use partyline::store::threads;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
-use crate::support::directory::{DESK, EMPTY};
-
-/// Every operation that takes an id; `$names` are placeholders for ids. The responses must not depend on whether the
-/// ids belong to another agency or do not exist.
-const OPERATIONS: [(&str, &str); 31] = [
-    ("threads", "query { threads(filter: {phoneNumberId: $number}) { totalCount nodes { id } } }"),
-    ("threads by contact", "query { threads(filter: {contactId: $contact}) { totalCount nodes { id } } }"),
-    (
-        "addPoolMember",
-        "mutation { addPoolMember(input: {phoneNumberId: $number, userId: $user}) { assignment { id } userErrors { code message path } } }",
-    ),
-    (
-        "addPoolMember, own number",
-        "mutation { addPoolMember(input: {phoneNumberId: $ownNumber, userId: $user}) { assignment { id } userErrors { code message path } } }",
-    ),
-    (
-        "updatePoolMember",
-        "mutation { updatePoolMember(input: {phoneNumberId: $number, userId: $user, smsEnabled: false}) { assignment { id } userErrors { code message path } } }",
-    ),
-    (
-        "removePoolMember",
-        "mutation { removePoolMember(input: {phoneNumberId: $number, userId: $user}) { assignment { id } userErrors { code message path } } }",
-    ),
-    (
-        "updatePool",
-        "mutation { updatePool(input: {phoneNumberId: $number, policy: SHARED}) { pool { id } userErrors { code message path } } }",
-    ),
-    (
-        "createExtension",
-        "mutation { createExtension(input: {digits: \"777\", userId: $user}) { extension { id } userErrors { code message path } } }",
-    ),
-    (
-        "createExtension, number",
-        "mutation { createExtension(input: {digits: \"777\", userId: $ownUser, phoneNumberId: $number}) { extension { id } userErrors { code message path } } }",
-    ),
-    (
-        "updateExtension",
-        "mutation { updateExtension(input: {extensionId: $extension, digits: \"778\"}) { extension { id } userErrors { code message path } } }",
-    ),
-    (
-        "deactivateExtension",
-        "mutation { deactivateExtension(input: {extensionId: $extension}) { extension { id } userErrors { code message path } } }",
-    ),
-    (
-        "claimThread",
-        "mutation { claimThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
-    ),
-    (
-        "releaseThread",
-        "mutation { releaseThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
-    ),
-    (
-        "transferThread",
-        "mutation { transferThread(input: {threadId: $thread, toUserId: $ownUser}) { thread { id } userErrors { code message path } } }",
-    ),
-    (
-        "closeThread",
-        "mutation { closeThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
-    ),
-    (
-        "reopenThread",
-        "mutation { reopenThread(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
-    ),
-    (
-        "markThreadRead",
-        "mutation { markThreadRead(input: {threadId: $thread}) { thread { id } userErrors { code message path } } }",
-    ),
-    (
-        "markNotificationsRead",
-        "mutation { markNotificationsRead(input: {ids: [$notification]}) { notifications { id } userErrors { code message path } } }",
-    ),
-    (
-        "setAvailability",
-        "mutation { setAvailability(input: {availability: AVAILABLE}) { user { id } userErrors { code message path } } }",
-    ),
-    (
-        "sendMessage",
-        "mutation { sendMessage(input: {threadId: $thread, body: \"x\", idempotencyKey: \"k\"}) { message { id } userErrors { code message path } } }",
-    ),
-    (
-        "sendMessage, last seen",
-        "mutation { sendMessage(input: {threadId: $ownThread, body: \"x\", lastSeenMessageId: $message, idempotencyKey: \"l\"}) { message { id } userErrors { code message path } } }",
-    ),
-    (
-        "sendMessage, extension",
-        "mutation { sendMessage(input: {threadId: $ownThread, body: \"x\", asExtensionId: $extension, idempotencyKey: \"m\"}) { message { id } userErrors { code message path } } }",
-    ),
-    (
-        "startThread",
-        "mutation { startThread(input: {phoneNumberId: $number, to: \"+13035560099\", body: \"x\", idempotencyKey: \"n\"}) { message { id } userErrors { code message path } } }",
-    ),
-    (
-        "resendMessage",
-        "mutation { resendMessage(input: {messageId: $message, idempotencyKey: \"o\"}) { message { id } userErrors { code message path } } }",
-    ),
-    (
-        "abandonMessage",
-        "mutation { abandonMessage(input: {messageId: $message}) { message { id } userErrors { code message path } } }",
-    ),
-    (
-        "startCall",
-        "mutation { startCall(input: {threadId: $thread}) { call { id } userErrors { code message path } } }",
-    ),
-    (
-        "startCall, number",
-        "mutation { startCall(input: {phoneNumberId: $number, to: \"+13035560099\"}) { call { id } userErrors { code message path } } }",
-    ),
-    (
-        "markVoicemailListened",
-        "mutation { markVoicemailListened(input: {voicemailId: $voicemail}) { call { id } userErrors { code message path } } }",
-    ),
-    (
-        "startPhoneVerification",
-        "mutation { startPhoneVerification(input: {phone: \"911\"}) { user { id } userErrors { code message path } } }",
-    ),
-    (
-        "confirmPhoneVerification",
-        "mutation { confirmPhoneVerification(input: {code: \"1\"}) { user { id } userErrors { code message path } } }",
-    ),
-    (
-        "setOptOut",
-        "mutation { setOptOut(input: {contactId: $contact, optedOut: true, reason: \"said so\"}) { contact { id } userErrors { code message path } } }",
-    ),
-];
+use crate::support::directory::{AGENCIES, DESK, EMPTY, OTHER, OTHER_ACCOUNT, OTHER_TOKEN};
+use crate::support::{TestApp, Text};
+use crate::variables::Site;
+use crate::variables::operations::id_operations;
 
 /// All ids that an admin can find, by the name of their placeholder.
 async fn ids_of(app: &TestApp, token: &SecretString) -> Vec<(String, String)> {
@@ -172,83 +51,51 @@ fn unknown_id(id: &str) -> String {
     format!("{prefix}_0192f000700080008000000000000000")
 }
 
-/// The document with its placeholders replaced by ids.
-fn substitute(document: &str, ids: &[(String, String)], own: &[(String, String)]) -> String {
-    let of = |ids: &[(String, String)], prefix: &str| {
-        let found = ids.iter().find(|(kind, _)| kind == prefix);
-        format!("\"{}\"", found.map(|(_, id)| id.as_str()).unwrap_or_else(|| panic!("no id for {prefix}")))
-    };
-    let mut document = document.to_owned();
-    for (name, prefix) in [("ownNumber", "num"), ("ownUser", "usr"), ("ownThread", "thr")] {
-        document = document.replace(&format!("${name}"), &of(own, prefix));
+/// The nodes of the other agency, whose admin is the intruder.
+async fn intrude(site: &Site) -> (SecretString, BTreeMap<String, Value>) {
+    let (_, other) = AGENCIES.split_once("  - key: other").unwrap();
+    site.app.apply(&format!("agencies:\n  - key: other{other}")).await;
+    site.app.receive(Text::new("SMother").account(OTHER_ACCOUNT, OTHER_TOKEN).to(OTHER)).await;
+    let olga = site.app.token("other", "olga");
+    let mut own = BTreeMap::new();
+    for (prefix, id) in ids_of(&site.app, &olga).await {
+        let kind = match prefix.as_str() {
+            "agy" => "Agency",
+            "usr" => "User",
+            "num" => "PhoneNumber",
+            "thr" => "Thread",
+            "msg" => "Message",
+            "con" => "Contact",
+            _ => continue,
+        };
+        own.insert(kind.to_owned(), json!(id));
     }
-    for (name, prefix) in [
-        ("number", "num"),
-        ("user", "usr"),
-        ("extension", "ext"),
-        ("thread", "thr"),
-        ("message", "msg"),
-        ("contact", "con"),
-        ("notification", "ntf"),
-        ("voicemail", "vml"),
-    ] {
-        document = document.replace(&format!("${name}"), &of(ids, prefix));
-    }
-    document
-}
-
-#[test]
-fn every_mutation_is_in_the_list() {
-    let sdl = partyline::graphql::sdl();
-    let (_, mutations) = sdl.split_once("type Mutation {").unwrap();
-    let (mutations, _) = mutations.split_once("\n}").unwrap();
-    let named = mutations.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix('('));
-    let named: Vec<&str> = named.filter(|name| name.bytes().all(|b| b.is_ascii_alphabetic())).collect();
-    assert!(named.len() > 20, "too few mutations were found: {named:?}");
-    for name in named {
-        assert!(OPERATIONS.iter().any(|(operation, _)| *operation == name), "{name} is not tested for isolation");
-    }
+    assert_eq!(own.len(), 6, "{own:?}");
+    (olga, own)
 }
 
 #[tokio::test]
 async fn ids_of_another_agency_behave_like_unknown_ids() {
-    let app = TestApp::start().await;
-    app.populate().await;
-    let ours = ids_of(&app, &app.token("acme", "ana")).await;
-    let intruder = app.token("other", "olga");
-    let own = ids_of(&app, &intruder).await;
-    for (_, id) in &ours {
-        let ask = |id: String| {
-            let intruder = intruder.clone();
-            let app = &app;
-            async move {
-                app.graphql(&intruder, "query($id: ID!) { node(id: $id) { __typename id } }", json!({"id": id})).await
-            }
-        };
-        let theirs = ask(id.clone()).await;
-        assert_eq!(theirs, ask(unknown_id(id)).await, "{id}");
+    let site = Site::start().await;
+    let (olga, own) = intrude(&site).await;
+    let before = site.app.graphql(&site.ana, SNAPSHOT, json!({})).await;
+    let operations = id_operations(&site, &own);
+    assert!(operations.len() > 40, "{} operations take an id", operations.len());
+    for operation in &operations {
+        let theirs = site.app.graphql(&olga, &operation.document(&operation.id), json!({})).await;
+        let unknown = site.app.graphql(&olga, &operation.document(&unknown_id(&operation.id)), json!({})).await;
+        assert_eq!(theirs, unknown, "{} with {}", operation.field, operation.path);
+    }
+    for id in site.nodes.values().filter_map(Value::as_str) {
+        let query = "query($id: ID!) { node(id: $id) { __typename id } }";
+        let theirs = site.app.graphql(&olga, query, json!({"id": id})).await;
         assert_eq!(theirs, json!({"data": {"node": null}}), "{id}");
     }
-    let before = app.graphql(&app.token("acme", "ana"), SNAPSHOT, json!({})).await;
-    let unknown_ids: Vec<_> = ours.iter().map(|(kind, id)| (kind.clone(), unknown_id(id))).collect();
-    for (name, document) in OPERATIONS {
-        let theirs = app.graphql(&intruder, &substitute(document, &ours, &own), json!({})).await;
-        let missing = app.graphql(&intruder, &substitute(document, &unknown_ids, &own), json!({})).await;
-        assert_eq!(theirs, missing, "{name}");
-    }
-    let after = app.graphql(&app.token("acme", "ana"), SNAPSHOT, json!({})).await;
+    let after = site.app.graphql(&site.ana, SNAPSHOT, json!({})).await;
     assert_eq!(before, after, "a user of another agency changed data");
 }
 
-const SNAPSHOT: &str = "{
-    users { nodes { id name active availability accessingNumbersCount } }
-    phoneNumbers { nodes { id pool { policy assignments { id smsEnabled } } } }
-    extensions { nodes { id digits active } }
-    threads { nodes { id status assignee { id } unreadCount } }
-    notifications { nodes { id readAt resolvedAt } }
-    calls { nodes { id status voicemail { listenedAt } } }
-    eventCursor
-}";
+const SNAPSHOT: &str = include_str!("documents/isolation_snapshot.graphql");
 
 #[tokio::test]
 async fn a_cursor_of_another_agency_is_refused() {
@@ -269,18 +116,11 @@ async fn a_thread_does_not_exist_for_a_member_outside_its_pool() {
     app.populate().await;
     let ids = ids_of(&app, &app.token("acme", "ana")).await;
     let outsider = app.token("acme", "dev");
-    let own = ids_of(&app, &app.token("acme", "ana")).await;
     for kind in ["thr", "msg", "act", "con", "ntf", "qtn", "med", "cal", "vml"] {
         for (_, id) in ids.iter().filter(|(found, _)| found == kind) {
             let answer = app.graphql(&outsider, "query($id: ID!) { node(id: $id) { id } }", json!({"id": id})).await;
             assert_eq!(answer, json!({"data": {"node": null}}), "{id}");
         }
-    }
-    let unknown_ids: Vec<_> = ids.iter().map(|(kind, id)| (kind.clone(), unknown_id(id))).collect();
-    for (name, document) in OPERATIONS.iter().filter(|(_, document)| document.contains("$thread")) {
-        let hidden = app.graphql(&outsider, &substitute(document, &ids, &own), json!({})).await;
-        let missing = app.graphql(&outsider, &substitute(document, &unknown_ids, &own), json!({})).await;
-        assert_eq!(hidden, missing, "{name}");
     }
     let lists = "{ threads { totalCount } contacts { totalCount } notifications { totalCount } calls { totalCount }
         threadCounts { mine unclaimed open closed } }";
@@ -294,36 +134,66 @@ async fn a_thread_does_not_exist_for_a_member_outside_its_pool() {
 }
 
 #[tokio::test]
-async fn members_see_names_but_no_phones_and_cannot_change_the_directory() {
+async fn operations_on_a_hidden_thread_behave_as_on_an_unknown_one() {
+    let site = Site::start().await;
+    // Not in the pool of the front desk.
+    let outsider = site.app.token("acme", "dev");
+    let operations = id_operations(&site, &BTreeMap::new());
+    let mut tested = 0;
+    for operation in operations.iter().filter(|operation| operation.id.starts_with("thr_")) {
+        let hidden = site.app.graphql(&outsider, &operation.document(&operation.id), json!({})).await;
+        let unknown = site.app.graphql(&outsider, &operation.document(&unknown_id(&operation.id)), json!({})).await;
+        assert_eq!(hidden, unknown, "{} with {}", operation.field, operation.path);
+        tested += 1;
+    }
+    assert!(tested > 8, "{tested} operations take a thread");
+}
+
+#[tokio::test]
+async fn members_see_names_but_no_phones() {
     let app = TestApp::start().await;
     app.populate().await;
-    let ids = ids_of(&app, &app.token("acme", "ana")).await;
     let ben = app.token("acme", "ben");
     let users = app.graphql(&ben, "{ viewer { key } users { nodes { key name phone } }}", json!({})).await;
     for user in users["data"]["users"]["nodes"].as_array().unwrap() {
         assert!(user["name"].is_string());
         assert!(user["phone"].is_null() || user["key"] == "ben", "{user}");
     }
-    for (name, document) in OPERATIONS.iter().filter(|(_, document)| !document.contains("$thread")) {
-        // A member can text in visible threads and has their own notifications.
-        let allowed_to_members = [
-            "sendMessage",
-            "startThread",
-            "resendMessage",
-            "abandonMessage",
-            "markNot",
-            "setAv",
-            "startCall",
-            "markVoice",
-            "startPhone",
-            "confirmPhone",
-        ];
-        if !document.starts_with("mutation") || allowed_to_members.iter().any(|own| name.starts_with(own)) {
+}
+
+#[tokio::test]
+async fn members_cannot_change_the_directory() {
+    // What a member may do: text and call in visible threads, and change what is their own.
+    const ALLOWED: [&str; 15] = [
+        "abandonMessage",
+        "claimThread",
+        "closeThread",
+        "markNotificationsRead",
+        "markThreadRead",
+        "markVoicemailListened",
+        "releaseThread",
+        "reopenThread",
+        "resendMessage",
+        "sendMessage",
+        "setAvailability",
+        "startCall",
+        "startThread",
+        "transferThread",
+        "startPhoneVerification",
+    ];
+    let site = Site::start().await;
+    let ben = site.app.token("acme", "ben");
+    let mut refused = Vec::new();
+    for operation in id_operations(&site, &BTreeMap::new()) {
+        if !operation.is_mutation || ALLOWED.contains(&operation.field.as_str()) {
             continue;
         }
-        let answer = app.graphql(&ben, &substitute(document, &ids, &ids), json!({})).await;
-        assert!(answer.to_string().contains("\"FORBIDDEN\""), "{name}: {answer}");
+        let answer = site.app.graphql(&ben, &operation.document(&operation.id), json!({})).await;
+        assert!(answer.to_string().contains("\"FORBIDDEN\""), "{} with {}: {answer}", operation.field, operation.path);
+        refused.push(operation.field);
     }
+    refused.dedup();
+    assert!(refused.len() >= 7, "{refused:?}");
 }
 
 #[tokio::test]

@@ -10,10 +10,11 @@ use crate::support::directory::DESK;
 use crate::support::random::Random;
 use crate::support::socket::{Closed, Socket};
 
-const INBOUND: &str = "subscription($after: EventCursor) { inboundMessage(after: $after) { cursor replayed message { body } thread { id } } }";
-const THREADS: &str = "subscription($after: EventCursor) { threadUpdated(after: $after) { cursor threadId thread { id status assignee { key } } } }";
+const INBOUND: &str = include_str!("documents/live_inbound.graphql");
+const THREADS: &str = include_str!("documents/live_threads.graphql");
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_subscriber_that_reconnects_sees_the_whole_log_in_order() {
     const MESSAGES: usize = 1_000;
     let mut app = TestApp::start().await;

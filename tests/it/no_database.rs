@@ -8,16 +8,14 @@ use partyline::service::claim_thread::claim_thread;
 use reqwest::StatusCode;
 use sea_orm::ConnectionTrait as _;
 
-use crate::support::{TestApp, Text, database, settings, wait};
+use crate::support::{TestApp, Text, settings, wait};
 
 /// The time limit for responses to Twilio, which then retries.
 const IN_TIME: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn a_locked_database_is_a_503_in_time_and_works_later() {
-    if !database::is_sqlite() {
-        return;
-    }
+#[ignore = "SQLite only: locks the file"]
+async fn a_locked_database_is_a_503_in_time_and_works_later_on_sqlite() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM0")).await;
     let thread = app.thread_of("SM0").await;
@@ -58,10 +56,8 @@ async fn a_blocked_writer_is_a_503_in_time() {
 }
 
 #[tokio::test]
-async fn a_dropped_database_is_a_503_in_time() {
-    if database::is_sqlite() {
-        return;
-    }
+#[ignore = "database servers only: drops the database"]
+async fn a_dropped_database_is_a_503_in_time_on_a_server() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM0")).await;
     app.database.drop_while_in_use().await;
@@ -80,6 +76,7 @@ async fn a_dropped_database_is_a_503_in_time() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_server_does_not_start_without_its_database_and_does_not_disclose_its_url() {
     for url in [
         "postgres://canary-user:canary-password@127.0.0.1:9/canary-name",

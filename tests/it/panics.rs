@@ -253,7 +253,7 @@ async fn a_background_task_that_panics_runs_again_and_shows_it() {
     assert!(metrics(&app).await.contains("partyline_worker_failures_total{worker=\"test\"} 1\n"));
 }
 
-const VERIFY: &str = "mutation { startPhoneVerification(input: {phone: \"+13035550123\"}) { userErrors { code } } }";
+const VERIFY: &str = include_str!("documents/panics_verify.graphql");
 
 #[tokio::test]
 async fn a_resolver_that_panics_fails_its_request() {

@@ -68,6 +68,7 @@ impl CompleteSelection {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn subscriptions_deliver_exactly_what_the_user_can_query() {
     let app = TestApp::start().await;
     let tokens = ["ana", "ben", "chloe"].map(|user| app.token("acme", user));

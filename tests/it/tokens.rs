@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::socket::{Closed, Socket};
 
 const SECRET: &[u8] = b"the tests' secret that signs bearer tokens";
-const VIEWER: &str = "{ viewer { key } }";
+const VIEWER: &str = include_str!("documents/tokens_viewer.graphql");
 
 async fn code(app: &TestApp, token: &SecretString) -> Option<String> {
     let answer = app.graphql(token, VIEWER, Value::Null).await;

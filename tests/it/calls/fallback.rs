@@ -205,6 +205,7 @@ async fn start_behind_failing_proxy(carrier: &Simulator) -> (TestApp, FailingPro
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn the_carrier_requests_the_fallback_whichever_step_of_a_call_fails() {
     let step = |name: &str| format!("/api/twilio/voice/{name}");
     let talks = || waiting_caller().talks(9);

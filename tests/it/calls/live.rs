@@ -8,8 +8,7 @@ use crate::support::TestApp;
 use crate::support::directory::{NURSES, SISTER};
 use crate::support::voice::{INBOUND, STATUS, attribute, form};
 
-const FOLLOW: &str = "subscription($after: EventCursor) { callUpdated(after: $after) {
-    cursor replayed call { id status course { user { key } state } } } }";
+const FOLLOW: &str = include_str!("../documents/calls_live_follow.graphql");
 
 #[tokio::test]
 async fn only_users_of_the_number_receive_updates_of_a_call() {

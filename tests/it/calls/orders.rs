@@ -47,6 +47,7 @@ async fn ringing(app: &TestApp, sid: &str) -> (String, Vec<(String, String)>) {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_conversation_is_recorded_whatever_the_order_of_reports() {
     let app = TestApp::start_with_phones().await;
     let ben = app.user("acme", "ben").await;
@@ -88,6 +89,7 @@ async fn a_conversation_is_recorded_whatever_the_order_of_reports() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_voicemail_is_recorded_whatever_the_order_of_reports() {
     let app = TestApp::start_with_phones().await;
     for (n, order) in permutations(4).into_iter().enumerate() {

@@ -10,8 +10,7 @@ use crate::support::directory::{ACCOUNT, DESK, NURSES, OTHER_ACCOUNT, OTHER_TOKE
 use crate::support::voice::{BEN, CARLA};
 use crate::support::{TestApp, Text, wait};
 
-const START: &str = "mutation($input: StartCallInput!) { startCall(input: $input) {
-    call { id status direction startedBy { key } contact { phone } thread { id } } userErrors { code message path } } }";
+const START: &str = include_str!("../documents/calls_outbound_start.graphql");
 
 async fn start_call(app: &TestApp, user: &str, input: Value) -> Value {
     let mut answer = app.graphql(&app.token("acme", user), START, json!({"input": input})).await;
@@ -148,7 +147,7 @@ async fn a_refusal_or_outage_of_the_carrier_fails_the_call_and_forged_requests_c
 
 #[tokio::test]
 async fn a_call_that_the_carrier_refuses_has_an_error_with_the_role_that_must_act() {
-    const QUERY: &str = "{ calls(first: 1) { nodes { status errorCode errorMessage errorActor } } }";
+    const QUERY: &str = include_str!("../documents/calls_outbound_query.graphql");
     let carrier = carrier();
     let app = start(&carrier).await;
     let desk = number(&app, DESK).await;

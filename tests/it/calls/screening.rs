@@ -48,11 +48,13 @@ async fn race(legs: LegPolicy) {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn simultaneous_presses_while_both_legs_keep_ringing() {
     race(LegPolicy::Keep).await;
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn simultaneous_presses_where_the_first_answer_cancels_the_other_legs() {
     race(LegPolicy::Cancel).await;
 }

@@ -8,9 +8,7 @@ use crate::support::TestApp;
 use crate::support::directory::DESK;
 use crate::support::voice::{INBOUND, form};
 
-const UPDATE: &str = "mutation($input: UpdatePoolInput!) { updatePool(input: $input) {
-    pool { ringStrategy ringSeconds legCallerId hours { day spans } holidays greeting voicemailGreeting missedCallText }
-    userErrors { code path } } }";
+const UPDATE: &str = include_str!("../documents/calls_settings_update.graphql");
 
 pub(super) async fn update(app: &TestApp, user: &str, mut input: Value) -> Value {
     let number = app.directory("acme").await.numbers.iter().find(|row| row.e164 == DESK).unwrap().id;

@@ -12,9 +12,8 @@ use crate::support::carrier::carrier;
 use crate::support::directory::ACCOUNT;
 use crate::support::voice::{attribute, form};
 
-const CALLS: &str = "{ calls { nodes { voicemail { id } voicemails { id state url transcript durationSeconds } } } }";
-const LISTEN: &str =
-    "mutation($id: ID!) { markVoicemailListened(input: {voicemailId: $id}) { call { id } userErrors { code } } }";
+const CALLS: &str = include_str!("../documents/calls_several_voicemails_calls.graphql");
+const LISTEN: &str = include_str!("../documents/calls_several_voicemails_listen.graphql");
 
 async fn recorded(app: &TestApp, document: &str, call: &str, recording: &str, seconds: &str) {
     let fields = form(call, &[("RecordingSid", recording), ("RecordingDuration", seconds)]);

@@ -10,10 +10,8 @@ use crate::support::directory::DESK;
 use crate::support::{TestApp, Text};
 
 const NEW: &str = "+13035550199";
-const BEGIN: &str =
-    "mutation($phone: PhoneE164!) { startPhoneVerification(input: {phone: $phone}) { userErrors { code path } } }";
-const CONFIRM: &str = "mutation($code: String!) { confirmPhoneVerification(input: {code: $code}) {
-    user { phone phoneVerified } userErrors { code path } } }";
+const BEGIN: &str = include_str!("../documents/calls_verification_begin.graphql");
+const CONFIRM: &str = include_str!("../documents/calls_verification_confirm.graphql");
 
 async fn ask(app: &TestApp, query: &str, variables: Value) -> Value {
     ask_as(app, "ben", query, variables).await

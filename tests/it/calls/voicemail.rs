@@ -14,8 +14,7 @@ use crate::support::carrier::carrier;
 use crate::support::voice::{INBOUND, STATUS, attribute, form};
 use crate::support::{TestApp, Text};
 
-const LISTEN: &str = "mutation($id: ID!) { markVoicemailListened(input: {voicemailId: $id}) {
-    call { voicemail { listenedBy { key } } } userErrors { code } } }";
+const LISTEN: &str = include_str!("../documents/calls_voicemail_listen.graphql");
 
 fn path(url: &str) -> String {
     url.strip_prefix("https://partyline.test").unwrap().to_owned()
@@ -210,6 +209,7 @@ async fn voicemail_with(app: &TestApp, carrier: &partyline_simulator::Simulator)
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_temporary_error_never_abandons_a_recording() {
     let carrier = carrier();
     let app = start(&carrier).await;

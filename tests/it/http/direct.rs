@@ -107,6 +107,7 @@ async fn ask(app: &TestApp, token: &SecretString, fields: &str) -> String {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn rows_are_the_same_directly_and_through_async_graphql() {
     let app = TestApp::start().await;
     app.populate().await;
@@ -145,6 +146,7 @@ async fn rows_are_the_same_directly_and_through_async_graphql() {
 
 /// The inbox's statement omits columns that are not selected; they must be present when they are.
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_thread_in_the_inbox_equals_the_thread_queried_by_id() {
     let app = TestApp::start().await;
     app.populate().await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{GRAPHQL_RESPONSE, JSON, VIEWER, ask, content_type, request, send};
 use crate::support::TestApp;
 
-const TWO_OPERATIONS: &str = "query A { viewer { key } } query B { viewer { key } }";
+const TWO_OPERATIONS: &str = include_str!("../documents/http_media_two_operations.graphql");
 
 #[tokio::test]
 async fn only_json_is_accepted() {

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use crate::support::TestApp;
 
-const VIEWER: &str = "{ viewer { key } }";
+const VIEWER: &str = include_str!("../documents/http_viewer.graphql");
 const JSON: &str = "application/json";
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 

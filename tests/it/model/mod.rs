@@ -90,12 +90,14 @@ fn phone_of(contact: Contact) -> String {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn five_thousand_random_operations_agree_with_the_model() {
     run_against_model(Random::from_environment("model")).await;
 }
 
 // A second test, so that a machine with two processors runs both in parallel.
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn five_thousand_more_random_operations_agree_with_the_model() {
     let mut random = Random::from_environment("model, second seed");
     random.next();

@@ -253,6 +253,7 @@ async fn apply(app: &TestApp, agency: &str) {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_user_who_was_removed_from_the_pool_sees_nothing_more() {
     let mut site = Site::start().await;
     let ana = site.ana.clone();
@@ -266,6 +267,7 @@ async fn a_user_who_was_removed_from_the_pool_sees_nothing_more() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_user_whose_extension_is_deactivated_or_reassigned_sees_nothing_more_of_it() {
     let mut site = Site::start().await;
     let ana = site.ana.clone();
@@ -289,6 +291,7 @@ async fn a_user_whose_extension_is_deactivated_or_reassigned_sees_nothing_more_o
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_user_who_transfers_their_thread_sees_nothing_more_of_it() {
     let mut site = Site::start().await;
     let ana = site.ana.clone();
@@ -300,6 +303,7 @@ async fn a_user_who_transfers_their_thread_sees_nothing_more_of_it() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_former_provider_and_a_former_default_user_see_nothing_more() {
     let mut site = Site::start().await;
     site.assert_access_ends("pia", &["zqprovider"], async |app| {
@@ -310,6 +314,7 @@ async fn a_former_provider_and_a_former_default_user_see_nothing_more() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_former_admin_sees_nothing_more() {
     let mut site = Site::start().await;
     let marks: Vec<_> = CASES.iter().map(|case| case.mark).collect();
@@ -317,6 +322,7 @@ async fn a_former_admin_sees_nothing_more() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_deactivated_user_gets_no_data_at_all() {
     let mut site = Site::start().await;
     let eve = site.app.token("acme", "eve");

@@ -57,6 +57,7 @@ fn body(frame: &Value) -> String {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_lagging_subscriber_gets_a_resume_cursor_and_misses_nothing() {
     let app = TestApp::start().await;
     let mut peer = slow_subscriber(&app, 60, &current_cursor(&app).await).await;
@@ -177,6 +178,7 @@ async fn last(peer: &mut Peer) -> Received {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn sockets_that_do_not_read_do_not_delay_others() {
     const SLOW_PEERS: usize = 50;
     const TEXTS: usize = 2_048;
@@ -250,6 +252,7 @@ fn assert_expired(frame: &Value) {
 /// Eight peers never read. Each has two operations, whose responses are shared with peers that do read: a blocked frame
 /// must not stop another operation of the same socket from producing a shared response.
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_blocked_peer_does_not_delay_peers_that_share_its_responses() {
     const TEXTS: usize = 400;
     let app = TestApp::start().await;

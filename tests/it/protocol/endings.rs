@@ -14,7 +14,7 @@ use crate::support::{TestApp, wait};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
-const AWAY: &str = "mutation { setAvailability(input: {availability: AWAY}) { userErrors { code } } }";
+const AWAY: &str = include_str!("../documents/protocol_endings_away.graphql");
 
 /// A socket after the acknowledgement.
 pub(super) async fn connect_as(app: &TestApp, user: &str, upgrade: Upgrade) -> Peer {

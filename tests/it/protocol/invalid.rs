@@ -97,6 +97,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn an_invalid_message_closes_the_socket() {
     run(cases()).await;
 }

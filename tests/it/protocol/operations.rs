@@ -7,9 +7,9 @@ use super::script::{
     expect_nothing, expect_viewer, follow, follow_after, next, run, subscribe, subscribe_with, text,
 };
 
-const AVAILABLE: &str = "mutation { setAvailability(input: {availability: AVAILABLE}) { userErrors { code } } }";
-const TWO: &str = "query Who { viewer { key } } query Where { agency { key } }";
-const TEXTS: &str = "subscription { inboundMessage { message { body } } }";
+const AVAILABLE: &str = include_str!("../documents/protocol_operations_available.graphql");
+const TWO: &str = include_str!("../documents/protocol_operations_two.graphql");
+const TEXTS: &str = include_str!("../documents/protocol_operations_texts.graphql");
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = results();
@@ -356,6 +356,7 @@ fn ids() -> Vec<Case> {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn operations_follow_the_protocol() {
     run(cases()).await;
 }

@@ -107,7 +107,7 @@ pub(super) fn subscribe_with(id: &str, payload: Value) -> Vec<Line> {
 }
 
 /// A query for the current user; its response is `{"viewer": {"key": "ana"}}`.
-pub(super) const VIEWER: &str = "{ viewer { key } }";
+pub(super) const VIEWER: &str = include_str!("../documents/protocol_script_viewer.graphql");
 
 /// Expects the response to [`VIEWER`] and its completion.
 pub(super) fn expect_viewer(id: &str) -> Vec<Line> {

@@ -68,6 +68,7 @@ async fn an_attempt_in_progress_finishes_before_the_shutdown() {
 
 /// The final status after each fault of the carrier.
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn no_fault_sends_a_text_twice_or_loses_it() {
     use MessageStatus::{Delivered, Failed, Sent, Undelivered};
     let carrier = carrier();

@@ -10,8 +10,7 @@ use crate::support::directory::{DESK, OTHER, OTHER_ACCOUNT, OTHER_TOKEN};
 use crate::support::{TestApp, Text};
 
 const DAY: u64 = 24 * 3600;
-const SEND: &str = "mutation($input: SendMessageInput!) { sendMessage(input: $input) {
-    message { id } userErrors { __typename code message path ... on LimitExceededError { retryAfterSeconds } } } }";
+const SEND: &str = include_str!("../documents/sending_limits_send.graphql");
 
 async fn start(settings: &[(&'static str, &str)]) -> TestApp {
     let app =
@@ -87,6 +86,7 @@ async fn of_two_simultaneous_texts_one_is_within_the_limit() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn the_number_of_a_users_queued_texts_per_number_is_limited() {
     let app = start(&[]).await;
     let (ana, ben, thread) = (app.token("acme", "ana"), app.token("acme", "ben"), thread(&app).await);

@@ -15,6 +15,7 @@ use crate::support::directory::{DESK, NURSES};
 use crate::support::{TestApp, Text, wait};
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_burst_is_followed_by_one_text_per_second_without_delaying_other_numbers() {
     const BACKLOG: usize = 500;
     let carrier = carrier();
@@ -108,6 +109,7 @@ impl Unit for Fill {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "slow: part of `make test-full`"]
 async fn ten_thousand_queued_texts_are_sent_in_order_after_a_restart() {
     const THREADS: usize = 20;
     const EACH: usize = 500;

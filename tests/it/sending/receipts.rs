@@ -24,6 +24,7 @@ async fn reload(app: &TestApp, message: &message::Model) -> message::Model {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn every_order_of_callbacks_leads_to_the_same_status() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM0")).await;

@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use crate::support::directory::{DESK, NURSES};
 use crate::support::{TestApp, Text};
 
-const POLICY: &str = "mutation($number: ID!, $policy: PoolPolicy!) {
-    updatePool(input: {phoneNumberId: $number, policy: $policy}) { userErrors { code } } }";
+const POLICY: &str = include_str!("../documents/sending_rules_policy.graphql");
 
 fn code(payload: &Value) -> &Value {
     assert!(payload["message"].is_null(), "{payload}");

@@ -33,11 +33,13 @@ async fn race(policy: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "slow: part of `make test-full`"]
 async fn of_two_simultaneous_replies_one_is_refused_with_the_others_text() {
     race("FIRST_CLAIM").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "slow: part of `make test-full`"]
 async fn of_two_simultaneous_replies_in_a_shared_pool_one_is_refused() {
     race("SHARED").await;
 }

@@ -197,6 +197,7 @@ async fn assert_notified(app: &TestApp, cursor: &Value) {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn every_account_error_of_twilio_holds_the_texts() {
     use AccountTrouble::{CallbackUrl, Credentials, Forbidden, Suspended};
     let carrier = carrier();

@@ -14,13 +14,8 @@ use super::TestApp;
 use super::directory::{ACCOUNT, TOKEN};
 use super::text::PUBLIC_URL;
 
-const SEND: &str = "mutation($input: SendMessageInput!) { sendMessage(input: $input) {
-    message { id body status segments sender { key } extension { digits } }
-    thread { id status assignee { key } unreadCount extension { digits } lastMessage { id } }
-    userErrors { __typename code message path ... on StaleViewError { newerMessage { id body } } } } }";
-const START: &str = "mutation($input: StartThreadInput!) { startThread(input: $input) {
-    message { id status } thread { id status phoneNumber { e164 } assignee { key } contact { phone } }
-    userErrors { code message path } } }";
+const SEND: &str = include_str!("../documents/support_outbound_send.graphql");
+const START: &str = include_str!("../documents/support_outbound_start.graphql");
 
 impl TestApp {
     /// Replies to a thread, with additional input fields; returns the payload.

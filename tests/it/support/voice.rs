@@ -206,10 +206,7 @@ impl TestApp {
 
     /// The newest call of an agency, as this user sees it.
     pub(crate) async fn newest_call(&self, agency: &str, user: &str) -> Value {
-        const QUERY: &str = "{ calls(first: 1) { totalCount nodes { id status direction durationSeconds startedAt
-            answeredBy { key } startedBy { key } extension { digits } phoneNumber { e164 } contact { phone name }
-            thread { id } course { state user { key } pickedUpAt endedAt }
-            voicemail { id state url durationSeconds transcript listenedAt listenedBy { key } } } } }";
+        const QUERY: &str = include_str!("../documents/support_voice_query.graphql");
         let mut answer = self.graphql(&self.token(agency, user), QUERY, Value::Null).await;
         assert!(answer.get("errors").is_none(), "{answer}");
         answer["data"]["calls"]["nodes"][0].take()

@@ -29,6 +29,7 @@ fn all_places(site: &Site) -> Vec<Place<'_>> {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn variables_in_queries_behave_like_literals() {
     let site = Site::start().await;
     let mut socket = site.app.socket(&site.ana).await;

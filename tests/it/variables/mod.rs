@@ -5,6 +5,8 @@
 
 mod fields;
 mod mutations;
+pub(crate) mod operations;
+mod payloads;
 mod requests;
 pub(crate) mod schema;
 mod subscriptions;
@@ -22,16 +24,16 @@ use crate::support::directory::{AGENCIES, DESK, EMPTY, NURSES};
 use crate::support::socket::Socket;
 
 /// A server with at least one node of each type. All instances have the same data, including ids.
-struct Site {
-    app: TestApp,
-    ana: SecretString,
-    schema: Schema,
-    nodes: BTreeMap<String, Value>,
+pub(crate) struct Site {
+    pub(crate) app: TestApp,
+    pub(crate) ana: SecretString,
+    pub(crate) schema: Schema,
+    pub(crate) nodes: BTreeMap<String, Value>,
     event_cursor: Value,
 }
 
 impl Site {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         use crate::support::Text;
         // Quarantined texts belong to an agency only if it is the only one of the account.
         let app = TestApp::start_with(AGENCIES.split("  - key: sister").next().unwrap()).await;

@@ -91,10 +91,7 @@ pub(crate) struct Schema(BTreeMap<String, Type>);
 
 impl Schema {
     /// The query whose response [`Schema::read`] takes.
-    pub(crate) const QUERY: &str = "{ __schema { types { name kind enumValues { name } interfaces { name }
-        inputFields { ...Input } fields { name args { ...Input } type { ...Type } } } } }
-        fragment Input on __InputValue { name defaultValue type { ...Type } }
-        fragment Type on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
+    pub(crate) const QUERY: &str = include_str!("../documents/variables_schema_query.graphql");
 
     pub(crate) fn read(answer: &Value) -> Self {
         let types = list(&answer["data"]["__schema"]["types"]).iter();
