@@ -38,7 +38,7 @@ impl Executor {
         prepared: Prepared,
     ) -> Result<(OperationResponse, Reservation)> {
         let kind = prepared.kind;
-        let name = prepared.name.clone();
+        let name = prepared.label.clone();
         let clock = &requester.services.clock;
         let started = clock.monotonic();
         let span = tracing::debug_span!("graphql", kind = %kind, request = &*requester.request_id, agency = %requester.agency());

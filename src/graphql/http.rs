@@ -81,7 +81,10 @@ async fn respond(state: &GraphqlState, media: Media, request: Request) -> Result
         };
         (status, failure)
     };
-    let prepared = prepare(state, parameters).map_err(with_status)?;
+    let prepared = prepare(state, parameters).map_err(|failure| {
+        state.executor.metrics.rejected_operation(failure.code().as_str());
+        with_status(failure)
+    })?;
     if prepared.kind == OperationType::Subscription {
         return Err(with_status(Failure::bad_input("Subscriptions are served at /graphql/ws.")));
     }

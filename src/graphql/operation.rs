@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
 };
-use async_graphql::{Response, ServerError, Value, Variables};
+use async_graphql::{Name, Response, ServerError, Value, Variables};
 use serde::{Deserialize, Serialize};
 
 use super::GraphqlState;
@@ -53,7 +53,10 @@ impl TryFrom<RawParameters> for RequestParameters {
 pub(super) struct Prepared {
     pub(super) kind: OperationType,
     pub(super) query: String,
+    /// The requested operation; `None` if the document has only one.
     pub(super) name: Option<String>,
+    /// The name in the document, for metrics.
+    pub(super) label: Option<Name>,
     pub(super) variables: Variables,
     pub(super) document: Arc<Document>,
     /// Points, see [`Costs`](super::limits::Costs).
@@ -91,7 +94,18 @@ pub(super) fn prepare(state: &GraphqlState, parameters: RequestParameters) -> Re
     let variables = coerce(operation, &document.conditions, parameters.variables)?;
     variables.values().try_for_each(check_value)?;
     let cost = state.costs.check(&document.parsed, operation, &variables)?;
-    Ok(Prepared { kind, query, name: parameters.operation_name, variables, document, cost })
+    let label = operation_label(&document.parsed, parameters.operation_name.as_deref());
+    Ok(Prepared { kind, query, name: parameters.operation_name, label, variables, document, cost })
+}
+
+/// The name of the operation that is executed; `None` for an anonymous one.
+fn operation_label(document: &ExecutableDocument, requested: Option<&str>) -> Option<Name> {
+    match &document.operations {
+        DocumentOperations::Single(_) => None,
+        DocumentOperations::Multiple(operations) => {
+            operations.keys().find(|name| requested.is_none_or(|requested| requested == name.as_str())).cloned()
+        }
+    }
 }
 
 fn select_operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Result<&'a OperationDefinition> {

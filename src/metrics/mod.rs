@@ -124,6 +124,12 @@ impl Metrics {
         self.operations.get_or_create(&OperationLabels { kind, operation }).observe(took.as_secs_f64());
     }
 
+    /// Counts a GraphQL request that was rejected before its operation was known.
+    pub fn rejected_operation(&self, code: &str) {
+        let labels = ErrorLabels { operation: "rejected".to_owned(), code: code.to_owned() };
+        self.operation_errors.get_or_create(&labels).inc();
+    }
+
     fn operation_label(&self, name: Option<&str>) -> String {
         let Some(name) = name else { return "anonymous".to_owned() };
         let mut names = self.operation_names.lock().unwrap_or_else(PoisonError::into_inner);

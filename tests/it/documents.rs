@@ -14,8 +14,9 @@ async fn rejections(document: &str) -> Vec<String> {
     let mut responses = schema.execute_stream(Request::new(document));
     let response = responses.next().await.expect("a response");
     let errors = response.errors.into_iter().filter(|error| error.path.is_empty());
-    // The values of variables are not given here.
-    errors.map(|error| error.message).filter(|message| !message.contains("is not defined but required")).collect()
+    // Neither the values of variables nor the name of the operation are given here.
+    let given_later = ["is not defined but required", "Operation name required"];
+    errors.map(|error| error.message).filter(|message| !given_later.iter().any(|part| message.contains(part))).collect()
 }
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
@@ -70,5 +71,5 @@ async fn every_document_is_valid() {
         }
     }
     assert!(invalid.is_empty(), "{} of {count} are invalid:\n{}", invalid.len(), invalid.join("\n"));
-    assert!(count > 100, "{count} documents were found");
+    assert!(count > 80, "{count} documents were found");
 }

@@ -41,7 +41,8 @@ async fn every_metric_of_the_dashboard_and_the_alerts_exists() {
     let send = "mutation Reply($id: ID!) {
         sendMessage(input: {threadId: $id, body: \"hello\", idempotencyKey: \"k\"}) { userErrors { code } } }";
     app.graphql(&ben, send, json!({"id": thread})).await;
-    app.graphql(&ben, "query Broken { nothing }", Value::Null).await;
+    let invalid = format!("query Broken {{ {} }}", "nothing");
+    app.graphql(&ben, &invalid, Value::Null).await;
     app.wait_until_none_pending().await;
     app.document(INBOUND, &form("CA1", &[])).await;
     wait::until("the receipts have arrived", || async {
@@ -61,7 +62,7 @@ async fn every_metric_of_the_dashboard_and_the_alerts_exists() {
     }
     for line in [
         "partyline_graphql_operation_duration_seconds_count{kind=\"Mutation\",operation=\"Reply\"} 1",
-        "partyline_graphql_errors_total{operation=\"Broken\",code=\"VALIDATION_FAILED\"} 1",
+        "partyline_graphql_errors_total{operation=\"Broken\",code=\"GRAPHQL_VALIDATION_FAILED\"} 1",
         "partyline_send_attempts_total{outcome=\"accepted\"} 1",
         "partyline_fan_out_lag_seconds_count 1",
         "partyline_http_request_duration_seconds_count{method=\"POST\",route=\"/api/twilio/webhook\",status=\"200\"} 1",

@@ -51,7 +51,10 @@ pub(super) fn run(
                 Ok((response, reservation)) => result_messages(&id, &response, reservation),
                 Err(failure) => vec![error(&id, &failure.into())],
             },
-            Err(failure) => vec![error(&id, &failure.into())],
+            Err(failure) => {
+                executor.metrics.rejected_operation(failure.code().as_str());
+                vec![error(&id, &failure.into())]
+            }
         };
         stream::iter(messages).boxed()
     };

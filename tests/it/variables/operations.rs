@@ -1,5 +1,5 @@
 //! Operations that take an id, derived from the schema: one for each id among the arguments and input fields of each
-//! query and mutation.
+//! query, mutation and subscription.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use super::{Place, Site};
 /// An operation with a placeholder for one id.
 pub(crate) struct IdOperation {
     pub(crate) field: String,
-    pub(crate) is_mutation: bool,
+    /// `Query`, `Mutation` or `Subscription`.
+    pub(crate) root: &'static str,
     /// The path of the id within the arguments, such as `input.threadId`.
     pub(crate) path: String,
     /// An id of the kind that the operation expects.
@@ -33,7 +34,7 @@ pub(crate) fn id_operations(site: &Site, own: &BTreeMap<String, Value>) -> Vec<I
     let mut nodes = site.nodes.clone();
     nodes.extend(own.clone());
     let mut operations = Vec::new();
-    for root in ["Query", "Mutation"] {
+    for root in ["Query", "Mutation", "Subscription"] {
         for field in &site.schema.of(root).fields {
             for path in id_paths(&site.schema, &field.arguments) {
                 let serial = u32::try_from(operations.len()).unwrap();
@@ -49,7 +50,7 @@ pub(crate) fn id_operations(site: &Site, own: &BTreeMap<String, Value>) -> Vec<I
                 let arguments = values.with(&field.arguments, &path, Some(placeholder));
                 operations.push(IdOperation {
                     field: field.name.clone(),
-                    is_mutation: root == "Mutation",
+                    root,
                     path: path.iter().map(|input| input.name.as_str()).collect::<Vec<_>>().join("."),
                     id: id.as_str().or_else(|| id[0].as_str()).unwrap().to_owned(),
                     document: place.document(&site.schema, "", &arguments),
@@ -58,7 +59,7 @@ pub(crate) fn id_operations(site: &Site, own: &BTreeMap<String, Value>) -> Vec<I
         }
     }
     for (name, of) in site.schema.types().filter(|(_, of)| of.kind == "OBJECT") {
-        let is_root = ["Query", "Mutation"].contains(&name.as_str());
+        let is_root = ["Query", "Mutation", "Subscription"].contains(&name.as_str());
         let ids = of.fields.iter().map(|field| id_paths(&site.schema, &field.arguments).len());
         assert!(is_root || ids.sum::<usize>() == 0, "a field of {name} takes an id: derive operations for it");
     }

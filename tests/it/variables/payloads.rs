@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::Site;
 use super::mutations::{prerequisites, required};
-use crate::support::directory::DESK;
+use crate::support::Text;
+use crate::support::directory::EMPTY;
 
 fn assert_payload(name: &str, payload: &Value) {
     let text = serde_json::to_string_pretty(payload).unwrap();
@@ -50,8 +51,11 @@ async fn the_events_of_subscriptions() {
         assert_eq!(socket.event().await["viewer"]["key"], "ana");
         assert_eq!(socket.next().await.unwrap()["type"], "complete");
     }
-    let text = crate::support::Text::new("SMevent").from("+13035560001").to(DESK).body("an event");
-    site.app.receive(text).await;
+    // Nobody is in the pool of this number, so the admin is notified.
+    site.app.receive(Text::new("SMevent").from("+13035560009").to(EMPTY).body("an event")).await;
+    let thread = site.app.thread_of("SMevent").await.id;
+    let claim = format!("mutation {{ claimThread(input: {{threadId: \"{thread}\"}}) {{ userErrors {{ code }} }} }}");
+    site.ask(&claim, &json!({})).await;
     let away = "mutation { setAvailability(input: {availability: AWAY}) { userErrors { code } } }";
     site.ask(away, &json!({})).await;
     site.app.leave_voicemail("CAevent").await;
