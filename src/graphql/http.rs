@@ -7,6 +7,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use async_graphql_axum::GraphQLResponse;
+use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -14,14 +16,13 @@ use axum::response::{Html, IntoResponse, Response};
 
 use async_graphql::http::GraphiQLSource;
 use async_graphql::parser::types::OperationType;
-use serde::Serialize;
 
 use super::GraphqlState;
 use super::context::{Requester, make_request_id};
 use super::errors::{Code, Failure};
 use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES};
 use super::operation::{OperationResponse, RejectedRequest, RequestParameters, prepare};
-use super::reserved_body;
+use super::reserved_body::reserve;
 use crate::admission::{Limited, Reservation};
 use crate::http::authentication::{self, AuthenticationError, client_address};
 use crate::http::body::{self, BodyError, BodyLimits, is_json};
@@ -43,7 +44,7 @@ pub(super) async fn post(State(state): State<Arc<GraphqlState>>, request: Reques
         Ok(response) => response,
         Err((status, failure)) => {
             let retry_after = failure.retry_after_seconds().map(HeaderValue::from);
-            let mut response = media.response(status, &RejectedRequest::from(failure), None);
+            let mut response = media.rejected(status, &RejectedRequest::from(failure));
             if let Some(seconds) = retry_after {
                 response.headers_mut().insert(RETRY_AFTER, seconds);
             }
@@ -90,11 +91,13 @@ async fn respond(state: &GraphqlState, media: Media, request: Request) -> Result
     }
     let executed = state.executor.execute(&requester, prepared).await;
     let (response, reservation) = executed.map_err(with_status)?;
-    let status = match response {
-        OperationResponse::Rejected(_) if media == Media::GraphqlResponse => StatusCode::BAD_REQUEST,
-        _ => StatusCode::OK,
-    };
-    Ok(media.response(status, &response, Some(reservation)))
+    Ok(match response {
+        OperationResponse::Executed(executed) => media.executed(StatusCode::OK, executed, reservation),
+        OperationResponse::Rejected(rejected) if media == Media::GraphqlResponse => {
+            media.rejected(StatusCode::BAD_REQUEST, &rejected)
+        }
+        OperationResponse::Rejected(rejected) => media.rejected(StatusCode::OK, &rejected),
+    })
 }
 
 async fn authenticate(
@@ -165,8 +168,19 @@ impl Media {
         best.0
     }
 
-    fn response(self, status: StatusCode, body: &impl Serialize, reservation: Option<Reservation>) -> Response {
-        let mut response = (status, reserved_body::json(body, reservation)).into_response();
+    /// The response to an executed operation, serialized by async-graphql-axum.
+    fn executed(self, status: StatusCode, response: async_graphql::Response, reservation: Reservation) -> Response {
+        let response = GraphQLResponse::from(response).into_response();
+        self.with_headers(status, response.map(|body| reserve(body, reservation)))
+    }
+
+    /// The response to a request that was not executed. It has no `data`, so it is not a [`GraphQLResponse`].
+    fn rejected(self, status: StatusCode, rejected: &RejectedRequest) -> Response {
+        self.with_headers(status, Json(rejected).into_response())
+    }
+
+    fn with_headers(self, status: StatusCode, mut response: Response) -> Response {
+        *response.status_mut() = status;
         let media = match self {
             Self::Json => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",

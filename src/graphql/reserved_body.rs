@@ -1,12 +1,10 @@
 //! A response body whose bytes count as unsent until the connection has accepted them.
 
-use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
-use serde::Serialize;
 
 use crate::admission::Reservation;
 
@@ -14,41 +12,51 @@ use crate::admission::Reservation;
 /// client that does not read keeps the rest of the body here, and with it the reservation.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Serializes a value as JSON. The reservation shrinks to the length of the body and ends with the body.
-pub(super) fn json(value: &impl Serialize, reservation: Option<Reservation>) -> Body {
-    // Serialization cannot fail because all keys are strings.
-    let rest = Bytes::from(serde_json::to_vec(value).unwrap_or_default());
-    match reservation {
-        Some(mut reservation) => {
-            reservation.shrink(rest.len());
-            Body::new(Reserved { rest, _reservation: reservation })
-        }
-        None => Body::from(rest),
+/// Sends a body of known length in chunks. The reservation shrinks to the length of the body and ends with the body.
+pub(super) fn reserve(body: Body, mut reservation: Reservation) -> Body {
+    if let Some(length) = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()) {
+        reservation.shrink(length);
     }
+    Body::new(Reserved { body, chunk: Bytes::new(), _reservation: reservation })
 }
 
 struct Reserved {
-    rest: Bytes,
+    body: Body,
+    /// The part of the body that was read and not passed on.
+    chunk: Bytes,
     _reservation: Reservation,
 }
 
 impl HttpBody for Reserved {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.rest.is_empty() {
-            return Poll::Ready(None);
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.chunk.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.chunk = data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                end => return Poll::Ready(end),
+            }
         }
-        let length = self.rest.len().min(CHUNK_BYTES);
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
+        let length = self.chunk.len().min(CHUNK_BYTES);
+        Poll::Ready(Some(Ok(Frame::data(self.chunk.split_to(length)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
+        self.chunk.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(u64::try_from(self.rest.len()).unwrap_or(u64::MAX))
+        let rest = self.chunk.len() as u64;
+        match self.body.size_hint().exact() {
+            Some(body) => SizeHint::with_exact(rest + body),
+            None => SizeHint::default(),
+        }
     }
 }
