@@ -271,6 +271,7 @@ async fn an_absent_recording_is_reported_if_requested_and_has_no_file() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn the_recordings_of_a_call_are_listed_page_by_page() {
     let page = "<Record action=\"/again\"/>";
     let site = Site::start(&[("/in", page), ("/again", page)]).await;

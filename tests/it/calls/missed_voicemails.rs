@@ -50,6 +50,7 @@ async fn set_stage(app: &TestApp, sid: &str, stage: CallStage) {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_voicemail_left_while_the_server_was_down_is_found_at_the_carrier() {
     let carrier = carrier();
     let app = start(&carrier).await;

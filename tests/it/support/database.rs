@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use partyline::app::migrate_up;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use url::Url;
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -60,6 +62,20 @@ impl TestDatabase {
     /// The SQLite file; `None` on a database server.
     pub(crate) fn file_path(&self) -> Option<PathBuf> {
         matches!(self.kind, Kind::File).then(|| self.folder.path().join("p.db"))
+    }
+
+    /// Copies a migrated file to a SQLite database that does not exist yet: the migrations take most of the time of a short
+    /// test. `migrations.rs` runs them one by one.
+    pub(crate) async fn prepare(&self) {
+        static MIGRATED: OnceCell<Vec<u8>> = OnceCell::const_new();
+        let Some(path) = self.file_path().filter(|path| !path.exists()) else { return };
+        let migrated = MIGRATED.get_or_init(async || {
+            let template = Self::file();
+            migrate_up(&super::settings(&template.url)).await.expect("the migrations succeed");
+            // All connections are closed, so the file contains everything.
+            std::fs::read(template.file_path().expect("a file")).expect("the file is readable")
+        });
+        std::fs::write(path, migrated.await).expect("the folder is writable");
     }
 
     /// The folder for recordings.
