@@ -22,8 +22,9 @@ help: ## list all targets
 run: ## build Partyline and start the demo
 	cargo run -- demo
 
+# Twice as many threads as cores: the tests wait for sockets part of their time.
 test: ## the tests that take less than a minute, on SQLite
-	cargo test --workspace
+	cargo test --workspace -- --test-threads=$$(( $$(nproc) * 2 ))
 
 # Slow tests, and tests of one kind of database, are marked #[ignore] with their reason. The names of the latter end in
 # `_on_sqlite` or `_on_a_server`.

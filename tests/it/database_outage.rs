@@ -194,6 +194,7 @@ async fn a_server_that_has_just_started_also_retries() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_longer_outage_is_a_503_in_time_and_nothing_is_stored_twice_afterwards() {
     let (app, outage) = start().await;
     let message = reply(&app).await;

@@ -1,4 +1,4 @@
-//! Answers a caller from memory. The step is recorded behind the answer.
+//! Answers a caller from memory. The step is recorded after the answer.
 
 use super::{CallKey, CalledNumber, LegKey, recording_event, step_event};
 use crate::domain::call::{CallEvent, LegReport, is_known_caller};

@@ -1,4 +1,4 @@
-//! Records the steps of callers behind the answers: one queue, and one task that writes what is queued agency by agency, so
+//! Records the steps of callers after their answers: one queue, and one task that writes what is queued agency by agency, so
 //! that many calls take few transactions.
 
 use std::collections::{BTreeMap, HashMap};

@@ -92,6 +92,7 @@ async fn a_call_without_a_recording_at_the_carrier_is_missed() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn the_carrier_is_polled_until_it_responds_and_the_staff_are_notified_in_time() {
     let carrier = carrier();
     let address = carrier.base().strip_prefix("http://").unwrap().parse().unwrap();

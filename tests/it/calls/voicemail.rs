@@ -257,6 +257,7 @@ async fn admins_are_notified_once_that_recordings_cannot_be_fetched() {
 }
 
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_recording_that_is_gone_or_not_audio_fails_with_a_reason() {
     let carrier = carrier();
     let app = start(&carrier).await;

@@ -149,6 +149,7 @@ async fn a_socket_that_pings_but_does_not_read_is_dropped() {
 
 /// A full connection does not delay the close. A peer that reads on finds the reason in the close frame.
 #[tokio::test]
+#[ignore = "slow: part of `make test-full`"]
 async fn a_full_connection_is_closed_on_token_expiry_and_on_shutdown() {
     let app = TestApp::start().await;
     let mut peer = slow_subscriber(&app, 60, &current_cursor(&app).await).await;
