@@ -24,10 +24,10 @@ use crate::ports::twilio_rest::TwilioRest;
 use crate::ports::{Clock, IdGen};
 use crate::rest::{self, RestState};
 use crate::security_headers;
-use crate::server::ConnectionFigures;
+use crate::server::ConnectionMetrics;
 use crate::service::Services;
 use crate::service::accounts::Accounts;
-use crate::service::authenticate::{Authenticator, Trust};
+use crate::service::authenticate::{Authenticator, TokenPolicy};
 use crate::service::calls::{CallLog, Calls, ExtensionGuesses, Switchboard};
 use crate::service::inbound::InboundTexts;
 use crate::service::media_links::MediaLinks;
@@ -55,7 +55,7 @@ pub struct App {
     settings: Settings,
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
-    connections: ConnectionFigures,
+    connections: ConnectionMetrics,
     lanes: Vec<JoinHandle<()>>,
     bus: Option<Arc<Bus>>,
 }
@@ -146,10 +146,10 @@ impl App {
         let Authentication { secret, jwks_url, issuer, audience } = &settings.authentication;
         let issuer_keys = jwks_url.clone().map(Jwks::new).transpose().context("TLS cannot be set up")?;
         let (issuer, audience) = (issuer.as_deref(), audience.as_deref());
-        let trust = Trust { secret: secret.as_ref(), issuer_keys, issuer, audience };
+        let trust = TokenPolicy { secret: secret.as_ref(), issuer_keys, issuer, audience };
         let authenticator = Arc::new(Authenticator::new(trust));
         let admission = Admission::new(&settings.limits, services.clock.clone());
-        let connections = ConnectionFigures::default();
+        let connections = ConnectionMetrics::default();
         let metrics = Arc::new(Metrics::new(connections.open.clone(), connections.refused.clone()));
         Ok(Self { services, authenticator, sealer, settings, admission, metrics, connections, lanes, bus })
     }
@@ -212,7 +212,7 @@ impl App {
     }
 
     /// The counters of connections, which the server shares.
-    pub fn connection_figures(&self) -> ConnectionFigures {
+    pub fn connection_metrics(&self) -> ConnectionMetrics {
         self.connections.clone()
     }
 

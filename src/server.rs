@@ -27,7 +27,7 @@ mod figures;
 mod refusals;
 mod watched;
 
-pub use figures::{ConnectionFigures, raise_open_file_limit};
+pub use figures::{ConnectionMetrics, raise_open_file_limit};
 
 /// The time within which the head of a request must arrive, from its first byte or, on a new connection, from its
 /// start.
@@ -38,8 +38,6 @@ const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 const BACKLOG: u32 = 1024;
 /// The maximum size of a request head, which is more than any browser or Twilio sends.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
-/// The time without progress after which a connection whose peer does not read is closed.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The delay after a failed accept, for example without free file descriptors, so that the loop does not spin.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// How often a drain checks for idle connections, which it closes.
@@ -60,11 +58,13 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub struct Options {
     /// The maximum idle time between two requests on a connection.
     pub keep_alive: Duration,
+    /// The time without progress after which a connection whose peer does not read is closed.
+    pub write_timeout: Duration,
     /// The maximum number of open connections. Further connections are rejected with 503.
     pub max_connections: usize,
     /// The time that open requests have to complete once the server drains.
     pub drain_timeout: Duration,
-    pub figures: ConnectionFigures,
+    pub figures: ConnectionMetrics,
 }
 
 impl Default for Options {
@@ -72,9 +72,10 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             keep_alive: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(30),
             max_connections: 10_000,
             drain_timeout: Duration::from_secs(10),
-            figures: ConnectionFigures::default(),
+            figures: ConnectionMetrics::default(),
         }
     }
 }
@@ -87,7 +88,7 @@ pub async fn serve(
     options: Options,
     stopped: impl Future<Output = ()>,
 ) {
-    let limits = Limits { head: HEAD_TIMEOUT, idle: options.keep_alive, write: WRITE_TIMEOUT };
+    let limits = Limits { head: HEAD_TIMEOUT, idle: options.keep_alive, write: options.write_timeout };
     let refusals = Refusals::new(clock.clone());
     // Each connection holds a receiver until it ends.
     let connections = watch::Sender::new(());

@@ -104,7 +104,8 @@ impl PreparedServer {
             keep_alive: self.keep_alive,
             max_connections: self.max_connections,
             drain_timeout: DRAIN_TIMEOUT,
-            figures: self.app.connection_figures(),
+            figures: self.app.connection_metrics(),
+            ..server::Options::default()
         };
         server::serve(self.listener, router, clock, options, stopped).await;
         if let Some(metrics) = metrics {
@@ -124,7 +125,7 @@ impl PreparedServer {
     }
 }
 
-/// Locks an SQLite database for this process, by a lock file beside it. A second server would assign the same positions
+/// Locks an SQLite database for this process, by a lock file next to it. A second server would assign the same positions
 /// from its own memory and wait for the first one's locks. Fails if another process holds the lock.
 pub fn lock_database(database: PathBuf) -> anyhow::Result<File> {
     let mut path = database.into_os_string();

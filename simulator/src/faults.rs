@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_of_a_fault_has_its_parameters_beside_its_name() {
+    fn the_json_of_a_fault_contains_its_name_and_its_parameters() {
         let read = |json: &str| serde_json::from_str::<Fault>(json);
         assert_eq!(read(r#"{"fault":"slow","seconds":3}"#).unwrap(), Fault::Slow { seconds: 3 });
         assert_eq!(read(r#"{"fault":"undelivered"}"#).unwrap(), Fault::Undelivered { code: 30003 });

@@ -21,7 +21,7 @@ pub struct Authentication {
 }
 
 impl Authentication {
-    pub(super) fn read(source: &Source, beside: Option<&Path>) -> Result<Self, ConfigError> {
+    pub(super) fn read(source: &Source, database_file: Option<&Path>) -> Result<Self, ConfigError> {
         let text = |name: &str| source.get(name).map(str::to_owned);
         let (issuer, audience) = (text("PARTYLINE_JWT_ISSUER"), text("PARTYLINE_JWT_AUDIENCE"));
         let jwks_url = source.get("PARTYLINE_JWKS_URL").map(jwks_url).transpose()?;
@@ -38,7 +38,7 @@ impl Authentication {
         let secret = if configured.is_none() && jwks_url.is_some() {
             None
         } else {
-            Some(secrets::read(configured, "PARTYLINE_JWT_SECRET", beside)?)
+            Some(secrets::read(configured, "PARTYLINE_JWT_SECRET", database_file)?)
         };
         Ok(Self { secret, jwks_url, issuer, audience })
     }

@@ -54,7 +54,7 @@ pub const SETTINGS: [Setting; 33] = [
         "public URL + /api/twilio/voice/inbound",
         "voice webhook URL configured at Twilio, if it differs",
     ),
-    setting("PARTYLINE_MEDIA", "partyline-media; on SQLite: beside the file", "folder for recordings"),
+    setting("PARTYLINE_MEDIA", "partyline-media; on SQLite: next to the file", "folder for recordings"),
     setting("TWILIO_API_BASE", "https://api.twilio.com", "origin of Twilio's REST API"),
     setting(
         "TWILIO_MESSAGING_BASE",
@@ -68,7 +68,7 @@ pub const SETTINGS: [Setting; 33] = [
     ),
     setting(
         "PARTYLINE_JWT_SECRET",
-        "on SQLite: generated beside the file",
+        "on SQLite: generated next to the file",
         "secret that signs bearer tokens; at least 32 bytes",
     ),
     setting("PARTYLINE_JWKS_URL", "none", "URL of the token issuer's keys (RS256, ES256), instead of the secret"),
@@ -76,7 +76,7 @@ pub const SETTINGS: [Setting; 33] = [
     setting("PARTYLINE_JWT_AUDIENCE", "none; required with PARTYLINE_JWKS_URL", "required aud of tokens"),
     setting(
         "PARTYLINE_SECRET_KEY",
-        "on SQLite: generated beside the file",
+        "on SQLite: generated next to the file",
         "key that encrypts Twilio tokens; at least 32 bytes",
     ),
     setting(
@@ -273,7 +273,7 @@ impl Settings {
         if !["sqlite:", "postgres:", "postgresql:", "mysql:"].iter().any(|scheme| database_url.starts_with(scheme)) {
             return Err(invalid("DATABASE_URL", "must begin with sqlite:, postgres: or mysql:"));
         }
-        let beside = sqlite_file(&database_url);
+        let database_file = sqlite_file(&database_url);
         let listen = source.get("PARTYLINE_LISTEN").unwrap_or("127.0.0.1:8080");
         let listen = listen
             .parse()
@@ -318,8 +318,8 @@ impl Settings {
             twilio_messaging_base,
             unknown_after: duration(source.get("PARTYLINE_UNKNOWN_AFTER").unwrap_or("5m"))
                 .map_err(|why| invalid("PARTYLINE_UNKNOWN_AFTER", why))?,
-            authentication: Authentication::read(source, beside.as_deref())?,
-            secret_key: SecretKey::read(source, beside.as_deref())?,
+            authentication: Authentication::read(source, database_file.as_deref())?,
+            secret_key: SecretKey::read(source, database_file.as_deref())?,
             introspection,
             allowed_origins,
             events: EventBus::read(source, &database_url)?,
@@ -338,7 +338,7 @@ impl Settings {
     }
 }
 
-/// The folder for recordings. The default is beside an SQLite file.
+/// The folder for recordings. The default is next to an SQLite file.
 fn media(source: &Source, database_url: &str) -> PathBuf {
     match (source.get("PARTYLINE_MEDIA"), sqlite_file(database_url)) {
         (Some(folder), _) => PathBuf::from(folder),

@@ -1,4 +1,4 @@
-//! The server's own secrets: set by the operator, or generated when first needed and saved beside an SQLite database.
+//! The server's own secrets: set by the operator, or generated when first needed and saved next to an SQLite database.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
@@ -25,9 +25,9 @@ pub struct SecretKey {
 }
 
 impl SecretKey {
-    pub(super) fn read(source: &Source, beside: Option<&Path>) -> Result<Self, ConfigError> {
+    pub(super) fn read(source: &Source, database_file: Option<&Path>) -> Result<Self, ConfigError> {
         let previous = source.get(PREVIOUS_SECRET_KEY).map(|key| check_length(key, PREVIOUS_SECRET_KEY)).transpose()?;
-        let (current, save_to) = match find(source.get(SECRET_KEY), SECRET_KEY, beside)? {
+        let (current, save_to) = match find(source.get(SECRET_KEY), SECRET_KEY, database_file)? {
             Lookup::Secret(secret) => (secret, None),
             Lookup::Missing(path) => (generate(&path)?, Some(path)),
         };
@@ -42,7 +42,7 @@ impl SecretKey {
         self.save_to.is_some()
     }
 
-    /// Saves a generated key beside the database. If another process has just saved one, that key is used.
+    /// Saves a generated key next to the database. If another process has just saved one, that key is used.
     pub fn save(self) -> Result<Self, ConfigError> {
         let Some(path) = self.save_to else { return Ok(self) };
         let current = save_or_load(self.current, &path, SECRET_KEY)?;
@@ -50,9 +50,13 @@ impl SecretKey {
     }
 }
 
-/// Returns the configured secret, or the one in the file beside the database. A missing file is generated.
-pub(super) fn read(configured: Option<&str>, name: &str, beside: Option<&Path>) -> Result<SecretString, ConfigError> {
-    match find(configured, name, beside)? {
+/// Returns the configured secret, or the one in the file next to the database. A missing file is generated.
+pub(super) fn read(
+    configured: Option<&str>,
+    name: &str,
+    database_file: Option<&Path>,
+) -> Result<SecretString, ConfigError> {
+    match find(configured, name, database_file)? {
         Lookup::Secret(secret) => Ok(secret),
         Lookup::Missing(path) => save_or_load(generate(&path)?, &path, name),
     }
@@ -64,11 +68,11 @@ enum Lookup {
     Missing(PathBuf),
 }
 
-fn find(configured: Option<&str>, name: &str, beside: Option<&Path>) -> Result<Lookup, ConfigError> {
+fn find(configured: Option<&str>, name: &str, database_file: Option<&Path>) -> Result<Lookup, ConfigError> {
     if let Some(secret) = configured {
         return check_length(secret, name).map(Lookup::Secret);
     }
-    let Some(database) = beside else {
+    let Some(database) = database_file else {
         return Err(invalid(name, "must be set; it is generated only for an SQLite database"));
     };
     let suffix = name.trim_start_matches("PARTYLINE_").to_lowercase().replace('_', "-");

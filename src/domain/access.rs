@@ -49,7 +49,7 @@ pub struct CallRelation {
 
 /// The extent to which a user sees a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CallSight {
+pub enum CallVisibility {
     Full,
     /// Only that the call took place and the user's own part in it: neither the contact, nor what was said, nor the
     /// parts of colleagues.
@@ -57,12 +57,12 @@ pub enum CallSight {
 }
 
 /// The extent to which the user sees the call; `None` if the call does not exist for the user.
-pub fn call_sight(relation: &CallRelation) -> Option<CallSight> {
+pub fn call_visibility(relation: &CallRelation) -> Option<CallVisibility> {
     let CallRelation { has_number, sees_thread, has_mailbox, stands_in, took_part } = *relation;
     if has_number || sees_thread || has_mailbox || stands_in {
-        Some(CallSight::Full)
+        Some(CallVisibility::Full)
     } else {
-        took_part.then_some(CallSight::OwnPart)
+        took_part.then_some(CallVisibility::OwnPart)
     }
 }
 
@@ -101,15 +101,15 @@ mod tests {
     #[test]
     fn taking_part_in_a_call_does_not_grant_full_access() {
         let none = CallRelation::default();
-        assert_eq!(call_sight(&none), None);
-        assert_eq!(call_sight(&CallRelation { took_part: true, ..none }), Some(CallSight::OwnPart));
+        assert_eq!(call_visibility(&none), None);
+        assert_eq!(call_visibility(&CallRelation { took_part: true, ..none }), Some(CallVisibility::OwnPart));
         for relation in [
             CallRelation { has_number: true, ..none },
             CallRelation { sees_thread: true, ..none },
             CallRelation { has_mailbox: true, ..none },
             CallRelation { stands_in: true, ..none },
         ] {
-            assert_eq!(call_sight(&relation), Some(CallSight::Full));
+            assert_eq!(call_visibility(&relation), Some(CallVisibility::Full));
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{Availability, Role, ThreadStatus, UserId};
 
 /// The status and assignee of a thread. The assignee is set exactly when the status is CLAIMED.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tenure {
+pub struct ClaimState {
     pub status: ThreadStatus,
     pub assignee: Option<UserId>,
     /// When the assignee claimed the thread.
@@ -17,7 +17,7 @@ pub struct Tenure {
     pub closed_at: Option<DateTime<Utc>>,
 }
 
-impl Tenure {
+impl ClaimState {
     /// A thread without a current or former assignee.
     pub fn unclaimed() -> Self {
         Self { status: ThreadStatus::Unclaimed, assignee: None, claimed_at: None, last_assignee: None, closed_at: None }
@@ -68,67 +68,67 @@ pub enum ClaimRefusal {
     Closed,
 }
 
-/// The new tenure of the thread; `None` if the action changes nothing.
-pub type Decision = Result<Option<Tenure>, ClaimRefusal>;
+/// The new state of the thread; `None` if the action changes nothing.
+pub type Decision = Result<Option<ClaimState>, ClaimRefusal>;
 
 /// Claims the thread. The first claim wins. Claiming a thread that the user already holds changes nothing.
-pub fn claim(tenure: &Tenure, actor: Actor, now: DateTime<Utc>) -> Decision {
-    match (tenure.assignee, tenure.claimed_at) {
+pub fn claim(state: &ClaimState, actor: Actor, now: DateTime<Utc>) -> Decision {
+    match (state.assignee, state.claimed_at) {
         (Some(by), _) if by == actor.user => Ok(None),
         (Some(by), at) => Err(ClaimRefusal::AlreadyClaimed { by, at: at.unwrap_or(now) }),
-        (None, _) => Ok(Some(tenure.taken(actor.user, now))),
+        (None, _) => Ok(Some(state.taken(actor.user, now))),
     }
 }
 
 /// Returns the thread to the pool. Allowed for the assignee and admins.
-pub fn release(tenure: &Tenure, actor: Actor) -> Decision {
-    match tenure.status {
+pub fn release(state: &ClaimState, actor: Actor) -> Decision {
+    match state.status {
         ThreadStatus::Unclaimed => Ok(None),
         ThreadStatus::Closed => Err(ClaimRefusal::Closed),
-        ThreadStatus::Claimed => require_assignee_or_admin(tenure, actor).map(|()| Some(tenure.released())),
+        ThreadStatus::Claimed => require_assignee_or_admin(state, actor).map(|()| Some(state.released())),
     }
 }
 
 /// Transfers the thread to `to`. Any handler may take a thread over by a transfer to self, and may assign an unclaimed
 /// thread to any user. Other transfers are allowed for the assignee and admins.
-pub fn transfer(tenure: &Tenure, actor: Actor, to: UserId, now: DateTime<Utc>) -> Decision {
-    if tenure.assignee == Some(to) {
+pub fn transfer(state: &ClaimState, actor: Actor, to: UserId, now: DateTime<Utc>) -> Decision {
+    if state.assignee == Some(to) {
         return Ok(None);
     }
-    let free = actor.user == to || tenure.status == ThreadStatus::Unclaimed;
+    let free = actor.user == to || state.status == ThreadStatus::Unclaimed;
     if !free {
-        require_assignee_or_admin(tenure, actor)?;
+        require_assignee_or_admin(state, actor)?;
     }
-    Ok(Some(tenure.taken(to, now)))
+    Ok(Some(state.taken(to, now)))
 }
 
 /// Closes the thread. Allowed for the assignee and admins.
-pub fn close(tenure: &Tenure, actor: Actor, now: DateTime<Utc>) -> Decision {
-    if tenure.status == ThreadStatus::Closed {
+pub fn close(state: &ClaimState, actor: Actor, now: DateTime<Utc>) -> Decision {
+    if state.status == ThreadStatus::Closed {
         return Ok(None);
     }
-    require_assignee_or_admin(tenure, actor)?;
-    Ok(Some(tenure.closed(now)))
+    require_assignee_or_admin(state, actor)?;
+    Ok(Some(state.closed(now)))
 }
 
 /// Reopens the thread, with the same effect as an inbound text.
-pub fn reopen(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelta, now: DateTime<Utc>) -> Decision {
-    Ok((tenure.status == ThreadStatus::Closed).then(|| reopened_tenure(tenure, roster, reopen_within, now)))
+pub fn reopen(state: &ClaimState, roster: &Roster, reopen_within: TimeDelta, now: DateTime<Utc>) -> Decision {
+    Ok((state.status == ThreadStatus::Closed).then(|| reopened_state(state, roster, reopen_within, now)))
 }
 
-/// The tenure of a closed thread after it is reopened. It is assigned to its last assignee if it was closed less than
+/// The state of a closed thread after it is reopened. It is assigned to its last assignee if it was closed less than
 /// `reopen_within` ago and that user is eligible and AVAILABLE; otherwise it is unclaimed.
-pub fn reopened_tenure(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelta, now: DateTime<Utc>) -> Tenure {
-    let recent = tenure.closed_at.is_some_and(|at| now - at < reopen_within);
-    let returning = tenure.last_assignee.and_then(|user| roster.eligible(user));
+pub fn reopened_state(state: &ClaimState, roster: &Roster, reopen_within: TimeDelta, now: DateTime<Utc>) -> ClaimState {
+    let recent = state.closed_at.is_some_and(|at| now - at < reopen_within);
+    let returning = state.last_assignee.and_then(|user| roster.eligible(user));
     match returning {
-        Some(member) if recent && member.availability == Availability::Available => tenure.taken(member.user, now),
-        _ => tenure.released(),
+        Some(member) if recent && member.availability == Availability::Available => state.taken(member.user, now),
+        _ => state.released(),
     }
 }
 
-fn require_assignee_or_admin(tenure: &Tenure, actor: Actor) -> Result<(), ClaimRefusal> {
-    if tenure.assignee == Some(actor.user) || actor.role == Role::Admin {
+fn require_assignee_or_admin(state: &ClaimState, actor: Actor) -> Result<(), ClaimRefusal> {
+    if state.assignee == Some(actor.user) || actor.role == Role::Admin {
         Ok(())
     } else {
         Err(ClaimRefusal::NotAssignee)
@@ -156,21 +156,21 @@ mod tests {
     const ME: u128 = 1;
     const OTHER: u128 = 2;
 
-    fn states() -> [Tenure; 4] {
+    fn states() -> [ClaimState; 4] {
         [
-            Tenure::unclaimed(),
-            Tenure::claimed(user(ME), now()),
-            Tenure::claimed(user(OTHER), now()),
-            Tenure::claimed(user(OTHER), now()).closed(now()),
+            ClaimState::unclaimed(),
+            ClaimState::claimed(user(ME), now()),
+            ClaimState::claimed(user(OTHER), now()),
+            ClaimState::claimed(user(OTHER), now()).closed(now()),
         ]
     }
 
     /// One character per state of [`states`]: `+` for a change, `=` for no change, and a letter for a refusal (A
     /// already claimed, N not the assignee, C closed).
-    fn row(decide: impl Fn(&Tenure) -> Decision) -> String {
+    fn row(decide: impl Fn(&ClaimState) -> Decision) -> String {
         states()
             .iter()
-            .map(|tenure| match decide(tenure) {
+            .map(|state| match decide(state) {
                 Ok(Some(_)) => '+',
                 Ok(None) => '=',
                 Err(ClaimRefusal::AlreadyClaimed { .. }) => 'A',
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn closing_keeps_the_last_assignee() {
-        let closed = Tenure::claimed(user(ME), now()).closed(now());
+        let closed = ClaimState::claimed(user(ME), now()).closed(now());
         assert_eq!((closed.assignee, closed.last_assignee), (None, Some(user(ME))));
         let again = closed.released().closed(now());
         assert_eq!(again.last_assignee, Some(user(ME)));

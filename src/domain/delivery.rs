@@ -86,7 +86,7 @@ pub fn is_failure(status: MessageStatus) -> bool {
 
 /// The outcome of an attempt to send a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Attempted {
+pub enum SendOutcome {
     /// The carrier has accepted the text.
     Accepted {
         /// Twilio's MessageSid.

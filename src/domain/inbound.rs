@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::claim::{Tenure, reopened_tenure};
+use super::claim::{ClaimState, reopened_state};
 use super::routing::{Roster, Route, pool_route, route};
 use super::{RoutingRung, ThreadStatus};
 
@@ -12,8 +12,8 @@ pub const EXTENSION_ESCALATION_DELAY: TimeDelta = TimeDelta::minutes(5);
 /// The effect of one inbound text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboundEffect {
-    /// The thread's tenure after the text.
-    pub tenure: Tenure,
+    /// The thread's state after the text.
+    pub claim_state: ClaimState,
     /// Whether the text reopened a closed thread.
     pub reopened: bool,
     /// The users to notify, and the rung that named them.
@@ -24,13 +24,19 @@ pub struct InboundEffect {
 
 /// Decides the effect of a text on a thread.
 ///
-/// A closed thread is reopened, see [`reopened_tenure`]. A claimed thread alerts its assignee, the user of an extension
+/// A closed thread is reopened, see [`reopened_state`]. A claimed thread alerts its assignee, the user of an extension
 /// that the text addresses, and, while the assignee is AWAY, the pool.
-pub fn receive(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelta, now: DateTime<Utc>) -> InboundEffect {
-    let reopened = tenure.status == ThreadStatus::Closed;
-    let tenure = if reopened { reopened_tenure(tenure, roster, reopen_within, now) } else { tenure.clone() };
+pub fn receive(
+    claim_state: &ClaimState,
+    roster: &Roster,
+    reopen_within: TimeDelta,
+    now: DateTime<Utc>,
+) -> InboundEffect {
+    let reopened = claim_state.status == ThreadStatus::Closed;
+    let claim_state =
+        if reopened { reopened_state(claim_state, roster, reopen_within, now) } else { claim_state.clone() };
 
-    let (route, escalate_at) = match tenure.assignee {
+    let (route, escalate_at) = match claim_state.assignee {
         Some(assignee) => {
             let mut recipients = vec![assignee];
             recipients.extend(roster.extension.map(|member| member.user));
@@ -52,7 +58,7 @@ pub fn receive(tenure: &Tenure, roster: &Roster, reopen_within: TimeDelta, now: 
             (route, waits.then(|| now + EXTENSION_ESCALATION_DELAY))
         }
     };
-    InboundEffect { tenure, reopened, route, escalate_at }
+    InboundEffect { claim_state, reopened, route, escalate_at }
 }
 
 #[cfg(test)]
@@ -85,43 +91,43 @@ mod tests {
         DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default()
     }
 
-    fn closed(days_ago: i64) -> Tenure {
-        Tenure {
+    fn closed(days_ago: i64) -> ClaimState {
+        ClaimState {
             status: ThreadStatus::Closed,
             last_assignee: Some(user(1)),
             closed_at: Some(now() - TimeDelta::days(days_ago)),
-            ..Tenure::unclaimed()
+            ..ClaimState::unclaimed()
         }
     }
 
     #[test]
     fn an_unclaimed_thread_alerts_the_whole_pool() {
-        let got = receive(&Tenure::unclaimed(), &roster(Availability::Away), WEEK, now());
+        let got = receive(&ClaimState::unclaimed(), &roster(Availability::Away), WEEK, now());
         assert_eq!(got.route, Route { rung: RoutingRung::Pool, recipients: vec![user(1), user(2)] });
         assert!(!got.reopened);
     }
 
     #[test]
     fn a_claimed_thread_alerts_its_assignee_and_also_the_pool_while_the_assignee_is_away() {
-        let held = Tenure::claimed(user(1), now());
+        let held = ClaimState::claimed(user(1), now());
         let there = receive(&held, &roster(Availability::Available), WEEK, now());
         assert_eq!(there.route, Route { rung: RoutingRung::Assignee, recipients: vec![user(1)] });
         let away = receive(&held, &roster(Availability::Away), WEEK, now());
         assert_eq!(away.route.recipients, vec![user(1), user(2)]);
         // A user outside the pool to whom the thread was transferred.
         let outside = Roster { assignee: Some(member(8, Availability::Away)), ..roster(Availability::Available) };
-        let away = receive(&Tenure::claimed(user(8), now()), &outside, WEEK, now());
+        let away = receive(&ClaimState::claimed(user(8), now()), &outside, WEEK, now());
         assert_eq!(away.route.recipients, vec![user(8), user(1), user(2)]);
     }
 
     #[test]
     fn a_closed_thread_returns_to_its_last_assignee_for_a_week() {
         let soon = receive(&closed(6), &roster(Availability::Available), WEEK, now());
-        assert_eq!((soon.tenure.status, soon.tenure.assignee), (ThreadStatus::Claimed, Some(user(1))));
+        assert_eq!((soon.claim_state.status, soon.claim_state.assignee), (ThreadStatus::Claimed, Some(user(1))));
         assert!(soon.reopened);
         for (days, availability) in [(7, Availability::Available), (1, Availability::Away)] {
             let got = receive(&closed(days), &roster(availability), WEEK, now());
-            assert_eq!((got.tenure.status, got.route.rung), (ThreadStatus::Unclaimed, RoutingRung::Pool));
+            assert_eq!((got.claim_state.status, got.route.rung), (ThreadStatus::Unclaimed, RoutingRung::Pool));
         }
     }
 
@@ -129,10 +135,10 @@ mod tests {
     fn an_extension_is_alerted_first_and_the_pool_after_five_minutes() {
         let mut with_extension = roster(Availability::Available);
         with_extension.extension = Some(member(9, Availability::Available));
-        let got = receive(&Tenure::unclaimed(), &with_extension, WEEK, now());
+        let got = receive(&ClaimState::unclaimed(), &with_extension, WEEK, now());
         assert_eq!(got.route, Route { rung: RoutingRung::Extension, recipients: vec![user(9)] });
         assert_eq!(got.escalate_at, Some(now() + TimeDelta::minutes(5)));
-        let held = receive(&Tenure::claimed(user(1), now()), &with_extension, WEEK, now());
+        let held = receive(&ClaimState::claimed(user(1), now()), &with_extension, WEEK, now());
         assert_eq!(held.route.recipients, vec![user(1), user(9)]);
         assert_eq!(held.escalate_at, None);
     }

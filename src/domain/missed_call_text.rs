@@ -1,5 +1,5 @@
 //! Decides whether the missed-call text is sent to a caller. Caller IDs can be forged, so the text goes only to numbers
-//! that the agency would also call, and at most once in [`ONCE_WITHIN`] per contact and number.
+//! that the agency would also call, and at most once in [`MIN_INTERVAL`] per contact and number.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,7 +8,7 @@ use super::opt_out::{Cleared, GateRefusal, OptOutState, gate};
 use super::{CallerIdVerification, Purpose};
 
 /// The shortest time between two missed-call texts from one number to one contact.
-pub const ONCE_WITHIN: TimeDelta = TimeDelta::hours(12);
+pub const MIN_INTERVAL: TimeDelta = TimeDelta::hours(12);
 
 /// The most missed-call texts from one number to all contacts within [`PER_HOUR`]. A machine that calls with a new
 /// caller ID each time must not spend the agency's money.
@@ -54,7 +54,7 @@ pub enum SkipReason {
     OptedOut(GateRefusal),
     #[error("it is within quiet hours")]
     Quiet,
-    /// The contact was sent the text less than [`ONCE_WITHIN`] ago.
+    /// The contact was sent the text less than [`MIN_INTERVAL`] ago.
     #[error("the contact was sent this text recently")]
     Recently,
     /// The number has sent [`MAX_PER_HOUR`] of these texts within an hour.
@@ -77,7 +77,7 @@ pub fn may_text(missed: &MissedCall<'_>, now: DateTime<Utc>) -> Result<Cleared, 
     if missed.is_quiet {
         return Err(SkipReason::Quiet);
     }
-    if missed.last_text_at.is_some_and(|last| now - last < ONCE_WITHIN) {
+    if missed.last_text_at.is_some_and(|last| now - last < MIN_INTERVAL) {
         return Err(SkipReason::Recently);
     }
     if missed.texts_in_an_hour >= MAX_PER_HOUR {

@@ -9,7 +9,7 @@ use super::folding::{fold, is_hyphen, is_punctuation};
 
 /// The request that an opt-out keyword expresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum OptOutKeyword {
     /// To receive no more texts from this agency.
     Stop,
     /// To receive texts again, by START or UNSTOP.
@@ -20,12 +20,12 @@ pub enum Wish {
     Help,
 }
 
-impl Wish {
+impl OptOutKeyword {
     pub fn opts_in(self) -> bool {
         matches!(self, Self::Start | Self::Yes)
     }
 
-    /// Whether the wish lifts the carrier's block (error 21610) between the contact and `number`, one of the agency's
+    /// Whether the keyword lifts the carrier's block (error 21610) between the contact and `number`, one of the agency's
     /// phone numbers. YES does not lift the block of a toll-free number.
     pub fn lifts_block_of(self, number: &str) -> bool {
         match self {
@@ -49,17 +49,17 @@ const HELP: [&str; 2] = ["HELP", "INFO"];
 /// the law does not require a particular spelling. Words that opt in and HELP must match exactly, except for case and
 /// surrounding white space: consent is not inferred, and "Help!" from a patient is a message to the staff that an
 /// automatic reply does not answer.
-pub fn wish(body: &str, opt_out_type: Option<&str>) -> Option<Wish> {
+pub fn keyword(body: &str, opt_out_type: Option<&str>) -> Option<OptOutKeyword> {
     let word = body.trim();
     let is_among = |words: &[&str]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
     match opt_out_type {
-        Some("STOP") => Some(Wish::Stop),
-        Some("START") if !is_among(&YES) => Some(Wish::Start),
-        Some("HELP") => Some(Wish::Help),
-        _ if is_stop_word(body) => Some(Wish::Stop),
-        _ if is_among(&START) => Some(Wish::Start),
-        _ if is_among(&YES) => Some(Wish::Yes),
-        _ if is_among(&HELP) => Some(Wish::Help),
+        Some("STOP") => Some(OptOutKeyword::Stop),
+        Some("START") if !is_among(&YES) => Some(OptOutKeyword::Start),
+        Some("HELP") => Some(OptOutKeyword::Help),
+        _ if is_stop_word(body) => Some(OptOutKeyword::Stop),
+        _ if is_among(&START) => Some(OptOutKeyword::Start),
+        _ if is_among(&YES) => Some(OptOutKeyword::Yes),
+        _ if is_among(&HELP) => Some(OptOutKeyword::Help),
         _ => None,
     }
 }
@@ -172,7 +172,7 @@ mod tests {
             "'Quit'",
             "revoke",
         ] {
-            assert_eq!(wish(body, None), Some(Wish::Stop), "{body:?}");
+            assert_eq!(keyword(body, None), Some(OptOutKeyword::Stop), "{body:?}");
         }
         for body in [
             "",
@@ -198,19 +198,19 @@ mod tests {
             "stops",
             "opt in",
         ] {
-            assert_eq!(wish(body, None), None, "{body:?}");
+            assert_eq!(keyword(body, None), None, "{body:?}");
         }
     }
 
     #[test]
     fn words_that_opt_in_and_help_must_match_exactly() {
         for (body, expected) in [
-            ("start", Some(Wish::Start)),
-            (" START\r\n", Some(Wish::Start)),
-            ("Unstop", Some(Wish::Start)),
-            ("yes", Some(Wish::Yes)),
-            ("Help", Some(Wish::Help)),
-            ("info", Some(Wish::Help)),
+            ("start", Some(OptOutKeyword::Start)),
+            (" START\r\n", Some(OptOutKeyword::Start)),
+            ("Unstop", Some(OptOutKeyword::Start)),
+            ("yes", Some(OptOutKeyword::Yes)),
+            ("Help", Some(OptOutKeyword::Help)),
+            ("info", Some(OptOutKeyword::Help)),
             ("start!", None),
             ("\"START\"", None),
             ("s t a r t", None),
@@ -222,30 +222,30 @@ mod tests {
             ("help me", None),
             ("Info?", None),
         ] {
-            assert_eq!(wish(body, None), expected, "{body:?}");
+            assert_eq!(keyword(body, None), expected, "{body:?}");
         }
     }
 
     #[test]
     fn opting_in_lifts_a_block_except_that_yes_does_not_for_toll_free_numbers() {
-        for (wish, local, toll_free) in [
-            (Wish::Start, true, true),
-            (Wish::Yes, true, false),
-            (Wish::Stop, false, false),
-            (Wish::Help, false, false),
+        for (keyword, local, toll_free) in [
+            (OptOutKeyword::Start, true, true),
+            (OptOutKeyword::Yes, true, false),
+            (OptOutKeyword::Stop, false, false),
+            (OptOutKeyword::Help, false, false),
         ] {
-            assert_eq!(wish.lifts_block_of("+13035550100"), local, "{wish:?}");
-            assert_eq!(wish.lifts_block_of("+18885550100"), toll_free, "{wish:?}");
+            assert_eq!(keyword.lifts_block_of("+13035550100"), local, "{keyword:?}");
+            assert_eq!(keyword.lifts_block_of("+18885550100"), toll_free, "{keyword:?}");
         }
     }
 
     #[test]
     fn twilios_classification_takes_precedence() {
-        assert_eq!(wish("arrêt", Some("STOP")), Some(Wish::Stop));
-        assert_eq!(wish("hello", Some("HELP")), Some(Wish::Help));
-        assert_eq!(wish("hello", Some("ELSE")), None);
-        assert_eq!(wish("encore", Some("START")), Some(Wish::Start));
-        assert_eq!(wish("yes", Some("START")), Some(Wish::Yes));
+        assert_eq!(keyword("arrêt", Some("STOP")), Some(OptOutKeyword::Stop));
+        assert_eq!(keyword("hello", Some("HELP")), Some(OptOutKeyword::Help));
+        assert_eq!(keyword("hello", Some("ELSE")), None);
+        assert_eq!(keyword("encore", Some("START")), Some(OptOutKeyword::Start));
+        assert_eq!(keyword("yes", Some("START")), Some(OptOutKeyword::Yes));
     }
 
     #[test]

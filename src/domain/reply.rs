@@ -2,25 +2,25 @@
 
 use chrono::{DateTime, Utc};
 
-use super::claim::{Actor, ClaimRefusal, Tenure};
+use super::claim::{Actor, ClaimRefusal, ClaimState};
 use super::{PoolPolicy, ThreadStatus};
 
-/// Decides on a reply of a handler. `Some` is the new tenure of the thread, to be stored in the transaction of the
+/// Decides on a reply of a handler. `Some` is the new state of the thread, to be stored in the transaction of the
 /// reply.
 ///
 /// A thread that another user holds cannot be replied to, not even by an admin: the sender must take it over first. In
 /// an unclaimed or closed thread, FIRST_CLAIM assigns the thread to the sender; SHARED leaves it unclaimed.
 pub fn reply(
-    tenure: &Tenure,
+    state: &ClaimState,
     actor: Actor,
     policy: PoolPolicy,
     now: DateTime<Utc>,
-) -> Result<Option<Tenure>, ClaimRefusal> {
-    match (tenure.assignee, policy) {
+) -> Result<Option<ClaimState>, ClaimRefusal> {
+    match (state.assignee, policy) {
         (Some(assignee), _) if assignee == actor.user => Ok(None),
         (Some(_), _) => Err(ClaimRefusal::NotAssignee),
-        (None, PoolPolicy::FirstClaim) => Ok(Some(tenure.taken(actor.user, now))),
-        (None, PoolPolicy::Shared) => Ok((tenure.status == ThreadStatus::Closed).then(|| tenure.released())),
+        (None, PoolPolicy::FirstClaim) => Ok(Some(state.taken(actor.user, now))),
+        (None, PoolPolicy::Shared) => Ok((state.status == ThreadStatus::Closed).then(|| state.released())),
     }
 }
 
@@ -41,19 +41,19 @@ mod tests {
 
     #[test]
     fn replies_claim_threads_according_to_the_policy() {
-        let free = Tenure::unclaimed();
-        let mine = Tenure::claimed(user(1), now());
-        let theirs = Tenure::claimed(user(2), now());
+        let free = ClaimState::unclaimed();
+        let mine = ClaimState::claimed(user(1), now());
+        let theirs = ClaimState::claimed(user(2), now());
         let closed = theirs.closed(now());
         for role in [Role::Member, Role::Admin] {
             let actor = Actor { user: user(1), role };
-            let with = |tenure: &Tenure, policy| reply(tenure, actor, policy, now());
+            let with = |state: &ClaimState, policy| reply(state, actor, policy, now());
             for policy in [PoolPolicy::FirstClaim, PoolPolicy::Shared] {
                 assert_eq!(with(&mine, policy), Ok(None));
                 assert_eq!(with(&theirs, policy), Err(ClaimRefusal::NotAssignee));
             }
-            let taken = |tenure: &Tenure| {
-                with(tenure, PoolPolicy::FirstClaim).unwrap().map(|after| (after.status, after.assignee))
+            let taken = |state: &ClaimState| {
+                with(state, PoolPolicy::FirstClaim).unwrap().map(|after| (after.status, after.assignee))
             };
             assert_eq!(taken(&free), Some((ThreadStatus::Claimed, Some(user(1)))));
             assert_eq!(taken(&closed), Some((ThreadStatus::Claimed, Some(user(1)))));

@@ -1,6 +1,6 @@
 //! Detects that a database has been restored from a backup since a server last used it.
 //!
-//! A server records the progress of the database outside of it: beside the SQLite file, or in the folder of recordings.
+//! A server records the progress of the database outside of it: next to the SQLite file, or in the folder of recordings.
 //! A restored database is behind that record. It would send again the texts that were sent after the backup, and it
 //! lacks the STOPs that arrived after the backup.
 
@@ -41,13 +41,13 @@ pub enum RestoreEvidence {
 
 /// Checks at the start of a server whether the database has been restored, and returns the evidence as the error.
 ///
-/// `recorded` is `None` if the server has no record, `stored` if the database has no mark. `is_record_beside` means
-/// that the record lies beside the database and moves with it (SQLite). Otherwise each instance has its own record, and
+/// `recorded` is `None` if the server has no record, `stored` if the database has no mark. `is_record_next_to_database` means
+/// that the record lies next to the database and moves with it (SQLite). Otherwise each instance has its own record, and
 /// a new instance has none yet.
 pub fn detect_restore(
     recorded: Option<ServerRecord>,
     stored: Option<DatabaseState>,
-    is_record_beside: bool,
+    is_record_next_to_database: bool,
 ) -> Result<(), RestoreEvidence> {
     let Some(stored) = stored else {
         return if recorded.is_some() { Err(RestoreEvidence::NoMark) } else { Ok(()) };
@@ -56,7 +56,7 @@ pub fn detect_restore(
         return Err(RestoreEvidence::OtherTables);
     }
     match recorded {
-        None if is_record_beside => Err(RestoreEvidence::NoRecord),
+        None if is_record_next_to_database => Err(RestoreEvidence::NoRecord),
         None => Ok(()),
         Some(recorded) if recorded.restores > stored.restores => Err(RestoreEvidence::Behind),
         // Another instance has run `partyline restored` since.
@@ -89,7 +89,7 @@ mod tests {
         let recorded = |restores, events| Some(ServerRecord { restores, events });
         let stored = |restores, events| Some(DatabaseState { restores, events, is_same_database: true });
         let dumped = Some(DatabaseState { restores: 0, events: 10, is_same_database: false });
-        for (record, database, beside, expected) in [
+        for (record, database, next_to_database, expected) in [
             // First start, and first start after an upgrade.
             (None, None, true, Ok(())),
             (None, None, false, Ok(())),
@@ -112,7 +112,11 @@ mod tests {
             (recorded(0, 10), dumped, false, Err(RestoreEvidence::OtherTables)),
             (None, dumped, false, Err(RestoreEvidence::OtherTables)),
         ] {
-            assert_eq!(detect_restore(record, database, beside), expected, "{record:?} {database:?} {beside}");
+            assert_eq!(
+                detect_restore(record, database, next_to_database),
+                expected,
+                "{record:?} {database:?} {next_to_database}"
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// An enumeration whose values are stored as text.
-pub trait Word: Sized + Copy + 'static {
+pub trait StoredEnum: Sized + Copy + 'static {
     fn as_str(self) -> &'static str;
     fn from_name(name: &str) -> Option<Self>;
 }
@@ -15,7 +15,7 @@ macro_rules! words {
             #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
             pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),* }
 
-            impl Word for $name {
+            impl StoredEnum for $name {
                 fn as_str(self) -> &'static str {
                     match self { $(Self::$variant => $text),* }
                 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::domain::claim::Tenure;
+use crate::domain::claim::ClaimState;
 use crate::domain::{AgencyId, ContactId, ExtensionId, MessageId, PhoneNumberId, ThreadId, ThreadStatus, UserId};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -86,8 +86,8 @@ impl Model {
         !self.started_blind || self.inbound_count > 0
     }
 
-    pub fn tenure(&self) -> Tenure {
-        Tenure {
+    pub fn claim_state(&self) -> ClaimState {
+        ClaimState {
             status: self.status,
             assignee: self.assignee_id,
             claimed_at: self.claimed_at,
@@ -96,11 +96,11 @@ impl Model {
         }
     }
 
-    pub fn set_tenure(&mut self, tenure: &Tenure) {
-        self.status = tenure.status;
-        self.assignee_id = tenure.assignee;
-        self.claimed_at = tenure.claimed_at;
-        self.last_assignee_id = tenure.last_assignee;
-        self.closed_at = tenure.closed_at;
+    pub fn set_claim_state(&mut self, claim_state: &ClaimState) {
+        self.status = claim_state.status;
+        self.assignee_id = claim_state.assignee;
+        self.claimed_at = claim_state.claimed_at;
+        self.last_assignee_id = claim_state.last_assignee;
+        self.closed_at = claim_state.closed_at;
     }
 }

@@ -21,7 +21,7 @@ use crate::domain::{CallId, ContactId, MessageId, ThreadId};
 use crate::entity::{activity, call_leg, contact, media, message, thread, voicemail};
 use crate::service::{Fault, Viewer};
 use crate::store;
-use crate::store::call_sight::VisibleCall;
+use crate::store::call_visibility::VisibleCall;
 use crate::store::page::{Page, Window};
 
 /// Reads the values of many keys at once. A key that is missing in the result has the default value.
@@ -140,7 +140,7 @@ impl Loaders {
 
     /// A contact as the viewer may see it: in full, or only the phone number. Used where the permission for a thread or
     /// a call does not include its contact.
-    pub async fn contact_as_seen(&self, id: ContactId) -> Result<Option<Arc<contact::Model>>> {
+    pub async fn redacted_contact(&self, id: ContactId) -> Result<Option<Arc<contact::Model>>> {
         load(&self.requester, &self.set().contacts_as_seen, id).await
     }
 

@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
-use crate::domain::delivery::Attempted;
+use crate::domain::delivery::SendOutcome;
 use labels::{
     CallLabels, ErrorLabels, HttpLabels, OperationLabels, PanicLabels, ReceiptLabels, SendLabels, TextLabels,
 };
@@ -88,15 +88,15 @@ impl Metrics {
     }
 
     /// Counts an attempt to send a text.
-    pub fn send(&self, attempted: &Attempted) {
-        let outcome = match attempted {
-            Attempted::Accepted { .. } => "accepted",
-            Attempted::Rejected { .. } => "rejected",
-            Attempted::NotNow { .. } => "retried",
-            Attempted::Withheld { .. } => "account_problem",
-            Attempted::InDoubt => "unknown",
+    pub fn send(&self, outcome: &SendOutcome) {
+        let label = match outcome {
+            SendOutcome::Accepted { .. } => "accepted",
+            SendOutcome::Rejected { .. } => "rejected",
+            SendOutcome::NotNow { .. } => "retried",
+            SendOutcome::Withheld { .. } => "account_problem",
+            SendOutcome::InDoubt => "unknown",
         };
-        self.sends.get_or_create(&SendLabels { outcome }).inc();
+        self.sends.get_or_create(&SendLabels { outcome: label }).inc();
     }
 
     /// Observes an HTTP request. `route` is the pattern of the matched route, `None` if no route matched.

@@ -12,7 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::Metrics;
 use super::labels::{Component, LimitLabels, OutboxLabels, PanicLabels, TroubleLabels, WorkerLabels};
 use crate::admission::Admission;
-use crate::domain::{OutboxState, Word as _};
+use crate::domain::{OutboxState, StoredEnum as _};
 use crate::service::{Fault, Services};
 use crate::store;
 

@@ -9,14 +9,14 @@ const OTHER_FILES: usize = 256;
 
 /// Metrics of connections. Clones share their values.
 #[derive(Debug, Clone, Default)]
-pub struct ConnectionFigures {
+pub struct ConnectionMetrics {
     /// Open connections, including WebSockets.
     pub open: Gauge,
     /// Connections rejected with 503 because too many were open.
     pub refused: Counter,
 }
 
-impl ConnectionFigures {
+impl ConnectionMetrics {
     /// Counts a connection as open; `None` if `limit` connections are open already.
     pub(super) fn open(&self, limit: usize) -> Option<OpenConnection> {
         let before = self.open.inc();

@@ -6,8 +6,8 @@ use std::convert::Infallible;
 use super::accounts::Account;
 use super::{Fault, Services};
 use crate::domain::account_trouble::{OpenTrouble, is_over};
-use crate::domain::delivery::Attempted;
-use crate::domain::{AccountId, AccountTrouble, AgencyId, NotificationKind, TwilioRequest, UserId, Word as _};
+use crate::domain::delivery::SendOutcome;
+use crate::domain::{AccountId, AccountTrouble, AgencyId, NotificationKind, StoredEnum as _, TwilioRequest, UserId};
 use crate::ports::twilio_rest::TwilioError;
 use crate::store::writer::{Notice, Tx, Unit, UnitError};
 use crate::store::{Directory, account_trouble as store, accounts, notifications};
@@ -16,11 +16,11 @@ use crate::store::{Directory, account_trouble as store, accounts, notifications}
 /// neither.
 pub(super) type AccountEvidence = Option<Result<(), AccountTrouble>>;
 
-pub(super) fn evidence_from_attempt(attempted: &Attempted) -> AccountEvidence {
-    match attempted {
-        Attempted::Accepted { .. } => Some(Ok(())),
-        Attempted::Withheld { trouble } => Some(Err(*trouble)),
-        Attempted::Rejected { .. } | Attempted::NotNow { .. } | Attempted::InDoubt => None,
+pub(super) fn evidence_from_attempt(outcome: &SendOutcome) -> AccountEvidence {
+    match outcome {
+        SendOutcome::Accepted { .. } => Some(Ok(())),
+        SendOutcome::Withheld { trouble } => Some(Err(*trouble)),
+        SendOutcome::Rejected { .. } | SendOutcome::NotNow { .. } | SendOutcome::InDoubt => None,
     }
 }
 

@@ -69,7 +69,7 @@ pub enum IssueError {
 }
 
 /// The keys and claims that tokens are checked against.
-pub struct Trust<'a> {
+pub struct TokenPolicy<'a> {
     /// The secret that signs the tokens that Partyline issues.
     pub secret: Option<&'a SecretString>,
     /// The keys of an external issuer.
@@ -124,7 +124,7 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    pub fn new(trust: Trust<'_>) -> Self {
+    pub fn new(trust: TokenPolicy<'_>) -> Self {
         let own = trust.secret.map(|secret| {
             let secret = secret.expose_secret().as_bytes();
             let key = DecodingKey::from_secret(secret);

@@ -2,7 +2,7 @@
 
 use super::thread_action::{Consequences, ThreadAction, ThreadContext, perform};
 use super::{Outcome, Refusal, Services, Viewer};
-use crate::domain::claim::{Decision, Tenure, claim};
+use crate::domain::claim::{ClaimState, Decision, claim};
 use crate::domain::{ActivityKind, ThreadId};
 use crate::entity::thread;
 
@@ -17,10 +17,10 @@ impl ThreadAction for Claim {
     const NEEDS_ROSTER: bool = false;
 
     fn decide(&self, context: &ThreadContext<'_>) -> Result<Decision, Refusal> {
-        Ok(claim(&context.tenure, context.actor, context.now))
+        Ok(claim(&context.claim_state, context.actor, context.now))
     }
 
-    fn consequences(&self, context: &ThreadContext<'_>, _: &Tenure) -> Consequences {
+    fn consequences(&self, context: &ThreadContext<'_>, _: &ClaimState) -> Consequences {
         Consequences::of(ActivityKind::Claimed, Some(context.actor.user))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::thread_action::{Consequences, ThreadAction, ThreadContext, perform};
 use super::{Outcome, Refusal, Services, Viewer};
-use crate::domain::claim::{Decision, Tenure, close};
+use crate::domain::claim::{ClaimState, Decision, close};
 use crate::domain::{ActivityKind, ThreadId};
 use crate::entity::thread;
 
@@ -17,10 +17,10 @@ impl ThreadAction for Close {
     const NEEDS_ROSTER: bool = false;
 
     fn decide(&self, context: &ThreadContext<'_>) -> Result<Decision, Refusal> {
-        Ok(close(&context.tenure, context.actor, context.now))
+        Ok(close(&context.claim_state, context.actor, context.now))
     }
 
-    fn consequences(&self, _: &ThreadContext<'_>, _: &Tenure) -> Consequences {
+    fn consequences(&self, _: &ThreadContext<'_>, _: &ClaimState) -> Consequences {
         Consequences::of(ActivityKind::Closed, None)
     }
 }

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::outbound::{self, OutboundDraft, opt_out_state};
 use super::text_limits::admit;
-use super::thread_action::{Consequences, write_tenure};
+use super::thread_action::{Consequences, write_claim_state};
 use super::{Refusal, RefusalCode, Viewer};
 use crate::domain::address::can_be_texted;
 use crate::domain::opt_out::{Cleared, GateRefusal, gate};
@@ -163,13 +163,13 @@ pub(super) async fn queue_in_thread(
     let directory = viewer.directory.clone();
     let policy =
         directory.pool(PoolId::from(before.phone_number_id)).map_or(PoolPolicy::FirstClaim, |pool| pool.policy);
-    let tenure = reply(&before.tenure(), viewer.actor(), policy, tx.now).map_err(Refusal::from)?;
-    let thread = match tenure {
+    let claim_state = reply(&before.claim_state(), viewer.actor(), policy, tx.now).map_err(Refusal::from)?;
+    let thread = match claim_state {
         None => before.clone(),
-        Some(tenure) => {
-            let kind = if tenure.assignee.is_some() { ActivityKind::Claimed } else { ActivityKind::Reopened };
-            let consequences = Consequences::of(kind, tenure.assignee);
-            write_tenure(tx, &directory, before, &tenure, Some(viewer.id()), consequences).await?
+        Some(claim_state) => {
+            let kind = if claim_state.assignee.is_some() { ActivityKind::Claimed } else { ActivityKind::Reopened };
+            let consequences = Consequences::of(kind, claim_state.assignee);
+            write_claim_state(tx, &directory, before, &claim_state, Some(viewer.id()), consequences).await?
         }
     };
     let outbound =

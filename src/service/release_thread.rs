@@ -2,7 +2,7 @@
 
 use super::thread_action::{Alert, Consequences, ThreadAction, ThreadContext, perform};
 use super::{Outcome, Refusal, Services, Viewer};
-use crate::domain::claim::{Decision, Tenure, release};
+use crate::domain::claim::{ClaimState, Decision, release};
 use crate::domain::{ActivityKind, ThreadId};
 use crate::entity::thread;
 
@@ -17,10 +17,10 @@ impl ThreadAction for Release {
     const NEEDS_ROSTER: bool = true;
 
     fn decide(&self, context: &ThreadContext<'_>) -> Result<Decision, Refusal> {
-        Ok(release(&context.tenure, context.actor))
+        Ok(release(&context.claim_state, context.actor))
     }
 
-    fn consequences(&self, context: &ThreadContext<'_>, _: &Tenure) -> Consequences {
+    fn consequences(&self, context: &ThreadContext<'_>, _: &ClaimState) -> Consequences {
         Consequences {
             kind: ActivityKind::Released,
             to_user: None,

@@ -2,7 +2,7 @@
 
 use super::thread_action::{Alert, Consequences, ThreadAction, ThreadContext, perform};
 use super::{Outcome, Refusal, Services, Viewer};
-use crate::domain::claim::{Decision, Tenure, reopen};
+use crate::domain::claim::{ClaimState, Decision, reopen};
 use crate::domain::{ActivityKind, NotificationKind, ThreadId};
 use crate::entity::thread;
 
@@ -17,10 +17,10 @@ impl ThreadAction for Reopen {
     const NEEDS_ROSTER: bool = true;
 
     fn decide(&self, context: &ThreadContext<'_>) -> Result<Decision, Refusal> {
-        Ok(reopen(&context.tenure, &context.roster, context.reopen_within, context.now))
+        Ok(reopen(&context.claim_state, &context.roster, context.reopen_within, context.now))
     }
 
-    fn consequences(&self, context: &ThreadContext<'_>, after: &Tenure) -> Consequences {
+    fn consequences(&self, context: &ThreadContext<'_>, after: &ClaimState) -> Consequences {
         let actor = context.actor.user;
         let alerts = match after.assignee {
             Some(assignee) if assignee == actor => Vec::new(),

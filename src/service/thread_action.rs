@@ -1,14 +1,14 @@
 //! The common part of claim, release, transfer, close and reopen: one unit of work that reads the thread as its actor may
 //! see it, lets `domain::claim` decide, and writes the decision with its history entry, its event and its notifications.
 //!
-//! The flow is [`perform`], [`ThreadAction::decide`], [`ThreadAction::consequences`], [`write_tenure`].
+//! The flow is [`perform`], [`ThreadAction::decide`], [`ThreadAction::consequences`], [`write_claim_state`].
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::access::{ThreadRelation, is_handler};
-use crate::domain::claim::{Actor, ClaimRefusal, Decision, Tenure};
+use crate::domain::claim::{Actor, ClaimRefusal, ClaimState, Decision};
 use crate::domain::routing::{Roster, Route, route};
 use crate::domain::{
     ActivityId, ActivityKind, AgencyId, NotificationKind, PhoneNumberId, RoutingRung, ThreadId, ThreadStatus, UserId,
@@ -21,7 +21,7 @@ use crate::store::{Directory, contacts, thread_writes, threads};
 /// The state on which an action decides.
 pub(super) struct ThreadContext<'a> {
     pub(super) actor: Actor,
-    pub(super) tenure: Tenure,
+    pub(super) claim_state: ClaimState,
     /// Empty unless the action needs it.
     pub(super) roster: Roster,
     pub(super) directory: &'a Directory,
@@ -29,7 +29,7 @@ pub(super) struct ThreadContext<'a> {
     pub(super) now: DateTime<Utc>,
 }
 
-/// What an action adds beside the new tenure.
+/// What an action adds to the new claim state.
 pub(super) struct Consequences {
     /// The entry in the history of the thread.
     pub(super) kind: ActivityKind,
@@ -72,10 +72,10 @@ pub(super) trait ThreadAction: Send + Sync + 'static {
     /// Whether the action needs the roster, which costs a statement.
     const NEEDS_ROSTER: bool;
 
-    /// Decides the new tenure. The outer error is a refusal of the input itself.
+    /// Decides the new claim_state. The outer error is a refusal of the input itself.
     fn decide(&self, context: &ThreadContext<'_>) -> Result<Decision, Refusal>;
 
-    fn consequences(&self, context: &ThreadContext<'_>, after: &Tenure) -> Consequences;
+    fn consequences(&self, context: &ThreadContext<'_>, after: &ClaimState) -> Consequences;
 }
 
 /// Performs an action on a thread that the viewer may see.
@@ -109,35 +109,35 @@ impl<A: ThreadAction> Unit for PerformAction<A> {
         let roster = if A::NEEDS_ROSTER { roster_of(tx, &directory, &before).await? } else { Roster::default() };
         let context = ThreadContext {
             actor: viewer.actor(),
-            tenure: before.tenure(),
+            claim_state: before.claim_state(),
             roster,
             directory: &directory,
             reopen_within: directory.reopen_within(before.phone_number_id),
             now: tx.now,
         };
-        let Some(tenure) = self.action.decide(&context)?.map_err(Refusal::from)? else { return Ok(before) };
-        let consequences = self.action.consequences(&context, &tenure);
-        Ok(write_tenure(tx, &directory, &before, &tenure, Some(self.user), consequences).await?)
+        let Some(claim_state) = self.action.decide(&context)?.map_err(Refusal::from)? else { return Ok(before) };
+        let consequences = self.action.consequences(&context, &claim_state);
+        Ok(write_claim_state(tx, &directory, &before, &claim_state, Some(self.user), consequences).await?)
     }
 }
 
-/// Writes a new tenure with its history entry, event and notifications.
-pub(super) async fn write_tenure(
+/// Writes a new claim state with its history entry, event and notifications.
+pub(super) async fn write_claim_state(
     tx: &mut Tx<'_>,
     directory: &Directory,
     before: &thread::Model,
-    tenure: &Tenure,
+    claim_state: &ClaimState,
     actor: Option<UserId>,
     consequences: Consequences,
 ) -> Result<thread::Model, UnitError> {
     let agency = before.agency_id;
     let mut after = before.clone();
-    after.set_tenure(tenure);
+    after.set_claim_state(claim_state);
     after.last_activity_at = tx.now;
     if after.status != ThreadStatus::Unclaimed {
         after.escalate_at = None;
     }
-    if !thread_writes::set_tenure(tx.conn, before, &after).await? {
+    if !thread_writes::set_claim_state(tx.conn, before, &after).await? {
         // The row was read under the agency's lock.
         return Err(UnitError::Broken("a thread changed although its agency was locked"));
     }
@@ -164,7 +164,7 @@ async fn lost_by(
     before: &thread::Model,
     after: &thread::Model,
 ) -> Result<Vec<UserId>, DbErr> {
-    let stand_ins = StandIns::of(tx.conn, before).await?;
+    let stand_ins = StandIns::load(tx.conn, before).await?;
     let mut users: Vec<UserId> = before.assignee_id.into_iter().chain(stand_ins.routed()).collect();
     users.sort_unstable();
     users.dedup();
@@ -220,8 +220,8 @@ pub(super) async fn unassign_held(
         let roster = roster_of(tx, &directory, &before).await?;
         let alerts = vec![Alert::unclaimed(&roster, user)];
         let consequences = Consequences { alerts, ..Consequences::of(ActivityKind::Unassigned, None) };
-        let tenure = before.tenure().released();
-        write_tenure(tx, &directory, &before, &tenure, actor, consequences).await?;
+        let claim_state = before.claim_state().released();
+        write_claim_state(tx, &directory, &before, &claim_state, actor, consequences).await?;
     }
     Ok(())
 }

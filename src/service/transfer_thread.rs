@@ -2,7 +2,7 @@
 
 use super::thread_action::{Alert, Consequences, ThreadAction, ThreadContext, perform};
 use super::{Outcome, Refusal, Services, Viewer};
-use crate::domain::claim::{Decision, Tenure, transfer};
+use crate::domain::claim::{ClaimState, Decision, transfer};
 use crate::domain::{ActivityKind, NotificationKind, ThreadId, UserId};
 use crate::entity::thread;
 
@@ -36,16 +36,16 @@ impl ThreadAction for Transfer {
         if context.directory.active_user(self.to).is_none() {
             return Err(Refusal::not_found("active user", "toUserId"));
         }
-        Ok(transfer(&context.tenure, context.actor, self.to, context.now))
+        Ok(transfer(&context.claim_state, context.actor, self.to, context.now))
     }
 
-    fn consequences(&self, context: &ThreadContext<'_>, _: &Tenure) -> Consequences {
+    fn consequences(&self, context: &ThreadContext<'_>, _: &ClaimState) -> Consequences {
         let actor = context.actor.user;
         let mut alerts = Vec::new();
         if self.to != actor {
             alerts.push(Alert::user(NotificationKind::ThreadAssigned, self.to));
         }
-        if let Some(former) = context.tenure.assignee.filter(|former| *former != actor) {
+        if let Some(former) = context.claim_state.assignee.filter(|former| *former != actor) {
             alerts.push(Alert::user(NotificationKind::ThreadTakenOver, former));
         }
         Consequences { kind: ActivityKind::Transferred, to_user: Some(self.to), note: self.note.clone(), alerts }

@@ -11,7 +11,7 @@ use super::account_trouble::{evidence_from_attempt, observe};
 use super::own_numbers::holders_of;
 use super::text_limits::limit_exceeded;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
-use crate::domain::delivery::Attempted;
+use crate::domain::delivery::SendOutcome;
 use crate::domain::dialing::check_number;
 use crate::domain::opt_out::{Cleared, OptOutState, gate};
 use crate::domain::pace::Pace;
@@ -43,7 +43,7 @@ pub async fn start_phone_verification(services: &Services, viewer: &Viewer, phon
     let agency = viewer.directory.agency.name.clone();
     // The code bypasses the outbox: it is not a text to a contact and it expires soon. It is sent once; a user who does
     // not receive it requests another.
-    let attempted = match account.as_ref().and_then(|account| account.credentials()) {
+    let outcome = match account.as_ref().and_then(|account| account.credentials()) {
         Some(credentials) => {
             let text = OutboundText {
                 cleared,
@@ -55,20 +55,20 @@ pub async fn start_phone_verification(services: &Services, viewer: &Viewer, phon
             };
             services.sending.twilio.send(&credentials, &text).await
         }
-        None => Attempted::NotNow { retry_after: None },
+        None => SendOutcome::NotNow { retry_after: None },
     };
     if let Some(account) = account {
-        observe(services, &account, TwilioRequest::Text, evidence_from_attempt(&attempted)).await;
+        observe(services, &account, TwilioRequest::Text, evidence_from_attempt(&outcome)).await;
     }
-    let refusal = match attempted {
-        Attempted::Accepted { .. } | Attempted::InDoubt => return Ok(()),
-        Attempted::Rejected { .. } => {
+    let refusal = match outcome {
+        SendOutcome::Accepted { .. } | SendOutcome::InDoubt => return Ok(()),
+        SendOutcome::Rejected { .. } => {
             Refusal::invalid("The carrier rejected the text to this phone. Check the number.", "phone")
         }
-        Attempted::NotNow { .. } => {
+        SendOutcome::NotNow { .. } => {
             Refusal::new(RefusalCode::Conflict, "The carrier cannot be reached at the moment. Try again later.")
         }
-        Attempted::Withheld { .. } => Refusal::not_served(),
+        SendOutcome::Withheld { .. } => Refusal::not_served(),
     };
     Err(refusal.into())
 }

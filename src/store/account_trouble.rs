@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use crate::domain::account_trouble::OpenTrouble;
-use crate::domain::{AccountId, AccountTrouble, TwilioRequest, Word as _};
+use crate::domain::{AccountId, AccountTrouble, StoredEnum as _, TwilioRequest};
 use crate::entity::account;
 
 /// All kinds of trouble, from the least to the most severe.

@@ -6,7 +6,7 @@ use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
-use super::bulk::list;
+use super::bulk::padded_list;
 use crate::domain::{AccountId, AgencyId};
 use crate::entity::{account, agency, phone_number};
 
@@ -71,7 +71,7 @@ pub async fn accounts_of_numbers(
         .select_only()
         .column(phone_number::Column::E164)
         .column(phone_number::Column::TwilioAccountId)
-        .filter(phone_number::Column::E164.is_in(list(e164.iter().copied())))
+        .filter(phone_number::Column::E164.is_in(padded_list(e164.iter().copied())))
         .filter(phone_number::Column::Live.eq(true))
         .into_tuple()
         .all(conn)

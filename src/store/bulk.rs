@@ -100,7 +100,7 @@ where
 }
 
 /// A list for `IN`, padded to a power of two by repeating its last value.
-pub fn list<T: Clone>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+pub fn padded_list<T: Clone>(values: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut values: Vec<T> = values.into_iter().collect();
     if let Some(last) = values.last().cloned() {
         values.resize(values.len().next_power_of_two(), last);
@@ -119,9 +119,9 @@ mod tests {
 
     #[test]
     fn lists_are_padded_with_their_last_value() {
-        assert_eq!(list([1, 2, 3]), [1, 2, 3, 3]);
-        assert_eq!(list([1]), [1]);
-        assert!(list(Vec::<u8>::new()).is_empty());
+        assert_eq!(padded_list([1, 2, 3]), [1, 2, 3, 3]);
+        assert_eq!(padded_list([1]), [1]);
+        assert!(padded_list(Vec::<u8>::new()).is_empty());
     }
 
     /// Compares a freshly built and a cached statement with the one that SeaORM builds.

@@ -11,8 +11,8 @@ use sea_orm::{
 };
 
 use super::batched_pages;
-use super::bulk::list;
-use super::call_sight::{VisibleCall, condition, filter_visible};
+use super::bulk::padded_list;
+use super::call_visibility::{VisibleCall, condition, filter_visible};
 use super::page::{Page, Window};
 use super::threads::Scope;
 use crate::domain::{AccountId, AgencyId, CallId, MediaState, ThreadId, UserId, VoicemailId};
@@ -69,7 +69,7 @@ pub async fn counts(
     scope: &Scope,
     threads: &[ThreadId],
 ) -> Result<Vec<(ThreadId, i64)>, DbErr> {
-    let query = select(scope).filter(call::Column::ThreadId.is_in(list(threads.iter().copied())));
+    let query = select(scope).filter(call::Column::ThreadId.is_in(padded_list(threads.iter().copied())));
     batched_pages::counts(conn, query, call::Column::ThreadId).await
 }
 
@@ -81,7 +81,7 @@ pub async fn visible_among(
 ) -> Result<Vec<VisibleCall>, DbErr> {
     let rows = call::Entity::find()
         .filter(call::Column::AgencyId.eq(scope.agency))
-        .filter(call::Column::Id.is_in(list(ids.iter().copied())))
+        .filter(call::Column::Id.is_in(padded_list(ids.iter().copied())))
         .all(conn)
         .await?;
     filter_visible(conn, scope, rows.into_iter().map(Arc::new)).await
@@ -108,7 +108,7 @@ pub async fn by_sids(
     call::Entity::find()
         .filter(call::Column::AgencyId.eq(agency))
         .filter(call::Column::TwilioAccountId.eq(account))
-        .filter(call::Column::ProviderSid.is_in(list(sids.iter().copied())))
+        .filter(call::Column::ProviderSid.is_in(padded_list(sids.iter().copied())))
         .all(conn)
         .await
 }
@@ -121,7 +121,7 @@ pub async fn legs_of(
 ) -> Result<Vec<call_leg::Model>, DbErr> {
     call_leg::Entity::find()
         .filter(call_leg::Column::AgencyId.eq(agency))
-        .filter(call_leg::Column::CallId.is_in(list(calls.iter().copied())))
+        .filter(call_leg::Column::CallId.is_in(padded_list(calls.iter().copied())))
         .order_by_asc(call_leg::Column::Step)
         .order_by_asc(call_leg::Column::Id)
         .all(conn)
@@ -136,7 +136,7 @@ pub async fn voicemails_of(
 ) -> Result<Vec<voicemail::Model>, DbErr> {
     voicemail::Entity::find()
         .filter(voicemail::Column::AgencyId.eq(agency))
-        .filter(voicemail::Column::CallId.is_in(list(calls.iter().copied())))
+        .filter(voicemail::Column::CallId.is_in(padded_list(calls.iter().copied())))
         .filter(voicemail::Column::AbsentAt.is_null())
         .order_by_asc(voicemail::Column::CreatedAt)
         .order_by_asc(voicemail::Column::Id)

@@ -8,7 +8,7 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, Select,
 };
 
-use super::bulk::list;
+use super::bulk::padded_list;
 use super::page::{Page, Window};
 use super::threads::Scope;
 use crate::domain::search::{fold, phone_part};
@@ -48,7 +48,7 @@ pub async fn redacted(
     scope: &Scope,
     ids: &[ContactId],
 ) -> Result<Vec<contact::Model>, DbErr> {
-    let among = || contact::Column::Id.is_in(list(ids.iter().copied()));
+    let among = || contact::Column::Id.is_in(padded_list(ids.iter().copied()));
     let mut rows = visible_contacts(scope, None).filter(among()).all(conn).await?;
     let visible: BTreeSet<ContactId> = rows.iter().map(|row| row.id).collect();
     let hidden: Vec<ContactId> = ids.iter().copied().filter(|id| !visible.contains(id)).collect();
@@ -66,7 +66,7 @@ pub async fn by_ids(
 ) -> Result<Vec<contact::Model>, DbErr> {
     contact::Entity::find()
         .filter(contact::Column::AgencyId.eq(agency))
-        .filter(contact::Column::Id.is_in(list(ids.iter().copied())))
+        .filter(contact::Column::Id.is_in(padded_list(ids.iter().copied())))
         .all(conn)
         .await
 }
@@ -90,7 +90,7 @@ pub async fn by_phones(
 ) -> Result<Vec<contact::Model>, DbErr> {
     contact::Entity::find()
         .filter(contact::Column::AgencyId.eq(agency))
-        .filter(contact::Column::Phone.is_in(list(phones.iter().copied())))
+        .filter(contact::Column::Phone.is_in(padded_list(phones.iter().copied())))
         .all(conn)
         .await
 }

@@ -10,7 +10,7 @@ use sea_orm::{
 
 use uuid::Uuid;
 
-use super::bulk::list;
+use super::bulk::padded_list;
 use crate::domain::AgencyId;
 use crate::entity::{agency_position, event};
 
@@ -25,7 +25,7 @@ pub async fn positions(conn: &impl ConnectionTrait, agencies: &[AgencyId]) -> Re
         .select_only()
         .column(agency_position::Column::AgencyId)
         .column(agency_position::Column::Position)
-        .filter(agency_position::Column::AgencyId.is_in(list(agencies.iter().copied())))
+        .filter(agency_position::Column::AgencyId.is_in(padded_list(agencies.iter().copied())))
         .into_tuple()
         .all(conn)
         .await

@@ -8,7 +8,7 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait,
 };
 
-use super::bulk::list;
+use super::bulk::padded_list;
 use crate::domain::{AccountId, AgencyId, ContactId, PhoneNumberId, QuarantineId, QuarantineState};
 use crate::entity::{agency, contact, message, phone_number, quarantine, thread};
 
@@ -27,8 +27,8 @@ pub async fn holders(
         .column(phone_number::Column::E164)
         .column(phone_number::Column::AgencyId)
         .column(phone_number::Column::Live)
-        .filter(phone_number::Column::TwilioAccountId.is_in(list(accounts)))
-        .filter(phone_number::Column::E164.is_in(list(e164)))
+        .filter(phone_number::Column::TwilioAccountId.is_in(padded_list(accounts)))
+        .filter(phone_number::Column::E164.is_in(padded_list(e164)))
         .into_tuple()
         .all(conn)
         .await?;
@@ -45,11 +45,11 @@ pub async fn stored(
     in_quarantine: bool,
 ) -> Result<HashSet<(AccountId, String)>, DbErr> {
     use {message::Column as M, quarantine::Column as Q};
-    let (accounts, sids) = (list(accounts.iter().copied()), list(sids.iter().copied()));
+    let (accounts, sids) = (padded_list(accounts.iter().copied()), padded_list(sids.iter().copied()));
     let threads = Query::select()
         .columns([M::TwilioAccountId, M::ProviderSid])
         .from(message::Entity)
-        .and_where(M::AgencyId.is_in(list(holders.iter().copied())))
+        .and_where(M::AgencyId.is_in(padded_list(holders.iter().copied())))
         .and_where(M::TwilioAccountId.is_in(accounts.clone()))
         .and_where(M::ProviderSid.is_in(sids.clone()))
         .take();
@@ -83,8 +83,8 @@ pub async fn lock_quarantined(
     let mut query = quarantine::Entity::find()
         .select_only()
         .columns([Q::Id, Q::TwilioAccountId, Q::ProviderSid, Q::State])
-        .filter(Q::TwilioAccountId.is_in(list(accounts.iter().copied())))
-        .filter(Q::ProviderSid.is_in(list(sids.iter().copied())));
+        .filter(Q::TwilioAccountId.is_in(padded_list(accounts.iter().copied())))
+        .filter(Q::ProviderSid.is_in(padded_list(sids.iter().copied())));
     if conn.get_database_backend() != DbBackend::Sqlite {
         // Two operators may assign one text to two agencies, which are written by different lanes.
         query = query.order_by_asc(Q::Id).lock_exclusive();
@@ -110,8 +110,8 @@ pub async fn contacts_and_threads(
         return Ok(known);
     }
     let mut query = contact::Entity::find()
-        .filter(contact::Column::AgencyId.is_in(list(agencies)))
-        .filter(contact::Column::Phone.is_in(list(addresses)))
+        .filter(contact::Column::AgencyId.is_in(padded_list(agencies)))
+        .filter(contact::Column::Phone.is_in(padded_list(addresses)))
         .select_also(thread::Entity);
     let same = |of_thread: thread::Column, of_contact: contact::Column| {
         Expr::col((thread::Entity, of_thread)).equals((contact::Entity, of_contact))
@@ -141,7 +141,7 @@ pub async fn last_holders(
     if numbers.is_empty() {
         return Ok(HashMap::new());
     }
-    let accounts = list(numbers.iter().map(|(account, _)| *account));
+    let accounts = padded_list(numbers.iter().map(|(account, _)| *account));
     let mut condition = Condition::any();
     for (account, to) in &numbers {
         condition =

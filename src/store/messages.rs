@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use super::batched_pages;
-use super::bulk::list;
+use super::bulk::padded_list;
 use super::page::{Page, Window};
 use crate::domain::{AccountId, AgencyId, Direction, MediaId, MessageId, MessageStatus, ThreadId, UserId};
 use crate::entity::{media, message};
@@ -32,7 +32,7 @@ pub async fn counts(
 ) -> Result<Vec<(ThreadId, i64)>, DbErr> {
     let query = message::Entity::find()
         .filter(message::Column::AgencyId.eq(agency))
-        .filter(message::Column::ThreadId.is_in(list(threads.iter().copied())));
+        .filter(message::Column::ThreadId.is_in(padded_list(threads.iter().copied())));
     batched_pages::counts(conn, query, message::Column::ThreadId).await
 }
 
@@ -44,7 +44,7 @@ pub async fn by_ids(
 ) -> Result<Vec<message::Model>, DbErr> {
     message::Entity::find()
         .filter(message::Column::AgencyId.eq(agency))
-        .filter(message::Column::Id.is_in(list(ids.iter().copied())))
+        .filter(message::Column::Id.is_in(padded_list(ids.iter().copied())))
         .all(conn)
         .await
 }
@@ -57,7 +57,7 @@ pub async fn by_sid(
     sid: &str,
 ) -> Result<Option<message::Model>, DbErr> {
     message::Entity::find()
-        .filter(message::Column::AgencyId.is_in(list(agencies.iter().copied())))
+        .filter(message::Column::AgencyId.is_in(padded_list(agencies.iter().copied())))
         .filter(message::Column::TwilioAccountId.eq(account))
         .filter(message::Column::ProviderSid.eq(sid))
         .filter(message::Column::Direction.eq(Direction::Outbound))
@@ -77,7 +77,7 @@ pub async fn known_sids(
         .column(message::Column::ProviderSid)
         .filter(message::Column::AgencyId.eq(agency))
         .filter(message::Column::TwilioAccountId.eq(account))
-        .filter(message::Column::ProviderSid.is_in(list(sids.iter().map(String::as_str))))
+        .filter(message::Column::ProviderSid.is_in(padded_list(sids.iter().map(String::as_str))))
         .into_tuple()
         .all(conn)
         .await
@@ -158,7 +158,7 @@ pub async fn media_of(
 ) -> Result<Vec<media::Model>, DbErr> {
     media::Entity::find()
         .filter(media::Column::AgencyId.eq(agency))
-        .filter(media::Column::MessageId.is_in(list(messages.iter().copied())))
+        .filter(media::Column::MessageId.is_in(padded_list(messages.iter().copied())))
         .order_by_asc(media::Column::MessageId)
         .order_by_asc(media::Column::Ordinal)
         .all(conn)

@@ -6,7 +6,7 @@ pub mod account_trouble;
 pub mod accounts;
 mod batched_pages;
 pub mod bulk;
-pub mod call_sight;
+pub mod call_visibility;
 pub mod calls;
 mod cancellation;
 pub mod connect;

@@ -7,7 +7,7 @@ use sea_orm::{
     QueryFilter as _, Select,
 };
 
-use super::bulk::list;
+use super::bulk::padded_list;
 use super::page::{Page, Window};
 use super::thread_writes::mark_notifications_read;
 use crate::domain::{AgencyId, CallId, MessageId, NotificationId, NotificationKind, ThreadId, UserId};
@@ -43,7 +43,10 @@ pub async fn own_among(
     user: UserId,
     ids: &[NotificationId],
 ) -> Result<Vec<notification::Model>, DbErr> {
-    of_user(agency, user, false).filter(notification::Column::Id.is_in(list(ids.iter().copied()))).all(conn).await
+    of_user(agency, user, false)
+        .filter(notification::Column::Id.is_in(padded_list(ids.iter().copied())))
+        .all(conn)
+        .await
 }
 
 /// The notifications that an event created.
@@ -131,6 +134,6 @@ pub async fn mark_read(
 ) -> Result<(), DbErr> {
     let condition = Condition::all()
         .add(notification::Column::AgencyId.eq(agency))
-        .add(notification::Column::Id.is_in(list(ids.iter().copied())));
+        .add(notification::Column::Id.is_in(padded_list(ids.iter().copied())));
     mark_notifications_read(conn, condition, user, now).await
 }

@@ -6,7 +6,7 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
-use super::bulk::list;
+use super::bulk::padded_list;
 use super::page::{Page, Window};
 use crate::domain::{AgencyId, QuarantineId, QuarantineState};
 use crate::entity::quarantine;
@@ -66,7 +66,7 @@ pub async fn resolve(
 ) -> Result<(), DbErr> {
     quarantine::Entity::update_many()
         .set(quarantine::ActiveModel { state: Set(state), settled_at: Set(Some(now)), ..Default::default() })
-        .filter(quarantine::Column::Id.is_in(list(ids.iter().copied())))
+        .filter(quarantine::Column::Id.is_in(padded_list(ids.iter().copied())))
         .filter(quarantine::Column::State.eq(QuarantineState::Held))
         .exec(conn)
         .await

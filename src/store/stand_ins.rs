@@ -8,7 +8,7 @@ use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
 };
 
-use super::bulk::list;
+use super::bulk::padded_list;
 use super::threads::Scope;
 use super::{Directory, contacts};
 use crate::domain::access::STAND_IN_RUNGS;
@@ -27,7 +27,7 @@ pub struct StandIns {
 
 impl StandIns {
     /// Loads the stand-ins of a thread. Most threads were routed by the pool only and need a single statement.
-    pub async fn of(conn: &impl ConnectionTrait, thread: &thread::Model) -> Result<Self, DbErr> {
+    pub async fn load(conn: &impl ConnectionTrait, thread: &thread::Model) -> Result<Self, DbErr> {
         use notification::Column as N;
         let routed: Vec<(UserId, RoutingRung)> = notification::Entity::find()
             .select_only()
@@ -106,7 +106,7 @@ pub(super) fn stands_in(scope: &Scope) -> Expr {
             .from(message::Entity)
             .and_where(message::Column::AgencyId.eq(scope.agency))
             .and_where(message::Column::ThreadId.into_expr().equals(of_thread(T::Id)))
-            .and_where(message::Column::ExtensionId.is_in(list(scope.extensions.iter().copied())))
+            .and_where(message::Column::ExtensionId.is_in(padded_list(scope.extensions.iter().copied())))
             .take();
         named =
             named.add(Condition::all().add(N::Rung.eq(RoutingRung::Extension)).add(Expr::exists(names_own_extension)));

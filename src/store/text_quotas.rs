@@ -3,7 +3,7 @@
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
 use uuid::Uuid;
 
-use super::bulk::{list, upsert};
+use super::bulk::{padded_list, upsert};
 use crate::domain::{AgencyId, UserId};
 use crate::entity::text_quota::{Column, Entity, Model};
 
@@ -14,7 +14,7 @@ pub const WHOLE_AGENCY: UserId = UserId(Uuid::nil());
 pub async fn of_user(conn: &impl ConnectionTrait, agency: AgencyId, user: UserId) -> Result<Vec<Model>, DbErr> {
     Entity::find()
         .filter(Column::AgencyId.eq(agency))
-        .filter(Column::UserId.is_in(list([user, WHOLE_AGENCY])))
+        .filter(Column::UserId.is_in(padded_list([user, WHOLE_AGENCY])))
         .all(conn)
         .await
 }

@@ -14,7 +14,7 @@ use crate::entity::{activity, notification, read_mark, thread};
 
 /// Updates the status and the assignee of a thread if both are still as in `before` (optimistic concurrency). Returns
 /// whether they were.
-pub async fn set_tenure(
+pub async fn set_claim_state(
     conn: &impl ConnectionTrait,
     before: &thread::Model,
     after: &thread::Model,
@@ -75,7 +75,7 @@ pub async fn record_call_activity(
     thread::Entity::update_many()
         .set(thread::ActiveModel { last_activity_at: Set(now), ..Default::default() })
         .filter(thread::Column::AgencyId.eq(agency))
-        .filter(thread::Column::Id.is_in(bulk::list(ids.iter().copied())))
+        .filter(thread::Column::Id.is_in(bulk::padded_list(ids.iter().copied())))
         .exec(conn)
         .await
         .map(drop)

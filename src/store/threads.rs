@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use super::batched_pages;
-use super::bulk::list;
+use super::bulk::padded_list;
 use super::page::{Page, Window};
 use super::stand_ins::stands_in;
 use crate::domain::{
@@ -44,7 +44,7 @@ impl Scope {
             .add(T::AssigneeId.eq(self.user))
             .add(Condition::all().add(T::Status.ne(ThreadStatus::Closed)).add(stands_in(self)));
         if !self.numbers.is_empty() {
-            any = any.add(T::PhoneNumberId.is_in(list(self.numbers.iter().copied())));
+            any = any.add(T::PhoneNumberId.is_in(padded_list(self.numbers.iter().copied())));
         }
         within.add(any)
     }
@@ -69,7 +69,7 @@ impl Scope {
             Condition::any().add(T::StartedBlind.eq(false)).add(T::InboundCount.gt(0)).add(Expr::exists(has_called));
         let mut accessible = Condition::any().add(self.condition());
         if !self.pool_numbers.is_empty() {
-            accessible = accessible.add(T::PhoneNumberId.is_in(list(self.pool_numbers.iter().copied())));
+            accessible = accessible.add(T::PhoneNumberId.is_in(padded_list(self.pool_numbers.iter().copied())));
         }
         let threads = Query::select()
             .expr(Expr::val(1))
@@ -140,7 +140,7 @@ pub(super) fn filtered(scope: &Scope, filter: &ThreadFilter) -> Select<thread::E
         );
     }
     if !filter.status.is_empty() {
-        query = query.filter(T::Status.is_in(list(filter.status.iter().copied())));
+        query = query.filter(T::Status.is_in(padded_list(filter.status.iter().copied())));
     }
     if let Some(mine) = filter.assigned_to_me {
         query = query.filter(if mine {
@@ -200,7 +200,7 @@ pub async fn visible_among(
     scope: &Scope,
     ids: &[ThreadId],
 ) -> Result<Vec<thread::Model>, DbErr> {
-    scope.select().filter(thread::Column::Id.is_in(list(ids.iter().copied()))).all(conn).await
+    scope.select().filter(thread::Column::Id.is_in(padded_list(ids.iter().copied()))).all(conn).await
 }
 
 /// The visible threads of these contacts, newest activity first.
@@ -211,7 +211,7 @@ pub async fn of_contacts(
 ) -> Result<Vec<thread::Model>, DbErr> {
     scope
         .select()
-        .filter(thread::Column::ContactId.is_in(list(contacts.iter().copied())))
+        .filter(thread::Column::ContactId.is_in(padded_list(contacts.iter().copied())))
         .order_by_desc(thread::Column::LastActivityAt)
         .order_by_desc(thread::Column::Id)
         .all(conn)
@@ -226,7 +226,7 @@ pub async fn with_contacts(
 ) -> Result<Vec<thread::Model>, DbErr> {
     thread::Entity::find()
         .filter(thread::Column::AgencyId.eq(agency))
-        .filter(thread::Column::ContactId.is_in(list(contacts.iter().copied())))
+        .filter(thread::Column::ContactId.is_in(padded_list(contacts.iter().copied())))
         .all(conn)
         .await
 }
@@ -273,7 +273,7 @@ pub async fn read_marks(
     read_mark::Entity::find()
         .filter(read_mark::Column::AgencyId.eq(agency))
         .filter(read_mark::Column::UserId.eq(user))
-        .filter(read_mark::Column::ThreadId.is_in(list(threads.iter().copied())))
+        .filter(read_mark::Column::ThreadId.is_in(padded_list(threads.iter().copied())))
         .all(conn)
         .await
 }
@@ -302,7 +302,7 @@ pub async fn activity_counts(
 ) -> Result<Vec<(ThreadId, i64)>, DbErr> {
     let query = activity::Entity::find()
         .filter(activity::Column::AgencyId.eq(agency))
-        .filter(activity::Column::ThreadId.is_in(list(threads.iter().copied())));
+        .filter(activity::Column::ThreadId.is_in(padded_list(threads.iter().copied())));
     batched_pages::counts(conn, query, activity::Column::ThreadId).await
 }
 

@@ -136,7 +136,7 @@ impl Sender {
         let span = tracing::debug_span!("send_text", %agency, %message);
         let sending = AssertUnwindSafe(send_attempt(&self.services, attempt, jitter)).catch_unwind();
         match sending.instrument(span).await {
-            Ok(Ok(attempted)) => self.metrics.send(&attempted),
+            Ok(Ok(outcome)) => self.metrics.send(&outcome),
             Ok(Err(error)) => {
                 tracing::error!(%error, %message, "the result of an attempt was not recorded; it is looked up");
             }

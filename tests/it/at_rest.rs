@@ -43,7 +43,7 @@ async fn the_database_and_its_logs_are_readable_only_by_the_servers_user_on_sqli
 }
 
 #[tokio::test]
-#[ignore = "SQLite only: the key is generated beside the file"]
+#[ignore = "SQLite only: the key is generated next to the file"]
 async fn a_missing_secret_key_is_not_replaced_while_it_is_needed_on_sqlite() {
     let folder = TempDir::new().unwrap();
     let key = folder.path().join("p.db.secret-key");

@@ -236,7 +236,7 @@ async fn the_visibility_rule_in_sql_equals_the_rule_in_the_domain() {
     let (mut seen, mut hidden) = (0, 0);
     for user in &directory.users {
         for thread in app.threads(agency).await {
-            let stand_ins = StandIns::of(app.db(), &thread).await.unwrap();
+            let stand_ins = StandIns::load(app.db(), &thread).await.unwrap();
             let standing = ThreadRelation {
                 active: user.active,
                 role: user.role,

@@ -12,7 +12,7 @@ mod tests;
 use words::Words;
 
 /// Whether a text sounds like a request to stop. The caller has checked that the text is not a keyword
-/// (`domain::opt_out::wish`).
+/// (`domain::opt_out::keyword`).
 pub fn sounds_like_opt_out(body: &str) -> bool {
     if is_reaction(body) {
         return false;

@@ -1,5 +1,5 @@
 use super::sounds_like_opt_out;
-use crate::domain::opt_out::wish;
+use crate::domain::opt_out::keyword;
 
 const REQUESTS: [&str; 89] = [
     "please stop texting me",
@@ -197,7 +197,7 @@ fn other_texts_are_not_recognized() {
 #[test]
 fn no_example_is_a_keyword() {
     for body in REQUESTS.iter().chain(&OTHERS) {
-        assert_eq!(wish(body, None), None, "{body}");
+        assert_eq!(keyword(body, None), None, "{body}");
     }
 }
 

@@ -7,12 +7,12 @@ use futures_util::FutureExt as _;
 use sea_orm::DbErr;
 use tokio::sync::OnceCell;
 
-use crate::domain::access::{CallSight, ThreadRelation, is_handler};
+use crate::domain::access::{CallVisibility, ThreadRelation, is_handler};
 use crate::domain::{ThreadStatus, UserId};
 use crate::entity::{call, event, message, notification, thread};
 use crate::service::Services;
 use crate::service::Viewer;
-use crate::store::call_sight::filter_visible;
+use crate::store::call_visibility::filter_visible;
 use crate::store::stand_ins::StandIns;
 use crate::store::{calls, messages, notifications, threads};
 
@@ -74,11 +74,11 @@ impl EventContext {
     }
 
     /// How much of the event's call the viewer may see; `None` if nothing.
-    pub(super) async fn call_sight(&self, viewer: &Viewer, user: UserId) -> Result<Option<CallSight>, DbErr> {
+    pub(super) async fn call_visibility(&self, viewer: &Viewer, user: UserId) -> Result<Option<CallVisibility>, DbErr> {
         let Some(call) = &self.call else { return Ok(None) };
         let is_pool_member = || viewer.directory.pool_members(call.phone_number_id).any(|row| row.user_id == user);
         if viewer.is_admin() || is_pool_member() {
-            return Ok(Some(CallSight::Full));
+            return Ok(Some(CallVisibility::Full));
         }
         // Boxed: a rare future, see "Boxed futures" in `graphql`.
         let conn = self.services.request_reader();
@@ -87,7 +87,7 @@ impl EventContext {
     }
 
     async fn stand_ins(&self, thread: &thread::Model) -> Result<&StandIns, DbErr> {
-        get_or_read(&self.stand_ins, || StandIns::of(self.services.request_reader(), thread)).await
+        get_or_read(&self.stand_ins, || StandIns::load(self.services.request_reader(), thread)).await
     }
 
     /// The notifications that the event created, by recipient.

@@ -12,7 +12,7 @@ use super::operation::{Operation, Operations};
 use super::root_field::{EventView, ExecutionPhase, Visibility};
 use super::single_flight::SingleFlight;
 use crate::admission::ExecutionPermit;
-use crate::domain::access::CallSight;
+use crate::domain::access::CallVisibility;
 use crate::domain::{AgencyId, Role, UserId};
 use crate::events::StreamedEvent;
 use crate::graphql::Executor;
@@ -116,7 +116,7 @@ impl Live {
         };
         let mut permit = None;
         // A user's own part of a call is visible to nobody else; responses to the other users can still be shared.
-        let is_own_part = delivery.visibility == Visibility::Call(CallSight::OwnPart);
+        let is_own_part = delivery.visibility == Visibility::Call(CallVisibility::OwnPart);
         if !is_own_part && !operation.personal.load(Ordering::Relaxed) {
             let shared = self.get_or_execute(operation, delivery, shared, &mut permit).await?;
             if !shared.is_personal {

@@ -9,7 +9,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use super::event_context::EventContext;
 use crate::domain::EventKind;
-use crate::domain::access::CallSight;
+use crate::domain::access::CallVisibility;
 use crate::domain::cursor::Cursor;
 use crate::entity::event;
 use crate::graphql::context::Requester;
@@ -17,7 +17,7 @@ use crate::graphql::errors::{Code, Failure, Result};
 use crate::graphql::scalars::EventCursor;
 use crate::graphql::types::{Call, Thread};
 use crate::service::Viewer;
-use crate::store::call_sight::VisibleCall;
+use crate::store::call_visibility::VisibleCall;
 
 /// The events that a subscription field delivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(super) enum Visibility {
     Nothing,
     /// The whole thread; threads are never visible in part.
     Thread,
-    Call(CallSight),
+    Call(CallVisibility),
 }
 
 impl EventView {

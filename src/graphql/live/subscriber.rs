@@ -136,7 +136,7 @@ impl Subscriber {
             Topic::InboundMessages | Topic::Threads if context.is_thread_visible(viewer, user).await? => {
                 Visibility::Thread
             }
-            Topic::Calls => context.call_sight(viewer, user).await?.map_or(Visibility::Nothing, Visibility::Call),
+            Topic::Calls => context.call_visibility(viewer, user).await?.map_or(Visibility::Nothing, Visibility::Call),
             _ => Visibility::Nothing,
         };
         let is_delivered = match self.topic {

@@ -12,7 +12,7 @@ pub(super) struct CreateExtensionInput {
     /// The digits of the extension: 2 to 6 digits, not an emergency number (911, 933, 112, 999, 000), and not in use by
     /// another active extension of the same scope.
     digits: String,
-    /// The ID of the user whom the extension reaches, who must be active.
+    /// The ID of the user that the extension reaches, who must be active.
     user_id: ID,
     /// The ID of the only phone number on which the extension is valid. If absent or null, it is valid on every number
     /// of the agency.

@@ -14,7 +14,7 @@ use crate::graphql::pagination::{Connection, ConnectionNode, PageArgs, Total};
 use crate::graphql::scalars::DateTime;
 use crate::service::Viewer;
 use crate::store;
-use crate::store::call_sight::VisibleCall;
+use crate::store::call_visibility::VisibleCall;
 use crate::store::page::Key;
 
 #[derive(Clone)]
@@ -53,7 +53,7 @@ impl Call {
         let Some(id) = self.row().contact_id else { return Ok(None) };
         let contact = match self.row().direction {
             domain::Direction::Inbound => loaders(ctx)?.contact(id).await?,
-            domain::Direction::Outbound => loaders(ctx)?.contact_as_seen(id).await?,
+            domain::Direction::Outbound => loaders(ctx)?.redacted_contact(id).await?,
         };
         Ok(contact.map(|row| Contact::new(&self.viewer, row)))
     }

@@ -57,7 +57,7 @@ impl Extension {
         &self.model.digits
     }
 
-    /// The user whom the extension reaches.
+    /// The user that the extension reaches.
     async fn user(&self, ctx: &Context<'_>) -> Result<User> {
         match User::find(&self.viewer, self.model.user_id) {
             Some(user) => Ok(user),

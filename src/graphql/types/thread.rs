@@ -88,7 +88,7 @@ impl Thread {
         }
         let (loaders, id) = (loaders(ctx)?, self.model.contact_id);
         let contact =
-            if self.shows_contact() { loaders.contact(id).await? } else { loaders.contact_as_seen(id).await? };
+            if self.shows_contact() { loaders.contact(id).await? } else { loaders.redacted_contact(id).await? };
         match contact {
             Some(contact) => Ok(Contact::new(&self.viewer, contact)),
             None => Err(requester(ctx)?.missing_reference("contact")),

@@ -11,7 +11,7 @@
 //! This handler is optimized for thousands of idle sockets and for sockets that do not read. Figures are in
 //! docs/benchmarks.md, bench `live`:
 //! - One task per socket. A write buffer of two KiB batches the messages that are ready together: p99 of a reader
-//!   beside silent sockets 5.0 to 12.9 ms instead of 3.6 to 65 ms, together with the waker per source. While a write
+//!   with silent sockets 5.0 to 12.9 ms instead of 3.6 to 65 ms, together with the waker per source. While a write
 //!   blocks, each operation advances to its next message and stops there. A socket that does not read therefore holds
 //!   the buffer, one message per operation and their positions in the log.
 //! - Small buffers and boxed futures: 13.4 KiB instead of 41 to 51 KiB per idle subscriber, together with sharing the

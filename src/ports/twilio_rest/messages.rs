@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Credentials, TwilioError, TwilioRest, error_code};
 use crate::domain::carrier_refusal::{CarrierRefusal, refusal};
-use crate::domain::delivery::Attempted;
+use crate::domain::delivery::SendOutcome;
 use crate::domain::delivery_error::REJECTED;
 use crate::domain::opt_out::Cleared;
 use crate::domain::sid::is_sid;
@@ -144,7 +144,7 @@ impl TwilioRest {
 
     /// Makes one attempt to send a text and returns its outcome. No layer below retries it: redirects are not followed,
     /// and a request that may have been sent is not repeated.
-    pub async fn send(&self, credentials: &Credentials, text: &OutboundText) -> Attempted {
+    pub async fn send(&self, credentials: &Credentials, text: &OutboundText) -> SendOutcome {
         let Ok(url) = self.url(credentials, "/Messages.json") else { return not_now(None) };
         let validity = text.validity_seconds.clamp(*VALIDITY_SECONDS.start(), *VALIDITY_SECONDS.end()).to_string();
         let form = [
@@ -161,7 +161,7 @@ impl TwilioRest {
             }
             // The connection was not established, so nothing was sent.
             Some(Err(error)) if error.is_connect() => not_now(None),
-            Some(Err(_)) | None => Attempted::InDoubt,
+            Some(Err(_)) | None => SendOutcome::InDoubt,
         }
     }
 
@@ -197,25 +197,25 @@ impl TwilioRest {
 
 /// The outcome of a request to send a text. Only an explicit rejection counts as one: Twilio may respond with 5xx after
 /// it has accepted the text.
-fn outcome(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Attempted {
+fn outcome(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> SendOutcome {
     #[derive(Deserialize)]
     struct Created {
         sid: String,
     }
     if status.is_success() {
         return match serde_json::from_slice::<Created>(body) {
-            Ok(Created { sid }) if is_sid(&sid) => Attempted::Accepted { sid },
-            _ => Attempted::InDoubt,
+            Ok(Created { sid }) if is_sid(&sid) => SendOutcome::Accepted { sid },
+            _ => SendOutcome::InDoubt,
         };
     }
     let code = error_code(body);
     match refusal(status.as_u16(), code) {
-        Some(CarrierRefusal::Account(trouble)) => Attempted::Withheld { trouble },
+        Some(CarrierRefusal::Account(trouble)) => SendOutcome::Withheld { trouble },
         Some(CarrierRefusal::Busy) => not_now(retry_after),
         Some(CarrierRefusal::Request) => {
-            Attempted::Rejected { error_code: code.map_or_else(|| REJECTED.to_owned(), |code| code.to_string()) }
+            SendOutcome::Rejected { error_code: code.map_or_else(|| REJECTED.to_owned(), |code| code.to_string()) }
         }
-        None => Attempted::InDoubt,
+        None => SendOutcome::InDoubt,
     }
 }
 
@@ -223,6 +223,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
-fn not_now(retry_after: Option<Duration>) -> Attempted {
-    Attempted::NotNow { retry_after }
+fn not_now(retry_after: Option<Duration>) -> SendOutcome {
+    SendOutcome::NotNow { retry_after }
 }

@@ -19,7 +19,7 @@ pub async fn answer_call(
         Some(digits) => digits_entered(services, &key, digits),
         None => IvrEvent::CallStarted,
     };
-    advance(services, number, key, &IvrState::default(), event, verification).await
+    plan_and_record(services, number, key, &IvrState::default(), event, verification).await
 }
 
 /// The caller dialed an extension, or nothing before the timeout.
@@ -31,7 +31,7 @@ pub async fn handle_digits(
     digits: &str,
 ) -> Plan {
     let event = digits_entered(services, &key, digits);
-    advance(services, number, key, state, event, None).await
+    plan_and_record(services, number, key, state, event, None).await
 }
 
 fn digits_entered<'a>(services: &Services, key: &CallKey, digits: &'a str) -> IvrEvent<'a> {
@@ -41,7 +41,7 @@ fn digits_entered<'a>(services: &Services, key: &CallKey, digits: &'a str) -> Iv
     IvrEvent::DigitsEntered { digits, guess_limit_reached }
 }
 
-async fn advance(
+async fn plan_and_record(
     services: &Services,
     number: &CalledNumber,
     key: CallKey,

@@ -11,7 +11,9 @@ use super::rows::{CallRow, find_or_begin_thread};
 use crate::domain::call::{CallEvent, LegReport};
 use crate::domain::call_error::REJECTED;
 use crate::domain::dialing::{DisallowedNumber, check_number};
-use crate::domain::{AgencyId, CallId, Direction, LegState, PhoneNumberId, ThreadId, TwilioRequest, UserId, Word as _};
+use crate::domain::{
+    AgencyId, CallId, Direction, LegState, PhoneNumberId, StoredEnum as _, ThreadId, TwilioRequest, UserId,
+};
 use crate::entity::{call, phone_number};
 use crate::ports::twilio_rest::{OutboundCall, StartCallOutcome, callback_url};
 use crate::service::account_trouble::{AccountEvidence, observe};

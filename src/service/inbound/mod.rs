@@ -15,16 +15,16 @@ use uuid::Uuid;
 
 use super::{Fault, Services};
 use crate::domain::address::{is_e164, without_channel};
-use crate::domain::opt_out::{Wish, wish};
+use crate::domain::opt_out::{OptOutKeyword, keyword};
 use crate::domain::{AccountId, AgencyId, MessageId, QuarantineId};
 use crate::ports::IdGen;
 use crate::store::writer::{BulkUnit, Tx, UnitError, WhenAway};
 use snapshot::Numbers;
 
 mod form;
+mod opt_outs;
 mod plan;
 mod snapshot;
-mod wishes;
 mod write;
 
 pub(super) use form::receipt_to_quarantine;
@@ -67,8 +67,8 @@ impl InboundText {
     }
 
     /// The opt-out, opt-in or help request that the text expresses.
-    pub fn wish(&self) -> Option<Wish> {
-        wish(&self.body, self.opt_out_type.as_deref())
+    pub fn keyword(&self) -> Option<OptOutKeyword> {
+        keyword(&self.body, self.opt_out_type.as_deref())
     }
 }
 

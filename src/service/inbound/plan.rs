@@ -92,20 +92,20 @@ impl Planner<'_> {
 
     fn add_to_thread(&mut self, text: &InboundText, directory: &Directory, number: PhoneNumberId) -> MessageId {
         let agency = directory.agency_id();
-        let wish = text.wish();
+        let keyword = text.keyword();
         let contact = self.contact(agency, text);
-        let reply = self.automatic_reply(text, directory, number, wish, &contact);
-        let contact = self.apply_to_contact(wish, contact);
+        let reply = self.automatic_reply(text, directory, number, keyword, &contact);
+        let contact = self.apply_to_contact(keyword, contact);
         let named = extension::prefix_of(&text.body).and_then(|digits| directory.extension_on(number, digits));
         let named = named.map(|row| row.id);
         let (id, now) = (MessageId(self.new_id()), self.now);
 
         let thread = self.thread(agency, number, contact.id);
-        if let Some(wish) = wish {
-            super::wishes::apply(wish, text.number(), thread);
+        if let Some(keyword) = keyword {
+            super::opt_outs::apply(keyword, text.number(), thread);
         }
         // A contact who has already opted out needs no hint.
-        let is_hint = wish.is_none() && contact.opted_out_at.is_none() && sounds_like_opt_out(&text.body);
+        let is_hint = keyword.is_none() && contact.opted_out_at.is_none() && sounds_like_opt_out(&text.body);
         if is_hint {
             thread.opt_out_hint_id = Some(id);
         }
@@ -114,8 +114,8 @@ impl Planner<'_> {
         thread.extension_id = named.or(thread.extension_id);
         let mut roster = directory.roster(number, contact.provider_user_id, thread.extension_id);
         roster.assignee = thread.assignee_id.and_then(|id| directory.member(id));
-        let effect = receive(&thread.tenure(), &roster, directory.reopen_within(number), now);
-        thread.set_tenure(&effect.tenure);
+        let effect = receive(&thread.claim_state(), &roster, directory.reopen_within(number), now);
+        thread.set_claim_state(&effect.claim_state);
         thread.escalate_at = match thread.assignee_id {
             Some(_) => None,
             // The first waiting text sets the time; later ones do not postpone it.
@@ -127,14 +127,14 @@ impl Planner<'_> {
         let thread = thread.id;
 
         if effect.reopened {
-            self.add_activity(agency, thread, ActivityKind::Reopened, effect.tenure.assignee);
+            self.add_activity(agency, thread, ActivityKind::Reopened, effect.claim_state.assignee);
         }
         if is_hint {
             self.add_activity(agency, thread, ActivityKind::OptOutHinted, None);
         }
         self.add_message(text, agency, thread, id, named, effect);
-        if let Some(wish) = wish {
-            self.apply_to_other_threads(wish, directory, (number, contact.id));
+        if let Some(keyword) = keyword {
+            self.apply_to_other_threads(keyword, directory, (number, contact.id));
         }
         if let Some(reply) = reply
             && let Ok(cleared) = gate(Purpose::OptOutReply, OptOutState { opted_out: true, blocked: is_blocked })

@@ -109,7 +109,7 @@ async fn own_senders(
         let agency = numbers.live.get(&(text.account, text.number().to_owned()));
         let directory = agency.and_then(|agency| directories.get(agency));
         directory.is_some_and(|directory| directory.agency.opt_out_replies == OptOutReplies::Partyline)
-            && text.wish().is_some()
+            && text.keyword().is_some()
     };
     let senders = readable(items).filter(|text| may_get_reply(text)).map(|text| without_channel(&text.from));
     accounts_of_numbers(tx.conn, &senders.filter(|sender| is_e164(sender)).collect()).await

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 
 use super::{CheckError, SaveMark};
-use crate::domain::opt_out::Wish;
+use crate::domain::opt_out::OptOutKeyword;
 use crate::domain::{AgencyId, OutboxState};
 use crate::entity::account;
 use crate::ports::twilio_rest::{ReceivedMessage, TwilioError};
@@ -114,7 +114,7 @@ fn opt_out_of(account: &account::Model, message: ReceivedMessage) -> Option<Inbo
     ];
     let form = form.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let text = InboundText { is_late: true, ..text_of(account.id, form).ok()? };
-    text.wish().filter(|wish| *wish == Wish::Stop || wish.opts_in())?;
+    text.keyword().filter(|keyword| *keyword == OptOutKeyword::Stop || keyword.opts_in())?;
     Some(text)
 }
 

@@ -22,7 +22,7 @@ pub use complete::{RestoreError, Summary, complete_restore};
 pub struct RestoreGuard {
     path: PathBuf,
     /// Whether the record is stored next to the database file.
-    is_beside: bool,
+    is_next_to_database: bool,
     /// The newest record; `None` before the first [`check`](Self::check).
     recorded: Mutex<Option<ServerRecord>>,
     held: watch::Sender<bool>,
@@ -31,7 +31,7 @@ pub struct RestoreGuard {
 impl RestoreGuard {
     /// Stores the record next to the SQLite file, or in the media folder if the database is not SQLite.
     pub fn new(sqlite_file: Option<PathBuf>, media: &Path) -> Self {
-        let is_beside = sqlite_file.is_some();
+        let is_next_to_database = sqlite_file.is_some();
         let path = match sqlite_file {
             Some(mut file) => {
                 file.as_mut_os_string().push(".restore-mark");
@@ -39,7 +39,7 @@ impl RestoreGuard {
             }
             None => media.join("restore-mark"),
         };
-        Self { path, is_beside, recorded: Mutex::default(), held: watch::Sender::new(false) }
+        Self { path, is_next_to_database, recorded: Mutex::default(), held: watch::Sender::new(false) }
     }
 
     /// Whether sending is on hold because the database was restored.
@@ -64,7 +64,7 @@ impl RestoreGuard {
             events,
             is_same_database: mark.identity == identity,
         });
-        match detect_restore(self.read(), stored, self.is_beside) {
+        match detect_restore(self.read(), stored, self.is_next_to_database) {
             Ok(()) => {
                 let restores = mark.as_ref().map_or(0, |mark| mark.restores);
                 if mark.is_none() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::SendAttempt;
-use crate::domain::delivery::{ACCOUNT_RETRY_DELAY, Attempted, Report, lookup_delay, retry_delay};
+use crate::domain::delivery::{ACCOUNT_RETRY_DELAY, Report, SendOutcome, lookup_delay, retry_delay};
 use crate::domain::{AgencyId, MessageId, MessageStatus, TwilioRequest};
 use crate::service::account_trouble::{evidence_from_attempt, observe};
 use crate::service::delivery::record_report;
@@ -18,32 +18,32 @@ use crate::store::{messages, outbox};
 ///
 /// # Errors
 /// When the result is not recorded. The attempt then counts as interrupted, and the text is looked up at the carrier.
-pub async fn send_attempt(services: &Services, attempt: SendAttempt, jitter: u8) -> Result<Attempted, Fault> {
+pub async fn send_attempt(services: &Services, attempt: SendAttempt, jitter: u8) -> Result<SendOutcome, Fault> {
     let account = services.accounts.by_id(attempt.account).await?;
-    let attempted = match account.as_ref().and_then(|account| account.credentials()) {
+    let outcome = match account.as_ref().and_then(|account| account.credentials()) {
         Some(credentials) => services.sending.twilio.send(&credentials, &attempt.text).await,
         // Nothing was sent: an operator is changing the account.
-        None => Attempted::NotNow { retry_after: None },
+        None => SendOutcome::NotNow { retry_after: None },
     };
     let unit = RecordAttempt {
         agency: attempt.agency,
         message: attempt.message,
         attempts: attempt.attempts,
-        attempted: attempted.clone(),
+        outcome: outcome.clone(),
         jitter,
     };
     services.writer.run(attempt.agency, unit).await?;
     if let Some(account) = account {
-        observe(services, &account, TwilioRequest::Text, evidence_from_attempt(&attempted)).await;
+        observe(services, &account, TwilioRequest::Text, evidence_from_attempt(&outcome)).await;
     }
-    Ok(attempted)
+    Ok(outcome)
 }
 
 struct RecordAttempt {
     agency: AgencyId,
     message: MessageId,
     attempts: u32,
-    attempted: Attempted,
+    outcome: SendOutcome,
     jitter: u8,
 }
 
@@ -56,17 +56,17 @@ impl Unit for RecordAttempt {
         let Some(message) = messages::by_ids(tx.conn, self.agency, &[self.message]).await?.pop() else {
             return Ok(());
         };
-        match &self.attempted {
-            Attempted::Accepted { sid } => {
+        match &self.outcome {
+            SendOutcome::Accepted { sid } => {
                 record_report(tx, &directory, &message, Report::of(MessageStatus::Sent), Some(sid)).await.map(drop)
             }
-            Attempted::Rejected { error_code } => {
+            SendOutcome::Rejected { error_code } => {
                 let failed = Report::failed(MessageStatus::Failed, error_code.as_str());
                 record_report(tx, &directory, &message, failed, None).await.map(drop)
             }
-            Attempted::NotNow { retry_after } => self.schedule_retry(tx, *retry_after).await,
-            Attempted::Withheld { .. } => self.schedule_retry(tx, Some(ACCOUNT_RETRY_DELAY)).await,
-            Attempted::InDoubt => mark_in_doubt(tx, self.agency, self.message).await,
+            SendOutcome::NotNow { retry_after } => self.schedule_retry(tx, *retry_after).await,
+            SendOutcome::Withheld { .. } => self.schedule_retry(tx, Some(ACCOUNT_RETRY_DELAY)).await,
+            SendOutcome::InDoubt => mark_in_doubt(tx, self.agency, self.message).await,
         }
     }
 }

@@ -11,7 +11,7 @@ use sea_orm::{
 use super::Committed;
 use crate::domain::{AgencyId, PhoneNumberId};
 use crate::entity::{agency_position, event};
-use crate::store::bulk::{insert, list, upsert};
+use crate::store::bulk::{insert, padded_list, upsert};
 use crate::store::{Directory, DirectoryCache};
 
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl Ledger {
         };
         if !agencies.is_empty() {
             let mut query = agency_position::Entity::find()
-                .filter(agency_position::Column::AgencyId.is_in(list(agencies.iter().copied())))
+                .filter(agency_position::Column::AgencyId.is_in(padded_list(agencies.iter().copied())))
                 .order_by_asc(agency_position::Column::AgencyId);
             if tx.get_database_backend() != DbBackend::Sqlite {
                 query = query.lock_exclusive();

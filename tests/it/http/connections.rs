@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use partyline::server::{self, ConnectionFigures, Options};
+use partyline::server::{self, ConnectionMetrics, Options};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
@@ -22,13 +22,13 @@ const PARTIAL: &[u8] = b"GET /large HTTP/1.1\r\n";
 struct Server {
     clock: Arc<MockClock>,
     address: SocketAddr,
-    figures: ConnectionFigures,
+    figures: ConnectionMetrics,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
 }
 
 fn start(max_connections: usize) -> Server {
-    let (clock, figures) = (Arc::new(MockClock::new()), ConnectionFigures::default());
+    let (clock, figures) = (Arc::new(MockClock::new()), ConnectionMetrics::default());
     let (stop, stopped) = oneshot::channel::<()>();
     let listener = server::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();

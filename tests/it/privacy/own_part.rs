@@ -84,7 +84,7 @@ async fn the_list_of_calls_contains_exactly_the_calls_that_a_user_may_see_in_par
         for rows in [&mut listed, &mut seen] {
             rows.sort_by_key(|seen| seen.row().id);
         }
-        let shown = |rows: &[partyline::store::call_sight::VisibleCall]| -> Vec<_> {
+        let shown = |rows: &[partyline::store::call_visibility::VisibleCall]| -> Vec<_> {
             rows.iter().map(|seen| (seen.row().clone(), seen.is_full())).collect()
         };
         assert_eq!(shown(&listed), shown(&seen), "{}", user.key);

@@ -45,6 +45,8 @@ pub(crate) struct TestApp {
 /// Settings in addition to those of every test.
 type Extra = Vec<(&'static str, String)>;
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// Settings as an operator would write them, for this database.
 pub(crate) fn settings(database_url: &str) -> Settings {
     Settings::read(&source(database_url)).expect("valid settings")
@@ -144,7 +146,13 @@ impl TestApp {
             router,
             // Tests advance the mock clock while requests are in flight; connection timeouts must not depend on it.
             Arc::new(SystemClock::new()),
-            server::Options { figures: app.connection_figures(), ..server::Options::default() },
+            server::Options {
+                // A test on a slow machine may read later than a client does.
+                keep_alive: HOUR,
+                write_timeout: HOUR,
+                figures: app.connection_metrics(),
+                ..server::Options::default()
+            },
             async {
                 // A dropped sender, in a test that does not call `stop`, also stops the server.
                 let _ = stopped.await;

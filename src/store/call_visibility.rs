@@ -9,9 +9,9 @@ use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
 };
 
-use super::bulk::list;
+use super::bulk::padded_list;
 use super::threads::{self, Scope};
-use crate::domain::access::{CallRelation, CallSight, call_sight};
+use crate::domain::access::{CallRelation, CallVisibility, call_visibility};
 use crate::domain::{CallId, RoutingRung, ThreadId, UserId};
 use crate::entity::{call, notification, thread};
 
@@ -19,15 +19,15 @@ use crate::entity::{call, notification, thread};
 #[derive(Debug, Clone)]
 pub struct VisibleCall {
     row: Arc<call::Model>,
-    sight: CallSight,
+    sight: CallVisibility,
 }
 
 impl VisibleCall {
-    /// Reduces a call to what `user` may see. With [`CallSight::OwnPart`] the row contains only the user's own part.
-    pub fn new(row: Arc<call::Model>, sight: CallSight, user: impl FnOnce() -> UserId) -> Self {
+    /// Reduces a call to what `user` may see. With [`CallVisibility::OwnPart`] the row contains only the user's own part.
+    pub fn new(row: Arc<call::Model>, sight: CallVisibility, user: impl FnOnce() -> UserId) -> Self {
         let row = match sight {
-            CallSight::Full => row,
-            CallSight::OwnPart => Arc::new(row.part_of(user())),
+            CallVisibility::Full => row,
+            CallVisibility::OwnPart => Arc::new(row.part_of(user())),
         };
         Self { row, sight }
     }
@@ -37,13 +37,13 @@ impl VisibleCall {
         &self.row
     }
 
-    pub fn sight(&self) -> CallSight {
+    pub fn sight(&self) -> CallVisibility {
         self.sight
     }
 
     /// Whether the user may see the whole call, including its legs and voicemails.
     pub fn is_full(&self) -> bool {
-        self.sight == CallSight::Full
+        self.sight == CallVisibility::Full
     }
 }
 
@@ -69,7 +69,7 @@ pub async fn filter_visible(
     let visible = rows.into_iter().filter_map(|(relation, row)| {
         let sees_thread = row.thread_id.is_some_and(|id| visible_threads.contains(&id));
         let relation = CallRelation { sees_thread, stands_in: notified.contains(&row.id), ..relation };
-        call_sight(&relation).map(|sight| VisibleCall::new(row, sight, || scope.user))
+        call_visibility(&relation).map(|sight| VisibleCall::new(row, sight, || scope.user))
     });
     Ok(visible.collect())
 }
@@ -100,7 +100,7 @@ async fn notified_as_default_user(
         .filter(N::AgencyId.eq(scope.agency))
         .filter(N::UserId.eq(scope.user))
         .filter(N::Rung.eq(RoutingRung::DefaultUser))
-        .filter(N::CallId.is_in(list(ids.iter().copied())))
+        .filter(N::CallId.is_in(padded_list(ids.iter().copied())))
         .into_tuple()
         .all(conn)
         .await?;
@@ -137,7 +137,7 @@ pub(super) fn condition(scope: &Scope) -> Condition {
         any = any.add(Expr::exists(notified));
     }
     if !scope.pool_numbers.is_empty() {
-        any = any.add(C::PhoneNumberId.is_in(list(scope.pool_numbers.iter().copied())));
+        any = any.add(C::PhoneNumberId.is_in(padded_list(scope.pool_numbers.iter().copied())));
     }
     within.add(any)
 }

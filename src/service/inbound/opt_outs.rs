@@ -4,7 +4,7 @@ use super::InboundText;
 use super::plan::Planner;
 use crate::domain::address::{can_be_texted, without_channel};
 use crate::domain::dialing::check_recipient;
-use crate::domain::opt_out::{self, Wish};
+use crate::domain::opt_out::{self, OptOutKeyword};
 use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::{AgencyId, ContactId, EventKind, OptOutReplies, PhoneNumberId, Purpose};
 use crate::entity::{contact, event, thread};
@@ -32,12 +32,16 @@ impl Planner<'_> {
         self.plan.contacts[at].clone()
     }
 
-    /// Applies a wish to its contact, and returns the contact.
-    pub(super) fn apply_to_contact(&mut self, wish: Option<Wish>, mut contact: contact::Model) -> contact::Model {
-        let opted_out_at = match wish {
-            Some(Wish::Stop) => contact.opted_out_at.or(Some(self.now)),
-            Some(Wish::Start | Wish::Yes) => None,
-            Some(Wish::Help) | None => return contact,
+    /// Applies a keyword to its contact, and returns the contact.
+    pub(super) fn apply_to_contact(
+        &mut self,
+        keyword: Option<OptOutKeyword>,
+        mut contact: contact::Model,
+    ) -> contact::Model {
+        let opted_out_at = match keyword {
+            Some(OptOutKeyword::Stop) => contact.opted_out_at.or(Some(self.now)),
+            Some(OptOutKeyword::Start | OptOutKeyword::Yes) => None,
+            Some(OptOutKeyword::Help) | None => return contact,
         };
         contact.opted_out_at = opted_out_at;
         contact.updated_at = self.now;
@@ -54,14 +58,16 @@ impl Planner<'_> {
         text: &InboundText,
         directory: &Directory,
         number: PhoneNumberId,
-        wish: Option<Wish>,
+        keyword: Option<OptOutKeyword>,
         contact: &contact::Model,
     ) -> Option<String> {
         let agency = &directory.agency;
-        let (custom, default) = match wish? {
-            Wish::Stop if contact.opted_out_at.is_none() => (&agency.stop_reply, opt_out::stop_reply(&agency.name)),
-            Wish::Help => (&agency.help_reply, opt_out::help_reply(&agency.name)),
-            Wish::Stop | Wish::Start | Wish::Yes => return None,
+        let (custom, default) = match keyword? {
+            OptOutKeyword::Stop if contact.opted_out_at.is_none() => {
+                (&agency.stop_reply, opt_out::stop_reply(&agency.name))
+            }
+            OptOutKeyword::Help => (&agency.help_reply, opt_out::help_reply(&agency.name)),
+            OptOutKeyword::Stop | OptOutKeyword::Start | OptOutKeyword::Yes => return None,
         };
         let from = without_channel(&text.from);
         let holders = self.snapshot.own_senders.get(from);
@@ -78,11 +84,11 @@ impl Planner<'_> {
         may_reply.then(|| custom.clone().unwrap_or(default))
     }
 
-    /// Applies a wish that was expressed in one thread to the other threads of its contact, and appends an event for each
+    /// Applies a keyword that was expressed in one thread to the other threads of its contact, and appends an event for each
     /// thread that changes.
     pub(super) fn apply_to_other_threads(
         &mut self,
-        wish: Wish,
+        keyword: OptOutKeyword,
         directory: &Directory,
         (number, contact): (PhoneNumberId, ContactId),
     ) {
@@ -93,14 +99,14 @@ impl Planner<'_> {
             .chain(&self.plan.threads)
             .filter(|thread| thread.agency_id == agency && thread.contact_id == contact)
             .filter(|thread| thread.phone_number_id != number)
-            .filter(|thread| apply(wish, e164(thread.phone_number_id), &mut (*thread).clone()))
+            .filter(|thread| apply(keyword, e164(thread.phone_number_id), &mut (*thread).clone()))
             .map(|thread| thread.phone_number_id)
             .collect();
         // Events are appended in a stable order.
         others.sort_unstable();
         for other in others {
             let thread = self.thread(agency, other, contact);
-            apply(wish, e164(other), thread);
+            apply(keyword, e164(other), thread);
             let thread_id = Some(thread.id);
             let event = event::Model::begin(agency, EventKind::ThreadUpdated, self.now);
             self.plan.events.push((event::Model { thread_id, ..event }, Vec::new()));
@@ -108,14 +114,14 @@ impl Planner<'_> {
     }
 }
 
-/// Applies a contact's wish to one of the contact's threads, on the phone number `number`. Returns whether the thread
+/// Applies a contact's keyword to one of the contact's threads, on the phone number `number`. Returns whether the thread
 /// changed.
-pub(super) fn apply(wish: Wish, number: &str, thread: &mut thread::Model) -> bool {
+pub(super) fn apply(keyword: OptOutKeyword, number: &str, thread: &mut thread::Model) -> bool {
     let before = (thread.blocked_at, thread.opt_out_hint_id);
-    if wish.lifts_block_of(number) {
+    if keyword.lifts_block_of(number) {
         thread.blocked_at = None;
     }
-    if wish == Wish::Stop {
+    if keyword == OptOutKeyword::Stop {
         thread.opt_out_hint_id = None;
     }
     before != (thread.blocked_at, thread.opt_out_hint_id)
