@@ -80,9 +80,16 @@ fn texts() -> Vec<(Text, StatusCode)> {
 
 fn assert_no_canary(what: &str, output: &str) {
     for canary in CANARIES {
-        let found = output.lines().find(|line| line.contains(canary));
+        let found = output.lines().find(|line| without_time(line).contains(canary));
         assert_eq!(found, None, "{canary} in {what}");
     }
+}
+
+/// A line of the log without its time, whose microseconds can be the digits of a canary.
+fn without_time(line: &str) -> &str {
+    let time =
+        line.get(.."2026-11-23T15:00:00.000000Z".len()).filter(|time| time.starts_with("20") && time.ends_with('Z'));
+    time.map_or(line, |time| &line[time.len()..])
 }
 
 #[tokio::test]
