@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(there.route, Route { rung: RoutingRung::Assignee, recipients: vec![user(1)] });
         let away = receive(&held, &roster(Availability::Away), WEEK, now());
         assert_eq!(away.route.recipients, vec![user(1), user(2)]);
-        // A user outside the pool to whom the thread was transferred.
+        // The thread was transferred to a user outside the pool.
         let outside = Roster { assignee: Some(member(8, Availability::Away)), ..roster(Availability::Available) };
         let away = receive(&ClaimState::claimed(user(8), now()), &outside, WEEK, now());
         assert_eq!(away.route.recipients, vec![user(8), user(1), user(2)]);

@@ -124,7 +124,7 @@ pub enum NotificationKind {
     ThreadAssigned,
     /// Another user transferred a thread away from the user who held it, for example by taking it over.
     ThreadTakenOver,
-    /// A thread has no assignee any more and needs one. Sent to the users to whom a text in it would be routed.
+    /// A thread no longer has an assignee and needs one. Sent to the users who would receive a text in it.
     ThreadUnclaimed,
     /// A text was not delivered, or it is not known whether it was sent (`Message.needsDecision`). Sent to the user who
     /// wrote the text; also to ADMINs if a decision is needed, or if that user is no longer active.

@@ -92,7 +92,7 @@ struct Claims {
     generation: i32,
 }
 
-/// The user to whom a token is issued.
+/// The user of an issued token.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The agency's key.

@@ -156,7 +156,7 @@ pub(super) async fn write_claim_state(
     Ok(after)
 }
 
-/// The users who could see the thread before the change and cannot see it any more. Only users who see a thread because of
+/// The users who could see the thread before the change and can no longer see it. Only users who see a thread because of
 /// its history are considered: the assignee and stand-ins, not members of the pool.
 async fn lost_by(
     tx: &Tx<'_>,

@@ -32,7 +32,7 @@ struct Entry {
     directory: Option<Arc<Directory>>,
     /// When the version was last found to be current, in monotonic time.
     checked: Option<Duration>,
-    /// The newest version that this instance has committed. Older versions are not returned any more.
+    /// The newest version that this instance has committed. Older versions are no longer returned.
     committed: i64,
     /// The latest refresh (single-flight): thousands of concurrent readers share one query and its result or error.
     refresh: Arc<OnceCell<Result<bool, DbErr>>>,
@@ -161,7 +161,7 @@ impl DirectoryCache {
         }
     }
 
-    /// Records that this instance has committed a version; older versions are not returned any more.
+    /// Records that this instance has committed a version; older versions are no longer returned.
     pub(super) fn record_commit(&self, agency: AgencyId, version: i64) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.entry(agency).or_default();

@@ -58,7 +58,7 @@ impl ThreadActivity {
         self.model.actor_id.and_then(|id| User::find(&self.viewer, id))
     }
 
-    /// The user to whom the action gave the thread. Null if it left the thread without an assignee.
+    /// The user who received the thread by the action. Null if it left the thread without an assignee.
     fn to_user(&self) -> Option<User> {
         self.model.to_user_id.and_then(|id| User::find(&self.viewer, id))
     }

@@ -112,7 +112,7 @@ impl Pool {
         rows.map(|row| Assignment::new(&self.viewer, row.clone())).collect()
     }
 
-    /// The users to whom texts are routed, in the order of routing: active members with `smsEnabled: true`, the primary
+    /// The users who receive texts, in the order of routing: active members with `smsEnabled: true`, the primary
     /// user first.
     async fn eligible_users(&self) -> Vec<User> {
         let users = self.viewer.directory.eligible_users(self.model.id.into());
