@@ -19,6 +19,7 @@ mod m20261128_000013_verification_texts;
 mod m20261129_000014_thread_started_blind;
 mod m20261129_000015_fair_sending;
 mod m20261129_000016_restore_mark;
+mod m20261129_000017_quarantine_reasons;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000014_thread_started_blind::Migration),
             Box::new(m20261129_000015_fair_sending::Migration),
             Box::new(m20261129_000016_restore_mark::Migration),
+            Box::new(m20261129_000017_quarantine_reasons::Migration),
         ]
     }
 }

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::Subcommand;
 use partyline::app::{App, Ports};
 use partyline::config::Source;
-use partyline::domain::QuarantineId;
+use partyline::domain::{QuarantineId, StoredEnum as _};
 use partyline::service::inbound::InboundOutcome;
 use partyline::service::quarantine;
 
@@ -46,7 +46,13 @@ async fn execute(app: &App, command: QuarantineCommand) -> anyhow::Result<()> {
     match command {
         QuarantineCommand::List => {
             for held in quarantine::list(&app.services, MAX_LISTED).await? {
-                println!("{}  {}  {:<9}  {}", held.id, held.created_at.to_rfc3339(), held.reason, held.to_address);
+                println!(
+                    "{}  {}  {:<16}  {}",
+                    held.id,
+                    held.created_at.to_rfc3339(),
+                    held.reason.as_str(),
+                    held.to_address
+                );
             }
         }
         QuarantineCommand::Assign { id, number } => match quarantine::assign(&app.services, id, &number).await? {

@@ -63,7 +63,7 @@ pub enum ClaimRefusal {
     /// Another user has claimed the thread.
     AlreadyClaimed { by: UserId, at: DateTime<Utc> },
     /// Only the assignee or an admin may do this.
-    NotAssignee,
+    NotAssignee { assignee: Option<UserId> },
     /// The thread is closed.
     Closed,
 }
@@ -131,7 +131,7 @@ fn require_assignee_or_admin(state: &ClaimState, actor: Actor) -> Result<(), Cla
     if state.assignee == Some(actor.user) || actor.role == Role::Admin {
         Ok(())
     } else {
-        Err(ClaimRefusal::NotAssignee)
+        Err(ClaimRefusal::NotAssignee { assignee: state.assignee })
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
                 Ok(Some(_)) => '+',
                 Ok(None) => '=',
                 Err(ClaimRefusal::AlreadyClaimed { .. }) => 'A',
-                Err(ClaimRefusal::NotAssignee) => 'N',
+                Err(ClaimRefusal::NotAssignee { .. }) => 'N',
                 Err(ClaimRefusal::Closed) => 'C',
             })
             .collect()

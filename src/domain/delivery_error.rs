@@ -26,6 +26,36 @@ pub fn is_decision(code: &str) -> bool {
     code == ABANDONED || code == RESENT
 }
 
+/// Why a text was not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureReason {
+    /// The carrier reported an error code.
+    Carrier,
+    Rejected,
+    OptedOut,
+    CarrierBlocked,
+    Expired,
+    Abandoned,
+    Resent,
+    Released,
+    OwnNumber,
+}
+
+/// The reason behind an error code.
+pub fn reason(code: &str) -> FailureReason {
+    match code {
+        OPTED_OUT => FailureReason::OptedOut,
+        EXPIRED => FailureReason::Expired,
+        ABANDONED => FailureReason::Abandoned,
+        RESENT => FailureReason::Resent,
+        RELEASED => FailureReason::Released,
+        OWN_NUMBER => FailureReason::OwnNumber,
+        REJECTED => FailureReason::Rejected,
+        BLOCKED => FailureReason::CarrierBlocked,
+        _ => FailureReason::Carrier,
+    }
+}
+
 /// Explains an error code in a sentence for users. Clients show the code next to it.
 pub fn explain(code: &str) -> &'static str {
     match code {

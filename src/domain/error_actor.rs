@@ -17,3 +17,8 @@ pub(super) type Entry = (&'static str, ErrorActor, &'static str);
 pub(super) fn find<'a>(entries: &'a [Entry], code: &str) -> Option<&'a Entry> {
     entries.iter().find(|(known, ..)| *known == code)
 }
+
+/// Whether the code is one of Twilio's, and not one of Partyline's own words.
+pub fn is_carrier_code(code: &str) -> bool {
+    !code.is_empty() && code.bytes().all(|b| b.is_ascii_digit())
+}

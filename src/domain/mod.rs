@@ -33,6 +33,7 @@ pub mod public_url;
 pub mod reply;
 pub mod restore;
 pub mod routing;
+pub mod schedule;
 pub mod search;
 pub mod segments;
 pub mod sid;

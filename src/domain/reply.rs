@@ -18,7 +18,7 @@ pub fn reply(
 ) -> Result<Option<ClaimState>, ClaimRefusal> {
     match (state.assignee, policy) {
         (Some(assignee), _) if assignee == actor.user => Ok(None),
-        (Some(_), _) => Err(ClaimRefusal::NotAssignee),
+        (assignee @ Some(_), _) => Err(ClaimRefusal::NotAssignee { assignee }),
         (None, PoolPolicy::FirstClaim) => Ok(Some(state.taken(actor.user, now))),
         (None, PoolPolicy::Shared) => Ok((state.status == ThreadStatus::Closed).then(|| state.released())),
     }
@@ -50,7 +50,7 @@ mod tests {
             let with = |state: &ClaimState, policy| reply(state, actor, policy, now());
             for policy in [PoolPolicy::FirstClaim, PoolPolicy::Shared] {
                 assert_eq!(with(&mine, policy), Ok(None));
-                assert_eq!(with(&theirs, policy), Err(ClaimRefusal::NotAssignee));
+                assert_eq!(with(&theirs, policy), Err(ClaimRefusal::NotAssignee { assignee: Some(user(2)) }));
             }
             let taken = |state: &ClaimState| {
                 with(state, PoolPolicy::FirstClaim).unwrap().map(|after| (after.status, after.assignee))

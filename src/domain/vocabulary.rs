@@ -34,7 +34,7 @@ macro_rules! words_list {
         $with! {
             Role, Availability, PoolPolicy, RingStrategy, LegCallerId, OptOutReplies, ThreadStatus, Direction,
             MessageStatus, RoutingRung, MediaState, NotificationKind, ActivityKind, EventKind,
-            QuarantineState, OutboxState, Purpose, CallStatus, CallStage, CallEnd,
+            QuarantineState, QuarantineReason, OutboxState, Purpose, CallStatus, CallStage, CallEnd,
             LegState, AccountTrouble, TwilioRequest, VoicemailFailure, CallerIdVerification
         }
     };
@@ -194,6 +194,13 @@ words! {
         Assigned = "ASSIGNED",
         /// The text was discarded by an operator.
         Discarded = "DISCARDED",
+    }
+    /// Why a text is in quarantine.
+    QuarantineReason {
+        /// The text was sent to a number that is not an active number of the account.
+        UnmatchedNumber = "UNMATCHED_NUMBER",
+        /// The text could not be stored as a message.
+        Refused = "REFUSED",
     }
     /// The state of a text in the outbox.
     OutboxState {

@@ -1,8 +1,7 @@
 //! Limits of a number's voice settings. The API and the directory file share them.
 
-use chrono::NaiveDate;
-
-use super::hours::{Hours, MAX_HOLIDAYS, MAX_SPANS};
+use super::hours::{Hours, MAX_SPANS};
+use super::schedule::{Holiday, MAX_HOLIDAYS};
 
 /// The ring time of a phone, in seconds.
 pub const RING_SECONDS: std::ops::RangeInclusive<i32> = 10..=60;
@@ -10,6 +9,9 @@ pub const RING_SECONDS: std::ops::RangeInclusive<i32> = 10..=60;
 pub const MAX_GREETING_CHARS: usize = 1_000;
 /// The longest missed-call text, in characters.
 pub const MAX_TEXT_CHARS: usize = 320;
+
+/// The longest name of a holiday, in characters.
+pub const MAX_HOLIDAY_NAME_CHARS: usize = 100;
 
 /// A voice setting that is outside its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +27,8 @@ pub enum InvalidSetting {
     Hours,
     #[error("a number can have at most 200 holidays, and no date twice")]
     Holidays,
+    #[error("the name of a holiday must have 1 to 100 characters")]
+    HolidayName,
     #[error("a country must be a two-letter ISO 3166 code in capitals, for example US")]
     Country,
 }
@@ -50,9 +54,13 @@ pub fn check_hours(hours: &Hours) -> Result<(), InvalidSetting> {
     hours.values().all(|spans| spans.len() <= MAX_SPANS).then_some(()).ok_or(InvalidSetting::Hours)
 }
 
-pub fn check_holidays(days: &[NaiveDate]) -> Result<(), InvalidSetting> {
-    let once: std::collections::BTreeSet<_> = days.iter().collect();
-    (once.len() == days.len() && days.len() <= MAX_HOLIDAYS).then_some(()).ok_or(InvalidSetting::Holidays)
+pub fn check_holidays(days: &[Holiday]) -> Result<(), InvalidSetting> {
+    let once: std::collections::BTreeSet<_> = days.iter().map(|day| day.date).collect();
+    if once.len() != days.len() || days.len() > MAX_HOLIDAYS {
+        return Err(InvalidSetting::Holidays);
+    }
+    let named = |day: &Holiday| day.name.as_deref().is_none_or(|name| is_text(name, MAX_HOLIDAY_NAME_CHARS));
+    days.iter().all(named).then_some(()).ok_or(InvalidSetting::HolidayName)
 }
 
 /// Checks the form of an ISO 3166 alpha-2 country code.
@@ -75,9 +83,13 @@ mod tests {
             assert_eq!(check_greeting(wrong), Err(InvalidSetting::Greeting));
         }
         assert_eq!(check_text(&"a".repeat(321)), Err(InvalidSetting::Text));
-        let day = NaiveDate::from_ymd_opt(2026, 12, 25).unwrap();
-        assert_eq!(check_holidays(&[day]), Ok(()));
-        assert_eq!(check_holidays(&[day, day]), Err(InvalidSetting::Holidays));
+        let day = |name: &str| Holiday {
+            date: chrono::NaiveDate::from_ymd_opt(2026, 12, 25).unwrap(),
+            name: Some(name.to_owned()),
+        };
+        assert_eq!(check_holidays(&[day("Christmas")]), Ok(()));
+        assert_eq!(check_holidays(&[day("Christmas"), day("again")]), Err(InvalidSetting::Holidays));
+        assert_eq!(check_holidays(&[day("")]), Err(InvalidSetting::HolidayName));
         assert_eq!(check_country("US"), Ok(()));
         assert_eq!(check_country("usa"), Err(InvalidSetting::Country));
     }

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
+use crate::domain::schedule::Schedule;
 use crate::domain::{AgencyId, LegCallerId, PoolId, PoolPolicy, RingStrategy};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -21,7 +22,7 @@ pub struct Model {
     /// `domain::hours::Hours` as JSON; `None` means always open.
     #[sea_orm(column_type = "Text")]
     pub hours: Option<String>,
-    /// The dates on which the number is closed, as JSON: `["2026-12-25"]`.
+    /// A list of `domain::schedule::Holiday` as JSON: `["2026-12-25"]`.
     #[sea_orm(column_type = "Text")]
     pub holidays: Option<String>,
     /// The custom greeting; `None` means the default one.
@@ -42,3 +43,13 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// The schedule. Values that cannot be read count as absent.
+    pub fn schedule(&self) -> Schedule {
+        Schedule {
+            hours: self.hours.as_deref().and_then(|hours| serde_json::from_str(hours).ok()),
+            holidays: self.holidays.as_deref().and_then(|days| serde_json::from_str(days).ok()).unwrap_or_default(),
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::domain::{AccountId, AgencyId, QuarantineId, QuarantineState};
+use crate::domain::{AccountId, AgencyId, QuarantineId, QuarantineReason, QuarantineState};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "quarantine")]
@@ -16,8 +16,7 @@ pub struct Model {
     pub to_address: String,
     /// The agency whose admins see the text; `None` if only operators do.
     pub agency_id: Option<AgencyId>,
-    /// UNMATCHED or REFUSED.
-    pub reason: String,
+    pub reason: QuarantineReason,
     /// The complete form as received, as a JSON list of pairs.
     #[sea_orm(column_type = "Text")]
     pub form: String,

@@ -74,9 +74,9 @@ pub enum MessageStatus {
     Sent,
     /// The carrier reports that the text reached the contact's phone.
     Delivered,
-    /// The carrier accepted the text but could not deliver it. `Message.errorCode` gives the reason.
+    /// The carrier accepted the text but could not deliver it. `Message.failure` gives the reason.
     Undelivered,
-    /// The text was not sent. `Message.errorCode` gives the reason.
+    /// The text was not sent. `Message.failure` gives the reason.
     Failed,
     /// The attempt to send had no clear result, so the carrier may or may not have the text. If this cannot be resolved
     /// automatically, `Message.needsDecision` becomes true.
@@ -152,7 +152,7 @@ pub enum CallStatus {
     NoAnswer,
     /// The called phone was busy.
     Busy,
-    /// The call could not be connected. For an outbound call, `Call.errorCode` gives the reason if the carrier refused
+    /// The call could not be connected. For an outbound call, `Call.failure` gives the reason if the carrier refused
     /// it.
     Failed,
     /// The call was ended while phones were ringing, before anybody answered.
@@ -192,18 +192,25 @@ pub enum CallLegState {
 #[graphql(remote = "domain::hours::Weekday")]
 pub enum Weekday {
     /// The weekday Monday, in the agency's time zone.
+    #[graphql(name = "MONDAY")]
     Mon,
     /// The weekday Tuesday, in the agency's time zone.
+    #[graphql(name = "TUESDAY")]
     Tue,
     /// The weekday Wednesday, in the agency's time zone.
+    #[graphql(name = "WEDNESDAY")]
     Wed,
     /// The weekday Thursday, in the agency's time zone.
+    #[graphql(name = "THURSDAY")]
     Thu,
     /// The weekday Friday, in the agency's time zone.
+    #[graphql(name = "FRIDAY")]
     Fri,
     /// The weekday Saturday, in the agency's time zone.
+    #[graphql(name = "SATURDAY")]
     Sat,
     /// The weekday Sunday, in the agency's time zone.
+    #[graphql(name = "SUNDAY")]
     Sun,
 }
 
@@ -288,4 +295,49 @@ pub enum CarrierProblemKind {
     Suspended,
     /// Twilio does not accept the credentials of the account.
     Credentials,
+}
+
+/// The system that answers the opt-out keywords STOP, START and HELP.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::OptOutReplies")]
+pub enum OptOutReplies {
+    /// Twilio answers the keywords, and Partyline sends nothing.
+    Twilio,
+    /// Partyline answers the keywords. The opt-out filter of the number at Twilio must be off.
+    Partyline,
+}
+
+/// The reason why a text is in quarantine.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::QuarantineReason")]
+pub enum QuarantineReason {
+    /// The text was sent to a number that is not an active number of the account.
+    UnmatchedNumber,
+    /// The text could not be stored as a message, or it is a delivery receipt that arrived at the webhook for inbound
+    /// texts and matches no text.
+    Refused,
+}
+
+/// The reason why a text was not delivered.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::delivery_error::FailureReason")]
+pub enum MessageFailureReason {
+    /// The carrier reported an error, which `MessageFailure.carrierCode` identifies.
+    Carrier,
+    /// The carrier refused the text without a reason.
+    Rejected,
+    /// The contact opted out before the text was sent.
+    OptedOut,
+    /// The carrier blocks texts from this number to the contact, because the contact texted STOP to it.
+    CarrierBlocked,
+    /// The text could not be handed to the carrier for four hours.
+    Expired,
+    /// A user decided with `abandonMessage` that the text counts as not sent.
+    Abandoned,
+    /// A user sent the text again with `resendMessage`.
+    Resent,
+    /// The agency's number was released before the text was sent.
+    Released,
+    /// The recipient became one of the agency's own phone numbers before the text was sent.
+    OwnNumber,
 }

@@ -92,13 +92,14 @@ pub fn schema() -> Schema {
     );
     // No async-graphql extensions: with even one, every field takes a slower path.
     let builder = builder.limit_depth(limits::MAX_DEPTH).limit_recursive_depth(limits::MAX_NESTING + 1);
-    builder.disable_suggestions().finish()
+    // No field has the interface as its type, so it has to be named here.
+    builder.register_output_type::<types::Event>().disable_suggestions().finish()
 }
 
 /// The schema in SDL, always in the same order: the content of `schema.graphql`.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
-    schema().sdl_with_options(options.prefer_single_line_descriptions().use_space_ident())
+    schema().sdl_with_options(options.prefer_single_line_descriptions().use_space_ident().include_specified_by())
 }
 
 /// The routes: `POST /graphql`, `GET /graphql/ws` and, if it is enabled, `GET /graphiql`.

@@ -140,7 +140,7 @@ impl Lookup<'_> {
         let row = store::calls::voicemail(self.conn(), self.viewer.agency(), id).await;
         let Some(row) = self.checked(row)? else { return Ok(None) };
         let call = self.call(Some(row.call_id)).await?;
-        Ok(call.filter(Call::is_full).map(|_| Voicemail::new(self.viewer, Arc::new(row))))
+        Ok(call.filter(Call::is_full).map(|call| Voicemail::within(&call, Arc::new(row))))
     }
 
     async fn quarantined(&self, id: &str) -> Result<Option<QuarantinedMessage>> {

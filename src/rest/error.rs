@@ -133,10 +133,12 @@ impl From<Refusal> for ErrorResponse {
         let code = match refusal.code {
             RefusalCode::Invalid => ErrorCode::Invalid,
             RefusalCode::NotFound => ErrorCode::NotFound,
-            RefusalCode::Forbidden | RefusalCode::NotAssignee => ErrorCode::Forbidden,
+            RefusalCode::Forbidden | RefusalCode::NotAssignee { .. } | RefusalCode::NotVerified => ErrorCode::Forbidden,
             RefusalCode::Conflict
             | RefusalCode::AlreadyClaimed { .. }
-            | RefusalCode::OptedOut
+            | RefusalCode::ExtensionTaken { .. }
+            | RefusalCode::OptedOut { .. }
+            | RefusalCode::CarrierBlocked
             | RefusalCode::LimitExceeded { .. }
             | RefusalCode::StaleView { .. } => ErrorCode::Conflict,
         };

@@ -30,7 +30,8 @@ impl Unit for Abandon {
             VisibleMessage::find(tx, self.agency, self.user, self.message).await?;
         if !(viewer.is_admin() || [message.sender_id, thread.assignee_id].contains(&Some(self.user))) {
             let reason = "Only the sender of the text, the thread's assignee or an admin may abandon it.";
-            return Err(Refusal::new(RefusalCode::NotAssignee, reason).at("messageId").into());
+            let code = RefusalCode::NotAssignee { assignee: thread.assignee_id };
+            return Err(Refusal::new(code, reason).at("messageId").into());
         }
         if message.error_code.as_deref() == Some(ABANDONED) {
             return Ok(Queued { message, thread });

@@ -217,12 +217,15 @@ async fn check(
 /// Passes the gate when a text is queued. It is passed again when the text is sent.
 fn clear(contact: &contact::Model, thread: &thread::Model) -> Result<Cleared, Refusal> {
     gate(Purpose::Conversation, opt_out_state(contact, thread)).map_err(|refusal| {
-        let message = match refusal {
-            GateRefusal::OptedOut => "The contact has opted out of texts.",
-            GateRefusal::Blocked => {
-                "The contact texted STOP to this number. The carrier blocks texts from it until the contact texts START."
+        let (code, message) = match refusal {
+            GateRefusal::OptedOut => {
+                (RefusalCode::OptedOut { at: contact.opted_out_at }, "The contact has opted out of texts.")
             }
+            GateRefusal::Blocked => (
+                RefusalCode::CarrierBlocked,
+                "The contact texted STOP to this number. The carrier blocks texts from it until the contact texts START.",
+            ),
         };
-        Refusal::new(RefusalCode::OptedOut, message)
+        Refusal::new(code, message)
     })
 }

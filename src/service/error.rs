@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::seal::UnsealError;
-use crate::domain::{MessageId, ThreadId, UserId};
+use crate::domain::{ExtensionId, MessageId, ThreadId, UserId};
 use crate::ports::jwks::JwksError;
 use crate::store::error_class::describe;
 use crate::store::writer::{UnitError, WriteError};
@@ -47,8 +47,21 @@ pub enum RefusalCode {
         at: DateTime<Utc>,
     },
     /// The user is not the assignee of the thread.
-    NotAssignee,
-    OptedOut,
+    NotAssignee {
+        assignee: Option<UserId>,
+    },
+    /// Another active extension of the same scope has the digits.
+    ExtensionTaken {
+        by: ExtensionId,
+    },
+    OptedOut {
+        /// When the contact opted out; `None` if the recipient is not a contact.
+        at: Option<DateTime<Utc>>,
+    },
+    /// The carrier blocks texts from the number to the contact.
+    CarrierBlocked,
+    /// The user's own phone is not verified.
+    NotVerified,
     LimitExceeded {
         /// The time after which the same request may succeed, if it is known.
         retry_after_seconds: Option<i32>,

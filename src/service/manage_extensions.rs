@@ -167,16 +167,16 @@ fn check(directory: &Directory, before: Option<&extension::Model>, row: &extensi
     {
         return Err(Refusal::not_found("phone number", "phoneNumberId"));
     }
-    let taken = directory.extensions.iter().any(|other| {
+    let taken = directory.extensions.iter().find(|other| {
         row.live.is_some()
             && other.live.is_some()
             && other.id != row.id
             && other.phone_number_id == row.phone_number_id
             && other.digits == row.digits
     });
-    if taken {
+    if let Some(taken) = taken {
         let message = "Another active extension already has these digits. Choose different digits.";
-        return Err(Refusal::new(RefusalCode::Conflict, message).at("digits"));
+        return Err(Refusal::new(RefusalCode::ExtensionTaken { by: taken.id }, message).at("digits"));
     }
     Ok(())
 }

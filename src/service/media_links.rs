@@ -23,9 +23,14 @@ impl MediaLinks {
         Self { key: key.finalize().into_bytes().into(), public_url: public_url.to_owned() }
     }
 
+    /// When a URL that is signed now expires.
+    pub fn expiry(now: DateTime<Utc>) -> DateTime<Utc> {
+        now + VALID_FOR
+    }
+
     /// The signed URL of a media file for a user. `id` is the public id.
     pub fn link(&self, (agency, user): (AgencyId, UserId), id: &str, now: DateTime<Utc>) -> String {
-        let expires = (now + VALID_FOR).timestamp();
+        let expires = Self::expiry(now).timestamp();
         let signature = mac(&self.key, &signed((agency, user), id, expires)).finalize().into_bytes();
         let signature: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{}/media/{id}?agency={agency}&user={user}&expires={expires}&signature={signature}", self.public_url)

@@ -198,8 +198,8 @@ impl From<ClaimRefusal> for Refusal {
             ClaimRefusal::AlreadyClaimed { by, at } => {
                 (RefusalCode::AlreadyClaimed { by, at }, "A colleague has claimed this thread.")
             }
-            ClaimRefusal::NotAssignee => {
-                (RefusalCode::NotAssignee, "Only the thread's assignee or an admin may do this.")
+            ClaimRefusal::NotAssignee { assignee } => {
+                (RefusalCode::NotAssignee { assignee }, "Only the thread's assignee or an admin may do this.")
             }
             ClaimRefusal::Closed => (RefusalCode::Conflict, "The thread is closed."),
         };

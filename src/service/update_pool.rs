@@ -1,11 +1,11 @@
 //! Change a pool's assignment policy and its call handling. Admins only.
 
-use chrono::NaiveDate;
 use sea_orm::DbErr;
 
 use super::manage_pool::pool_for;
 use super::{Outcome, Refusal, Services, Viewer};
 use crate::domain::hours::Hours;
+use crate::domain::schedule::Holiday;
 use crate::domain::voice_settings::{
     InvalidSetting, check_greeting, check_holidays, check_hours, check_ring_seconds, check_text,
 };
@@ -21,15 +21,22 @@ pub struct UpdatePool {
     pub ring_strategy: Option<RingStrategy>,
     pub ring_seconds: Option<i32>,
     pub leg_caller_id: Option<LegCallerId>,
-    /// `Some(None)`: always open.
-    pub hours: Option<Option<Hours>>,
-    pub holidays: Option<Vec<NaiveDate>>,
+    pub schedule: Option<ScheduleChange>,
     /// `Some(None)`: the default greeting.
     pub greeting: Option<Option<String>>,
     /// `Some(None)`: the default greeting.
     pub voicemail_greeting: Option<Option<String>>,
     /// `Some(None)`: no text is sent after a missed call.
     pub missed_call_text: Option<Option<String>>,
+}
+
+/// A new schedule of a pool.
+#[derive(Debug, Clone)]
+pub struct ScheduleChange {
+    /// `None`: always open.
+    pub hours: Option<Hours>,
+    /// `None` leaves the holidays unchanged.
+    pub holidays: Option<Vec<Holiday>>,
 }
 
 impl UpdatePool {
@@ -41,10 +48,11 @@ impl UpdatePool {
             value.map_or(Ok(()), check)
         }
         let text = |text: &Option<Option<String>>| text.clone().flatten();
+        let schedule = self.schedule.as_ref();
         let checked = [
             ("ringSeconds", check_given(self.ring_seconds, check_ring_seconds)),
-            ("hours", check_given(self.hours.as_ref().and_then(Option::as_ref), check_hours)),
-            ("holidays", check_given(self.holidays.as_deref(), check_holidays)),
+            ("schedule", check_given(schedule.and_then(|schedule| schedule.hours.as_ref()), check_hours)),
+            ("schedule", check_given(schedule.and_then(|schedule| schedule.holidays.as_deref()), check_holidays)),
             ("greeting", check_given(text(&self.greeting), |text| check_greeting(&text))),
             ("voicemailGreeting", check_given(text(&self.voicemail_greeting), |text| check_greeting(&text))),
             ("missedCallText", check_given(text(&self.missed_call_text), |text| check_text(&text))),
@@ -62,11 +70,11 @@ impl UpdatePool {
         after.ring_strategy = self.ring_strategy.unwrap_or(before.ring_strategy);
         after.ring_seconds = self.ring_seconds.unwrap_or(before.ring_seconds);
         after.leg_caller_id = self.leg_caller_id.unwrap_or(before.leg_caller_id);
-        if let Some(hours) = &self.hours {
+        if let Some(ScheduleChange { hours, holidays }) = &self.schedule {
             after.hours = hours.as_ref().map(serde_json::to_string).transpose().map_err(json)?;
-        }
-        if let Some(holidays) = &self.holidays {
-            after.holidays = Some(serde_json::to_string(holidays).map_err(json)?);
+            if let Some(holidays) = holidays {
+                after.holidays = Some(serde_json::to_string(holidays).map_err(json)?);
+            }
         }
         for (text, to) in [
             (&self.greeting, &mut after.greeting),

@@ -133,7 +133,7 @@ impl Unit for Begin {
         }
         let cleared = gate(Purpose::Conversation, state).map_err(|_| {
             let message = "This phone does not accept the agency's texts. Text START from it, then try again.";
-            Refusal::new(RefusalCode::OptedOut, message).at("phone")
+            Refusal::new(RefusalCode::OptedOut { at: None }, message).at("phone")
         })?;
         let recent = texts_since(tx.conn, self.agency, tx.now - WINDOW).await?;
         if let Some(refusal) = self.exceeded(&recent, tx.now) {

@@ -13,7 +13,7 @@ import socket
 import time
 from pathlib import Path
 
-from server import Figures, Server
+from server import Figures, Server, wait_until
 
 CONNECTIONS = 300
 MAX_CONNECTIONS = 400
@@ -39,6 +39,11 @@ def open_sockets(server):
     return sum(os.readlink(descriptor).startswith("socket:") for descriptor in descriptors)
 
 
+def wait_for_sockets(server, expected):
+    """A busy machine can take seconds to accept hundreds of connections that all send requests."""
+    wait_until("all connections are accepted", lambda: open_sockets(server) >= expected)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", required=True)
@@ -47,8 +52,7 @@ def main():
     with Server(arguments.binary, PARTYLINE_CONNECTIONS=str(MAX_CONNECTIONS)) as server:
         before, peak, idle = server.rss(), 0.0, open_sockets(server)
         connections = [connect(server.port, REQUEST * 100) for _ in range(CONNECTIONS)]
-        time.sleep(1)
-        assert open_sockets(server) >= idle + CONNECTIONS
+        wait_for_sockets(server, idle + CONNECTIONS)
         end = time.monotonic() + 44
         while time.monotonic() < end:
             peak = max(peak, server.rss())
@@ -58,16 +62,17 @@ def main():
         for connection in connections:
             connection.close()
         open_connections = [connect(server.port, b"") for _ in range(MAX_CONNECTIONS)]
-        time.sleep(0.5)
+        wait_for_sockets(server, idle + MAX_CONNECTIONS)
         client = socket.create_connection(("127.0.0.1", server.port), timeout=5)
         client.sendall(REQUEST)
         answer = client.recv(4096)
         figures.check("beyond the limit: responses other than 503", 0 if answer.startswith(b"HTTP/1.1 503 ") else 1, 0)
         for connection in open_connections:
             connection.close()
-        time.sleep(0.5)
+        client.close()
+        wait_until("the closed connections are closed", lambda: open_sockets(server) <= idle)
         silent = [connect(server.port, sent) for sent in (b"", PARTIAL_HEAD, REQUEST * 100) for _ in range(CONNECTIONS // 3)]
-        time.sleep(0.5)
+        wait_for_sockets(server, idle + CONNECTIONS)
         figures.check("300 silent connections: shutdown time", server.stop(), 5, "s")
         for connection in silent:
             connection.close()

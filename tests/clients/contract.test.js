@@ -29,10 +29,10 @@ describe('the contract', () => {
     ['an argument is removed', 'phoneNumberIds: [ID!]', 'numbers: [ID!]'],
     ['an argument becomes required', 'threads(after: String,', 'threads(after: String!,'],
     ['an input field becomes required', '  note: String\n  threadId: ID!', '  note: String!\n  threadId: ID!'],
-    ['a new input field is required', 'input ThreadInput {\n', 'input ThreadInput {\n  reason: String!\n'],
+    ['a new input field is required', 'input ClaimThreadInput {\n', 'input ClaimThreadInput {\n  reason: String!\n'],
     ['a value of an enum is removed', '  UNCLAIMED\n', ''],
     ['a type leaves its interface', THREAD, 'type Thread {\n'],
-    ['a mutation is removed', '  claimThread(input: ThreadInput!): ThreadPayload!\n', ''],
+    ['a mutation is removed', '  claimThread(input: ClaimThreadInput!): ClaimThreadPayload!\n', ''],
     ['the subscriptions are removed', '  subscription: Subscription\n', ''],
   ];
   for (const [what, from, to] of BREAKING) {
@@ -46,7 +46,7 @@ describe('the contract', () => {
     ['a field', THREAD, `${THREAD}  colour: String!\n`],
     ['a type', THREAD, `type Colour {\n  name: String!\n}\n\n${THREAD}`],
     ['an optional argument', 'threads(after: String,', 'threads(colour: String, after: String,'],
-    ['an optional input field', 'input ThreadInput {\n', 'input ThreadInput {\n  reason: String\n'],
+    ['an optional input field', 'input ClaimThreadInput {\n', 'input ClaimThreadInput {\n  reason: String\n'],
     ['a value of an enum', '  UNCLAIMED\n', '  UNCLAIMED\n  SNOOZED\n'],
   ];
   for (const [what, from, to] of ADDITIONS) {

@@ -204,12 +204,16 @@ async fn hours_across_midnight_are_shown_as_they_were_written() {
     assert_eq!((again.created, again.updated), (0, 0));
     let ana = app.token("acme", "ana");
     app.clock.advance(std::time::Duration::from_secs(2));
-    let query = "{ phoneNumbers { nodes { e164 pool { hours { day spans } } } } }";
+    let query = "{ phoneNumbers { nodes { e164 pool { schedule { kind days { day spans { opens closes } } } } } } }";
     let answer = app.graphql(&ana, query, json!({})).await;
     let rows = answer["data"]["phoneNumbers"]["nodes"].as_array().unwrap_or_else(|| panic!("{answer}"));
     let desk: &Value = rows.iter().find(|row| row["e164"] == DESK).unwrap();
-    let expected = json!([{"day": "MON", "spans": hours["mon"]}, {"day": "FRI", "spans": hours["fri"]}]);
-    assert_eq!(desk["pool"]["hours"], expected);
+    let span = |opens: &str, closes: &str| json!({"opens": opens, "closes": closes});
+    let days = json!([
+        {"day": "MONDAY", "spans": [span("00:00", "06:00"), span("22:00", "00:00")]},
+        {"day": "FRIDAY", "spans": [span("22:00", "06:00")]},
+    ]);
+    assert_eq!(desk["pool"]["schedule"], json!({"kind": "WEEKLY", "days": days}));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use partyline::domain::{AccountId, AgencyId, QuarantineId, QuarantineState};
+use partyline::domain::{AccountId, AgencyId, QuarantineId, QuarantineReason, QuarantineState};
 use partyline::entity::{message, quarantine};
 use partyline::store::writer::{Tx, Unit, UnitError, WriteError};
 use reqwest::StatusCode;
@@ -46,7 +46,7 @@ impl Unit for OversizedInsert {
             provider_sid: "SMglutton".to_owned(),
             to_address: String::new(),
             agency_id: None,
-            reason: "UNMATCHED".to_owned(),
+            reason: QuarantineReason::UnmatchedNumber,
             form: "x".repeat(4 << 20),
             state: QuarantineState::Held,
             created_at: tx.now,

@@ -1,6 +1,6 @@
 //! Misconfigured webhook URLs: no receipt becomes a text, and no text is lost.
 
-use partyline::domain::{MessageStatus, QuarantineState, RoutingRung};
+use partyline::domain::{MessageStatus, QuarantineReason, QuarantineState, RoutingRung};
 use partyline::service::RefusalCode;
 use partyline::service::quarantine::assign;
 use reqwest::StatusCode;
@@ -51,7 +51,7 @@ async fn a_receipt_without_a_matching_text_is_held_once_and_notifies_no_user() {
     let sids: Vec<_> = held.iter().map(|row| row.provider_sid.as_str()).collect();
     assert_eq!(sids, ["SMx", "SMy", "SMz"]);
     for row in &held {
-        assert_eq!((row.reason.as_str(), row.to_address.as_str()), ("REFUSED", DESK));
+        assert_eq!((row.reason, row.to_address.as_str()), (QuarantineReason::Refused, DESK));
         assert_eq!(row.agency_id, Some(app.agency("acme").await), "the agency of the number in From");
     }
     assert_eq!(app.message_count().await, 0);

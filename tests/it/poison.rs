@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use partyline::domain::{AgencyId, QuarantineState};
+use partyline::domain::{AgencyId, QuarantineReason, QuarantineState};
 use partyline::entity::{message, quarantine, thread};
 use partyline::store::writer::{Tx, Unit, UnitError, WriteError};
 use reqwest::StatusCode;
@@ -40,7 +40,7 @@ async fn assert_held(app: &TestApp, acme: AgencyId, sid: &str) -> quarantine::Mo
     let mut rows = app.quarantined().await;
     assert_eq!(rows.len(), 1);
     let row = rows.remove(0);
-    assert_eq!((row.provider_sid.as_str(), row.reason.as_str(), row.agency_id), (sid, "REFUSED", Some(acme)));
+    assert_eq!((row.provider_sid.as_str(), row.reason, row.agency_id), (sid, QuarantineReason::Refused, Some(acme)));
     assert_eq!(row.state, QuarantineState::Held);
     assert!(app.messages_with(sid).await.is_empty());
     row

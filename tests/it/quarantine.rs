@@ -1,6 +1,6 @@
 //! An authentic text to an unknown number is held, shown to the right agency, and assigned or discarded by an operator.
 
-use partyline::domain::{QuarantineState, RoutingRung};
+use partyline::domain::{QuarantineReason, QuarantineState, RoutingRung};
 use partyline::entity::quarantine;
 use partyline::service::inbound::InboundOutcome;
 use partyline::service::quarantine::{assign, discard, list};
@@ -27,7 +27,10 @@ async fn a_text_that_could_belong_to_two_agencies_is_shown_only_to_operators() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1").to(UNKNOWN)).await;
     let row = held(&app).await;
-    assert_eq!((row.agency_id, row.reason.as_str(), row.state), (None, "UNMATCHED", QuarantineState::Held));
+    assert_eq!(
+        (row.agency_id, row.reason, row.state),
+        (None, QuarantineReason::UnmatchedNumber, QuarantineState::Held)
+    );
     assert_eq!((row.provider_sid.as_str(), row.to_address.as_str()), ("SM1", UNKNOWN));
     assert_eq!(app.message_count().await, 0);
 }

@@ -95,14 +95,14 @@ async fn contacts_and_threads_are_found_case_insensitively_in_every_script() {
     for (phone, _) in PEOPLE {
         app.text(phone, DESK, "hello").await;
     }
-    let query = "query($text: String!) { contacts(search: $text, first: 50) { nodes { phone } totalCount }
-        threads(filter: {search: $text}, first: 50) { nodes { contact { phone } } totalCount } }";
+    let query = "query($text: String!) { contacts(search: $text, first: 50) { nodes { address } totalCount }
+        threads(filter: {search: $text}, first: 50) { nodes { contact { address } } totalCount } }";
     for (text, expected) in CASES {
         let answer = app.graphql(&ana, query, json!({"text": text})).await;
         assert!(answer.get("errors").is_none(), "{text}: {answer}");
         let (contacts, threads) = (&answer["data"]["contacts"], &answer["data"]["threads"]);
-        assert_eq!(phones(contacts, |row| row["phone"].clone()), expected, "contacts by {text:?}");
-        assert_eq!(phones(threads, |row| row["contact"]["phone"].clone()), expected, "threads by {text:?}");
+        assert_eq!(phones(contacts, |row| row["address"].clone()), expected, "contacts by {text:?}");
+        assert_eq!(phones(threads, |row| row["contact"]["address"].clone()), expected, "threads by {text:?}");
         let count = json!(expected.len());
         assert_eq!((&contacts["totalCount"], &threads["totalCount"]), (&count, &count), "{text:?}");
     }
@@ -116,9 +116,9 @@ async fn a_renamed_contact_is_found_only_by_the_new_name() {
     let app = TestApp::start().await;
     let ana = app.token("acme", "ana");
     let found = async |text: &str| {
-        let query = "query($text: String!) { contacts(search: $text) { nodes { phone } } }";
+        let query = "query($text: String!) { contacts(search: $text) { nodes { address } } }";
         let answer = app.graphql(&ana, query, json!({"text": text})).await;
-        phones(&answer["data"]["contacts"], |row| row["phone"].clone())
+        phones(&answer["data"]["contacts"], |row| row["address"].clone())
     };
     app.apply("agencies: [{key: acme, contacts: [{phone: '+13035560001', name: ÖZGE}]}]").await;
     assert_eq!(found("özge").await, ["+13035560001"]);

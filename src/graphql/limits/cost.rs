@@ -34,9 +34,12 @@ struct FieldType {
 enum Repeats {
     /// Once for each row of a page, according to the arguments `first` and `last`.
     Page,
-    /// [`LIST_COST`] times, for a list of objects without pages.
-    List,
+    /// A fixed number of times, for a list of objects without pages: [`LIST_COST`], or less for [`SHORT_LISTS`].
+    List(usize),
 }
+
+/// Lists of the schema that are known to be short, with the length to assume.
+const SHORT_LISTS: [(&str, &str, usize); 2] = [("Schedule", "days", 7), ("DaySchedule", "spans", 2)];
 
 impl Costs {
     /// Reads the types of the schema.
@@ -112,14 +115,19 @@ fn fields(registry: &Registry, name: &str, of: &MetaType) -> Option<HashMap<Stri
             Some(MetaType::Object { .. } | MetaType::Interface { .. } | MetaType::Union { .. })
                 if is_list && !is_connection =>
             {
-                Some(Repeats::List)
+                Some(Repeats::List(LIST_COST))
             }
             _ => None,
         };
         FieldType { name: name.to_owned(), repeats, runs_statement: false }
     };
     let fields = fields.values().map(|field| {
-        let of = field_type(&field.ty);
+        let mut of = field_type(&field.ty);
+        if let Some((_, _, length)) =
+            SHORT_LISTS.iter().find(|(list_of, list, _)| (*list_of, *list) == (name, &field.name))
+        {
+            of.repeats = Some(Repeats::List(*length));
+        }
         let runs_statement = of.repeats == Some(Repeats::Page)
             || is_connection && field.name == TOTAL_COUNT
             || is_counts
@@ -189,7 +197,7 @@ impl<'a> CostCounter<'a> {
         let points = match field_type.and_then(|of| of.repeats) {
             None => inner.fixed.saturating_add(1),
             Some(Repeats::Page) => inner.of_rows(self.rows(field)?).saturating_add(1),
-            Some(Repeats::List) => inner.fixed.saturating_mul(LIST_COST),
+            Some(Repeats::List(length)) => inner.fixed.saturating_mul(length),
         };
         let statement = if field_type.is_some_and(|of| of.runs_statement) { STATEMENT_COST } else { 0 };
         let points = points.saturating_add(statement);
@@ -295,7 +303,11 @@ mod tests {
             ("{ threadCounts { mine open } }", 1 + S + 2 * (1 + S)),
             ("{ viewer { extensions { digits } } }", 21 + S),
             ("mutation { claimThread(input: {threadId: 1}) { thread { id } userErrors { code } } }", 23 + S),
-            ("subscription { callUpdated { call { course { state } } } }", 22),
+            (
+                "{ node(id: 1) { ... on Pool { schedule { days { spans { opens } } } } } }",
+                1 + S + 1 + 1 + 7 * (1 + 1 + 2),
+            ),
+            ("subscription { callUpdated { call { legs { state } } } }", 22),
             ("{ __schema { types { fields { name } } } }", 4),
             ("{ noSuchField { threads { id } } }", 3),
         ] {

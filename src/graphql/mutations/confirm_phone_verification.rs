@@ -1,8 +1,9 @@
-use async_graphql::{Context, InputObject, Object};
+use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
-use crate::graphql::types::{User, UserPayload};
+use crate::graphql::types::User;
+use crate::graphql::types::user_error::UserError;
 use crate::service::verify_phone::confirm_phone_verification;
 
 /// The input of `confirmPhoneVerification`.
@@ -10,6 +11,15 @@ use crate::service::verify_phone::confirm_phone_verification;
 pub(super) struct ConfirmPhoneVerificationInput {
     /// The code that was texted: six digits.
     code: String,
+}
+
+/// The result of `confirmPhoneVerification`.
+#[derive(SimpleObject)]
+pub(super) struct ConfirmPhoneVerificationPayload {
+    /// The viewer's user in its new state. Null if the mutation was rejected.
+    user: Option<User>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
 }
 
 #[derive(Default)]
@@ -24,13 +34,10 @@ impl ConfirmPhoneVerificationMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `confirmPhoneVerification`.")] input: ConfirmPhoneVerificationInput,
-    ) -> Result<UserPayload> {
+    ) -> Result<ConfirmPhoneVerificationPayload> {
         let mutation = MutationContext::new(ctx).await?;
         let outcome = confirm_phone_verification(mutation.services(), mutation.viewer(), input.code).await;
-        let (viewer, resolved) = mutation.resolve(outcome).await?;
-        Ok(match resolved {
-            Ok(row) => UserPayload { user: Some(User::new(&viewer, row.into())), user_errors: vec![] },
-            Err(user_errors) => UserPayload { user: None, user_errors },
-        })
+        let (user, user_errors) = mutation.own_user(outcome).await?;
+        Ok(ConfirmPhoneVerificationPayload { user, user_errors })
     }
 }

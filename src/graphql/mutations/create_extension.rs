@@ -1,9 +1,10 @@
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
-use crate::graphql::types::ExtensionPayload;
+use crate::graphql::types::Extension;
+use crate::graphql::types::user_error::UserError;
 use crate::service::manage_extensions::{self, CreateExtension};
 
 /// The input of `createExtension`.
@@ -19,6 +20,15 @@ pub(super) struct CreateExtensionInput {
     phone_number_id: Option<ID>,
 }
 
+/// The result of `createExtension`.
+#[derive(SimpleObject)]
+pub(super) struct CreateExtensionPayload {
+    /// The extension in its new state. Null if the mutation was rejected.
+    extension: Option<Extension>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
+}
+
 #[derive(Default)]
 pub(super) struct CreateExtensionMutation;
 
@@ -29,7 +39,7 @@ impl CreateExtensionMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `createExtension`.")] input: CreateExtensionInput,
-    ) -> Result<ExtensionPayload> {
+    ) -> Result<CreateExtensionPayload> {
         let mutation = MutationContext::new(ctx).await?;
         let user = ids::parse_input(&input.user_id, "user", "userId");
         let number = input.phone_number_id.map(|id| ids::parse_input(&id, "phone number", "phoneNumberId")).transpose();
@@ -40,6 +50,7 @@ impl CreateExtensionMutation {
             }
             (Err(refusal), _) | (_, Err(refusal)) => Err(refusal.into()),
         };
-        mutation.extension_payload(outcome).await
+        let (extension, user_errors) = mutation.extension(outcome).await?;
+        Ok(CreateExtensionPayload { extension, user_errors })
     }
 }

@@ -1,10 +1,11 @@
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::domain::NotificationId;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
-use crate::graphql::types::{Notification, NotificationsPayload};
+use crate::graphql::types::Notification;
+use crate::graphql::types::user_error::UserError;
 use crate::service::Refusal;
 use crate::service::mark_notifications_read::mark_notifications_read;
 
@@ -13,6 +14,15 @@ use crate::service::mark_notifications_read::mark_notifications_read;
 pub(super) struct MarkNotificationsReadInput {
     /// The IDs of the viewer's own notifications, at most 100. If one of them does not exist, none is changed.
     ids: Vec<ID>,
+}
+
+/// The result of `markNotificationsRead`.
+#[derive(SimpleObject)]
+pub(super) struct MarkNotificationsReadPayload {
+    /// The notifications in the order of the input. Empty if the mutation was rejected.
+    notifications: Vec<Notification>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
 }
 
 #[derive(Default)]
@@ -26,7 +36,7 @@ impl MarkNotificationsReadMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `markNotificationsRead`.")] input: MarkNotificationsReadInput,
-    ) -> Result<NotificationsPayload> {
+    ) -> Result<MarkNotificationsReadPayload> {
         let mutation = MutationContext::new(ctx).await?;
         let named = |id: &ID| ids::parse_input::<NotificationId>(id, "notification", "ids");
         let outcome = match input.ids.iter().map(named).collect::<std::result::Result<Vec<_>, Refusal>>() {
@@ -35,11 +45,11 @@ impl MarkNotificationsReadMutation {
         };
         let (viewer, resolved) = mutation.resolve(outcome).await?;
         Ok(match resolved {
-            Ok(rows) => NotificationsPayload {
+            Ok(rows) => MarkNotificationsReadPayload {
                 notifications: rows.into_iter().map(|row| Notification::new(&viewer, row)).collect(),
                 user_errors: vec![],
             },
-            Err(user_errors) => NotificationsPayload { notifications: vec![], user_errors },
+            Err(user_errors) => MarkNotificationsReadPayload { notifications: vec![], user_errors },
         })
     }
 }

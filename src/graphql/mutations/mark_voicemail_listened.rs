@@ -1,9 +1,10 @@
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
-use crate::graphql::types::CallPayload;
+use crate::graphql::types::Voicemail;
+use crate::graphql::types::user_error::UserError;
 use crate::service::mark_voicemail_listened::mark_voicemail_listened;
 
 /// The input of `markVoicemailListened`.
@@ -11,6 +12,15 @@ use crate::service::mark_voicemail_listened::mark_voicemail_listened;
 pub(super) struct MarkVoicemailListenedInput {
     /// The ID of the voicemail that the viewer has listened to.
     voicemail_id: ID,
+}
+
+/// The result of `markVoicemailListened`.
+#[derive(SimpleObject)]
+pub(super) struct MarkVoicemailListenedPayload {
+    /// The voicemail in its new state. Null if the mutation was rejected.
+    voicemail: Option<Voicemail>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
 }
 
 #[derive(Default)]
@@ -25,12 +35,13 @@ impl MarkVoicemailListenedMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `markVoicemailListened`.")] input: MarkVoicemailListenedInput,
-    ) -> Result<CallPayload> {
+    ) -> Result<MarkVoicemailListenedPayload> {
         let mutation = MutationContext::new(ctx).await?;
         let outcome = match ids::parse_input(&input.voicemail_id, "voicemail", "voicemailId") {
             Ok(id) => mark_voicemail_listened(mutation.services(), mutation.viewer(), id).await,
             Err(refusal) => Err(refusal.into()),
         };
-        mutation.call_payload(outcome).await
+        let (voicemail, user_errors) = mutation.voicemail(outcome).await?;
+        Ok(MarkVoicemailListenedPayload { voicemail, user_errors })
     }
 }

@@ -2,35 +2,17 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject};
+use async_graphql::Context;
 
-use crate::domain::ThreadId;
-use crate::entity::{call, extension, thread};
+use crate::entity::{call, extension, thread, voicemail};
 use crate::graphql::context::{Requester, loaders, requester};
 use crate::graphql::errors::Result;
-use crate::graphql::ids;
 use crate::graphql::loaders::Loaders;
 use crate::graphql::types::user_error::UserError;
-use crate::graphql::types::{
-    Assignment, Call, CallPayload, Extension, ExtensionPayload, Message, MessagePayload, Pool, PoolMemberPayload,
-    Thread, ThreadPayload,
-};
+use crate::graphql::types::{Assignment, Call, Extension, Message, Pool, Thread, User, Voicemail};
 use crate::service::compose::Queued;
 use crate::service::manage_pool::PoolMember;
 use crate::service::{Error, Outcome, Refusal, RefusalCode, Services, Viewer};
-
-/// The input of the mutations that need only a thread.
-#[derive(InputObject)]
-pub(super) struct ThreadInput {
-    /// The ID of the thread to change.
-    thread_id: ID,
-}
-
-impl ThreadInput {
-    pub(super) fn thread_id(&self) -> std::result::Result<ThreadId, Refusal> {
-        ids::parse_input(&self.thread_id, "thread", "threadId")
-    }
-}
 
 /// The requester, loaders and viewer of one mutation.
 pub(super) struct MutationContext<'a> {
@@ -84,23 +66,26 @@ impl<'a> MutationContext<'a> {
         Ok(UserError::new(viewer, refusal))
     }
 
-    pub(super) async fn message_payload(&self, outcome: Outcome<Queued>) -> Result<MessagePayload> {
+    pub(super) async fn message(
+        &self,
+        outcome: Outcome<Queued>,
+    ) -> Result<(Option<Message>, Option<Thread>, Vec<UserError>)> {
         let (viewer, resolved) = self.resolve(outcome).await?;
         Ok(match resolved {
             Ok(Queued { message, thread }) => {
                 let thread = self.still_visible(&viewer, thread).await?;
                 let message = thread.as_ref().map(|thread| Message::within(thread, Arc::new(message)));
-                MessagePayload { message, thread, user_errors: vec![] }
+                (message, thread, Vec::new())
             }
-            Err(user_errors) => MessagePayload { message: None, thread: None, user_errors },
+            Err(user_errors) => (None, None, user_errors),
         })
     }
 
-    pub(super) async fn thread_payload(&self, outcome: Outcome<thread::Model>) -> Result<ThreadPayload> {
+    pub(super) async fn thread(&self, outcome: Outcome<thread::Model>) -> Result<(Option<Thread>, Vec<UserError>)> {
         let (viewer, resolved) = self.resolve(outcome).await?;
         Ok(match resolved {
-            Ok(row) => ThreadPayload { thread: self.still_visible(&viewer, row).await?, user_errors: vec![] },
-            Err(user_errors) => ThreadPayload { thread: None, user_errors },
+            Ok(row) => (self.still_visible(&viewer, row).await?, Vec::new()),
+            Err(user_errors) => (None, user_errors),
         })
     }
 
@@ -114,34 +99,59 @@ impl<'a> MutationContext<'a> {
         Ok(row.map(|row| Thread::new(viewer, row)))
     }
 
-    pub(super) async fn call_payload(&self, outcome: Outcome<call::Model>) -> Result<CallPayload> {
+    pub(super) async fn call(&self, outcome: Outcome<call::Model>) -> Result<(Option<Call>, Vec<UserError>)> {
+        let (viewer, resolved) = self.resolve(outcome).await?;
+        Ok(match resolved {
+            Ok(row) => (self.loaders.call(row.id).await?.map(|seen| Call::new(&viewer, seen)), Vec::new()),
+            Err(user_errors) => (None, user_errors),
+        })
+    }
+
+    pub(super) async fn voicemail(
+        &self,
+        outcome: Outcome<voicemail::Model>,
+    ) -> Result<(Option<Voicemail>, Vec<UserError>)> {
         let (viewer, resolved) = self.resolve(outcome).await?;
         Ok(match resolved {
             Ok(row) => {
-                let call = self.loaders.call(row.id).await?.map(|seen| Call::new(&viewer, seen));
-                CallPayload { call, user_errors: vec![] }
+                let call = self.loaders.call(row.call_id).await?.map(|seen| Call::new(&viewer, seen));
+                let call = call.filter(Call::is_full);
+                (call.map(|call| Voicemail::within(&call, Arc::new(row))), Vec::new())
             }
-            Err(user_errors) => CallPayload { call: None, user_errors },
+            Err(user_errors) => (None, user_errors),
         })
     }
 
-    pub(super) async fn pool_member_payload(&self, outcome: Outcome<PoolMember>) -> Result<PoolMemberPayload> {
+    pub(super) async fn pool_member(
+        &self,
+        outcome: Outcome<PoolMember>,
+    ) -> Result<(Option<Assignment>, Option<Pool>, Vec<UserError>)> {
         let (viewer, resolved) = self.resolve(outcome).await?;
         Ok(match resolved {
-            Ok(PoolMember { assignment, pool }) => PoolMemberPayload {
-                assignment: Some(Assignment::new(&viewer, assignment)),
-                pool: Some(Pool::new(&viewer, pool)),
-                user_errors: vec![],
-            },
-            Err(user_errors) => PoolMemberPayload { assignment: None, pool: None, user_errors },
+            Ok(PoolMember { assignment, pool }) => {
+                (Some(Assignment::new(&viewer, assignment)), Some(Pool::new(&viewer, pool)), Vec::new())
+            }
+            Err(user_errors) => (None, None, user_errors),
         })
     }
 
-    pub(super) async fn extension_payload(&self, outcome: Outcome<extension::Model>) -> Result<ExtensionPayload> {
+    pub(super) async fn extension(
+        &self,
+        outcome: Outcome<extension::Model>,
+    ) -> Result<(Option<Extension>, Vec<UserError>)> {
         let (viewer, resolved) = self.resolve(outcome).await?;
         Ok(match resolved {
-            Ok(row) => ExtensionPayload { extension: Some(Extension::new(&viewer, row)), user_errors: vec![] },
-            Err(user_errors) => ExtensionPayload { extension: None, user_errors },
+            Ok(row) => (Some(Extension::new(&viewer, row)), Vec::new()),
+            Err(user_errors) => (None, user_errors),
+        })
+    }
+
+    /// The viewer's own user after the commit.
+    pub(super) async fn own_user<T>(&self, outcome: Outcome<T>) -> Result<(Option<User>, Vec<UserError>)> {
+        let (viewer, resolved) = self.resolve(outcome).await?;
+        Ok(match resolved {
+            Ok(_) => (Some(User::new(&viewer, viewer.user().clone())), Vec::new()),
+            Err(user_errors) => (None, user_errors),
         })
     }
 }

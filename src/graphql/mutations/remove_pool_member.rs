@@ -1,9 +1,10 @@
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
-use crate::graphql::types::PoolMemberPayload;
+use crate::graphql::types::user_error::UserError;
+use crate::graphql::types::{Assignment, Pool};
 use crate::service::manage_pool::remove_pool_member;
 
 /// The input of `removePoolMember`.
@@ -13,6 +14,17 @@ pub(super) struct RemovePoolMemberInput {
     phone_number_id: ID,
     /// The ID of the user to remove from the pool.
     user_id: ID,
+}
+
+/// The result of `removePoolMember`.
+#[derive(SimpleObject)]
+pub(super) struct RemovePoolMemberPayload {
+    /// The removed assignment. Null if the mutation was rejected.
+    assignment: Option<Assignment>,
+    /// The pool of the assignment. Null if the mutation was rejected.
+    pool: Option<Pool>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
 }
 
 #[derive(Default)]
@@ -26,7 +38,7 @@ impl RemovePoolMemberMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `removePoolMember`.")] input: RemovePoolMemberInput,
-    ) -> Result<PoolMemberPayload> {
+    ) -> Result<RemovePoolMemberPayload> {
         let mutation = MutationContext::new(ctx).await?;
         let number = ids::parse_input(&input.phone_number_id, "phone number", "phoneNumberId");
         let user = ids::parse_input(&input.user_id, "user", "userId");
@@ -34,6 +46,7 @@ impl RemovePoolMemberMutation {
             (Ok(number), Ok(user)) => remove_pool_member(mutation.services(), mutation.viewer(), number, user).await,
             (Err(refusal), _) | (_, Err(refusal)) => Err(refusal.into()),
         };
-        mutation.pool_member_payload(outcome).await
+        let (assignment, pool, user_errors) = mutation.pool_member(outcome).await?;
+        Ok(RemovePoolMemberPayload { assignment, pool, user_errors })
     }
 }

@@ -1,9 +1,10 @@
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
-use crate::graphql::types::MessagePayload;
+use crate::graphql::types::user_error::UserError;
+use crate::graphql::types::{Message, Thread};
 use crate::service::Refusal;
 use crate::service::compose::Draft;
 use crate::service::send_message::send_message;
@@ -43,6 +44,17 @@ impl SendMessageInput {
     }
 }
 
+/// The result of `sendMessage`.
+#[derive(SimpleObject)]
+pub(super) struct SendMessagePayload {
+    /// The message in its new state. Null if the mutation was rejected, or if the viewer may no longer see its thread.
+    message: Option<Message>,
+    /// The thread of the message. Null if the mutation was rejected, or if the viewer may no longer see the thread.
+    thread: Option<Thread>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
+}
+
 #[derive(Default)]
 pub(super) struct SendMessageMutation;
 
@@ -50,19 +62,20 @@ pub(super) struct SendMessageMutation;
 impl SendMessageMutation {
     /// Sends a text in a thread. The message is durable and QUEUED when the mutation returns, and is sent afterwards.
     /// If the thread has no assignee, the reply claims it unless the pool's policy is SHARED. Errors: NOT_FOUND,
-    /// INVALID, NOT_ASSIGNEE (another user holds the thread), OPTED_OUT, LIMIT_EXCEEDED, CONFLICT (a `StaleViewError`,
-    /// or the idempotency key was used for another request).
+    /// INVALID, NOT_ASSIGNEE (another user holds the thread), OPTED_OUT, CARRIER_BLOCKED, LIMIT_EXCEEDED, STALE_VIEW,
+    /// CONFLICT (the idempotency key was used for another request).
     async fn send_message(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `sendMessage`.")] input: SendMessageInput,
-    ) -> Result<MessagePayload> {
+    ) -> Result<SendMessagePayload> {
         let mutation = MutationContext::new(ctx).await?;
         let thread = ids::parse_input(&input.thread_id, "thread", "threadId");
         let outcome = match thread.and_then(|thread| Ok((thread, input.draft()?))) {
             Ok((thread, draft)) => send_message(mutation.services(), mutation.viewer(), thread, draft).await,
             Err(refusal) => Err(refusal.into()),
         };
-        mutation.message_payload(outcome).await
+        let (message, thread, user_errors) = mutation.message(outcome).await?;
+        Ok(SendMessagePayload { message, thread, user_errors })
     }
 }

@@ -1,9 +1,10 @@
-use async_graphql::{Context, InputObject, Object};
+use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::enums::Availability;
 use crate::graphql::errors::Result;
-use crate::graphql::types::{User, UserPayload};
+use crate::graphql::types::User;
+use crate::graphql::types::user_error::UserError;
 use crate::service::set_availability::set_availability;
 
 /// The input of `setAvailability`.
@@ -11,6 +12,15 @@ use crate::service::set_availability::set_availability;
 pub(super) struct SetAvailabilityInput {
     /// The new availability of the viewer: AVAILABLE or AWAY.
     availability: Availability,
+}
+
+/// The result of `setAvailability`.
+#[derive(SimpleObject)]
+pub(super) struct SetAvailabilityPayload {
+    /// The viewer's user in its new state. Null if the mutation was rejected.
+    user: Option<User>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
 }
 
 #[derive(Default)]
@@ -23,13 +33,10 @@ impl SetAvailabilityMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `setAvailability`.")] input: SetAvailabilityInput,
-    ) -> Result<UserPayload> {
+    ) -> Result<SetAvailabilityPayload> {
         let mutation = MutationContext::new(ctx).await?;
         let outcome = set_availability(mutation.services(), mutation.viewer(), input.availability.into()).await;
-        let (viewer, resolved) = mutation.resolve(outcome).await?;
-        Ok(match resolved {
-            Ok(row) => UserPayload { user: Some(User::new(&viewer, row.into())), user_errors: vec![] },
-            Err(user_errors) => UserPayload { user: None, user_errors },
-        })
+        let (user, user_errors) = mutation.own_user(outcome).await?;
+        Ok(SetAvailabilityPayload { user, user_errors })
     }
 }

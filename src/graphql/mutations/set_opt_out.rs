@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
-use crate::graphql::types::{Contact, ContactPayload};
+use crate::graphql::types::Contact;
+use crate::graphql::types::user_error::UserError;
 use crate::service::set_opt_out::set_opt_out;
 
 /// The input of `setOptOut`.
@@ -18,6 +19,15 @@ pub(super) struct SetOptOutInput {
     /// The reason for the change, 1 to 2,000 characters. It is kept in the audit log and in the activity of the
     /// contact's threads.
     reason: String,
+}
+
+/// The result of `setOptOut`.
+#[derive(SimpleObject)]
+pub(super) struct SetOptOutPayload {
+    /// The contact in its new state. Null if the mutation was rejected.
+    contact: Option<Contact>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
 }
 
 #[derive(Default)]
@@ -33,7 +43,7 @@ impl SetOptOutMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `setOptOut`.")] input: SetOptOutInput,
-    ) -> Result<ContactPayload> {
+    ) -> Result<SetOptOutPayload> {
         let mutation = MutationContext::new(ctx).await?;
         let outcome = match ids::parse_input(&input.contact_id, "contact", "contactId") {
             Ok(contact) => {
@@ -43,8 +53,8 @@ impl SetOptOutMutation {
         };
         let (viewer, resolved) = mutation.resolve(outcome).await?;
         Ok(match resolved {
-            Ok(row) => ContactPayload { contact: Some(Contact::new(&viewer, Arc::new(row))), user_errors: vec![] },
-            Err(user_errors) => ContactPayload { contact: None, user_errors },
+            Ok(row) => SetOptOutPayload { contact: Some(Contact::new(&viewer, Arc::new(row))), user_errors: vec![] },
+            Err(user_errors) => SetOptOutPayload { contact: None, user_errors },
         })
     }
 }

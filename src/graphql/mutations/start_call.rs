@@ -1,10 +1,11 @@
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::scalars::PhoneE164;
-use crate::graphql::types::CallPayload;
+use crate::graphql::types::Call;
+use crate::graphql::types::user_error::UserError;
 use crate::service::Refusal;
 use crate::service::calls::{StartCall, start_call};
 
@@ -32,6 +33,15 @@ impl StartCallInput {
     }
 }
 
+/// The result of `startCall`.
+#[derive(SimpleObject)]
+pub(super) struct StartCallPayload {
+    /// The call in its new state. Null if the mutation was rejected.
+    call: Option<Call>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
+}
+
 #[derive(Default)]
 pub(super) struct StartCallMutation;
 
@@ -39,18 +49,19 @@ pub(super) struct StartCallMutation;
 impl StartCallMutation {
     /// Starts a call. The viewer's own verified phone rings first; when the viewer presses 1, the other party's phone
     /// rings and shows the agency's number. A user can have one active call at a time and start 200 calls a day. If the
-    /// carrier refuses the call, it has the status FAILED and an `errorCode`. Errors: INVALID, NOT_FOUND,
-    /// LIMIT_EXCEEDED.
+    /// carrier refuses the call, it has the status FAILED and a `failure`. Errors: INVALID, NOT_FOUND,
+    /// NOT_VERIFIED (the viewer has no verified phone), LIMIT_EXCEEDED.
     async fn start_call(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `startCall`.")] input: StartCallInput,
-    ) -> Result<CallPayload> {
+    ) -> Result<StartCallPayload> {
         let mutation = MutationContext::new(ctx).await?;
         let outcome = match input.parse() {
             Ok(input) => start_call(mutation.services(), mutation.viewer(), input).await,
             Err(refusal) => Err(refusal.into()),
         };
-        mutation.call_payload(outcome).await
+        let (call, user_errors) = mutation.call(outcome).await?;
+        Ok(StartCallPayload { call, user_errors })
     }
 }

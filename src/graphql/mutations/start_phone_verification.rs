@@ -1,9 +1,10 @@
-use async_graphql::{Context, InputObject, Object};
+use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::scalars::PhoneE164;
-use crate::graphql::types::{User, UserPayload};
+use crate::graphql::types::User;
+use crate::graphql::types::user_error::UserError;
 use crate::service::verify_phone::start_phone_verification;
 
 /// The input of `startPhoneVerification`.
@@ -11,6 +12,15 @@ use crate::service::verify_phone::start_phone_verification;
 pub(super) struct StartPhoneVerificationInput {
     /// The viewer's own phone number, in E.164.
     phone: PhoneE164,
+}
+
+/// The result of `startPhoneVerification`.
+#[derive(SimpleObject)]
+pub(super) struct StartPhoneVerificationPayload {
+    /// The viewer's user in its new state. Null if the mutation was rejected.
+    user: Option<User>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
 }
 
 #[derive(Default)]
@@ -26,13 +36,10 @@ impl StartPhoneVerificationMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `startPhoneVerification`.")] input: StartPhoneVerificationInput,
-    ) -> Result<UserPayload> {
+    ) -> Result<StartPhoneVerificationPayload> {
         let mutation = MutationContext::new(ctx).await?;
         let outcome = start_phone_verification(mutation.services(), mutation.viewer(), input.phone.0).await;
-        let (viewer, resolved) = mutation.resolve(outcome).await?;
-        Ok(match resolved {
-            Ok(()) => UserPayload { user: Some(User::new(&viewer, viewer.user().clone())), user_errors: vec![] },
-            Err(user_errors) => UserPayload { user: None, user_errors },
-        })
+        let (user, user_errors) = mutation.own_user(outcome).await?;
+        Ok(StartPhoneVerificationPayload { user, user_errors })
     }
 }

@@ -1,10 +1,11 @@
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::scalars::PhoneE164;
-use crate::graphql::types::MessagePayload;
+use crate::graphql::types::user_error::UserError;
+use crate::graphql::types::{Message, Thread};
 use crate::service::compose::Draft;
 use crate::service::start_thread::start_thread;
 
@@ -27,6 +28,17 @@ pub(super) struct StartThreadInput {
     idempotency_key: String,
 }
 
+/// The result of `startThread`.
+#[derive(SimpleObject)]
+pub(super) struct StartThreadPayload {
+    /// The message in its new state. Null if the mutation was rejected, or if the viewer may no longer see its thread.
+    message: Option<Message>,
+    /// The thread of the message. Null if the mutation was rejected, or if the viewer may no longer see the thread.
+    thread: Option<Thread>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
+}
+
 #[derive(Default)]
 pub(super) struct StartThreadMutation;
 
@@ -39,7 +51,7 @@ impl StartThreadMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `startThread`.")] input: StartThreadInput,
-    ) -> Result<MessagePayload> {
+    ) -> Result<StartThreadPayload> {
         let mutation = MutationContext::new(ctx).await?;
         let StartThreadInput { phone_number_id, to, body, media_urls, idempotency_key } = input;
         let number = phone_number_id.map(|id| ids::parse_input(&id, "active number", "phoneNumberId")).transpose();
@@ -49,6 +61,7 @@ impl StartThreadMutation {
             Ok(number) => start_thread(mutation.services(), mutation.viewer(), to.0, number, draft).await,
             Err(refusal) => Err(refusal.into()),
         };
-        mutation.message_payload(outcome).await
+        let (message, thread, user_errors) = mutation.message(outcome).await?;
+        Ok(StartThreadPayload { message, thread, user_errors })
     }
 }

@@ -1,9 +1,10 @@
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
-use crate::graphql::types::ThreadPayload;
+use crate::graphql::types::Thread;
+use crate::graphql::types::user_error::UserError;
 use crate::service::transfer_thread::transfer_thread;
 
 /// The input of `transferThread`.
@@ -15,6 +16,15 @@ pub(super) struct TransferThreadInput {
     to_user_id: ID,
     /// A note for the new assignee, at most 2,000 characters. It is kept in the thread's activity.
     note: Option<String>,
+}
+
+/// The result of `transferThread`.
+#[derive(SimpleObject)]
+pub(super) struct TransferThreadPayload {
+    /// The thread in its new state. Null if the mutation was rejected, or if the viewer may no longer see the thread.
+    thread: Option<Thread>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
 }
 
 #[derive(Default)]
@@ -29,7 +39,7 @@ impl TransferThreadMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `transferThread`.")] input: TransferThreadInput,
-    ) -> Result<ThreadPayload> {
+    ) -> Result<TransferThreadPayload> {
         let mutation = MutationContext::new(ctx).await?;
         let thread = ids::parse_input(&input.thread_id, "thread", "threadId");
         let to = ids::parse_input(&input.to_user_id, "user", "toUserId");
@@ -39,6 +49,7 @@ impl TransferThreadMutation {
             }
             (Err(refusal), _) | (_, Err(refusal)) => Err(refusal.into()),
         };
-        mutation.thread_payload(outcome).await
+        let (thread, user_errors) = mutation.thread(outcome).await?;
+        Ok(TransferThreadPayload { thread, user_errors })
     }
 }

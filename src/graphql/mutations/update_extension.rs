@@ -1,9 +1,10 @@
-use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::errors::Failure;
 use crate::graphql::ids;
-use crate::graphql::types::ExtensionPayload;
+use crate::graphql::types::Extension;
+use crate::graphql::types::user_error::UserError;
 use crate::service::Refusal;
 use crate::service::manage_extensions::{self, UpdateExtension};
 
@@ -39,6 +40,15 @@ impl UpdateExtensionInput {
     }
 }
 
+/// The result of `updateExtension`.
+#[derive(SimpleObject)]
+pub(super) struct UpdateExtensionPayload {
+    /// The extension in its new state. Null if the mutation was rejected.
+    extension: Option<Extension>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
+}
+
 #[derive(Default)]
 pub(super) struct UpdateExtensionMutation;
 
@@ -50,12 +60,13 @@ impl UpdateExtensionMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `updateExtension`.")] input: UpdateExtensionInput,
-    ) -> Result<ExtensionPayload, Failure> {
+    ) -> Result<UpdateExtensionPayload, Failure> {
         let mutation = MutationContext::new(ctx).await?;
         let outcome = match input.parse() {
             Ok(change) => manage_extensions::update_extension(mutation.services(), mutation.viewer(), change).await,
             Err(refusal) => Err(refusal.into()),
         };
-        mutation.extension_payload(outcome).await
+        let (extension, user_errors) = mutation.extension(outcome).await?;
+        Ok(UpdateExtensionPayload { extension, user_errors })
     }
 }

@@ -1,23 +1,55 @@
-use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
-use chrono::NaiveDate;
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::domain::hours::{Hours, Span};
+use crate::domain::schedule::Holiday;
 use crate::graphql::enums::{LegCallerId, PoolPolicy, RingStrategy, Weekday};
 use crate::graphql::errors::Failure;
 use crate::graphql::ids;
-use crate::graphql::types::{Pool, UpdatePoolPayload};
+use crate::graphql::scalars::{LocalDate, LocalTime};
+use crate::graphql::types::user_error::UserError;
+use crate::graphql::types::{Pool, ScheduleKind};
 use crate::service::Refusal;
-use crate::service::update_pool::{UpdatePool, update_pool};
+use crate::service::update_pool::{ScheduleChange, UpdatePool, update_pool};
 
-/// The business hours of a pool on one day of the week.
+/// When a number takes calls, in the agency's time zone.
 #[derive(InputObject)]
-pub(super) struct DayHoursInput {
-    /// The day of the week. Each day can be listed once; a day that is not listed is closed.
+pub(super) struct ScheduleInput {
+    /// The kind of the schedule.
+    kind: ScheduleKind,
+    /// The open times of each day of the week. Required if `kind` is WEEKLY, where an empty list means that the number
+    /// never takes calls; not allowed otherwise.
+    days: Option<Vec<DayScheduleInput>>,
+    /// The days on which the number takes no calls, at most 200. The list replaces the current one. If absent, the
+    /// current one is kept.
+    holidays: Option<Vec<HolidayInput>>,
+}
+
+/// The open times of one day of the week.
+#[derive(InputObject)]
+pub(super) struct DayScheduleInput {
+    /// The day of the week on which the spans begin. Each day can be listed once; a day that is not listed is closed.
     day: Weekday,
-    /// The open times of the day, at most 10, such as `09:00-12:00`, in the agency's time zone. `24:00` is the end of
-    /// the day; a span that ends before it begins continues into the next day.
-    spans: Vec<String>,
+    /// The open times of the day, at most 10. A span that closes before it opens continues into the next day.
+    spans: Vec<TimeSpanInput>,
+}
+
+/// A span of time on the clocks of the agency's time zone.
+#[derive(InputObject)]
+pub(super) struct TimeSpanInput {
+    /// The time at which the span begins, before `24:00`.
+    opens: LocalTime,
+    /// The time at which the span ends, which does not belong to it. `24:00` is the end of the day.
+    closes: LocalTime,
+}
+
+/// A day on which a number takes no calls.
+#[derive(InputObject)]
+pub(super) struct HolidayInput {
+    /// The date of the holiday, in the agency's time zone.
+    date: LocalDate,
+    /// The name of the holiday, 1 to 100 characters. Null if it has none.
+    name: Option<String>,
 }
 
 /// The input of `updatePool`. Absent fields are left unchanged.
@@ -33,12 +65,8 @@ pub(super) struct UpdatePoolInput {
     ring_seconds: Option<i32>,
     /// The caller ID that the phones show while they ring for an inbound call.
     leg_caller_id: Option<LegCallerId>,
-    /// The business hours. Outside them callers are sent to voicemail. Null means always open; an empty list means
-    /// always closed.
-    hours: MaybeUndefined<Vec<DayHoursInput>>,
-    /// The days on which the number takes no calls, such as `2026-12-25`; at most 200. The list replaces the current
-    /// one.
-    holidays: Option<Vec<String>>,
+    /// The schedule, outside which callers are sent to voicemail.
+    schedule: Option<ScheduleInput>,
     /// The text that is read to callers first, 1 to 1,000 characters. Null means Partyline's default greeting.
     greeting: MaybeUndefined<String>,
     /// The text that is read to callers before they leave a voicemail, 1 to 1,000 characters. Null means Partyline's
@@ -58,20 +86,35 @@ fn to_option<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
     }
 }
 
-fn hours(days: Vec<DayHoursInput>) -> Result<Hours, Refusal> {
+fn hours(days: Vec<DayScheduleInput>) -> Result<Hours, Refusal> {
     let mut hours = Hours::new();
-    for DayHoursInput { day, spans } in days {
-        let spans = spans.into_iter().map(Span::try_from).collect::<Result<Vec<_>, _>>();
-        let spans = spans.map_err(|error| Refusal::invalid(error, "hours"))?;
+    for DayScheduleInput { day, spans } in days {
+        let spans = spans.into_iter().map(|span| Span::between(&span.opens.0, &span.closes.0));
+        let spans = spans.collect::<Result<Vec<_>, _>>().map_err(|error| Refusal::invalid(error, "schedule"))?;
         if hours.insert(day.into(), spans).is_some() {
-            return Err(Refusal::invalid("Each day of the week can be listed only once.", "hours"));
+            return Err(Refusal::invalid("Each day of the week can be listed only once.", "schedule"));
         }
     }
     Ok(hours)
 }
 
-fn date(text: &str) -> Result<NaiveDate, Refusal> {
-    text.parse().map_err(|_| Refusal::invalid("A holiday must be a date such as 2026-12-25.", "holidays"))
+impl ScheduleInput {
+    fn parse(self) -> Result<ScheduleChange, Refusal> {
+        let hours = match (self.kind, self.days) {
+            (ScheduleKind::AlwaysOpen, None) => None,
+            (ScheduleKind::AlwaysOpen, Some(_)) => {
+                let message = "A schedule that is always open has no days. Omit `days`, or choose WEEKLY.";
+                return Err(Refusal::invalid(message, "schedule"));
+            }
+            (ScheduleKind::Weekly, Some(days)) => Some(hours(days)?),
+            (ScheduleKind::Weekly, None) => {
+                let message = "Give the open times in `days`. An empty list means that the number is always closed.";
+                return Err(Refusal::invalid(message, "schedule"));
+            }
+        };
+        let holiday = |HolidayInput { date, name }| Holiday { date: date.0, name };
+        Ok(ScheduleChange { hours, holidays: self.holidays.map(|days| days.into_iter().map(holiday).collect()) })
+    }
 }
 
 impl UpdatePoolInput {
@@ -81,13 +124,21 @@ impl UpdatePoolInput {
             ring_strategy: self.ring_strategy.map(Into::into),
             ring_seconds: self.ring_seconds,
             leg_caller_id: self.leg_caller_id.map(Into::into),
-            hours: to_option(self.hours).map(|days| days.map(hours).transpose()).transpose()?,
-            holidays: self.holidays.map(|days| days.iter().map(|day| date(day)).collect()).transpose()?,
+            schedule: self.schedule.map(ScheduleInput::parse).transpose()?,
             greeting: to_option(self.greeting),
             voicemail_greeting: to_option(self.voicemail_greeting),
             missed_call_text: to_option(self.missed_call_text),
         })
     }
+}
+
+/// The result of `updatePool`.
+#[derive(SimpleObject)]
+pub(super) struct UpdatePoolPayload {
+    /// The pool in its new state. Null if the mutation was rejected.
+    pool: Option<Pool>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
 }
 
 #[derive(Default)]

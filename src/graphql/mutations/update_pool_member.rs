@@ -1,9 +1,10 @@
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::mutation_context::MutationContext;
 use crate::graphql::errors::Result;
 use crate::graphql::ids;
-use crate::graphql::types::PoolMemberPayload;
+use crate::graphql::types::user_error::UserError;
+use crate::graphql::types::{Assignment, Pool};
 use crate::service::manage_pool::{UpdatePoolMember, update_pool_member};
 
 /// The input of `updatePoolMember`. Absent fields are left unchanged.
@@ -22,6 +23,17 @@ pub(super) struct UpdatePoolMemberInput {
     is_primary: Option<bool>,
 }
 
+/// The result of `updatePoolMember`.
+#[derive(SimpleObject)]
+pub(super) struct UpdatePoolMemberPayload {
+    /// The assignment in its new state. Null if the mutation was rejected.
+    assignment: Option<Assignment>,
+    /// The pool of the assignment. Null if the mutation was rejected.
+    pool: Option<Pool>,
+    /// The reasons why the mutation was rejected. Empty if it succeeded.
+    user_errors: Vec<UserError>,
+}
+
 #[derive(Default)]
 pub(super) struct UpdatePoolMemberMutation;
 
@@ -32,7 +44,7 @@ impl UpdatePoolMemberMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `updatePoolMember`.")] input: UpdatePoolMemberInput,
-    ) -> Result<PoolMemberPayload> {
+    ) -> Result<UpdatePoolMemberPayload> {
         let mutation = MutationContext::new(ctx).await?;
         let number = ids::parse_input(&input.phone_number_id, "phone number", "phoneNumberId");
         let user = ids::parse_input(&input.user_id, "user", "userId");
@@ -44,6 +56,7 @@ impl UpdatePoolMemberMutation {
             }
             (Err(refusal), _) | (_, Err(refusal)) => Err(refusal.into()),
         };
-        mutation.pool_member_payload(outcome).await
+        let (assignment, pool, user_errors) = mutation.pool_member(outcome).await?;
+        Ok(UpdatePoolMemberPayload { assignment, pool, user_errors })
     }
 }

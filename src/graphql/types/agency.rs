@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 
+use super::User;
 use crate::graphql::context::requester;
-use crate::graphql::enums::CarrierProblemKind;
+use crate::graphql::enums::{CarrierProblemKind, OptOutReplies};
 use crate::graphql::errors::Result;
 use crate::graphql::scalars::DateTime;
 use crate::service::Viewer;
@@ -50,6 +51,17 @@ impl Agency {
     /// The time zone of the agency, as an IANA name such as `America/Denver`.
     async fn time_zone(&self) -> &str {
         &self.viewer.directory.agency.time_zone
+    }
+
+    /// The user who receives texts that no eligible user and no provider can receive. Null if the agency has none; such
+    /// texts then go to every ADMIN.
+    async fn default_user(&self) -> Option<User> {
+        self.viewer.directory.agency.default_user_id.and_then(|id| User::find(&self.viewer, id))
+    }
+
+    /// The system that answers the opt-out keywords STOP, START and HELP.
+    async fn opt_out_replies(&self) -> OptOutReplies {
+        self.viewer.directory.agency.opt_out_replies.into()
     }
 
     /// The current problem of the agency's account at Twilio. Null if there is none, and for users who are not ADMIN.

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, SimpleObject};
 
 use super::{Contact, Extension, PhoneNumber, Thread, User, Voicemail};
 use crate::domain;
 use crate::domain::call_error::{actor, explain};
+use crate::domain::error_actor::is_carrier_code;
 use crate::entity::{call, call_leg};
 use crate::graphql::context::{Requester, loaders};
 use crate::graphql::direct_json::DirectJson;
@@ -31,6 +32,10 @@ impl Call {
     /// Returns whether the viewer sees all of the call, not only their own part.
     pub fn is_full(&self) -> bool {
         self.seen.is_full()
+    }
+
+    pub(super) fn viewer(&self) -> &Arc<Viewer> {
+        &self.viewer
     }
 
     fn row(&self) -> &call::Model {
@@ -68,7 +73,7 @@ impl Call {
             return Ok(Vec::new());
         }
         let found = loaders(ctx)?.voicemails(self.row().id).await?;
-        Ok(found.into_iter().map(|row| Voicemail::new(&self.viewer, row)).collect())
+        Ok(found.into_iter().map(|row| Voicemail::within(self, row)).collect())
     }
 }
 
@@ -147,26 +152,20 @@ impl Call {
 
     /// The legs of the call in the order in which the phones rang. Only the viewer's own legs if the viewer sees only
     /// their own part of the call.
-    async fn course(&self, ctx: &Context<'_>) -> Result<Vec<CallLeg>> {
+    async fn legs(&self, ctx: &Context<'_>) -> Result<Vec<CallLeg>> {
         let legs = loaders(ctx)?.legs(self.row().id).await?.into_iter();
         let shown = legs.filter(|leg| self.is_full() || leg.user_id == Some(self.viewer.id()));
         Ok(shown.map(|model| CallLeg { viewer: Arc::clone(&self.viewer), model }).collect())
     }
 
-    /// The reason why the carrier refused an outbound call: a Twilio error code (twilio.com/docs/api/errors), or a word
-    /// such as UNREACHABLE. Null if the carrier accepted the call.
-    async fn error_code(&self) -> Option<&str> {
-        self.row().error_code.as_deref()
-    }
-
-    /// The meaning of `errorCode` in plain language. Null if `errorCode` is null.
-    async fn error_message(&self) -> Option<&str> {
-        self.row().error_code.as_deref().map(explain)
-    }
-
-    /// The person who has to act on the error. Null if `errorCode` is null.
-    async fn error_actor(&self) -> Option<ErrorActor> {
-        self.row().error_code.as_deref().map(|code| actor(code).into())
+    /// The reason why the carrier refused an outbound call. Null if the carrier accepted the call.
+    async fn failure(&self) -> Option<CallFailure> {
+        let code = self.row().error_code.as_deref()?;
+        Some(CallFailure {
+            carrier_code: is_carrier_code(code).then(|| code.to_owned()),
+            message: explain(code).to_owned(),
+            actor: actor(code).into(),
+        })
     }
 
     /// The number of wrong extensions that the caller dialed. 0 if the viewer sees only their own part of the call.
@@ -193,6 +192,18 @@ impl Call {
     async fn duration_seconds(&self) -> Option<i32> {
         self.row().duration_seconds
     }
+}
+
+/// Why the carrier refused an outbound call.
+#[derive(SimpleObject)]
+pub(super) struct CallFailure {
+    /// The carrier's error code, as listed at twilio.com/docs/api/errors. Null if the carrier gave none, for example
+    /// because it could not be reached.
+    carrier_code: Option<String>,
+    /// The failure in plain language, to be shown to the user.
+    message: String,
+    /// The person who has to act on the failure.
+    actor: ErrorActor,
 }
 
 pub struct CallLeg {

@@ -3,12 +3,13 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 
 use super::{Thread, User};
+use crate::domain::address::is_e164;
 use crate::entity::contact;
 use crate::graphql::context::loaders;
 use crate::graphql::direct_json::{DirectJson, ObjectField};
 use crate::graphql::errors::Result;
 use crate::graphql::pagination::ConnectionNode;
-use crate::graphql::scalars::PhoneE164;
+use crate::graphql::scalars::{ContactAddress, DateTime, PhoneE164};
 use crate::service::Viewer;
 use crate::store::page::Key;
 
@@ -39,7 +40,7 @@ impl ConnectionNode for Contact {
     }
 }
 
-/// A person outside the agency who texts or calls it, identified by their phone within the agency.
+/// A person outside the agency who texts or calls it, identified by their address within the agency.
 #[Object]
 impl Contact {
     /// The opaque, globally unique ID of the contact, prefixed with `con_`.
@@ -49,25 +50,35 @@ impl Contact {
 
     /// The address of the contact as the carrier sent it: usually a phone number in E.164, otherwise a short code, an
     /// alphanumeric sender, or an address such as `whatsapp:+13035560001`.
-    async fn phone(&self) -> PhoneE164 {
-        PhoneE164(self.model.phone.clone())
+    async fn address(&self) -> ContactAddress {
+        ContactAddress(self.model.phone.clone())
     }
 
-    /// The name of the contact. Null if it is not known, and if the viewer may see only the phone.
+    /// The phone number of the contact. Null if `address` is not a phone number in E.164.
+    async fn phone(&self) -> Option<PhoneE164> {
+        is_e164(&self.model.phone).then(|| PhoneE164(self.model.phone.clone()))
+    }
+
+    /// The name of the contact. Null if it is not known, and if the viewer may see only the address.
     async fn name(&self) -> Option<&str> {
         self.model.name.as_deref()
     }
 
     /// The contact's provider: the user who cares for the contact. Null if there is none, and if the viewer may see
-    /// only the phone.
+    /// only the address.
     fn provider(&self) -> Option<User> {
         self.model.provider_user_id.and_then(|id| User::find(&self.viewer, id))
     }
 
     /// True if the contact opted out of all texts from the agency, with STOP to any of its numbers or through
-    /// `setOptOut`, and has not opted in since. False if the viewer may see only the phone.
+    /// `setOptOut`, and has not opted in since. False if the viewer may see only the address.
     async fn opted_out(&self) -> bool {
         self.model.opted_out_at.is_some()
+    }
+
+    /// The time at which the contact opted out of all texts from the agency. Null unless `optedOut` is true.
+    async fn opted_out_at(&self) -> Option<DateTime> {
+        self.model.opted_out_at.map(DateTime)
     }
 
     /// The threads of the contact that the viewer may see, latest activity first. There is at most one thread per phone

@@ -1,10 +1,33 @@
 //! The payloads of subscriptions.
 
-use async_graphql::{ID, SimpleObject};
+use async_graphql::{ID, Interface, SimpleObject};
 
 use super::{Call, Message, Notification, Thread};
 use crate::graphql::node::Node;
 use crate::graphql::scalars::EventCursor;
+
+/// An event in the agency's log, as delivered by a subscription.
+#[derive(Interface)]
+#[graphql(
+    field(
+        name = "cursor",
+        ty = "&EventCursor",
+        desc = "The position of this event in the agency's log. To resume after this event, subscribe with `after` set \
+                to this cursor."
+    ),
+    field(
+        name = "replayed",
+        ty = "&bool",
+        desc = "True if the event happened before the subscription began and is replayed because of `after`."
+    )
+)]
+pub enum Event {
+    InboundMessage(InboundMessageEvent),
+    ThreadUpdated(ThreadUpdatedEvent),
+    NotificationAdded(NotificationAddedEvent),
+    CallUpdated(CallUpdatedEvent),
+    DirectoryUpdated(DirectoryUpdatedEvent),
+}
 
 /// A contact sent a text.
 #[derive(SimpleObject)]

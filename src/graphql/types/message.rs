@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, SimpleObject};
 
 use super::{Extension, Media, Thread, User};
-use crate::domain::delivery_error::{actor, explain};
+use crate::domain::delivery_error::{actor, explain, reason};
+use crate::domain::error_actor::is_carrier_code;
 use crate::entity::message;
 use crate::graphql::context::loaders;
 use crate::graphql::direct_json::{DirectJson, ObjectField};
-use crate::graphql::enums::{Direction, ErrorActor, MessageStatus, RoutingRung};
+use crate::graphql::enums::{Direction, ErrorActor, MessageFailureReason, MessageStatus, RoutingRung};
 use crate::graphql::errors::Result;
 use crate::graphql::pagination::ConnectionNode;
 use crate::graphql::scalars::DateTime;
@@ -90,20 +91,15 @@ impl Message {
         Ok(loaders(ctx)?.media(self.model.id).await?.into_iter().map(Media::new).collect())
     }
 
-    /// The reason why the message was not delivered: a Twilio error code (twilio.com/docs/api/errors), or one of
-    /// OPTED_OUT, EXPIRED, ABANDONED, RESENT, RELEASED, OWN_NUMBER, REJECTED. Null if there is no error.
-    async fn error_code(&self) -> Option<&str> {
-        self.model.error_code.as_deref()
-    }
-
-    /// The meaning of `errorCode` in plain language. Null if `errorCode` is null.
-    async fn error_message(&self) -> Option<&str> {
-        self.model.error_code.as_deref().map(explain)
-    }
-
-    /// The person who has to act on the error. Null if the message has no error, or if it was abandoned or sent again.
-    async fn error_actor(&self) -> Option<ErrorActor> {
-        self.model.error_code.as_deref().and_then(actor).map(Into::into)
+    /// The reason why the message was not delivered. Null if there is no error.
+    async fn failure(&self) -> Option<MessageFailure> {
+        let code = self.model.error_code.as_deref()?;
+        Some(MessageFailure {
+            reason: reason(code).into(),
+            carrier_code: is_carrier_code(code).then(|| code.to_owned()),
+            message: explain(code).to_owned(),
+            actor: actor(code).map(Into::into),
+        })
     }
 
     /// The number of SMS segments of an outbound message, by which the carrier charges. Null for inbound messages.
@@ -131,4 +127,18 @@ impl Message {
     async fn routed_by(&self) -> Option<RoutingRung> {
         self.model.routed_by.map(Into::into)
     }
+}
+
+/// Why a message was not delivered.
+#[derive(SimpleObject)]
+pub(super) struct MessageFailure {
+    /// The kind of the failure.
+    reason: MessageFailureReason,
+    /// The carrier's error code, as listed at twilio.com/docs/api/errors. Null if the failure is not the carrier's.
+    carrier_code: Option<String>,
+    /// The failure in plain language, to be shown to the user.
+    message: String,
+    /// The person who has to act on the failure. Null if a user has already decided: the message was abandoned or sent
+    /// again.
+    actor: Option<ErrorActor>,
 }

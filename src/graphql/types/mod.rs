@@ -11,13 +11,13 @@ mod extension;
 mod media;
 mod message;
 mod notification;
-mod payload;
 mod phone_number;
 mod pool;
 mod quarantined_message;
+mod schedule;
 mod thread;
 mod user;
-pub(super) mod user_error;
+pub mod user_error;
 mod voicemail;
 
 pub use activity::ThreadActivity;
@@ -26,19 +26,16 @@ pub use assignment::Assignment;
 pub use call::{Call, CallLeg};
 pub use contact::Contact;
 pub use event::{
-    CallUpdatedEvent, DirectoryUpdatedEvent, InboundMessageEvent, NotificationAddedEvent, ThreadUpdatedEvent,
+    CallUpdatedEvent, DirectoryUpdatedEvent, Event, InboundMessageEvent, NotificationAddedEvent, ThreadUpdatedEvent,
 };
 pub use extension::Extension;
 pub use media::Media;
 pub use message::Message;
 pub use notification::Notification;
-pub use payload::{
-    CallPayload, ContactPayload, ExtensionPayload, MessagePayload, NotificationsPayload, PoolMemberPayload,
-    ThreadPayload, UpdatePoolPayload, UserPayload,
-};
 pub use phone_number::PhoneNumber;
 pub use pool::Pool;
 pub use quarantined_message::QuarantinedMessage;
+pub use schedule::{Schedule, ScheduleKind};
 pub use thread::Thread;
 pub use user::User;
 pub use voicemail::Voicemail;

@@ -67,6 +67,13 @@ impl PhoneNumber {
         self.model.live == Some(true)
     }
 
+    /// True if the viewer may send texts from the number with `startThread`: the number is active, and its pool includes
+    /// the viewer with SMS on, or the viewer is an ADMIN.
+    async fn viewer_can_text(&self) -> bool {
+        let eligible = || self.viewer.directory.is_eligible(self.model.id, self.viewer.id());
+        self.model.live == Some(true) && (self.viewer.is_admin() || eligible())
+    }
+
     /// The pool of users who share this number, with its policy.
     async fn pool(&self, ctx: &Context<'_>) -> Result<Pool> {
         Pool::get(ctx, &self.viewer, self.model.id.into())

@@ -1,29 +1,19 @@
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 
-use super::{Assignment, PhoneNumber, User};
+use super::{Assignment, PhoneNumber, Schedule, User};
 use crate::domain::PoolId;
-use crate::domain::hours::{Hours, Span};
 use crate::entity::pool;
 use crate::graphql::context::requester;
-use crate::graphql::enums::{LegCallerId, PoolPolicy, RingStrategy, Weekday};
+use crate::graphql::enums::{LegCallerId, PoolPolicy, RingStrategy};
 use crate::graphql::errors::Result;
+use crate::graphql::scalars::DateTime;
 use crate::service::Viewer;
 
 pub struct Pool {
     viewer: Arc<Viewer>,
     model: pool::Model,
-}
-
-/// The business hours of a pool on one day of the week.
-#[derive(SimpleObject)]
-pub(super) struct DayHours {
-    /// The day of the week. A day without an entry is closed.
-    day: Weekday,
-    /// The open times of the day, such as `09:00-12:00`, in the agency's time zone. `24:00` is the end of the day; a
-    /// span that ends before it begins continues into the next day.
-    spans: Vec<String>,
 }
 
 impl Pool {
@@ -78,17 +68,21 @@ impl Pool {
         self.model.leg_caller_id.into()
     }
 
-    /// The business hours. Outside them callers are sent to voicemail. Null means always open; an empty list means
-    /// always closed.
-    async fn hours(&self) -> Option<Vec<DayHours>> {
-        let hours: Hours = serde_json::from_str(self.model.hours.as_deref()?).ok()?;
-        let spans = |spans: Vec<Span>| spans.into_iter().map(String::from).collect();
-        Some(hours.into_iter().map(|(day, hours)| DayHours { day: day.into(), spans: spans(hours) }).collect())
+    /// The schedule of the pool: when the number takes calls. Outside it, callers are sent to voicemail.
+    async fn schedule(&self) -> Schedule {
+        Schedule::new(self.model.schedule())
     }
 
-    /// The days on which the number takes no calls, such as `2026-12-25`, in the agency's time zone.
-    async fn holidays(&self) -> Vec<String> {
-        self.model.holidays.as_deref().and_then(|days| serde_json::from_str(days).ok()).unwrap_or_default()
+    /// True if the number takes calls now by its schedule.
+    async fn open(&self, ctx: &Context<'_>) -> Result<bool> {
+        let now = requester(ctx)?.services.clock.now();
+        Ok(self.model.schedule().is_open(&self.viewer.directory.time_zone(), now))
+    }
+
+    /// The next time at which `open` changes by the schedule. Null if it never changes.
+    async fn changes_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
+        let now = requester(ctx)?.services.clock.now();
+        Ok(self.model.schedule().next_change(&self.viewer.directory.time_zone(), now).map(DateTime))
     }
 
     /// The text that is read to callers first. Null means Partyline's default greeting.
@@ -117,6 +111,15 @@ impl Pool {
     async fn eligible_users(&self) -> Vec<User> {
         let users = self.viewer.directory.eligible_users(self.model.id.into());
         users.map(|user| User::new(&self.viewer, user.clone())).collect()
+    }
+
+    /// The users whose phones an inbound call rings now, regardless of the schedule: active members with
+    /// `voiceEnabled: true` who are AVAILABLE and have verified their phone.
+    async fn ringable_users(&self) -> Vec<User> {
+        let directory = &self.viewer.directory;
+        let users = directory.voice_users(self.model.id.into());
+        let ringable = users.filter(|user| directory.ringable_phone(user.id).is_some());
+        ringable.map(|user| User::new(&self.viewer, user.clone())).collect()
     }
 
     /// The primary user of the pool. Null if the pool has none.

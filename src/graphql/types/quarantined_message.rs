@@ -3,6 +3,7 @@ use async_graphql::{ID, Object};
 use crate::domain::inbound_form::readable_body;
 use crate::entity::quarantine;
 use crate::graphql::direct_json::DirectJson;
+use crate::graphql::enums::QuarantineReason;
 use crate::graphql::pagination::ConnectionNode;
 use crate::graphql::scalars::DateTime;
 use crate::store::page::Key;
@@ -62,11 +63,9 @@ impl QuarantinedMessage {
         Some(readable_body(&self.form)).filter(|body| !body.is_empty() || self.value("Body").is_some())
     }
 
-    /// The reason why the text is in quarantine. UNMATCHED: it was sent to a number that is not an active number of the
-    /// account. REFUSED: it could not be stored as a message, or it is a delivery receipt that arrived at the webhook
-    /// for inbound texts and matches no text.
-    async fn reason(&self) -> &str {
-        &self.model.reason
+    /// The reason why the text is in quarantine.
+    async fn reason(&self) -> QuarantineReason {
+        self.model.reason.into()
     }
 
     /// The time at which the text was received.

@@ -163,7 +163,7 @@ impl Thread {
     }
 
     /// The contact of the thread. If the user who started the thread could not see the contact, members without other
-    /// access to the contact get only the phone, until the contact texts or calls this number.
+    /// access to the contact get only the address, until the contact texts or calls this number.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Contact> {
         self.find_contact(ctx).await
     }

@@ -65,11 +65,9 @@ impl User {
         self.model.phone.clone().filter(|_| shown).map(PhoneE164)
     }
 
-    /// True if the user has verified their phone; only verified phones are dialed. Null if the viewer may not see the
-    /// user's phone.
-    async fn phone_verified(&self) -> Option<bool> {
-        let shown = self.viewer.is_admin() || self.viewer.id() == self.model.id;
-        shown.then_some(self.model.phone_verified)
+    /// True if the user has verified their phone. Only verified phones are dialed.
+    async fn phone_verified(&self) -> bool {
+        self.model.phone_verified
     }
 
     /// True if the user is active. An inactive user cannot sign in and receives no notifications.

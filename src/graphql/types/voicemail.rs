@@ -2,24 +2,24 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 
-use super::User;
+use super::{Call, User};
 use crate::domain::MediaState as State;
 use crate::entity::voicemail;
 use crate::graphql::context::requester;
 use crate::graphql::enums::{MediaState, VoicemailFailure};
 use crate::graphql::errors::Result;
 use crate::graphql::scalars::DateTime;
-use crate::service::Viewer;
+use crate::service::media_links::MediaLinks;
 
 pub struct Voicemail {
-    viewer: Arc<Viewer>,
+    call: Call,
     model: Arc<voicemail::Model>,
 }
 
 impl Voicemail {
     /// Wraps a voicemail of a call that the viewer sees in full.
-    pub fn new(viewer: &Arc<Viewer>, model: Arc<voicemail::Model>) -> Self {
-        Self { viewer: Arc::clone(viewer), model }
+    pub fn within(call: &Call, model: Arc<voicemail::Model>) -> Self {
+        Self { call: call.clone(), model }
     }
 }
 
@@ -29,6 +29,11 @@ impl Voicemail {
     /// The opaque, globally unique ID of the voicemail, prefixed with `vml_`.
     pub async fn id(&self) -> ID {
         self.model.id.into()
+    }
+
+    /// The call in which the voicemail was left.
+    async fn call(&self) -> &Call {
+        &self.call
     }
 
     /// The state of the recording. It can be downloaded once the state is READY.
@@ -42,9 +47,15 @@ impl Voicemail {
         let services = &requester(ctx)?.services;
         let link = || {
             let id = self.model.id.to_string();
-            services.media_links.link((self.model.agency_id, self.viewer.id()), &id, services.clock.now())
+            services.media_links.link((self.model.agency_id, self.call.viewer().id()), &id, services.clock.now())
         };
         Ok((self.model.state == State::Ready).then(link))
+    }
+
+    /// The time at which `url` expires. Query the voicemail again for another URL. Null until `state` is READY.
+    async fn url_expires_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
+        let now = requester(ctx)?.services.clock.now();
+        Ok((self.model.state == State::Ready).then(|| MediaLinks::expiry(now).into()))
     }
 
     /// The reason why the recording could not be fetched from the carrier. Null unless `state` is FAILED.
@@ -69,6 +80,6 @@ impl Voicemail {
 
     /// The user who first listened to the voicemail. Null if nobody has.
     async fn listened_by(&self) -> Option<User> {
-        self.model.listened_by_id.and_then(|id| User::find(&self.viewer, id))
+        self.model.listened_by_id.and_then(|id| User::find(self.call.viewer(), id))
     }
 }

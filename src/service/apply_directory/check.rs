@@ -120,7 +120,7 @@ fn check_voice(found: &mut Findings, number: &NumberEntry, path: &str) {
     let checked = [
         ("ringSeconds", number.ring_seconds.map(check_ring_seconds)),
         ("hours", number.hours.as_ref().map(check_hours)),
-        ("holidays", number.holidays.as_deref().map(check_holidays)),
+        ("holidays", number.holidays(&[]).as_deref().map(check_holidays)),
         ("greeting", number.greeting.as_deref().map(check_greeting)),
         ("voicemailGreeting", number.voicemail_greeting.as_deref().map(check_greeting)),
         ("missedCallText", number.missed_call_text.as_deref().map(check_text)),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::Problem;
 use crate::domain::hours::{Hours, Span, Weekday};
+use crate::domain::schedule::Holiday;
 use crate::domain::{LegCallerId, OptOutReplies, PoolPolicy, RingStrategy, Role};
 
 /// A directory file. Fields and rows that it omits are left unchanged.
@@ -137,8 +138,10 @@ impl NumberEntry {
         serde_json::to_string(hours).ok()
     }
 
-    pub(super) fn holidays_json(&self) -> Option<String> {
-        serde_json::to_string(self.holidays.as_ref()?).ok()
+    /// The holidays with the names that they have so far, because the file has none.
+    pub(super) fn holidays(&self, named: &[Holiday]) -> Option<Vec<Holiday>> {
+        let name = |date: NaiveDate| named.iter().find(|holiday| holiday.date == date)?.name.clone();
+        Some(self.holidays.as_ref()?.iter().map(|date| Holiday { date: *date, name: name(*date) }).collect())
     }
 }
 

@@ -106,13 +106,14 @@ async fn apply_pool(
         missed_call_text: None,
         updated_at: context.tx.now,
     });
+    let holidays = entry.holidays(&base.schedule().holidays);
     let row = pool::Model {
         policy: entry.policy.unwrap_or(base.policy),
         ring_strategy: entry.ring_strategy.unwrap_or(base.ring_strategy),
         ring_seconds: entry.ring_seconds.unwrap_or(base.ring_seconds),
         leg_caller_id: entry.leg_caller_id.unwrap_or(base.leg_caller_id),
         hours: entry.hours_json().or_else(|| base.hours.clone()),
-        holidays: entry.holidays_json().or_else(|| base.holidays.clone()),
+        holidays: holidays.and_then(|days| serde_json::to_string(&days).ok()).or_else(|| base.holidays.clone()),
         greeting: entry.greeting.clone().or_else(|| base.greeting.clone()),
         voicemail_greeting: entry.voicemail_greeting.clone().or_else(|| base.voicemail_greeting.clone()),
         missed_call_text: entry.missed_call_text.clone().or_else(|| base.missed_call_text.clone()),

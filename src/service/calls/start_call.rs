@@ -157,7 +157,8 @@ fn own_phone(
 ) -> Result<String, Refusal> {
     let user = viewer.user();
     let phone = user.phone.clone().filter(|_| user.phone_verified);
-    let phone = phone.ok_or_else(|| Refusal::new(RefusalCode::Invalid, "Verify your own phone first."))?;
+    let phone = phone
+        .ok_or_else(|| Refusal::new(RefusalCode::NotVerified, "Verify your own phone before you start a call."))?;
     let countries = directory.calling_countries();
     let refusal = |error: DisallowedNumber| {
         Refusal::new(RefusalCode::Invalid, format!("This number cannot be called: {error}.")).at("to")

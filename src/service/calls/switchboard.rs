@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
 use super::CallKey;
-use crate::domain::hours::{Hours, is_open};
 use crate::domain::ivr::{IvrState, Line, Office, Phone, Target};
 use crate::domain::{AccountId, AgencyId, ExtensionId, LegCallerId, PhoneNumberId, PoolId, RingStrategy, UserId};
 use crate::entity::{phone_number, pool};
@@ -118,8 +117,6 @@ impl CalledNumber {
     pub fn office(&self, now: DateTime<Utc>) -> Office<'_> {
         let directory = &*self.directory;
         let pool = self.pool();
-        let hours = pool.and_then(|pool| serde_json::from_str::<Hours>(pool.hours.as_deref()?).ok());
-        let holidays = pool.and_then(|pool| serde_json::from_str::<Vec<NaiveDate>>(pool.holidays.as_deref()?).ok());
         let phone = |user: UserId| Some(Phone { user, e164: directory.ringable_phone(user)? });
         let lines = directory.extensions.iter().filter(|row| row.live == Some(true)).filter_map(|row| {
             let of_number = row.phone_number_id == self.number.id;
@@ -140,12 +137,7 @@ impl CalledNumber {
             label: &self.number.label,
             greeting: pool.and_then(|pool| pool.greeting.as_deref()),
             voicemail_greeting: pool.and_then(|pool| pool.voicemail_greeting.as_deref()),
-            open: match (&hours, &holidays) {
-                (None, None) => true,
-                (hours, holidays) => {
-                    is_open(hours.as_ref(), holidays.as_deref().unwrap_or_default(), &directory.time_zone(), now)
-                }
-            },
+            open: pool.is_none_or(|pool| pool.schedule().is_open(&directory.time_zone(), now)),
             strategy: pool.map_or(RingStrategy::Simultaneous, |pool| pool.ring_strategy),
             ring_seconds: pool.and_then(|pool| u16::try_from(pool.ring_seconds).ok()).unwrap_or(20),
             phones: directory.voice_users(self.number.id).filter_map(|user| phone(user.id)).collect(),

@@ -14,8 +14,8 @@ use crate::domain::opt_out::{OptOutState, gate};
 use crate::domain::opt_out_hint::sounds_like_opt_out;
 use crate::domain::{
     AccountId, ActivityId, ActivityKind, AgencyId, ContactId, Direction, EventKind, ExtensionId, MediaId, MediaState,
-    MessageId, MessageStatus, NotificationKind, PhoneNumberId, Purpose, QuarantineId, QuarantineState, ThreadId,
-    UserId, extension,
+    MessageId, MessageStatus, NotificationKind, PhoneNumberId, Purpose, QuarantineId, QuarantineReason,
+    QuarantineState, ThreadId, UserId, extension,
 };
 use crate::entity::{activity, contact, event, media, message, outbox, quarantine, thread};
 use crate::ports::IdGen;
@@ -84,7 +84,8 @@ impl Planner<'_> {
             _ if text.quarantined_as.is_some() => InboundOutcome::Quarantined,
             _ => {
                 let agency = agency.or_else(|| self.snapshot.last_holders.get(&key)).copied();
-                self.add_to_quarantine(text, agency, if *to_quarantine { "REFUSED" } else { "UNMATCHED" });
+                let reason = if *to_quarantine { QuarantineReason::Refused } else { QuarantineReason::UnmatchedNumber };
+                self.add_to_quarantine(text, agency, reason);
                 InboundOutcome::Quarantined
             }
         }
@@ -233,7 +234,7 @@ impl Planner<'_> {
     }
 
     /// Stores the whole form as JSON, in which a NUL or a field that is too long does no harm.
-    fn add_to_quarantine(&mut self, text: &InboundText, agency: Option<AgencyId>, reason: &str) {
+    fn add_to_quarantine(&mut self, text: &InboundText, agency: Option<AgencyId>, reason: QuarantineReason) {
         let form = text.form.iter().map(|(name, value)| serde_json::Value::from(vec![name.as_str(), value.as_str()]));
         let to_address = text.to.chars().filter(|c| !c.is_control()).take(MAX_ADDRESS_CHARS).collect();
         let row = quarantine::Model {
@@ -242,7 +243,7 @@ impl Planner<'_> {
             provider_sid: text.message_sid.clone(),
             to_address,
             agency_id: agency,
-            reason: reason.to_owned(),
+            reason,
             form: form.collect::<serde_json::Value>().to_string(),
             state: QuarantineState::Held,
             created_at: self.now,

@@ -28,7 +28,7 @@ INBOX = gql("{ threads(first: 1) { nodes { id status lastMessage { body } } } }"
 CURSOR = gql("{ eventCursor }")
 UNKNOWN_FIELD = gql("{ noSuchField }")
 CLAIM = gql("""
-  mutation Claim($input: ThreadInput!) {
+  mutation Claim($input: ClaimThreadInput!) {
     claimThread(input: $input) {
       thread { status assignee { name } }
       userErrors { code ... on ThreadAlreadyClaimedError { claimedBy { name } } }

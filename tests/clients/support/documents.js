@@ -30,7 +30,7 @@ export const CURSOR = /* GraphQL */ `
 `;
 
 export const CLAIM = /* GraphQL */ `
-  mutation Claim($input: ThreadInput!) {
+  mutation Claim($input: ClaimThreadInput!) {
     claimThread(input: $input) {
       __typename
       thread {

@@ -34,13 +34,13 @@ async fn the_first_user_who_presses_1_gets_the_caller() {
     let shown = app.newest_call("acme", "chloe").await;
     assert_eq!(shown["answeredBy"]["key"], "ben");
     assert_eq!(shown["contact"], json!({"phone": CARLA, "name": "Carla Ruiz"}));
-    let course: Vec<_> = shown["course"]
+    let legs: Vec<_> = shown["legs"]
         .as_array()
         .unwrap()
         .iter()
         .map(|leg| (leg["user"]["key"].as_str().unwrap(), leg["state"].as_str().unwrap()))
         .collect();
-    assert_eq!(course, [("ben", "CONNECTED"), ("chloe", "CANCELED")]);
+    assert_eq!(legs, [("ben", "CONNECTED"), ("chloe", "CANCELED")]);
     assert!(shown["durationSeconds"].as_i64().unwrap() > 0, "{shown}");
 }
 

@@ -116,7 +116,7 @@ async fn calls_that_are_not_allowed_are_refused() {
     app.apply("agencies: [{key: acme, users: [{key: ben, phoneVerified: false}]}]").await;
     assert_eq!(
         start_call(&app, "ben", json!({"phoneNumberId": desk, "to": CARLA})).await["userErrors"][0]["code"],
-        "INVALID"
+        "NOT_VERIFIED"
     );
     assert!(app.calls_of(app.agency("acme").await).await.is_empty());
     // A user can have only one active call.
@@ -168,9 +168,9 @@ async fn a_call_that_the_carrier_refuses_has_an_error_with_the_role_that_must_ac
         let payload = start_call(&app, "ben", json!({"phoneNumberId": desk, "to": CARLA})).await;
         assert_eq!(payload["call"]["status"], "FAILED", "{payload}");
         let call = newest().await;
-        assert_eq!(call["errorCode"], code.to_string());
-        assert_eq!(call["errorActor"], actor, "{code}");
-        assert!(call["errorMessage"].as_str().unwrap().contains(words), "{call}");
+        let failure = &call["failure"];
+        assert_eq!((&failure["carrierCode"], &failure["actor"]), (&json!(code.to_string()), &json!(actor)), "{code}");
+        assert!(failure["message"].as_str().unwrap().contains(words), "{call}");
         app.clock.advance(std::time::Duration::from_secs(1));
     }
 }
@@ -187,10 +187,9 @@ async fn a_call_that_the_account_may_not_start_is_refused_and_admins_are_notifie
         let message = payload["userErrors"][0]["message"].as_str().unwrap();
         assert!(message.contains("admins have been notified"), "{message}");
     }
-    let query =
-        "{ notifications(first: 9) { nodes { kind } } calls(first: 9) { nodes { status errorCode errorActor } } }";
+    let query = "{ notifications(first: 9) { nodes { kind } } calls(first: 9) { nodes { status failure { carrierCode actor } } } }";
     let seen = app.graphql(&app.token("acme", "ana"), query, Value::Null).await;
     assert_eq!(seen["data"]["notifications"]["nodes"], json!([{"kind": "CARRIER_ACCOUNT_PROBLEM"}]));
-    let failed = json!({"status": "FAILED", "errorCode": "CREDENTIALS", "errorActor": "OPERATOR"});
+    let failed = json!({"status": "FAILED", "failure": {"carrierCode": null, "actor": "OPERATOR"}});
     assert_eq!(seen["data"]["calls"]["nodes"], json!([failed, failed]));
 }

@@ -58,7 +58,7 @@ async fn a_voicemail_is_notified_of_fetched_and_played_and_its_notifications_are
     }
     for user in ["ben", "chloe"] {
         let answer = app.graphql(&app.token("acme", user), LISTEN, id.clone()).await;
-        let by = &answer["data"]["markVoicemailListened"]["call"]["voicemail"]["listenedBy"]["key"];
+        let by = &answer["data"]["markVoicemailListened"]["voicemail"]["listenedBy"]["key"];
         assert_eq!(by, "ben", "the first who listened: {answer}");
     }
     assert_eq!(app.call_notifications(&call).await, ["Voicemail ben (resolved)", "Voicemail chloe (resolved)"]);

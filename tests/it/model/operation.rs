@@ -190,11 +190,14 @@ fn result_of<T>(case: &Case<'_>, outcome: Outcome<T>) -> ActionResult {
         Error::Refused(refusal) => match refusal.code {
             RefusalCode::NotFound => RefusalKind::NotFound,
             RefusalCode::AlreadyClaimed { by, .. } => RefusalKind::AlreadyClaimed(case.user(by)),
-            RefusalCode::NotAssignee => RefusalKind::NotAssignee,
+            RefusalCode::NotAssignee { .. } => RefusalKind::NotAssignee,
             RefusalCode::Conflict => RefusalKind::Conflict,
             RefusalCode::Forbidden => RefusalKind::Forbidden,
             code @ (RefusalCode::Invalid
-            | RefusalCode::OptedOut
+            | RefusalCode::ExtensionTaken { .. }
+            | RefusalCode::OptedOut { .. }
+            | RefusalCode::CarrierBlocked
+            | RefusalCode::NotVerified
             | RefusalCode::LimitExceeded { .. }
             | RefusalCode::StaleView { .. }) => {
                 panic!("{code:?}: {}", refusal.message)

@@ -11,7 +11,7 @@ use super::world::{Case, DESK, assert_accepted, start};
 use crate::support::TestApp;
 
 const CALL: &str = "id status direction phoneNumber { e164 } contact { id } thread { id } extension { id }
-    answeredBy { key } startedBy { key } course { user { key } } wrongExtensions
+    answeredBy { key } startedBy { key } legs { user { key } } wrongExtensions
     voicemail { id } voicemails { id } startedAt endedAt durationSeconds";
 
 async fn remove(app: &TestApp, user: &str) {
@@ -37,7 +37,7 @@ async fn a_former_member_sees_only_their_own_part_of_a_call() {
     let expected = json!({
         "id": call, "status": whole["status"], "direction": "INBOUND", "phoneNumber": {"e164": DESK},
         "contact": null, "thread": null, "extension": null, "answeredBy": {"key": "ben"}, "startedBy": null,
-        "course": [], "wrongExtensions": 0, "voicemail": null, "voicemails": [],
+        "legs": [], "wrongExtensions": 0, "voicemail": null, "voicemails": [],
         "startedAt": whole["startedAt"], "endedAt": whole["endedAt"], "durationSeconds": whole["durationSeconds"],
     });
     assert_eq!(own, expected);
@@ -61,9 +61,9 @@ async fn a_user_who_sees_only_their_part_cannot_listen_to_the_voicemail() {
     let voicemail = app.voicemail_of(&app.call("CAzqdesk0").await).await.unwrap().id.to_string();
     remove(&app, "ben").await;
     let listen = "mutation($id: ID!) {
-        markVoicemailListened(input: {voicemailId: $id}) { call { id } userErrors { code } } }";
+        markVoicemailListened(input: {voicemailId: $id}) { voicemail { id } userErrors { code } } }";
     let answer = app.graphql(&ben, listen, json!({"id": voicemail})).await;
-    let refused = json!({"call": null, "userErrors": [{"code": "NOT_FOUND"}]});
+    let refused = json!({"voicemail": null, "userErrors": [{"code": "NOT_FOUND"}]});
     assert_eq!(answer["data"]["markVoicemailListened"], refused);
 }
 

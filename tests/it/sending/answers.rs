@@ -153,17 +153,17 @@ async fn an_error_names_the_role_that_has_to_act() {
         carrier.set_fault(Fault::Reject { code }, Match::any());
         send_text(&app, &thread, &format!("refused with {code}")).await;
         app.wait_until_none_pending().await;
-        let query =
-            "query($id: ID!) { node(id: $id) { ... on Thread { lastMessage { errorCode errorMessage errorActor } } } }";
+        let query = "query($id: ID!) { node(id: $id) { ... on Thread { lastMessage { failure { reason carrierCode message actor } } } } }";
         let answer = app.graphql(&app.token("acme", "ben"), query, json!({"id": thread})).await;
-        let message = &answer["data"]["node"]["lastMessage"];
-        assert_eq!((&message["errorCode"], &message["errorActor"]), (&json!(code.to_string()), &json!(actor)));
-        assert!(message["errorMessage"].as_str().unwrap().ends_with('.'), "{message}");
+        let failure = &answer["data"]["node"]["lastMessage"]["failure"];
+        assert_eq!((&failure["reason"], &failure["actor"]), (&json!("CARRIER"), &json!(actor)));
+        assert_eq!(failure["carrierCode"], code.to_string());
+        assert!(failure["message"].as_str().unwrap().ends_with('.'), "{failure}");
     }
     send_text(&app, &thread, "arrives").await;
     app.wait_until_none_pending().await;
-    let query = "query($id: ID!) { node(id: $id) { ... on Thread { lastMessage { errorActor } } } }";
+    let query = "query($id: ID!) { node(id: $id) { ... on Thread { lastMessage { failure { actor } } } } }";
     let answer = app.graphql(&app.token("acme", "ben"), query, json!({"id": thread})).await;
-    assert_eq!(answer["data"]["node"]["lastMessage"]["errorActor"], Value::Null, "{answer}");
+    assert_eq!(answer["data"]["node"]["lastMessage"]["failure"], Value::Null, "{answer}");
     wait::until("the outbox is empty", || async { app.outbox().await.is_empty().then_some(()) }).await;
 }

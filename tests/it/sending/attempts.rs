@@ -258,7 +258,7 @@ async fn a_text_in_doubt_is_flagged_for_a_user() {
     let resend = "mutation($id: ID!, $key: String!) { resendMessage(input: {messageId: $id, idempotencyKey: $key}) {
         message { id body status } userErrors { code } } }";
     let abandon = "mutation($id: ID!) { abandonMessage(input: {messageId: $id}) {
-        message { status errorCode needsDecision } userErrors { code } } }";
+        message { status failure { reason carrierCode } needsDecision } userErrors { code } } }";
     let id = |n: usize| doubtful[n].id.to_string();
     // Neither is possible before the text has been looked up at the carrier.
     for mutation in [resend, abandon] {
@@ -287,7 +287,8 @@ async fn a_text_in_doubt_is_flagged_for_a_user() {
     let refused = app.graphql(&chloe, abandon, json!({"id": id(1)})).await;
     assert_eq!(refused["data"]["abandonMessage"]["userErrors"][0]["code"], "NOT_ASSIGNEE");
     let given_up = app.graphql(&app.token("acme", "ana"), abandon, json!({"id": id(1)})).await;
-    let expected = json!({"status": "FAILED", "errorCode": "ABANDONED", "needsDecision": false});
+    let expected =
+        json!({"status": "FAILED", "failure": {"reason": "ABANDONED", "carrierCode": null}, "needsDecision": false});
     assert_eq!(given_up["data"]["abandonMessage"]["message"], expected);
     for message in app.outbound().await.iter().take(2) {
         assert!(app.notifications_of(message).await.iter().all(|row| row.resolved_at.is_some()));

@@ -79,11 +79,15 @@ async fn a_failure_notifies_the_author_and_is_resolved_by_a_delivery() {
     assert_eq!((users, notifications[0].kind), (vec!["ben".to_owned()], NotificationKind::DeliveryFailed));
     let ben = app.token("acme", "ben");
     let asked = app
-        .graphql(&ben, "{ notifications { nodes { kind message { status errorCode errorMessage } } } }", json!({}))
+        .graphql(
+            &ben,
+            "{ notifications { nodes { kind message { status failure { reason carrierCode message } } } } }",
+            json!({}),
+        )
         .await;
     let shown = &asked["data"]["notifications"]["nodes"][0]["message"];
-    assert_eq!((&shown["status"], &shown["errorCode"]), (&json!("UNDELIVERED"), &json!("30005")));
-    assert!(shown["errorMessage"].as_str().unwrap().contains("no longer in use"));
+    assert_eq!((&shown["status"], &shown["failure"]["carrierCode"]), (&json!("UNDELIVERED"), &json!("30005")));
+    assert!(shown["failure"]["message"].as_str().unwrap().contains("no longer in use"));
     // A callback that identifies the text only by its SID.
     let delivered = [("MessageSid", "SMx"), ("MessageStatus", "delivered")];
     assert_eq!(app.receipt("", &delivered).await, StatusCode::OK);
@@ -125,7 +129,7 @@ async fn a_carrier_block_applies_to_one_number_until_a_start_to_any_number() {
     let ben = app.token("acme", "ben");
     let thread = json!(message.thread_id.to_string());
     let refused = app.reply(&ben, &thread, "again", json!({})).await;
-    assert_eq!(refused["userErrors"][0]["code"], "OPTED_OUT");
+    assert_eq!(refused["userErrors"][0]["code"], "CARRIER_BLOCKED");
     // A block is not a STOP: another number may text the contact.
     let nurses = crate::support::directory::NURSES;
     assert!(app.contacts_at(message.agency_id, "+13035560001").await[0].opted_out_at.is_none());
@@ -133,7 +137,7 @@ async fn a_carrier_block_applies_to_one_number_until_a_start_to_any_number() {
     let dev = app.token("acme", "dev");
     let other = json!(app.thread_of("SM1").await.id.to_string());
     assert_eq!(app.reply(&dev, &other, "hello", json!({})).await["userErrors"], json!([]));
-    assert_eq!(app.reply(&ben, &thread, "again", json!({})).await["userErrors"][0]["code"], "OPTED_OUT");
+    assert_eq!(app.reply(&ben, &thread, "again", json!({})).await["userErrors"][0]["code"], "CARRIER_BLOCKED");
     app.receive(Text::new("SM2").to(nurses).body("START")).await;
     assert_eq!(app.reply(&ben, &thread, "again", json!({})).await["userErrors"], json!([]));
 }

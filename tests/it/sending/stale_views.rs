@@ -25,7 +25,7 @@ async fn race(policy: &str) {
         let (won, lost) = if one["message"].is_null() { (other, one) } else { (one, other) };
         assert_eq!(won["userErrors"], json!([]), "{n}");
         let error = &lost["userErrors"][0];
-        assert!(lost["message"].is_null() && error["code"] == "CONFLICT", "{n}: {lost}");
+        assert!(lost["message"].is_null() && error["code"] == "STALE_VIEW", "{n}: {lost}");
         assert_eq!(error["newerMessage"]["id"], won["message"]["id"]);
     }
     assert_eq!((app.outbound().await.len(), app.outbox().await.len()), (TIMES, TIMES));
