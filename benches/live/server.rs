@@ -77,6 +77,8 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
         .env("DATABASE_URL", format!("sqlite://{}?mode=rwc", folder.join("live.db").display()))
         .env("PARTYLINE_LISTEN", "127.0.0.1:0")
         .env("PARTYLINE_PUBLIC_URL", PUBLIC_URL)
+        // One part connects all sockets as one user.
+        .env("PARTYLINE_USER_SOCKETS", "20000")
         .env("PARTYLINE_LOG", "info");
     command
 }

@@ -129,12 +129,15 @@ impl Raw {
                 Null,
                 Id(ids[n]),
                 at(),
+                at(),
                 Int(1),
                 Int(0),
                 at(),
+                Int(1),
+                at(),
             ]
         });
-        self.insert("thread (agency_id, id, phone_number_id, contact_id, status, assignee_id, claimed_at, last_assignee_id, closed_at, extension_id, escalate_at, last_message_id, last_activity_at, inbound_count, answered_count, created_at)", rows.collect(), " ON CONFLICT (agency_id, id) DO UPDATE SET status = excluded.status, assignee_id = excluded.assignee_id, claimed_at = excluded.claimed_at, last_assignee_id = excluded.last_assignee_id, closed_at = excluded.closed_at, extension_id = excluded.extension_id, escalate_at = excluded.escalate_at, last_message_id = excluded.last_message_id, last_activity_at = excluded.last_activity_at, inbound_count = excluded.inbound_count").await;
+        self.insert("thread (agency_id, id, phone_number_id, contact_id, status, assignee_id, claimed_at, last_assignee_id, closed_at, extension_id, escalate_at, last_message_id, last_message_at, last_activity_at, inbound_count, answered_count, waiting_since, revision, created_at)", rows.collect(), " ON CONFLICT (agency_id, id) DO UPDATE SET status = excluded.status, assignee_id = excluded.assignee_id, claimed_at = excluded.claimed_at, last_assignee_id = excluded.last_assignee_id, closed_at = excluded.closed_at, extension_id = excluded.extension_id, escalate_at = excluded.escalate_at, last_message_id = excluded.last_message_id, last_message_at = excluded.last_message_at, last_activity_at = excluded.last_activity_at, inbound_count = excluded.inbound_count, waiting_since = excluded.waiting_since, revision = excluded.revision").await;
         let rows = people.iter().enumerate().map(|(n, (_, (_, thread)))| {
             vec![
                 Id(agency),

@@ -20,6 +20,9 @@ mod m20261129_000014_thread_started_blind;
 mod m20261129_000015_fair_sending;
 mod m20261129_000016_restore_mark;
 mod m20261129_000017_quarantine_reasons;
+mod m20261129_000018_live_threads;
+mod m20261129_000019_message_history;
+mod m20261129_000020_notes_and_handled_voicemails;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
@@ -45,6 +48,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000015_fair_sending::Migration),
             Box::new(m20261129_000016_restore_mark::Migration),
             Box::new(m20261129_000017_quarantine_reasons::Migration),
+            Box::new(m20261129_000018_live_threads::Migration),
+            Box::new(m20261129_000019_message_history::Migration),
+            Box::new(m20261129_000020_notes_and_handled_voicemails::Migration),
         ]
     }
 }

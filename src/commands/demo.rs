@@ -17,7 +17,7 @@ use partyline::service::inbound::{receive, text_of};
 use partyline::startup::{Options, prepare};
 use partyline::store::inbox::{Details, inbox};
 use partyline::store::page::Window;
-use partyline::store::threads::ThreadFilter;
+use partyline::store::threads::{ThreadFilter, ThreadOrder};
 
 use super::twilio_sim::{self, ACCOUNT};
 
@@ -116,7 +116,15 @@ async fn claim_sample_thread(app: &App) -> anyhow::Result<()> {
     let ben = directory.user_by_key("ben").context("the demo's user Ben is missing")?.id;
     let ben = app.services.viewer(directory.agency_id(), ben).await?.context("the demo's user Ben is missing")?;
     let carla = ThreadFilter { search: Some("Carla".to_owned()), ..ThreadFilter::default() };
-    let found = inbox(app.services.reader(), &ben.scope(), &carla, &Window::first(1), Details::default()).await?;
+    let found = inbox(
+        app.services.reader(),
+        &ben.scope(),
+        &carla,
+        ThreadOrder::default(),
+        &Window::first(1),
+        Details::default(),
+    )
+    .await?;
     for row in found.rows {
         // In an earlier run, the thread may have been transferred to another user. It then stays with that user.
         match claim_thread(&app.services, &ben, row.thread.id).await {

@@ -26,6 +26,38 @@ pub fn is_handler(relation: &ThreadRelation) -> bool {
             || (relation.stands_in && relation.status != ThreadStatus::Closed))
 }
 
+/// Why a user is a handler of a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandlerReason {
+    Admin,
+    Pool,
+    Assignee,
+    Extension,
+    Provider,
+    DefaultUser,
+}
+
+/// The reasons for which the user is a handler; empty if the user is none. `rungs` are the stand-in rungs that still name
+/// the user.
+pub fn handler_reasons(relation: &ThreadRelation, rungs: impl IntoIterator<Item = RoutingRung>) -> Vec<HandlerReason> {
+    if !is_handler(relation) {
+        return Vec::new();
+    }
+    let stands_in = rungs.into_iter().filter(|_| relation.status != ThreadStatus::Closed);
+    let by_rung = stands_in.filter_map(|rung| match rung {
+        RoutingRung::Extension => Some(HandlerReason::Extension),
+        RoutingRung::Provider => Some(HandlerReason::Provider),
+        RoutingRung::DefaultUser => Some(HandlerReason::DefaultUser),
+        RoutingRung::Admins | RoutingRung::Pool | RoutingRung::Assignee => None,
+    });
+    let by_relation = [
+        (relation.role == Role::Admin, HandlerReason::Admin),
+        (relation.eligible, HandlerReason::Pool),
+        (relation.assignee, HandlerReason::Assignee),
+    ];
+    by_relation.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).chain(by_rung).collect()
+}
+
 /// The rungs that stand in for the pool. Their users may see the thread while it is not closed, because a user who is
 /// notified of a text must be able to read it. A user who loses the extension or role that the routing was based on
 /// also loses access to the thread.

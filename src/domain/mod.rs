@@ -38,6 +38,7 @@ pub mod search;
 pub mod segments;
 pub mod sid;
 pub mod text_quota;
+pub mod thread_actions;
 pub mod turns;
 pub mod vocabulary;
 pub mod voice_settings;

@@ -1,9 +1,12 @@
-//! The effect of a reply on its thread: whether the user may reply, and whether the reply claims the thread.
+//! Replies: whether a text can be sent in a thread at all, whether the user may reply, and whether the reply claims the
+//! thread.
 
 use chrono::{DateTime, Utc};
 
+use super::address::can_be_texted;
 use super::claim::{Actor, ClaimRefusal, ClaimState};
-use super::{PoolPolicy, ThreadStatus};
+use super::opt_out::{Cleared, GateRefusal, OptOutState, gate};
+use super::{PoolPolicy, Purpose, ThreadStatus};
 
 /// Decides on a reply of a handler. `Some` is the new state of the thread, to be stored in the transaction of the
 /// reply.
@@ -22,6 +25,31 @@ pub fn reply(
         (None, PoolPolicy::FirstClaim) => Ok(Some(state.taken(actor.user, now))),
         (None, PoolPolicy::Shared) => Ok((state.status == ThreadStatus::Closed).then(|| state.released())),
     }
+}
+
+/// Why nobody can send a text in a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyBlock {
+    /// The agency has released the number.
+    NumberReleased,
+    /// The contact's address is not a number that can be texted.
+    SenderCannotReceive,
+    CarrierBlocked,
+    OptedOut,
+}
+
+/// Decides whether staff can send a text from a number to a contact at all.
+pub fn clear_reply(number_is_live: bool, address: &str, state: OptOutState) -> Result<Cleared, ReplyBlock> {
+    if !number_is_live {
+        return Err(ReplyBlock::NumberReleased);
+    }
+    if !can_be_texted(address) {
+        return Err(ReplyBlock::SenderCannotReceive);
+    }
+    gate(Purpose::Conversation, state).map_err(|refusal| match refusal {
+        GateRefusal::Blocked => ReplyBlock::CarrierBlocked,
+        GateRefusal::OptedOut => ReplyBlock::OptedOut,
+    })
 }
 
 #[cfg(test)]
@@ -60,6 +88,23 @@ mod tests {
             assert_eq!(with(&free, PoolPolicy::Shared), Ok(None));
             let reopened = with(&closed, PoolPolicy::Shared).unwrap().unwrap();
             assert_eq!((reopened.status, reopened.assignee), (ThreadStatus::Unclaimed, None));
+        }
+    }
+
+    #[test]
+    fn a_reply_is_blocked_by_the_first_reason_that_applies() {
+        let free = OptOutState { opted_out: false, blocked: false };
+        let stopped = OptOutState { opted_out: true, blocked: false };
+        let blocked = OptOutState { opted_out: true, blocked: true };
+        let phone = "+13035560001";
+        assert!(clear_reply(true, phone, free).is_ok());
+        for (is_live, address, state, block) in [
+            (true, phone, stopped, ReplyBlock::OptedOut),
+            (true, phone, blocked, ReplyBlock::CarrierBlocked),
+            (true, "CLINIC", blocked, ReplyBlock::SenderCannotReceive),
+            (false, "CLINIC", blocked, ReplyBlock::NumberReleased),
+        ] {
+            assert_eq!(clear_reply(is_live, address, state).err(), Some(block));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Chooses the recipients of an inbound text: the first rung of a ladder that names anybody.
 
+use std::cmp::Ordering;
+
 use super::{Availability, RoutingRung, UserId};
 
 /// An active user, with the facts that routing needs.
@@ -16,6 +18,8 @@ pub struct Roster {
     pub extension: Option<Member>,
     /// The number's eligible users: the primary one first, then from the oldest assignment to the newest.
     pub pool: Vec<Member>,
+    /// Whether the pool has members, but none with SMS on.
+    pub pool_muted: bool,
     pub provider: Option<Member>,
     pub default_user: Option<Member>,
     pub admins: Vec<Member>,
@@ -66,6 +70,45 @@ pub fn pool_route(roster: &Roster) -> Option<Route> {
     (!roster.pool.is_empty()).then(|| Route { rung: RoutingRung::Pool, recipients: users(&roster.pool) })
 }
 
+/// The outcome of one rung for an inbound text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RungOutcome {
+    Reached,
+    /// The rung named nobody.
+    Empty,
+    /// The pool has members, but SMS is off for all of them.
+    Muted,
+    NotTried,
+}
+
+/// The rungs of an inbound text in the order in which they were tried, given the rung that routed it. `was_reached` tells
+/// which later rungs were alerted afterwards.
+pub fn steps(
+    routed_by: RoutingRung,
+    pool_muted: bool,
+    was_reached: impl Fn(RoutingRung) -> bool,
+) -> Vec<(RoutingRung, RungOutcome)> {
+    if routed_by == RoutingRung::Assignee {
+        return vec![(RoutingRung::Assignee, RungOutcome::Reached)];
+    }
+    let chosen = LADDER.iter().position(|rung| *rung == routed_by).unwrap_or(LADDER.len());
+    let outcome = |(position, rung): (usize, &RoutingRung)| {
+        let outcome = match position.cmp(&chosen) {
+            Ordering::Equal => RungOutcome::Reached,
+            Ordering::Greater if was_reached(*rung) => RungOutcome::Reached,
+            Ordering::Greater => RungOutcome::NotTried,
+            Ordering::Less if *rung == RoutingRung::Pool && pool_muted => RungOutcome::Muted,
+            Ordering::Less => RungOutcome::Empty,
+        };
+        (*rung, outcome)
+    };
+    LADDER.iter().enumerate().map(outcome).collect()
+}
+
+/// The rungs for a thread without an assignee, in the order in which they are tried.
+const LADDER: [RoutingRung; 5] =
+    [RoutingRung::Extension, RoutingRung::Pool, RoutingRung::Provider, RoutingRung::DefaultUser, RoutingRung::Admins];
+
 fn users(members: &[Member]) -> Vec<UserId> {
     members.iter().map(|member| member.user).collect()
 }
@@ -84,6 +127,7 @@ mod tests {
         Roster {
             extension: Some(member(9)),
             pool: vec![member(1), member(2)],
+            pool_muted: false,
             provider: Some(member(3)),
             default_user: Some(member(4)),
             admins: vec![member(5), member(6)],
@@ -107,5 +151,22 @@ mod tests {
         expect(&roster, RoutingRung::DefaultUser, &[4]);
         roster.default_user = None;
         expect(&roster, RoutingRung::Admins, &[5, 6]);
+    }
+
+    #[test]
+    fn steps_tell_what_became_of_each_rung() {
+        use RungOutcome::{Empty, Muted, NotTried, Reached};
+        let outcomes = |rung, muted, reached: &[RoutingRung]| {
+            let steps = steps(rung, muted, |rung| reached.contains(&rung));
+            steps.into_iter().map(|(_, outcome)| outcome).collect::<Vec<_>>()
+        };
+        assert_eq!(outcomes(RoutingRung::Pool, false, &[]), [Empty, Reached, NotTried, NotTried, NotTried]);
+        assert_eq!(outcomes(RoutingRung::DefaultUser, true, &[]), [Empty, Muted, Empty, Reached, NotTried]);
+        let escalated = [RoutingRung::Extension, RoutingRung::Pool];
+        assert_eq!(
+            outcomes(RoutingRung::Extension, false, &escalated),
+            [Reached, Reached, NotTried, NotTried, NotTried]
+        );
+        assert_eq!(steps(RoutingRung::Assignee, false, |_| false), [(RoutingRung::Assignee, Reached)]);
     }
 }

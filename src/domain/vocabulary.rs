@@ -34,7 +34,7 @@ macro_rules! words_list {
         $with! {
             Role, Availability, PoolPolicy, RingStrategy, LegCallerId, OptOutReplies, ThreadStatus, Direction,
             MessageStatus, RoutingRung, MediaState, NotificationKind, ActivityKind, EventKind,
-            QuarantineState, QuarantineReason, OutboxState, Purpose, CallStatus, CallStage, CallEnd,
+            QuarantineState, QuarantineReason, DeliverySource, OutboxState, Purpose, CallStatus, CallStage, CallEnd,
             LegState, AccountTrouble, TwilioRequest, VoicemailFailure, CallerIdVerification
         }
     };
@@ -179,8 +179,18 @@ words! {
     EventKind {
         /// A text was received.
         InboundMessage = "INBOUND_MESSAGE",
-        /// A thread changed other than by an inbound text.
-        ThreadUpdated = "THREAD_UPDATED",
+        /// A text was queued, by a user or automatically.
+        OutboundMessage = "OUTBOUND_MESSAGE",
+        /// The delivery status of a text changed.
+        MessageStatus = "MESSAGE_STATUS",
+        /// A thread was claimed, released, transferred, closed or reopened, or got another entry in its history.
+        ThreadActivity = "THREAD_ACTIVITY",
+        /// The contact of a thread changed.
+        ContactUpdated = "CONTACT_UPDATED",
+        /// A user read a thread, or marked it as unread. Only that user hears of it.
+        ThreadRead = "THREAD_READ",
+        /// A user read a notification. Only that user hears of it.
+        NotificationRead = "NOTIFICATION_READ",
         /// Pools, assignments, extensions, users or numbers changed.
         DirectoryUpdated = "DIRECTORY_UPDATED",
         /// A call began or changed.
@@ -194,6 +204,17 @@ words! {
         Assigned = "ASSIGNED",
         /// The text was discarded by an operator.
         Discarded = "DISCARDED",
+    }
+    /// The source of a change of a text's delivery status.
+    DeliverySource {
+        /// Partyline's attempt to send it.
+        Outbox = "OUTBOX",
+        /// A delivery receipt.
+        Receipt = "RECEIPT",
+        /// A look-up at the carrier.
+        Reconciled = "RECONCILED",
+        /// A decision of a user.
+        Person = "PERSON",
     }
     /// Why a text is in quarantine.
     QuarantineReason {
@@ -328,6 +349,13 @@ words! {
         NotAudio = "NOT_AUDIO",
         /// The recording is larger than 16 MiB.
         TooLarge = "TOO_LARGE",
+    }
+}
+
+impl EventKind {
+    /// Whether the event concerns one user's own windows only, and changes nothing that others see.
+    pub fn is_personal(self) -> bool {
+        matches!(self, Self::ThreadRead | Self::NotificationRead)
     }
 }
 

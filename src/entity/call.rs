@@ -59,6 +59,8 @@ pub struct Model {
     pub caller_id_verification: Option<CallerIdVerification>,
     /// When this call caused a missed-call text; `None` if it caused none.
     pub missed_call_text_at: Option<DateTime<Utc>>,
+    /// Grows with each event of the call. It is incremented where the event is appended.
+    pub revision: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -104,6 +106,7 @@ impl Model {
             told_at: None,
             caller_id_verification: None,
             missed_call_text_at: None,
+            revision: 0,
         }
     }
 

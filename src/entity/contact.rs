@@ -20,6 +20,9 @@ pub struct Model {
     /// The search form of the name, by `domain::search::fold`.
     #[sea_orm(column_type = "Text", nullable)]
     pub name_folded: Option<String>,
+    /// A note of the staff about the contact.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub note: Option<String>,
     /// The user who cares for the contact.
     pub provider_user_id: Option<UserId>,
     /// Set by a STOP to any number of the agency, cleared by a START.
@@ -42,6 +45,7 @@ impl Model {
             phone: phone.into(),
             name: None,
             name_folded: None,
+            note: None,
             provider_user_id: None,
             opted_out_at: None,
             created_at: now,
@@ -52,7 +56,7 @@ impl Model {
     /// The contact reduced to its phone, for a user who has written to the phone but may not see the contact.
     #[must_use]
     pub fn phone_only(self) -> Self {
-        Self { name: None, name_folded: None, provider_user_id: None, opted_out_at: None, ..self }
+        Self { name: None, name_folded: None, note: None, provider_user_id: None, opted_out_at: None, ..self }
     }
 
     /// Sets the name and its search form.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use super::message;
-use crate::domain::{AgencyId, CallId, EventKind, MessageId, ThreadId, UserId};
+use crate::domain::{ActivityId, AgencyId, CallId, EventKind, MessageId, ThreadId, UserId};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
@@ -17,7 +17,8 @@ pub struct Model {
     pub thread_id: Option<ThreadId>,
     pub message_id: Option<MessageId>,
     pub call_id: Option<CallId>,
-    /// The external id of the changed node, for a change of the directory.
+    /// The external id of the changed object of the directory, of the new entry in the history of the thread, of the user
+    /// who read the thread, or of the notification that was read.
     pub node_id: Option<String>,
     /// The users who lost access to the thread by this event, separated by commas. Their clients are told to remove it.
     #[sea_orm(column_type = "Text")]
@@ -53,6 +54,17 @@ impl Model {
             message_id: Some(message.id),
             ..Self::begin(message.agency_id, kind, now)
         }
+    }
+
+    /// The entry that the event added to the history of its thread.
+    pub fn activity(&self) -> Option<ActivityId> {
+        let id = self.node_id.as_deref().filter(|_| self.kind == EventKind::ThreadActivity)?;
+        id.parse().ok()
+    }
+
+    /// Whether the event is about this user.
+    pub fn is_of(&self, user: UserId) -> bool {
+        self.node_id.as_deref() == Some(user.to_string().as_str())
     }
 
     /// Whether the event is about the agency itself. Of the directory events, only these can cause notifications.

@@ -29,11 +29,17 @@ pub struct Model {
     pub provider_sid: Option<String>,
     /// The rung that routed an inbound message.
     pub routed_by: Option<RoutingRung>,
+    /// Whether the pool had members when an inbound message was routed, but none with SMS on.
+    pub pool_muted: bool,
     pub error_code: Option<String>,
     /// The number of segments of an outbound message.
     pub segments: Option<i32>,
     /// When the message was flagged for a decision by a user, because it is unknown whether it was sent.
     pub flagged_at: Option<DateTime<Utc>>,
+    /// The message that this one sends again.
+    pub resends_id: Option<MessageId>,
+    /// The message by which this one was sent again.
+    pub resent_as_id: Option<MessageId>,
     /// When Partyline stored the message; Twilio's date for an imported message.
     pub created_at: DateTime<Utc>,
 }

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod call;
 pub mod call_leg;
 pub mod contact;
+pub mod delivery_step;
 pub mod event;
 pub mod extension;
 pub mod idempotency_key;

@@ -31,12 +31,19 @@ pub struct Model {
     pub blocked_at: Option<DateTime<Utc>>,
     /// The last inbound message that sounds like a request to stop; `None` after a user has decided on it.
     pub opt_out_hint_id: Option<MessageId>,
-    /// The sort key of the inbox.
+    /// The time of the last message.
+    pub last_message_at: Option<DateTime<Utc>>,
+    /// The time of the last message or call: the sort key of the inbox.
     pub last_activity_at: DateTime<Utc>,
     /// The number of inbound messages. Read marks are compared with it.
     pub inbound_count: i32,
     /// `inbound_count` at the time of the last outbound message.
     pub answered_count: i32,
+    /// The time of the first inbound message after the last outbound message of a user. Closing the thread keeps it, and
+    /// the inbound message that reopens the thread sets it again.
+    pub waiting_since: Option<DateTime<Utc>>,
+    /// Grows with each event of the thread. It is incremented where the event is appended.
+    pub revision: i32,
     pub created_at: DateTime<Utc>,
     /// Whether the user who started the thread by entering a phone could not see the contact with that phone. Until the
     /// contact texts or calls the number, the thread shows members only the contact's phone.
@@ -72,9 +79,12 @@ impl Model {
             last_message_id: None,
             blocked_at: None,
             opt_out_hint_id: None,
+            last_message_at: None,
             last_activity_at: now,
             inbound_count: 0,
             answered_count: 0,
+            waiting_since: None,
+            revision: 0,
             created_at: now,
             started_blind: false,
         }
@@ -84,6 +94,27 @@ impl Model {
     /// viewer.
     pub fn shows_contact(&self) -> bool {
         !self.started_blind || self.inbound_count > 0
+    }
+
+    /// Whether a contact waits for a reply in an open thread.
+    pub fn needs_reply(&self) -> bool {
+        self.inbound_count > self.answered_count && self.status != ThreadStatus::Closed
+    }
+
+    /// Counts an inbound message. `reopens` tells whether it reopens the thread.
+    pub fn record_inbound_message(&mut self, id: MessageId, reopens: bool, now: DateTime<Utc>) {
+        if reopens || self.inbound_count == self.answered_count {
+            self.waiting_since = Some(now);
+        }
+        self.inbound_count += 1;
+        self.record_message(id, now);
+        self.last_activity_at = now;
+    }
+
+    /// Sets the last message.
+    pub fn record_message(&mut self, id: MessageId, now: DateTime<Utc>) {
+        self.last_message_id = Some(id);
+        self.last_message_at = Some(now);
     }
 
     pub fn claim_state(&self) -> ClaimState {

@@ -34,6 +34,9 @@ pub struct Model {
     pub transcript: Option<String>,
     pub listened_at: Option<DateTime<Utc>>,
     pub listened_by_id: Option<UserId>,
+    /// When a user took care of the voicemail.
+    pub handled_at: Option<DateTime<Utc>>,
+    pub handled_by_id: Option<UserId>,
     pub created_at: DateTime<Utc>,
 }
 

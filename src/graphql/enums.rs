@@ -341,3 +341,100 @@ pub enum MessageFailureReason {
     /// The recipient became one of the agency's own phone numbers before the text was sent.
     OwnNumber,
 }
+
+/// The reason why nobody can send a text in a thread.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::reply::ReplyBlock")]
+pub enum ReplyBlock {
+    /// The contact opted out of texts from the agency.
+    OptedOut,
+    /// The carrier blocks texts from this number to the contact, because the contact texted STOP to it.
+    CarrierBlocked,
+    /// The contact's address is not a phone number that can be texted, such as a short code.
+    SenderCannotReceive,
+    /// The agency has released the phone number of the thread.
+    NumberReleased,
+}
+
+/// The order of a list of threads.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "crate::store::threads::ThreadOrder")]
+pub enum ThreadOrder {
+    /// The thread with the latest message or call comes first.
+    LatestActivity,
+    /// Threads that need a reply come first, in the order of `Thread.waitingSince`. The other threads follow in the order
+    /// of their creation.
+    LongestWaiting,
+}
+
+/// The reason for which a user is a handler of a thread.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::access::HandlerReason")]
+pub enum HandlerReason {
+    /// The user is an ADMIN, who sees every thread.
+    Admin,
+    /// The user is in the pool of the thread's number, with SMS on.
+    Pool,
+    /// The user holds the thread.
+    Assignee,
+    /// A text of the thread was routed to the user by their extension, which they still have.
+    Extension,
+    /// A text of the thread was routed to the user as the contact's provider, which they still are.
+    Provider,
+    /// A text of the thread was routed to the user as the agency's default user, which they still are.
+    DefaultUser,
+}
+
+/// An action that the viewer can take on a thread.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::thread_actions::ThreadAction")]
+pub enum ThreadAction {
+    /// The viewer can claim the thread with `claimThread`.
+    Claim,
+    /// The viewer can send a text in the thread with `sendMessage`.
+    Reply,
+    /// The viewer can take the thread over from another user with `transferThread` to themselves.
+    TakeOver,
+    /// The viewer can release the thread with `releaseThread`.
+    Release,
+    /// The viewer can give the thread, which nobody holds, to another user with `transferThread`.
+    Assign,
+    /// The viewer can pass the thread on to another user with `transferThread`.
+    Transfer,
+    /// The viewer can close the thread with `closeThread`.
+    Close,
+    /// The viewer can reopen the thread with `reopenThread`.
+    Reopen,
+    /// The viewer can call the contact with `startCall`.
+    Call,
+    /// The viewer can record that the contact opted out or in with `setOptOut`.
+    SetOptOut,
+}
+
+/// The outcome of one rung of the routing of an inbound text.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::routing::RungOutcome")]
+pub enum RoutingOutcome {
+    /// The rung named users, who were alerted.
+    Reached,
+    /// The rung named nobody.
+    Empty,
+    /// The pool has active members, but SMS is off for all of them.
+    Muted,
+    /// The rung was not needed, because an earlier one had named users.
+    NotTried,
+}
+
+/// The source of a change of a message's delivery status.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::DeliverySource")]
+pub enum DeliverySource {
+    /// Partyline queued the message, or tried to hand it to the carrier.
+    Outbox,
+    /// The carrier reported the status in a delivery receipt.
+    Receipt,
+    /// Partyline asked the carrier for the status.
+    Reconciled,
+    /// A user decided with `resendMessage` or `abandonMessage`.
+    Person,
+}

@@ -52,6 +52,18 @@ impl PageArgs {
         Ok(Window { after, before, take: self.take()? })
     }
 
+    /// The size of a page around an item.
+    ///
+    /// # Errors
+    /// BAD_USER_INPUT if the size is out of range, or if the arguments also contain a cursor or a second size.
+    pub fn size_around(&self) -> Result<u64> {
+        if self.after.is_some() || self.before.is_some() {
+            return Err(Failure::bad_input("`around` cannot be combined with `after` and `before`."));
+        }
+        let (Take::First(count) | Take::Last(count)) = self.take()?;
+        Ok(count)
+    }
+
     /// Cuts the page out of a list in memory. Items that `keep` rejects are skipped, but their cursors remain valid.
     ///
     /// # Errors

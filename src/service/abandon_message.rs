@@ -6,7 +6,7 @@ use super::delivery::record_report;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::Report;
 use crate::domain::delivery_error::ABANDONED;
-use crate::domain::{AgencyId, MessageId, MessageStatus, UserId};
+use crate::domain::{AgencyId, DeliverySource, MessageId, MessageStatus, UserId};
 use crate::store::writer::{Tx, Unit, UnitError};
 
 /// Marks a flagged text as failed. The sender, the thread's assignee and admins may do this.
@@ -41,7 +41,7 @@ impl Unit for Abandon {
             return Err(Refusal::new(RefusalCode::Conflict, reason).at("messageId").into());
         }
         let abandoned = Report::failed(MessageStatus::Failed, ABANDONED);
-        let message = record_report(tx, &viewer.directory, &message, abandoned, None).await?;
+        let message = record_report(tx, &viewer.directory, &message, abandoned, None, DeliverySource::Person).await?;
         Ok(Queued { message, thread })
     }
 }

@@ -8,12 +8,11 @@ use super::outbound::{self, OutboundDraft, opt_out_state};
 use super::text_limits::admit;
 use super::thread_action::{Consequences, write_claim_state};
 use super::{Refusal, RefusalCode, Viewer};
-use crate::domain::address::can_be_texted;
-use crate::domain::opt_out::{Cleared, GateRefusal, gate};
-use crate::domain::reply::reply;
+use crate::domain::opt_out::Cleared;
+use crate::domain::reply::{ReplyBlock, clear_reply, reply};
 use crate::domain::segments::MAX_CHARS;
 use crate::domain::text_quota::TextLimits;
-use crate::domain::{ActivityKind, AgencyId, ExtensionId, MessageId, PoolId, PoolPolicy, Purpose, UserId};
+use crate::domain::{ActivityKind, AgencyId, ExtensionId, MessageId, PoolId, PoolPolicy, UserId};
 use crate::entity::{contact, idempotency_key, message, thread};
 use crate::store::writer::{Tx, UnitError};
 use crate::store::{idempotency, messages, threads};
@@ -38,6 +37,8 @@ pub struct Draft {
     pub extension: Option<ExtensionId>,
     /// The newest message that the sender has seen.
     pub last_seen: Option<MessageId>,
+    /// The message that this one sends again.
+    pub resends: Option<MessageId>,
     /// Two requests with the same key queue one text.
     pub idempotency_key: String,
 }
@@ -172,8 +173,8 @@ pub(super) async fn queue_in_thread(
             write_claim_state(tx, &directory, before, &claim_state, Some(viewer.id()), consequences).await?
         }
     };
-    let outbound =
-        OutboundDraft { body: &draft.body, sender: Some((viewer.id(), turn)), extension: draft.extension, cleared };
+    let (sender, resends) = (Some((viewer.id(), turn)), draft.resends);
+    let outbound = OutboundDraft { body: &draft.body, sender, extension: draft.extension, cleared, resends };
     let queued = outbound::queue(tx, thread, outbound).await?;
     request.record_result(tx, queued.message.id).await?;
     Ok(queued)
@@ -187,13 +188,9 @@ async fn check(
     draft: &Draft,
 ) -> Result<Cleared, UnitError<Refusal>> {
     let number = viewer.directory.number(thread.phone_number_id);
-    if number.is_none_or(|number| number.live != Some(true)) {
-        return Err(Refusal::new(RefusalCode::Invalid, "This phone number is no longer in use.").into());
-    }
-    if !can_be_texted(&contact.phone) {
-        return Err(Refusal::new(RefusalCode::Invalid, "This sender has no number that can be texted.").into());
-    }
-    let cleared = clear(contact, thread)?;
+    let is_live = number.is_some_and(|number| number.live == Some(true));
+    let cleared = clear_reply(is_live, &contact.phone, opt_out_state(contact, thread));
+    let cleared = cleared.map_err(|block| blocked(block, contact))?;
     if let Some(id) = draft.extension {
         let row = viewer.directory.extension(id).filter(|row| row.live == Some(true));
         let reached = row.and_then(|row| viewer.directory.extension_on(thread.phone_number_id, &row.digits));
@@ -214,18 +211,20 @@ async fn check(
     Ok(cleared)
 }
 
-/// Passes the gate when a text is queued. It is passed again when the text is sent.
-fn clear(contact: &contact::Model, thread: &thread::Model) -> Result<Cleared, Refusal> {
-    gate(Purpose::Conversation, opt_out_state(contact, thread)).map_err(|refusal| {
-        let (code, message) = match refusal {
-            GateRefusal::OptedOut => {
-                (RefusalCode::OptedOut { at: contact.opted_out_at }, "The contact has opted out of texts.")
-            }
-            GateRefusal::Blocked => (
-                RefusalCode::CarrierBlocked,
-                "The contact texted STOP to this number. The carrier blocks texts from it until the contact texts START.",
-            ),
-        };
-        Refusal::new(code, message)
-    })
+/// The refusal of a text that nobody can send. The gate is passed again when the text is sent.
+fn blocked(block: ReplyBlock, contact: &contact::Model) -> Refusal {
+    match block {
+        ReplyBlock::NumberReleased => Refusal::new(RefusalCode::Invalid, "This phone number is no longer in use."),
+        ReplyBlock::SenderCannotReceive => {
+            Refusal::new(RefusalCode::Invalid, "This sender has no number that can be texted.")
+        }
+        ReplyBlock::OptedOut => {
+            let code = RefusalCode::OptedOut { at: contact.opted_out_at };
+            Refusal::new(code, "The contact has opted out of texts.")
+        }
+        ReplyBlock::CarrierBlocked => Refusal::new(
+            RefusalCode::CarrierBlocked,
+            "The contact texted STOP to this number. The carrier blocks texts from it until the contact texts START.",
+        ),
+    }
 }

@@ -5,8 +5,8 @@ use sea_orm::DbErr;
 
 use crate::domain::delivery::{Report, is_failure, rank};
 use crate::domain::delivery_error::{BLOCKED, is_decision};
-use crate::domain::{MessageStatus, NotificationKind, UserId};
-use crate::entity::message;
+use crate::domain::{DeliverySource, MessageStatus, NotificationKind, UserId};
+use crate::entity::{delivery_step, message};
 use crate::store::writer::{Notice, Tx, UnitError};
 use crate::store::{Directory, message_writes, messages, notifications, outbox, thread_writes};
 
@@ -18,6 +18,7 @@ pub(super) async fn record_report(
     before: &message::Model,
     report: Report,
     sid: Option<&str>,
+    source: DeliverySource,
 ) -> Result<message::Model, UnitError> {
     let sid = match sid.filter(|_| before.provider_sid.is_none()) {
         Some(sid) => unused_sid(tx, before, sid).await?,
@@ -41,6 +42,11 @@ pub(super) async fn record_report(
         return Ok(after);
     }
     message_writes::update_delivery(tx.conn, &after).await?;
+    if status != before.status {
+        let (agency_id, message_id, created_at) = (after.agency_id, after.id, tx.now);
+        let step = delivery_step::Model { agency_id, id: tx.new_id(), message_id, status, source, created_at };
+        message_writes::add_delivery_step(tx.conn, step).await?;
+    }
     // The block applies even if the text keeps another error, such as RESENT.
     if is_block {
         thread_writes::block(tx.conn, after.agency_id, after.thread_id, tx.now).await?;

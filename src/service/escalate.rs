@@ -30,7 +30,7 @@ impl Unit for Escalate {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
         let due = thread_writes::due_escalation(tx.conn, self.agency, self.thread, tx.now).await?;
-        let Some(thread) = due else { return Ok(()) };
+        let Some(mut thread) = due else { return Ok(()) };
         thread_writes::clear_escalation(tx.conn, self.agency, self.thread).await?;
         if thread.status != ThreadStatus::Unclaimed {
             return Ok(());
@@ -47,6 +47,6 @@ impl Unit for Escalate {
             call: None,
             rung: Some(route.rung),
         };
-        Ok(tx.thread_updated(&thread, &[], vec![notice])?)
+        Ok(tx.thread_updated(&mut thread, None, &[], vec![notice])?)
     }
 }

@@ -43,8 +43,9 @@ impl Unit for MarkRead {
             return Err(Refusal::not_found("notification", "ids").into());
         }
         notifications::mark_read(tx.conn, self.agency, self.user, &self.ids, tx.now).await?;
-        for row in &mut own {
-            row.read_at = row.read_at.or(Some(tx.now));
+        for row in own.iter_mut().filter(|row| row.read_at.is_none()) {
+            row.read_at = Some(tx.now);
+            tx.notification_read(row)?;
         }
         own.sort_by_key(|row| self.ids.iter().position(|id| *id == row.id));
         Ok(own)

@@ -1,22 +1,45 @@
+//! A user's own read mark of a thread.
+
 use super::{Outcome, Refusal, Services, Viewer};
-use crate::domain::{AgencyId, ThreadId, UserId};
+use crate::domain::{AgencyId, MessageId, ThreadId, UserId};
 use crate::entity::thread;
 use crate::store::writer::{Tx, Unit, UnitError};
-use crate::store::{thread_writes, threads};
+use crate::store::{messages, thread_writes, threads};
 
-/// Marks a thread, and the viewer's notifications about it, as read up to now.
-pub async fn mark_thread_read(services: &Services, viewer: &Viewer, thread: ThreadId) -> Outcome<thread::Model> {
-    let unit = MarkRead { agency: viewer.agency(), user: viewer.id(), thread };
+/// Marks a thread, and the viewer's notifications about it, as read: up to a message, or up to now.
+pub async fn mark_thread_read(
+    services: &Services,
+    viewer: &Viewer,
+    thread: ThreadId,
+    up_to: Option<MessageId>,
+) -> Outcome<thread::Model> {
+    run(services, viewer, thread, ReadMark::Read { up_to }).await
+}
+
+/// Marks the last inbound message of a thread as unread by the viewer.
+pub async fn mark_thread_unread(services: &Services, viewer: &Viewer, thread: ThreadId) -> Outcome<thread::Model> {
+    run(services, viewer, thread, ReadMark::Unread).await
+}
+
+async fn run(services: &Services, viewer: &Viewer, thread: ThreadId, mark: ReadMark) -> Outcome<thread::Model> {
+    let unit = SetReadMark { agency: viewer.agency(), user: viewer.id(), thread, mark };
     Ok(services.writer.run(viewer.agency(), unit).await?)
 }
 
-struct MarkRead {
+#[derive(Debug, Clone, Copy)]
+enum ReadMark {
+    Read { up_to: Option<MessageId> },
+    Unread,
+}
+
+struct SetReadMark {
     agency: AgencyId,
     user: UserId,
     thread: ThreadId,
+    mark: ReadMark,
 }
 
-impl Unit for MarkRead {
+impl Unit for SetReadMark {
     type Output = thread::Model;
     type Refusal = Refusal;
 
@@ -27,7 +50,38 @@ impl Unit for MarkRead {
             None => None,
         };
         let thread = visible.ok_or_else(|| Refusal::not_found("thread", "threadId"))?;
-        thread_writes::mark_read(tx.conn, &thread, self.user, tx.now).await?;
+        match self.mark {
+            ReadMark::Read { up_to: None } => {
+                thread_writes::mark_read(tx.conn, &thread, self.user, tx.now).await?;
+            }
+            ReadMark::Read { up_to: Some(message) } => self.read_up_to(tx, &thread, message).await?,
+            ReadMark::Unread => {
+                let seen = (thread.inbound_count - 1).max(0);
+                thread_writes::set_seen_count(tx.conn, &thread, self.user, seen, tx.now).await?;
+            }
+        }
+        tx.thread_read(&thread, self.user)?;
         Ok(thread)
+    }
+}
+
+impl SetReadMark {
+    /// A message that the user has read already stays read.
+    async fn read_up_to(
+        &self,
+        tx: &Tx<'_>,
+        thread: &thread::Model,
+        message: MessageId,
+    ) -> Result<(), UnitError<Refusal>> {
+        let message = messages::by_ids(tx.conn, self.agency, &[message]).await?.pop();
+        let message = message.filter(|message| message.thread_id == thread.id);
+        let message = message.ok_or_else(|| Refusal::not_found("message in this thread", "upToMessageId"))?;
+        let later = i32::try_from(messages::inbound_after(tx.conn, &message).await?).unwrap_or(i32::MAX);
+        let marks = threads::read_marks(tx.conn, self.agency, self.user, &[thread.id]).await?;
+        let before = marks.first().map_or(0, |mark| mark.seen_count);
+        let seen = before.max(thread.inbound_count.saturating_sub(later));
+        thread_writes::set_seen_count(tx.conn, thread, self.user, seen, tx.now).await?;
+        thread_writes::mark_notifications_read_until(tx.conn, thread, self.user, message.created_at, tx.now).await?;
+        Ok(())
     }
 }

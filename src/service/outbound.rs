@@ -18,6 +18,8 @@ pub(super) struct OutboundDraft<'a> {
     pub(super) sender: Option<(UserId, i64)>,
     pub(super) extension: Option<ExtensionId>,
     pub(super) cleared: Cleared,
+    /// The message that this one sends again.
+    pub(super) resends: Option<MessageId>,
 }
 
 /// The rows of a text that is queued in a thread.
@@ -41,9 +43,12 @@ pub(super) fn rows(
         twilio_account_id: account,
         provider_sid: None,
         routed_by: None,
+        pool_muted: false,
         error_code: None,
         segments: i32::try_from(segments(draft.body)).ok(),
         flagged_at: None,
+        resends_id: draft.resends,
+        resent_as_id: None,
         created_at: now,
     };
     let row = outbox::Model {
@@ -74,20 +79,22 @@ pub(super) async fn queue(
     };
     let (message, row) = rows(MessageId(tx.new_id()), &thread, number.twilio_account_id, &draft, tx.now);
     message_writes::add(tx.conn, message.clone()).await?;
-    thread.last_message_id = Some(message.id);
+    thread.record_message(message.id, tx.now);
     thread.last_activity_at = tx.now;
     thread.extension_id = draft.extension.or(thread.extension_id);
     if draft.sender.is_some() {
         thread.answered_count = thread.inbound_count;
+        thread.waiting_since = None;
     }
     thread_writes::record_outbound_message(tx.conn, &thread).await?;
     if let Some((sender, turn)) = draft.sender {
         // A user who answers has read the thread.
         thread_writes::mark_read(tx.conn, &thread, sender, tx.now).await?;
+        tx.thread_read(&thread, sender)?;
         outbox_store::promote_automatic(tx.conn, row.agency_id, row.thread_id, turn).await?;
     }
     tx.enqueue(vec![row]).await?;
-    tx.message_changed(&message, Vec::new())?;
+    tx.message_queued(&mut thread, &message)?;
     Ok(Queued { message, thread })
 }
 

@@ -9,7 +9,7 @@ use super::inbound::{InboundOutcome, NotAText, quarantine, receipt_to_quarantine
 use super::{Fault, Services};
 use crate::domain::delivery::Report;
 use crate::domain::sid::is_sid;
-use crate::domain::{AccountId, AgencyId, Direction, MessageId};
+use crate::domain::{AccountId, AgencyId, DeliverySource, Direction, MessageId};
 use crate::entity::message;
 use crate::store::writer::{Tx, Unit, UnitError, WhenAway};
 use crate::store::{accounts, messages};
@@ -118,7 +118,15 @@ impl Unit for Receive {
         let message = messages::by_ids(tx.conn, agency, &[id]).await?.pop();
         let Some(message) = message.filter(|message| is_receipts(message, &self.receipt)) else { return Ok(false) };
         let directory = tx.directory(agency).await?;
-        record_report(tx, &directory, &message, self.receipt.report.clone(), Some(&self.receipt.sid)).await?;
+        record_report(
+            tx,
+            &directory,
+            &message,
+            self.receipt.report.clone(),
+            Some(&self.receipt.sid),
+            DeliverySource::Receipt,
+        )
+        .await?;
         Ok(true)
     }
 

@@ -8,10 +8,10 @@ use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::{Report, is_failure};
 use crate::domain::delivery_error::RESENT;
 use crate::domain::text_quota::TextLimits;
-use crate::domain::{AgencyId, Direction, MessageId, MessageStatus, UserId};
+use crate::domain::{AgencyId, DeliverySource, Direction, MessageId, MessageStatus, UserId};
 use crate::entity::message;
-use crate::store::contacts;
 use crate::store::writer::{Tx, Unit, UnitError};
+use crate::store::{contacts, message_writes};
 
 /// Queues the same text again. The viewer must be allowed to send to the thread.
 pub async fn resend_message(
@@ -47,6 +47,7 @@ impl Unit for Resend {
             media_urls: Vec::new(),
             extension: None,
             last_seen: None,
+            resends: Some(self.message),
             idempotency_key: self.idempotency_key.clone(),
         };
         draft.check()?;
@@ -60,7 +61,9 @@ impl Unit for Resend {
         refuse_own_number(tx.conn, sender, &contact.phone, "messageId").await?;
         let queued = queue_in_thread(tx, &viewer, &thread, &contact, &request, &draft, self.limits).await?;
         let resent = Report::failed(MessageStatus::Failed, RESENT);
-        record_report(tx, &viewer.directory, &message, resent, None).await?;
+        let message = message::Model { resent_as_id: Some(queued.message.id), ..message };
+        record_report(tx, &viewer.directory, &message, resent, None, DeliverySource::Person).await?;
+        message_writes::set_resent_as(tx.conn, &message).await?;
         Ok(queued)
     }
 }

@@ -67,11 +67,12 @@ impl Unit for SetOptOut {
         thread_writes::clear_opt_out_hints(tx.conn, self.agency, self.contact, wants_texts).await?;
         tx.audit(self.agency, self.contact.to_string(), "setOptOut", Some(self.user), Some(self.reason.clone()));
         let kind = if self.opted_out { ActivityKind::OptedOut } else { ActivityKind::OptedIn };
-        for thread in threads {
-            let entry = activity::Model::begin(self.agency, ActivityId(tx.new_id()), thread.id, kind, tx.now);
+        for mut thread in threads {
+            let activity = ActivityId(tx.new_id());
+            let entry = activity::Model::begin(self.agency, activity, thread.id, kind, tx.now);
             let (actor_id, note) = (Some(self.user), Some(self.reason.clone()));
             tx.add_activity(activity::Model { actor_id, note, ..entry });
-            tx.thread_updated(&thread, &[], Vec::new())?;
+            tx.thread_updated(&mut thread, Some(activity), &[], Vec::new())?;
         }
         Ok(after)
     }

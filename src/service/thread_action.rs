@@ -133,7 +133,6 @@ pub(super) async fn write_claim_state(
     let agency = before.agency_id;
     let mut after = before.clone();
     after.set_claim_state(claim_state);
-    after.last_activity_at = tx.now;
     if after.status != ThreadStatus::Unclaimed {
         after.escalate_at = None;
     }
@@ -142,7 +141,8 @@ pub(super) async fn write_claim_state(
         return Err(UnitError::Broken("a thread changed although its agency was locked"));
     }
     let Consequences { kind, to_user, note, alerts } = consequences;
-    let entry = activity::Model::begin(agency, ActivityId(tx.new_id()), before.id, kind, tx.now);
+    let activity = ActivityId(tx.new_id());
+    let entry = activity::Model::begin(agency, activity, before.id, kind, tx.now);
     tx.add_activity(activity::Model { actor_id: actor, to_user_id: to_user, note, ..entry });
     if let Some(assignee) = after.assignee_id {
         thread_writes::resolve_alerts(tx.conn, agency, before.id, assignee, tx.now).await?;
@@ -152,7 +152,7 @@ pub(super) async fn write_claim_state(
         let thread = Some(before.id);
         Notice { kind, users, thread, message: None, call: None, rung }
     });
-    tx.thread_updated(&after, &lost_by, notices.collect())?;
+    tx.thread_updated(&mut after, Some(activity), &lost_by, notices.collect())?;
     Ok(after)
 }
 

@@ -114,17 +114,27 @@ pub(super) fn condition(scope: &Scope) -> Condition {
     if scope.is_admin {
         return within;
     }
+    let took_part = Condition::any()
+        .add(C::AnsweredById.eq(scope.user))
+        .add(C::MailboxUserId.eq(scope.user))
+        .add(C::StartedById.eq(scope.user));
+    within.add(Condition::any().add(took_part).add(full_condition(scope)))
+}
+
+/// Selects the calls that the user may see in full.
+pub(super) fn full_condition(scope: &Scope) -> Condition {
+    use call::Column as C;
+    let within = Condition::all().add(C::AgencyId.eq(scope.agency));
+    if scope.is_admin {
+        return within;
+    }
     let in_thread = Query::select()
         .expr(Expr::val(1))
         .from(thread::Entity)
         .cond_where(scope.condition())
         .and_where(thread::Column::Id.into_expr().equals((call::Entity, C::ThreadId)))
         .take();
-    let mut any = Condition::any()
-        .add(C::AnsweredById.eq(scope.user))
-        .add(C::MailboxUserId.eq(scope.user))
-        .add(C::StartedById.eq(scope.user))
-        .add(Expr::exists(in_thread));
+    let mut any = Condition::any().add(Expr::exists(in_thread));
     if scope.is_default_user {
         let notified = Query::select()
             .expr(Expr::val(1))
@@ -135,6 +145,12 @@ pub(super) fn condition(scope: &Scope) -> Condition {
             .and_where(notification::Column::Rung.eq(RoutingRung::DefaultUser))
             .take();
         any = any.add(Expr::exists(notified));
+    }
+    if !scope.extensions.is_empty() {
+        let mailbox = Condition::all()
+            .add(C::MailboxUserId.eq(scope.user))
+            .add(C::ExtensionId.is_in(padded_list(scope.extensions.iter().copied())));
+        any = any.add(mailbox);
     }
     if !scope.pool_numbers.is_empty() {
         any = any.add(C::PhoneNumberId.is_in(padded_list(scope.pool_numbers.iter().copied())));

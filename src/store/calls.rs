@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
     QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
@@ -12,25 +12,138 @@ use sea_orm::{
 
 use super::batched_pages;
 use super::bulk::padded_list;
-use super::call_visibility::{VisibleCall, condition, filter_visible};
+use super::call_visibility::{VisibleCall, condition, filter_visible, full_condition};
 use super::page::{Page, Window};
 use super::threads::Scope;
-use crate::domain::{AccountId, AgencyId, CallId, MediaState, ThreadId, UserId, VoicemailId};
+use crate::domain::{
+    AccountId, AgencyId, CallId, CallStatus, ContactId, Direction, MediaState, PhoneNumberId, ThreadId, UserId,
+    VoicemailId,
+};
 use crate::entity::{call, call_leg, phone_number, voicemail};
 
 /// Upper bound of the time from the start of an unanswered call to its last status report.
 const MAX_UNANSWERED_CALL: TimeDelta = TimeDelta::hours(6);
 
-/// One page of the calls that the user may see at least in part, newest first.
-pub async fn page(conn: &impl ConnectionTrait, scope: &Scope, window: &Window) -> Result<Page<VisibleCall>, DbErr> {
-    let query = window.apply(select(scope), &Order::Desc, call::Column::StartedAt, call::Column::Id);
+/// The filter of a list of calls. `None` in a field does not filter.
+#[derive(Debug, Clone, Default)]
+pub struct CallFilter {
+    pub direction: Option<Direction>,
+    /// Calls with any of these statuses; all if empty.
+    pub status: Vec<CallStatus>,
+    /// Calls on any of these numbers; on all if empty.
+    pub numbers: Vec<PhoneNumberId>,
+    pub contact: Option<ContactId>,
+    pub answered_by: Option<UserId>,
+    /// Inbound calls that ended without an answer, or all others.
+    pub missed: Option<bool>,
+    pub started_after: Option<DateTime<Utc>>,
+    pub started_before: Option<DateTime<Utc>>,
+}
+
+/// One page of the calls that match the filter and that the user may see at least in part, newest first.
+pub async fn page(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    filter: &CallFilter,
+    window: &Window,
+) -> Result<Page<VisibleCall>, DbErr> {
+    let query = window.apply(filtered(scope, filter), &Order::Desc, call::Column::StartedAt, call::Column::Id);
     let rows = query.all(conn).await?;
     Ok(window.page(filter_visible(conn, scope, rows.into_iter().map(Arc::new)).await?))
 }
 
-/// The number of calls that the user may see at least in part.
-pub async fn count(conn: &impl ConnectionTrait, scope: &Scope) -> Result<u64, DbErr> {
-    select(scope).count(conn).await
+/// The number of calls that match the filter and that the user may see at least in part.
+pub async fn count(conn: &impl ConnectionTrait, scope: &Scope, filter: &CallFilter) -> Result<u64, DbErr> {
+    filtered(scope, filter).count(conn).await
+}
+
+fn filtered(scope: &Scope, filter: &CallFilter) -> Select<call::Entity> {
+    use call::Column as C;
+    let mut conditions = Condition::all()
+        .add_option(filter.direction.map(|direction| C::Direction.eq(direction)))
+        .add_option(filter.started_after.map(|at| C::StartedAt.gt(at)))
+        .add_option(filter.started_before.map(|at| C::StartedAt.lt(at)));
+    if !filter.status.is_empty() {
+        conditions = conditions.add(C::Status.is_in(padded_list(filter.status.iter().copied())));
+    }
+    if !filter.numbers.is_empty() {
+        conditions = conditions.add(C::PhoneNumberId.is_in(padded_list(filter.numbers.iter().copied())));
+    }
+    if let Some(missed) = filter.missed {
+        let is_missed = Condition::all().add(C::Direction.eq(Direction::Inbound)).add(C::Status.is_in([
+            CallStatus::NoAnswer,
+            CallStatus::Canceled,
+            CallStatus::Voicemail,
+        ]));
+        conditions = conditions.add(if missed { is_missed } else { is_missed.not() });
+    }
+    // A user's own part of a call shows neither the contact nor other users, so these filters must not reveal them.
+    if let Some(contact) = filter.contact {
+        conditions = conditions.add(C::ContactId.eq(contact)).add(full_condition(scope));
+    }
+    if let Some(user) = filter.answered_by {
+        conditions = conditions.add(C::AnsweredById.eq(user));
+        if user != scope.user {
+            conditions = conditions.add(full_condition(scope));
+        }
+    }
+    select(scope).filter(conditions)
+}
+
+/// The filter of a list of voicemails. `None` in a field does not filter.
+#[derive(Debug, Clone, Default)]
+pub struct VoicemailFilter {
+    /// Voicemails without, or with, a listener.
+    pub unheard: Option<bool>,
+    /// Voicemails that a user has taken care of, or not.
+    pub handled: Option<bool>,
+    /// Voicemails of calls on any of these numbers; on all if empty.
+    pub numbers: Vec<PhoneNumberId>,
+}
+
+/// One page of the voicemails that match the filter and whose calls the user may see in full, newest first.
+pub async fn voicemail_page(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    filter: &VoicemailFilter,
+    window: &Window,
+) -> Result<Page<voicemail::Model>, DbErr> {
+    use voicemail::Column as V;
+    let query = window.apply(filtered_voicemails(scope, filter), &Order::Desc, V::CreatedAt, V::Id);
+    Ok(window.page(query.all(conn).await?))
+}
+
+/// The number of voicemails that match the filter and whose calls the user may see in full.
+pub async fn voicemail_count(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    filter: &VoicemailFilter,
+) -> Result<u64, DbErr> {
+    filtered_voicemails(scope, filter).count(conn).await
+}
+
+fn filtered_voicemails(scope: &Scope, filter: &VoicemailFilter) -> Select<voicemail::Entity> {
+    use voicemail::Column as V;
+    let mut of_call = Query::select()
+        .expr(Expr::val(1))
+        .from(call::Entity)
+        .and_where(Expr::col((call::Entity, call::Column::AgencyId)).equals((voicemail::Entity, V::AgencyId)))
+        .and_where(Expr::col((call::Entity, call::Column::Id)).equals((voicemail::Entity, V::CallId)))
+        .cond_where(full_condition(scope))
+        .take();
+    if !filter.numbers.is_empty() {
+        of_call.and_where(call::Column::PhoneNumberId.is_in(padded_list(filter.numbers.iter().copied())));
+    }
+    let is_null = |column: V, wanted: bool| if wanted { column.is_null() } else { column.is_not_null() };
+    voicemail::Entity::find()
+        .filter(V::AgencyId.eq(scope.agency))
+        .filter(V::AbsentAt.is_null())
+        .filter(Expr::exists(of_call))
+        .filter(
+            Condition::all()
+                .add_option(filter.unheard.map(|unheard| is_null(V::ListenedAt, unheard)))
+                .add_option(filter.handled.map(|handled| is_null(V::HandledAt, !handled))),
+        )
 }
 
 fn select(scope: &Scope) -> Select<call::Entity> {

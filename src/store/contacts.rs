@@ -15,21 +15,34 @@ use crate::domain::search::{fold, phone_part};
 use crate::domain::{AgencyId, ContactId};
 use crate::entity::contact;
 
-/// One page of the contacts that the user may see, newest first.
+/// One page of the contacts that match the filter and that the user may see, newest first.
 pub async fn page(
     conn: &impl ConnectionTrait,
     scope: &Scope,
-    search: Option<&str>,
+    filter: &ContactFilter,
     window: &Window,
 ) -> Result<Page<contact::Model>, DbErr> {
-    let query =
-        window.apply(visible_contacts(scope, search), &Order::Desc, contact::Column::CreatedAt, contact::Column::Id);
+    let query = window.apply(filtered(scope, filter), &Order::Desc, contact::Column::CreatedAt, contact::Column::Id);
     Ok(window.page(query.all(conn).await?))
 }
 
-/// The number of contacts that the user may see.
-pub async fn count(conn: &impl ConnectionTrait, scope: &Scope, search: Option<&str>) -> Result<u64, DbErr> {
-    visible_contacts(scope, search).count(conn).await
+/// The number of contacts that match the filter and that the user may see.
+pub async fn count(conn: &impl ConnectionTrait, scope: &Scope, filter: &ContactFilter) -> Result<u64, DbErr> {
+    filtered(scope, filter).count(conn).await
+}
+
+/// The filter of a list of contacts. `None` in a field does not filter.
+#[derive(Debug, Clone, Default)]
+pub struct ContactFilter {
+    /// Part of the name or phone, case-insensitive.
+    pub search: Option<String>,
+    pub opted_out: Option<bool>,
+}
+
+fn filtered(scope: &Scope, filter: &ContactFilter) -> Select<contact::Entity> {
+    let opted_out = contact::Column::OptedOutAt;
+    let condition = filter.opted_out.map(|wanted| if wanted { opted_out.is_not_null() } else { opted_out.is_null() });
+    visible_contacts(scope, filter.search.as_deref()).filter(Condition::all().add_option(condition))
 }
 
 /// One contact, if the user may see it.

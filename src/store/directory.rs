@@ -203,6 +203,15 @@ impl Directory {
         with_scope(number).or_else(|| with_scope(AGENCY_WIDE))
     }
 
+    /// The active extensions that are valid on a number: those of the number, and those of the whole agency whose digits
+    /// the number has no extension of its own for.
+    pub fn extensions_on(&self, number: PhoneNumberId) -> impl Iterator<Item = &extension::Model> {
+        self.extensions
+            .iter()
+            .filter(|row| row.live == Some(true))
+            .filter(move |row| self.extension_on(number, &row.digits).is_some_and(|valid| valid.id == row.id))
+    }
+
     /// The properties of a user that routing needs; `None` if the user is inactive or unknown.
     pub fn member(&self, id: UserId) -> Option<Member> {
         self.active_user(id).map(|user| member_of(user))
@@ -211,12 +220,14 @@ impl Directory {
     /// The candidates for the notification of a text to `number` on an unassigned thread.
     pub fn roster(&self, number: PhoneNumberId, provider: Option<UserId>, extension: Option<ExtensionId>) -> Roster {
         let active = |id: UserId| self.member(id);
+        let pool: Vec<Member> = self.eligible_users(number).map(|user| member_of(user)).collect();
         Roster {
             extension: extension
                 .and_then(|id| self.extension(id))
                 .filter(|row| row.live == Some(true))
                 .and_then(|row| active(row.user_id)),
-            pool: self.eligible_users(number).map(|user| member_of(user)).collect(),
+            pool_muted: pool.is_empty() && self.pool_members(number).any(|row| active(row.user_id).is_some()),
+            pool,
             provider: provider.and_then(active),
             default_user: self.agency.default_user_id.and_then(active),
             admins: self.admins().map(|user| member_of(user)).collect(),
@@ -244,3 +255,12 @@ fn member_of(user: &user::Model) -> Member {
 
 /// The `phone_number_id` of an extension that is valid on every number of the agency.
 pub const AGENCY_WIDE: PhoneNumberId = PhoneNumberId(Uuid::nil());
+
+/// One assignment of an agency, also one that was removed.
+pub async fn assignment(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    id: AssignmentId,
+) -> Result<Option<assignment::Model>, DbErr> {
+    assignment::Entity::find_by_id((agency, id)).one(conn).await
+}

@@ -4,13 +4,11 @@
 //! in several tables (the ids of the agency, the thread and the contact) are read once.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, Order, QueryResult, QuerySelect as _, QueryTrait, TryGetable,
-};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, QueryResult, QuerySelect as _, QueryTrait, TryGetable};
 use uuid::Uuid;
 
 use super::page::{Page, Window};
-use super::threads::{Scope, ThreadFilter, filtered};
+use super::threads::{Scope, ThreadFilter, ThreadOrder, filtered};
 use crate::domain::{AccountId, AgencyId};
 use crate::entity::{contact, message, read_mark, thread};
 
@@ -32,12 +30,13 @@ pub struct Details {
     pub message: bool,
 }
 
-/// One page of the inbox, newest activity first. Columns outside `details` are not read and are empty in the result,
+/// One page of the inbox. Columns outside `details` are not read and are empty in the result,
 /// because each column of each row costs a copy on the driver's thread.
 pub async fn inbox(
     conn: &impl ConnectionTrait,
     scope: &Scope,
     filter: &ThreadFilter,
+    order: ThreadOrder,
     window: &Window,
     details: Details,
 ) -> Result<Page<InboxRow>, DbErr> {
@@ -61,23 +60,23 @@ pub async fn inbox(
     };
     let mut show_all = |columns: Vec<Expr>| columns.into_iter().for_each(&mut show);
     show_all(cols([T::Id, T::PhoneNumberId, T::ContactId, T::Status, T::AssigneeId, T::LastMessageId]));
-    show_all(cols([T::LastActivityAt, T::InboundCount, T::AnsweredCount, T::StartedBlind]));
+    show_all(cols([T::LastActivityAt, T::InboundCount, T::AnsweredCount, T::Revision, T::StartedBlind]));
     if details.thread {
         show_all(cols([T::ClaimedAt, T::LastAssigneeId, T::ClosedAt, T::ExtensionId, T::EscalateAt, T::BlockedAt]));
-        show_all(cols([T::OptOutHintId, T::CreatedAt]));
+        show_all(cols([T::OptOutHintId, T::LastMessageAt, T::WaitingSince, T::CreatedAt]));
     }
     show_all(cols([read_mark::Column::SeenCount]));
     show_all(cols([C::Phone, C::Name]));
     if details.contact {
-        show_all(cols([C::ProviderUserId, C::OptedOutAt, C::CreatedAt, C::UpdatedAt]));
+        show_all(cols([C::Note, C::ProviderUserId, C::OptedOutAt, C::CreatedAt, C::UpdatedAt]));
     }
     show_all(cols([M::Direction, M::Body, M::Status, M::CreatedAt]));
     if details.message {
         show_all(cols([M::SenderId, M::ExtensionId, M::TwilioAccountId, M::ProviderSid, M::RoutedBy]));
-        show_all(cols([M::ErrorCode, M::Segments, M::FlaggedAt]));
+        show_all(cols([M::PoolMuted, M::ErrorCode, M::Segments, M::FlaggedAt, M::ResendsId, M::ResentAsId]));
     }
-    let backend = conn.get_database_backend();
-    let statement = window.apply_literal_limit(query, &Order::Desc, T::LastActivityAt, T::Id, backend);
+    let (id, backend) = (Expr::col((thread::Entity, T::Id)), conn.get_database_backend());
+    let statement = window.apply_literal_limit(query, &order.direction(), order.time(), id, backend);
     let rows = conn.query_all_raw(statement).await?;
     let rows = rows.iter().map(|row| Cells { row, at: 0 }.row(scope.agency, details));
     Ok(window.page(rows.collect::<Result<_, _>>()?))
@@ -125,6 +124,7 @@ impl Cells<'_> {
             last_activity_at: self.next()?,
             inbound_count: self.next()?,
             answered_count: self.next()?,
+            revision: self.next()?,
             started_blind: self.next()?,
             claimed_at: self.detail(details)?,
             last_assignee_id: self.detail(details)?,
@@ -133,16 +133,20 @@ impl Cells<'_> {
             escalate_at: self.detail(details)?,
             blocked_at: self.detail(details)?,
             opt_out_hint_id: self.detail(details)?,
+            last_message_at: self.detail(details)?,
+            waiting_since: self.detail(details)?,
             created_at: self.detail(details)?.unwrap_or_default(),
         })
     }
 
     fn contact(&mut self, thread: &thread::Model, details: bool) -> Result<Option<contact::Model>, DbErr> {
         let (phone, name): (Option<String>, _) = (self.next()?, self.next()?);
+        let note = self.detail(details)?;
         let (provider_user_id, opted_out_at) = (self.detail(details)?, self.detail(details)?);
         let (created_at, updated_at) = (self.detail(details)?, self.detail(details)?);
         Ok(phone.map(|phone| contact::Model {
             name,
+            note,
             provider_user_id,
             opted_out_at,
             updated_at: updated_at.unwrap_or_default(),
@@ -166,9 +170,12 @@ impl Cells<'_> {
             twilio_account_id: self.detail(details)?.unwrap_or(AccountId(Uuid::nil())),
             provider_sid: self.detail(details)?,
             routed_by: self.detail(details)?,
+            pool_muted: self.detail(details)?.unwrap_or_default(),
             error_code: self.detail(details)?,
             segments: self.detail(details)?,
             flagged_at: self.detail(details)?,
+            resends_id: self.detail(details)?,
+            resent_as_id: self.detail(details)?,
         }))
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, Entity
 
 use super::bulk;
 use crate::domain::{AgencyId, ContactId};
-use crate::entity::{contact, message};
+use crate::entity::{contact, delivery_step, message};
 
 pub async fn add(conn: &impl ConnectionTrait, row: message::Model) -> Result<(), DbErr> {
     bulk::insert(conn, vec![row]).await
@@ -27,6 +27,23 @@ pub async fn update_delivery(conn: &impl ConnectionTrait, after: &message::Model
         .exec(conn)
         .await
         .map(drop)
+}
+
+/// Stores the message by which this one was sent again.
+pub async fn set_resent_as(conn: &impl ConnectionTrait, after: &message::Model) -> Result<(), DbErr> {
+    let change = message::ActiveModel { resent_as_id: Set(after.resent_as_id), ..Default::default() };
+    message::Entity::update_many()
+        .set(change)
+        .filter(message::Column::AgencyId.eq(after.agency_id))
+        .filter(message::Column::Id.eq(after.id))
+        .exec(conn)
+        .await
+        .map(drop)
+}
+
+/// Adds a change of the delivery status of a message to its history.
+pub async fn add_delivery_step(conn: &impl ConnectionTrait, row: delivery_step::Model) -> Result<(), DbErr> {
+    bulk::insert(conn, vec![row]).await
 }
 
 /// Sets or, with `None`, clears when a contact opted out of texts.

@@ -11,7 +11,7 @@ use super::batched_pages;
 use super::bulk::padded_list;
 use super::page::{Page, Window};
 use crate::domain::{AccountId, AgencyId, Direction, MediaId, MessageId, MessageStatus, ThreadId, UserId};
-use crate::entity::{media, message};
+use crate::entity::{delivery_step, media, message};
 
 /// For each thread, one page of its messages, oldest first. The pages are in the order of `parts`. Does not check the
 /// visibility of the threads.
@@ -176,4 +176,34 @@ pub async fn media_by_id(
 
 fn in_thread(agency: AgencyId, thread: ThreadId) -> Select<message::Entity> {
     message::Entity::find().filter(message::Column::AgencyId.eq(agency)).filter(message::Column::ThreadId.eq(thread))
+}
+
+/// The changes of the delivery status of these messages, oldest first. Does not check the visibility of their threads.
+pub async fn delivery_steps(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    ids: &[MessageId],
+) -> Result<Vec<delivery_step::Model>, DbErr> {
+    use delivery_step::Column as D;
+    delivery_step::Entity::find()
+        .filter(D::AgencyId.eq(agency))
+        .filter(D::MessageId.is_in(padded_list(ids.iter().copied())))
+        .order_by_asc(D::Id)
+        .all(conn)
+        .await
+}
+
+/// The number of inbound messages of the thread of a message that came after it.
+pub async fn inbound_after(conn: &impl ConnectionTrait, message: &message::Model) -> Result<u64, DbErr> {
+    use message::Column as M;
+    let later = Condition::any()
+        .add(M::CreatedAt.gt(message.created_at))
+        .add(Condition::all().add(M::CreatedAt.eq(message.created_at)).add(M::Id.gt(message.id)));
+    message::Entity::find()
+        .filter(M::AgencyId.eq(message.agency_id))
+        .filter(M::ThreadId.eq(message.thread_id))
+        .filter(M::Direction.eq(Direction::Inbound))
+        .filter(later)
+        .count(conn)
+        .await
 }

@@ -28,10 +28,12 @@ pub mod page;
 pub mod phone_verifications;
 pub mod quarantine;
 pub mod restore_mark;
+mod revisions;
 pub mod stand_ins;
 pub mod text_quotas;
 pub mod thread_writes;
 pub mod threads;
+pub mod timeline;
 pub mod writer;
 
 /// Delay before work or a read is retried while the database is unavailable.

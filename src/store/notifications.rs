@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
-    QueryFilter as _, Select,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
 use super::bulk::padded_list;
 use super::page::{Page, Window};
 use super::thread_writes::mark_notifications_read;
-use crate::domain::{AgencyId, CallId, MessageId, NotificationId, NotificationKind, ThreadId, UserId};
+use crate::domain::{AgencyId, CallId, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId};
 use crate::entity::notification;
 
 /// One page of a user's notifications, newest first.
@@ -136,4 +136,61 @@ pub async fn mark_read(
         .add(notification::Column::AgencyId.eq(agency))
         .add(notification::Column::Id.is_in(padded_list(ids.iter().copied())));
     mark_notifications_read(conn, condition, user, now).await
+}
+
+/// The users who were alerted of these inbound messages, with the rungs that named them.
+pub async fn recipients(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    messages: &[(ThreadId, MessageId)],
+) -> Result<Vec<(MessageId, UserId, RoutingRung)>, DbErr> {
+    use notification::Column as N;
+    notification::Entity::find()
+        .select_only()
+        .columns([N::MessageId, N::UserId, N::Rung])
+        .filter(N::AgencyId.eq(agency))
+        // The thread is redundant, but lets the database use the index.
+        .filter(N::ThreadId.is_in(padded_list(messages.iter().map(|(thread, _)| *thread))))
+        .filter(N::MessageId.is_in(padded_list(messages.iter().map(|(_, message)| *message))))
+        .filter(N::Kind.eq(NotificationKind::InboundClientMessage))
+        .filter(N::Rung.is_not_null())
+        .order_by_asc(N::Id)
+        .into_tuple()
+        .all(conn)
+        .await
+}
+
+/// One notification of an agency, of any user.
+pub async fn by_id(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    id: NotificationId,
+) -> Result<Option<notification::Model>, DbErr> {
+    notification::Entity::find_by_id((agency, id)).one(conn).await
+}
+
+/// The users whose notifications about a thread or a call were resolved at exactly this time.
+pub async fn resolved_at(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    (thread, call): (Option<ThreadId>, Option<CallId>),
+    at: DateTime<Utc>,
+) -> Result<Vec<UserId>, DbErr> {
+    use notification::Column as N;
+    let about = Condition::any()
+        .add_option(thread.map(|thread| N::ThreadId.eq(thread)))
+        .add_option(call.map(|call| N::CallId.eq(call)));
+    if about.is_empty() {
+        return Ok(Vec::new());
+    }
+    notification::Entity::find()
+        .select_only()
+        .column(N::UserId)
+        .distinct()
+        .filter(N::AgencyId.eq(agency))
+        .filter(about)
+        .filter(N::ResolvedAt.eq(at))
+        .into_tuple()
+        .all(conn)
+        .await
 }

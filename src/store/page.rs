@@ -77,36 +77,34 @@ impl Window {
         Q: QueryFilter + QueryOrder + QuerySelect,
         C: ColumnTrait,
     {
-        self.order(query, order, at, id).limit(self.limit() + 1)
+        let column = |column: C| Expr::col(column.as_column_ref());
+        self.order(query, order, &column(at), &column(id)).limit(self.limit() + 1)
     }
 
     /// [`Self::apply`] with the limit as a literal, for frequent queries. If the limit is a parameter, SQLite prepares
     /// the statement again for each value, because the plan depends on it.
-    pub fn apply_literal_limit<Q, C>(&self, query: Q, order: &Order, at: C, id: C, backend: DbBackend) -> Statement
+    pub fn apply_literal_limit<Q>(&self, query: Q, order: &Order, at: Expr, id: Expr, backend: DbBackend) -> Statement
     where
         Q: QueryFilter + QueryOrder + QueryTrait,
-        C: ColumnTrait,
     {
-        let mut statement = self.order(query, order, at, id).build(backend);
+        let mut statement = self.order(query, order, &at, &id).build(backend);
         statement.sql.push_str(&format!(" LIMIT {}", self.limit() + 1));
         statement
     }
 
-    fn order<Q, C>(&self, query: Q, order: &Order, at: C, id: C) -> Q
+    fn order<Q>(&self, query: Q, order: &Order, at: &Expr, id: &Expr) -> Q
     where
         Q: QueryFilter + QueryOrder,
-        C: ColumnTrait,
     {
-        let column = |column: C| Expr::col(column.as_column_ref());
         let later = |key: Key| {
             Condition::any()
-                .add(column(at).gt(key.at))
-                .add(Condition::all().add(column(at).eq(key.at)).add(column(id).gt(key.id)))
+                .add(at.clone().gt(key.at))
+                .add(Condition::all().add(at.clone().eq(key.at)).add(id.clone().gt(key.id)))
         };
         let earlier = |key: Key| {
             Condition::any()
-                .add(column(at).lt(key.at))
-                .add(Condition::all().add(column(at).eq(key.at)).add(column(id).lt(key.id)))
+                .add(at.clone().lt(key.at))
+                .add(Condition::all().add(at.clone().eq(key.at)).add(id.clone().lt(key.id)))
         };
         let ascending = *order == Order::Asc;
         let mut query = query;
@@ -117,7 +115,7 @@ impl Window {
             query = query.filter(if ascending { earlier(key) } else { later(key) });
         }
         let order = if self.reads_descending(order) { Order::Desc } else { Order::Asc };
-        query.order_by(at, order.clone()).order_by(id, order)
+        query.order_by(at.clone(), order.clone()).order_by(id.clone(), order)
     }
 
     /// Whether [`Self::apply`] reads the rows in descending order of their keys.
@@ -137,6 +135,37 @@ impl Window {
                 Page { rows, has_next: self.before.is_some(), has_previous: more }
             }
         }
+    }
+}
+
+impl Window {
+    /// Merges the pages of this window in several lists into the page of the merged list, oldest row first.
+    pub fn merge<T, const N: usize>(&self, pages: [Page<T>; N], key: impl Fn(&T) -> Key) -> Page<T> {
+        let (mut has_next, mut has_previous) = (false, false);
+        let mut rows = Vec::new();
+        for page in pages {
+            has_next |= page.has_next;
+            has_previous |= page.has_previous;
+            rows.extend(page.rows);
+        }
+        rows.sort_by_key(key);
+        let limit = usize::try_from(self.limit()).unwrap_or(usize::MAX);
+        let surplus = rows.len().saturating_sub(limit);
+        match self.take {
+            Take::First(_) => rows.truncate(limit),
+            Take::Last(_) => drop(rows.drain(..surplus)),
+        }
+        let is_cut = |take_first: bool| surplus > 0 && matches!(self.take, Take::First(_)) == take_first;
+        Page { rows, has_next: has_next || is_cut(true), has_previous: has_previous || is_cut(false) }
+    }
+
+    /// The windows of the rows before a key, and of the row with this key and the rows after it: `count` rows in all,
+    /// with the row of the key in their middle.
+    pub fn around(key: Key, count: u64) -> (Self, Self) {
+        let before = Self { after: None, before: Some(key), take: Take::Last(count / 2) };
+        // Windows exclude their bounds, so the second one begins after the greatest smaller key.
+        let previous = Key { at: key.at, id: Uuid::from_u128(key.id.as_u128().saturating_sub(1)) };
+        (before, Self { after: Some(previous), before: None, take: Take::First(count - count / 2) })
     }
 }
 
@@ -188,5 +217,38 @@ mod tests {
         let last = Window { take: Take::Last(2), ..Window::first(0) };
         let page = last.page(vec![9, 8, 7]);
         assert_eq!((page.rows, page.has_next, page.has_previous), (vec![8, 9], false, true));
+    }
+
+    #[test]
+    fn merged_pages_are_a_page_of_the_merged_list() {
+        let key = |n: u32| Key { at: DateTime::UNIX_EPOCH, id: Uuid::from_u128(n.into()) };
+        let lists = [vec![1, 4, 7, 10], vec![2, 3, 11], vec![]];
+        let whole: Vec<u32> = {
+            let mut all = lists.concat();
+            all.sort_unstable();
+            all
+        };
+        let is_within = |window: &Window, n: u32| {
+            window.after.is_none_or(|after| key(n) > after) && window.before.is_none_or(|before| key(n) < before)
+        };
+        // What a database answers for one list: up to one row more than the limit, in the direction of the window.
+        let read = |window: &Window, list: &Vec<u32>| {
+            let mut rows: Vec<u32> = list.iter().copied().filter(|n| is_within(window, *n)).collect();
+            if window.reads_descending(&Order::Asc) {
+                rows.reverse();
+            }
+            rows.truncate(usize::try_from(window.limit()).unwrap() + 1);
+            window.page(rows)
+        };
+        for take in [Take::First(3), Take::Last(3), Take::First(9), Take::Last(0)] {
+            for (after, before) in [(None, None), (Some(3), None), (None, Some(8)), (Some(1), Some(11))] {
+                let window = Window { after: after.map(key), before: before.map(key), take };
+                let pages = lists.each_ref().map(|list| read(&window, list));
+                let (merged, expected) = (window.merge(pages, |n| key(*n)), read(&window, &whole));
+                assert_eq!(merged.rows, expected.rows, "{window:?}");
+                let more = |page: &Page<u32>| (page.has_next, page.has_previous);
+                assert_eq!(more(&merged), more(&expected), "{window:?}");
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Users who may see a thread because a routing rung other than the pool routed it to them. They lose access when the
 //! rung no longer names them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
@@ -12,12 +12,12 @@ use super::bulk::padded_list;
 use super::threads::Scope;
 use super::{Directory, contacts};
 use crate::domain::access::STAND_IN_RUNGS;
-use crate::domain::{ExtensionId, RoutingRung, UserId};
+use crate::domain::{AgencyId, ContactId, ExtensionId, RoutingRung, ThreadId, UserId};
 use crate::entity::{contact, message, notification, thread};
 
 /// The users to whom a thread was routed by a rung that stands in for the pool, and the users that these rungs name
 /// now.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct StandIns {
     routed: HashSet<(UserId, RoutingRung)>,
     provider: Option<UserId>,
@@ -26,39 +26,68 @@ pub struct StandIns {
 }
 
 impl StandIns {
-    /// Loads the stand-ins of a thread. Most threads were routed by the pool only and need a single statement.
+    /// Loads the stand-ins of a thread.
     pub async fn load(conn: &impl ConnectionTrait, thread: &thread::Model) -> Result<Self, DbErr> {
+        let mut of_threads = Self::load_all(conn, thread.agency_id, std::slice::from_ref(thread)).await?;
+        Ok(of_threads.remove(&thread.id).unwrap_or_default())
+    }
+
+    /// Loads the stand-ins of threads of one agency; threads without any are omitted. Most threads were routed by the pool
+    /// only and need a single statement.
+    pub async fn load_all(
+        conn: &impl ConnectionTrait,
+        agency: AgencyId,
+        threads: &[thread::Model],
+    ) -> Result<HashMap<ThreadId, Self>, DbErr> {
         use notification::Column as N;
-        let routed: Vec<(UserId, RoutingRung)> = notification::Entity::find()
+        let routed: Vec<(ThreadId, UserId, RoutingRung)> = notification::Entity::find()
             .select_only()
-            .columns([N::UserId, N::Rung])
+            .columns([N::ThreadId, N::UserId, N::Rung])
             .distinct()
-            .filter(N::AgencyId.eq(thread.agency_id))
-            .filter(N::ThreadId.eq(thread.id))
+            .filter(N::AgencyId.eq(agency))
+            .filter(N::ThreadId.is_in(padded_list(threads.iter().map(|thread| thread.id))))
             .filter(N::CallId.is_null())
             .filter(N::Rung.is_in(STAND_IN_RUNGS))
             .into_tuple()
             .all(conn)
             .await?;
-        let mut stand_ins = Self { routed: routed.into_iter().collect(), ..Self::default() };
-        if stand_ins.has(RoutingRung::Provider) {
-            let contact = contacts::by_ids(conn, thread.agency_id, &[thread.contact_id]).await?.pop();
-            stand_ins.provider = contact.and_then(|contact| contact.provider_user_id);
+        let mut found: HashMap<ThreadId, Self> = HashMap::new();
+        for (thread, user, rung) in routed {
+            found.entry(thread).or_default().routed.insert((user, rung));
         }
-        if stand_ins.has(RoutingRung::Extension) {
-            let named: Vec<ExtensionId> = message::Entity::find()
+        let with = |found: &HashMap<ThreadId, Self>, rung: RoutingRung| -> Vec<&thread::Model> {
+            threads.iter().filter(|thread| found.get(&thread.id).is_some_and(|of| of.has(rung))).collect()
+        };
+        let by_provider = with(&found, RoutingRung::Provider);
+        if !by_provider.is_empty() {
+            let ids: Vec<ContactId> = by_provider.iter().map(|thread| thread.contact_id).collect();
+            let providers: HashMap<ContactId, Option<UserId>> = contacts::by_ids(conn, agency, &ids)
+                .await?
+                .into_iter()
+                .map(|row| (row.id, row.provider_user_id))
+                .collect();
+            for thread in by_provider {
+                let provider = providers.get(&thread.contact_id).copied().flatten();
+                found.entry(thread.id).or_default().provider = provider;
+            }
+        }
+        let by_extension: Vec<ThreadId> = with(&found, RoutingRung::Extension).iter().map(|thread| thread.id).collect();
+        if !by_extension.is_empty() {
+            let named: Vec<(ThreadId, ExtensionId)> = message::Entity::find()
                 .select_only()
-                .column(message::Column::ExtensionId)
+                .columns([message::Column::ThreadId, message::Column::ExtensionId])
                 .distinct()
-                .filter(message::Column::AgencyId.eq(thread.agency_id))
-                .filter(message::Column::ThreadId.eq(thread.id))
+                .filter(message::Column::AgencyId.eq(agency))
+                .filter(message::Column::ThreadId.is_in(padded_list(by_extension)))
                 .filter(message::Column::ExtensionId.is_not_null())
                 .into_tuple()
                 .all(conn)
                 .await?;
-            stand_ins.extensions = named.into_iter().collect();
+            for (thread, extension) in named {
+                found.entry(thread).or_default().extensions.insert(extension);
+            }
         }
-        Ok(stand_ins)
+        Ok(found)
     }
 
     fn has(&self, rung: RoutingRung) -> bool {
@@ -72,14 +101,19 @@ impl StandIns {
 
     /// Whether a rung that routed the thread to this user still names them.
     pub fn include(&self, directory: &Directory, user: UserId) -> bool {
-        let still_named_by = |rung: RoutingRung| match rung {
+        self.rungs_of(directory, user).next().is_some()
+    }
+
+    /// The rungs that routed the thread to this user and still name them.
+    pub fn rungs_of(&self, directory: &Directory, user: UserId) -> impl Iterator<Item = RoutingRung> {
+        let still_named_by = move |rung: RoutingRung| match rung {
             RoutingRung::Extension => directory.extensions_of(user).any(|row| self.extensions.contains(&row.id)),
             RoutingRung::Provider => self.provider == Some(user),
             RoutingRung::DefaultUser => directory.agency.default_user_id == Some(user),
             // Admins see every thread anyway, and former admins keep no access because of past notifications.
             RoutingRung::Admins | RoutingRung::Pool | RoutingRung::Assignee => false,
         };
-        STAND_IN_RUNGS.into_iter().any(|rung| self.routed.contains(&(user, rung)) && still_named_by(rung))
+        STAND_IN_RUNGS.into_iter().filter(move |rung| self.routed.contains(&(user, *rung)) && still_named_by(*rung))
     }
 }
 

@@ -31,7 +31,6 @@ pub async fn set_claim_state(
         last_assignee_id: Set(after.last_assignee_id),
         closed_at: Set(after.closed_at),
         escalate_at: Set(after.escalate_at),
-        last_activity_at: Set(after.last_activity_at),
         ..Default::default()
     };
     let done = thread::Entity::update_many()
@@ -54,8 +53,10 @@ pub async fn add_activity(conn: &impl ConnectionTrait, row: activity::Model) -> 
 pub async fn record_outbound_message(conn: &impl ConnectionTrait, after: &thread::Model) -> Result<(), DbErr> {
     let change = thread::ActiveModel {
         last_message_id: Set(after.last_message_id),
+        last_message_at: Set(after.last_message_at),
         last_activity_at: Set(after.last_activity_at),
         answered_count: Set(after.answered_count),
+        waiting_since: Set(after.waiting_since),
         extension_id: Set(after.extension_id),
         ..Default::default()
     };
@@ -150,21 +151,48 @@ pub async fn mark_read(
     user: UserId,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
+    set_seen_count(conn, thread, user, thread.inbound_count, now).await?;
+    mark_notifications_read(conn, about(thread), user, now).await
+}
+
+/// Marks the user's notifications about a thread as read that were created up to a time.
+pub async fn mark_notifications_read_until(
+    conn: &impl ConnectionTrait,
+    thread: &thread::Model,
+    user: UserId,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let condition = about(thread).add(notification::Column::CreatedAt.lte(until));
+    mark_notifications_read(conn, condition, user, now).await
+}
+
+fn about(thread: &thread::Model) -> Condition {
+    Condition::all()
+        .add(notification::Column::AgencyId.eq(thread.agency_id))
+        .add(notification::Column::ThreadId.eq(thread.id))
+}
+
+/// Stores how many inbound messages of a thread the user has read.
+pub async fn set_seen_count(
+    conn: &impl ConnectionTrait,
+    thread: &thread::Model,
+    user: UserId,
+    seen_count: i32,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
     use read_mark::Column as R;
     let mark = read_mark::Model {
         agency_id: thread.agency_id,
         user_id: user,
         thread_id: thread.id,
-        seen_count: thread.inbound_count,
+        seen_count,
         updated_at: now,
     };
     let mut on_conflict = OnConflict::columns([R::AgencyId, R::UserId, R::ThreadId]);
     on_conflict.update_columns([R::SeenCount, R::UpdatedAt]);
     read_mark::Entity::insert(mark.into_active_model()).on_conflict(on_conflict).exec_without_returning(conn).await?;
-    let about = Condition::all()
-        .add(notification::Column::AgencyId.eq(thread.agency_id))
-        .add(notification::Column::ThreadId.eq(thread.id));
-    mark_notifications_read(conn, about, user, now).await
+    Ok(())
 }
 
 /// Marks a user's notifications that match the condition as read.

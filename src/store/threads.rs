@@ -1,6 +1,7 @@
 //! Threads: their visibility, lists and history.
 
-use sea_orm::sea_query::{Expr, ExprTrait as _, Func, JoinType, Query};
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait as _, Func, JoinType, Query};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait, Order, PaginatorTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _, QueryTrait, Select,
@@ -8,12 +9,12 @@ use sea_orm::{
 
 use super::batched_pages;
 use super::bulk::padded_list;
-use super::page::{Page, Window};
+use super::page::{Key, Page, Window};
 use super::stand_ins::stands_in;
 use crate::domain::{
     ActivityId, AgencyId, ContactId, Direction, ExtensionId, PhoneNumberId, ThreadId, ThreadStatus, UserId,
 };
-use crate::entity::{activity, call, contact, read_mark, thread};
+use crate::entity::{activity, call, contact, message, read_mark, thread};
 
 /// The properties of an active user that determine the visible threads, contacts and calls of the user's agency.
 #[derive(Debug, Clone)]
@@ -83,6 +84,56 @@ impl Scope {
     }
 }
 
+/// The order of a list of threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ThreadOrder {
+    /// Latest message or call first.
+    #[default]
+    LatestActivity,
+    /// Threads that need a reply first, the longest waiting first; then the others, oldest first.
+    LongestWaiting,
+}
+
+impl ThreadOrder {
+    /// The direction of the sort key.
+    pub(super) fn direction(self) -> Order {
+        match self {
+            Self::LatestActivity => Order::Desc,
+            Self::LongestWaiting => Order::Asc,
+        }
+    }
+
+    /// The time in the sort key, in SQL.
+    pub(super) fn time(self) -> Expr {
+        use thread::Column as T;
+        let own = |column: T| Expr::col((thread::Entity, column));
+        match self {
+            Self::LatestActivity => own(T::LastActivityAt),
+            Self::LongestWaiting => {
+                let needs_reply =
+                    own(T::InboundCount).gt(own(T::AnsweredCount)).and(own(T::Status).ne(ThreadStatus::Closed));
+                let waiting = Expr::case(needs_reply, own(T::WaitingSince)).finally(NEVER);
+                Func::coalesce([waiting.into(), Expr::value(NEVER)]).into()
+            }
+        }
+    }
+
+    /// The sort key of a thread.
+    pub fn key(self, thread: &thread::Model) -> Key {
+        let at = match self {
+            Self::LatestActivity => thread.last_activity_at,
+            Self::LongestWaiting => thread.waiting_since.filter(|_| thread.needs_reply()).unwrap_or(NEVER),
+        };
+        Key { at, id: thread.id.0 }
+    }
+}
+
+/// The sort key of threads that wait for nothing: 9999-12-31T00:00:00Z.
+const NEVER: DateTime<Utc> = match DateTime::from_timestamp(253_402_214_400, 0) {
+    Some(at) => at,
+    None => DateTime::<Utc>::MAX_UTC,
+};
+
 /// The filter of a list of threads. `None` in a field does not filter.
 #[derive(Debug, Clone, Default)]
 pub struct ThreadFilter {
@@ -90,12 +141,20 @@ pub struct ThreadFilter {
     pub status: Vec<ThreadStatus>,
     /// Threads that are assigned to the viewer, or that are not.
     pub assigned_to_me: Option<bool>,
-    pub number: Option<PhoneNumberId>,
+    pub assignee: Option<UserId>,
+    /// Threads on any of these numbers; on all if empty.
+    pub numbers: Vec<PhoneNumberId>,
     pub contact: Option<ContactId>,
+    pub extension: Option<ExtensionId>,
     /// Threads with or without messages that the viewer has not read.
     pub unread: Option<bool>,
     /// Threads whose last inbound message is unanswered, or not. Closed threads need no reply.
     pub needs_reply: Option<bool>,
+    /// Threads with or without a message that needs a decision.
+    pub needs_decision: Option<bool>,
+    /// Threads whose last message is later, or earlier.
+    pub last_message_after: Option<DateTime<Utc>>,
+    pub last_message_before: Option<DateTime<Utc>>,
     /// Part of the contact's name or phone, case-insensitive.
     pub search: Option<String>,
 }
@@ -105,15 +164,26 @@ pub async fn count(conn: &impl ConnectionTrait, scope: &Scope, filter: &ThreadFi
     filtered(scope, filter).count(conn).await
 }
 
-/// [`count`], but stops at `most`.
-pub async fn count_to(
+/// For each of these filters, the number of visible threads that match it, counted to `most`, in one statement.
+pub async fn counts_to(
     conn: &impl ConnectionTrait,
     scope: &Scope,
-    filter: &ThreadFilter,
+    filters: &[ThreadFilter],
     most: u64,
-) -> Result<u64, DbErr> {
-    // PaginatorTrait counts the rows of a subquery, so the limit applies before the count.
-    filtered(scope, filter).limit(most).count(conn).await
+) -> Result<Vec<i64>, DbErr> {
+    if filters.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement = Query::select();
+    for (number, filter) in filters.iter().enumerate() {
+        let mut matching = filtered(scope, filter).select_only();
+        QueryTrait::query(&mut matching).expr_as(Expr::val(1), Alias::new("one")).limit(most);
+        let rows = Alias::new(format!("rows{number}"));
+        let count = Query::select().expr(Expr::col(Asterisk).count()).from_subquery(matching.into_query(), rows).take();
+        statement.expr_as(Expr::SubQuery(None, Box::new(count.into())), Alias::new(format!("count{number}")));
+    }
+    let Some(row) = conn.query_one(&statement).await? else { return Ok(vec![0; filters.len()]) };
+    (0..filters.len()).map(|number| row.try_get_by_index(number)).collect()
 }
 
 pub(super) fn filtered(scope: &Scope, filter: &ThreadFilter) -> Select<thread::Entity> {
@@ -149,8 +219,31 @@ pub(super) fn filtered(scope: &Scope, filter: &ThreadFilter) -> Select<thread::E
             Condition::any().add(T::AssigneeId.is_null()).add(T::AssigneeId.ne(scope.user))
         });
     }
-    if let Some(number) = filter.number {
-        query = query.filter(T::PhoneNumberId.eq(number));
+    if let Some(assignee) = filter.assignee {
+        query = query.filter(T::AssigneeId.eq(assignee));
+    }
+    if !filter.numbers.is_empty() {
+        query = query.filter(T::PhoneNumberId.is_in(padded_list(filter.numbers.iter().copied())));
+    }
+    if let Some(extension) = filter.extension {
+        query = query.filter(T::ExtensionId.eq(extension));
+    }
+    if let Some(needs_decision) = filter.needs_decision {
+        let flagged = Query::select()
+            .expr(Expr::val(1))
+            .from(message::Entity)
+            .and_where(message::Column::AgencyId.eq(scope.agency))
+            .and_where(message::Column::ThreadId.into_expr().equals((thread::Entity, T::Id)))
+            .and_where(message::Column::FlaggedAt.is_not_null())
+            .take();
+        let flagged = Expr::exists(flagged);
+        query = query.filter(if needs_decision { flagged } else { flagged.not() });
+    }
+    if let Some(at) = filter.last_message_after {
+        query = query.filter(T::LastMessageAt.gt(at));
+    }
+    if let Some(at) = filter.last_message_before {
+        query = query.filter(T::LastMessageAt.lt(at));
     }
     if let Some(contact) = filter.contact {
         query = query.filter(T::ContactId.eq(contact));
@@ -192,6 +285,19 @@ pub async fn by_id(
     id: ThreadId,
 ) -> Result<Option<thread::Model>, DbErr> {
     thread::Entity::find_by_id((agency, id)).one(conn).await
+}
+
+/// These threads of an agency. Does not check visibility.
+pub async fn by_ids(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    ids: &[ThreadId],
+) -> Result<Vec<thread::Model>, DbErr> {
+    thread::Entity::find()
+        .filter(thread::Column::AgencyId.eq(agency))
+        .filter(thread::Column::Id.is_in(padded_list(ids.iter().copied())))
+        .all(conn)
+        .await
 }
 
 /// Those of these threads that the user may see.

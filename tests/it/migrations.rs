@@ -2,9 +2,9 @@
 
 use migration::{Migrator, MigratorTrait as _, SchemaManager};
 use partyline::entity::{
-    account, activity, agency, agency_position, assignment, audit, call, call_leg, contact, event, extension,
-    idempotency_key, media, message, notification, outbox, phone_number, phone_verification, pool, quarantine,
-    read_mark, restore_mark, sending_pace, text_quota, thread, user, verification_text, voicemail,
+    account, activity, agency, agency_position, assignment, audit, call, call_leg, contact, delivery_step, event,
+    extension, idempotency_key, media, message, notification, outbox, phone_number, phone_verification, pool,
+    quarantine, read_mark, restore_mark, sending_pace, text_quota, thread, user, verification_text, voicemail,
 };
 use partyline::service::Error;
 use partyline::service::compose::Draft;
@@ -22,7 +22,7 @@ use crate::support::{TestApp, Text};
 macro_rules! for_every_entity {
     ($do:ident($argument:expr)) => {
         for_every_entity!($do, $argument; account, activity, agency, agency_position, assignment, audit, call, call_leg,
-            contact, event, extension, idempotency_key, media, message, notification, outbox, phone_number,
+            contact, delivery_step, event, extension, idempotency_key, media, message, notification, outbox, phone_number,
             phone_verification, pool, quarantine, read_mark, restore_mark, sending_pace, text_quota, thread, user, verification_text, voicemail)
     };
     ($do:ident, $argument:expr; $($entity:ident),*) => {
@@ -94,12 +94,13 @@ async fn rows_written_by_the_server_can_be_read_as_entities() {
     let ben = app.viewer("acme", "ben").await;
     let thread = app.thread_of("SM1").await.id;
     partyline::service::claim_thread::claim_thread(app.services(), &ben, thread).await.unwrap();
-    partyline::service::mark_thread_read::mark_thread_read(app.services(), &ben, thread).await.unwrap();
+    partyline::service::mark_thread_read::mark_thread_read(app.services(), &ben, thread, None).await.unwrap();
     let draft = Draft {
         body: "good morning".to_owned(),
         media_urls: Vec::new(),
         extension: None,
         last_seen: None,
+        resends: None,
         idempotency_key: "one".to_owned(),
     };
     let queued = send_message(app.services(), &ben, thread, draft).await.unwrap();

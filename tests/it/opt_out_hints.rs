@@ -107,7 +107,7 @@ async fn a_stop_resolves_the_hints_of_all_threads_but_a_yes_or_start_does_not() 
     let events = app.events(app.agency("acme").await).await.split_off(before);
     let seen: Vec<_> = events.iter().map(|event| (event.kind, event.thread_id.unwrap())).collect();
     let (desk, nurses) = (app.thread_of("SM1").await.id, app.thread_of("SM6").await.id);
-    assert_eq!(seen, [(EventKind::InboundMessage, nurses), (EventKind::ThreadUpdated, desk)]);
+    assert_eq!(seen, [(EventKind::InboundMessage, nurses), (EventKind::ContactUpdated, desk)]);
     // A contact who has already opted out needs no hint.
     app.receive(Text::new("SM7").body("please stop texting me")).await;
     assert_eq!(hints(&app, &ana).await, [Value::Null, Value::Null]);

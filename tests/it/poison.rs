@@ -130,7 +130,7 @@ impl Unit for ConflictingInsert {
     type Refusal = Infallible;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
-        tx.thread_updated(&self.thread, &[], Vec::new())?;
+        tx.thread_updated(&mut self.thread, None, &[], Vec::new())?;
         message::Entity::insert(self.row.clone().into_active_model()).exec_without_returning(tx.conn).await?;
         Ok(())
     }

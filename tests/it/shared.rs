@@ -148,6 +148,51 @@ async fn one_execution_serves_all_subscribers_with_the_same_result() {
     assert_eq!(costs[0], costs[1], "statements for one subscriber and for twenty");
 }
 
+/// The document of a live list: no field of it depends on the viewer.
+const LIVE_LIST: &str = "subscription($after: EventCursor) { threadUpdated(after: $after) { cursor replayed threadId change
+    item { __typename ... on Message { id body status createdAt } ... on Call { id status } ... on ThreadActivity { id kind } }
+    thread { id status revision inboundCount answeredCount needsReply waitingSince lastMessageAt lastActivityAt
+        phoneNumber { id label } contact { id address name } assignee { id name } lastMessage { id body status } } } }";
+
+#[tokio::test]
+async fn a_thousand_subscribers_of_a_live_list_share_one_execution_per_event() {
+    const SOCKETS: usize = 32;
+    const PER_SOCKET: usize = 32;
+    let app = TestApp::start().await;
+    // The documents of one user's subscriptions are limited, so there are more users.
+    let more = "users: [{key: eve, name: Eve}, {key: fay, name: Fay}]";
+    let pool = format!("phoneNumbers: [{{number: '{DESK}', pool: [{{user: eve}}, {{user: fay}}]}}]");
+    app.apply(&format!("agencies: [{{key: acme, {more}, {pool}}}]")).await;
+    let mut costs = Vec::new();
+    for (count, subscriptions) in [(2, 1), (SOCKETS, PER_SOCKET)] {
+        let mut sockets = Vec::new();
+        for n in 0..count {
+            let token = app.token("acme", ["ben", "chloe", "eve", "fay"][n % 4]);
+            let after = app.cursor(&token).await;
+            let mut socket = app.socket(&token).await;
+            for n in 0..subscriptions {
+                socket.subscribe(&n.to_string(), LIVE_LIST, json!({"after": after})).await;
+            }
+            sockets.push(socket);
+        }
+        // The first text brings all subscribers up to date; afterwards, only the event itself costs statements.
+        for body in ["the first", "the second"] {
+            let before = app.services().database.statements();
+            app.text("+13035560001", DESK, body).await;
+            for socket in &mut sockets {
+                for _ in 0..subscriptions {
+                    assert_eq!(socket.event().await["threadUpdated"]["item"]["body"], body);
+                }
+            }
+            if body == "the second" {
+                costs.push(app.services().database.statements() - before);
+            }
+        }
+    }
+    // The contact and the last message are read once per execution.
+    assert_eq!(costs[0], costs[1], "statements for 2 subscriptions and for {}", SOCKETS * PER_SOCKET);
+}
+
 #[tokio::test]
 async fn simultaneous_subscriptions_share_a_query_of_the_log() {
     const SUBSCRIBERS: u64 = 50;

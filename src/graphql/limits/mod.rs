@@ -47,7 +47,7 @@ pub const MAX_DIRECTIVES: usize = 100;
 /// [`LIST_COST`].
 pub const MAX_COMPLEXITY: usize = 20_000;
 /// The maximum cost of a subscription in points, which is lower because the document is executed for each event.
-pub const MAX_SUBSCRIPTION_COMPLEXITY: usize = 500;
+pub const MAX_SUBSCRIPTION_COMPLEXITY: usize = 1_000;
 /// The cost of a SQL statement, or of one part of a statement that many parents share.
 pub const STATEMENT_COST: usize = 20;
 /// The timeout of a query, including the wait for its permits. Its statements are canceled.

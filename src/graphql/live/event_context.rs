@@ -1,6 +1,6 @@
 //! The rows that an event refers to, read once for all subscribers, and the permission checks on them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -8,10 +8,11 @@ use sea_orm::DbErr;
 use tokio::sync::OnceCell;
 
 use crate::domain::access::{CallVisibility, ThreadRelation, is_handler};
-use crate::domain::{ThreadStatus, UserId};
-use crate::entity::{call, event, message, notification, thread};
+use crate::domain::{AssignmentId, EventKind, NotificationId, PhoneNumberId, ThreadStatus, UserId};
+use crate::entity::{activity, assignment, call, event, message, notification, thread};
 use crate::service::Services;
 use crate::service::Viewer;
+use crate::store;
 use crate::store::call_visibility::filter_visible;
 use crate::store::stand_ins::StandIns;
 use crate::store::{calls, messages, notifications, threads};
@@ -22,11 +23,29 @@ pub(in crate::graphql) struct EventContext {
     pub(in crate::graphql) thread: Option<Arc<thread::Model>>,
     pub(in crate::graphql) message: Option<Arc<message::Model>>,
     pub(in crate::graphql) call: Option<Arc<call::Model>>,
+    /// The entry in the thread's history that the event added.
+    pub(in crate::graphql) activity: Option<Arc<activity::Model>>,
     services: Arc<Services>,
     /// Read lazily: most events do not need it.
     stand_ins: OnceCell<StandIns>,
     /// Notifications of the event by recipient, read lazily.
     notifications: OnceCell<HashMap<UserId, notification::Model>>,
+    /// The users whose notifications the event resolved, read lazily.
+    resolved: OnceCell<HashSet<UserId>>,
+    /// The notification that a user read.
+    read_notification: OnceCell<Option<notification::Model>>,
+    /// The assignment that changed.
+    assignment: OnceCell<Option<assignment::Model>>,
+}
+
+/// A change that one user's own windows hear of.
+#[derive(Debug, Clone)]
+pub(in crate::graphql) enum ViewerEvent {
+    ThreadRead,
+    NotificationRead(notification::Model),
+    NotificationResolved,
+    /// Access to this number, or to anything if it is `None`.
+    Access(Option<PhoneNumberId>),
 }
 
 impl EventContext {
@@ -44,14 +63,22 @@ impl EventContext {
             Some(id) => calls::by_id(conn, event.agency_id, id).await?.map(Arc::new),
             None => None,
         };
+        let activity = match event.activity() {
+            Some(id) => threads::activity_by_id(conn, event.agency_id, id).await?.map(Arc::new),
+            None => None,
+        };
         Ok(Arc::new(Self {
             event: Arc::clone(event),
             thread,
             message,
             call,
+            activity,
             services: Arc::clone(services),
             stand_ins: OnceCell::new(),
             notifications: OnceCell::new(),
+            resolved: OnceCell::new(),
+            read_notification: OnceCell::new(),
+            assignment: OnceCell::new(),
         }))
     }
 
@@ -84,6 +111,65 @@ impl EventContext {
         let conn = self.services.request_reader();
         let visible = filter_visible(conn, &viewer.scope(), [Arc::clone(call)]).boxed().await?.pop();
         Ok(visible.map(|call| call.sight()))
+    }
+
+    /// What the event means for the user's own windows; `None` if nothing.
+    pub(in crate::graphql) async fn viewer_change(
+        &self,
+        viewer: &Viewer,
+        user: UserId,
+    ) -> Result<Option<ViewerEvent>, DbErr> {
+        let event = &self.event;
+        Ok(match event.kind {
+            EventKind::ThreadRead => event.is_of(user).then_some(ViewerEvent::ThreadRead),
+            EventKind::NotificationRead => {
+                let row = self.read_notification().await?.filter(|row| row.user_id == user);
+                row.map(|row| ViewerEvent::NotificationRead(row.clone()))
+            }
+            EventKind::ThreadActivity | EventKind::MessageStatus | EventKind::CallUpdated => {
+                self.resolved().await?.contains(&user).then_some(ViewerEvent::NotificationResolved)
+            }
+            EventKind::DirectoryUpdated => self.access_change(viewer, user).await?.map(ViewerEvent::Access),
+            EventKind::InboundMessage | EventKind::OutboundMessage | EventKind::ContactUpdated => None,
+        })
+    }
+
+    /// The number to which the user's access may have changed, or `None` within `Some` if it may have changed anywhere.
+    async fn access_change(&self, viewer: &Viewer, user: UserId) -> Result<Option<Option<PhoneNumberId>>, DbErr> {
+        let Some(node) = self.event.node_id.as_deref() else { return Ok(None) };
+        if let Ok(id) = node.parse::<AssignmentId>() {
+            let read = || async {
+                store::directory::assignment(self.services.request_reader(), self.event.agency_id, id).await
+            };
+            let row = get_or_read(&self.assignment, read).await?;
+            return Ok(row.as_ref().filter(|row| row.user_id == user).map(|row| Some(row.phone_number_id)));
+        }
+        if let Ok(number) = node.parse::<PhoneNumberId>() {
+            let is_member = viewer.directory.pool_members(number).any(|row| row.user_id == user);
+            return Ok(is_member.then_some(Some(number)));
+        }
+        Ok((node.parse() == Ok(user)).then_some(None))
+    }
+
+    async fn resolved(&self) -> Result<&HashSet<UserId>, DbErr> {
+        let read = || async {
+            let (conn, event) = (self.services.request_reader(), &self.event);
+            let about = (event.thread_id, event.call_id);
+            let users = notifications::resolved_at(conn, event.agency_id, about, event.created_at).await?;
+            Ok(users.into_iter().collect())
+        };
+        get_or_read(&self.resolved, read).await
+    }
+
+    async fn read_notification(&self) -> Result<Option<&notification::Model>, DbErr> {
+        let read = || async {
+            let id = self.event.node_id.as_deref().and_then(|id| id.parse::<NotificationId>().ok());
+            match id {
+                Some(id) => notifications::by_id(self.services.request_reader(), self.event.agency_id, id).await,
+                None => Ok(None),
+            }
+        };
+        Ok(get_or_read(&self.read_notification, read).await?.as_ref())
     }
 
     async fn stand_ins(&self, thread: &thread::Model) -> Result<&StandIns, DbErr> {

@@ -26,6 +26,7 @@ mod root_field;
 mod single_flight;
 mod subscriber;
 
+pub(super) use event_context::ViewerEvent;
 pub use responses::Live;
 pub(super) use root_field::{EventView, Topic, resolve_event};
 pub(super) use subscriber::{Delivery, Subscriber};

@@ -15,7 +15,7 @@ use crate::entity::event;
 use crate::graphql::context::Requester;
 use crate::graphql::errors::{Code, Failure, Result};
 use crate::graphql::scalars::EventCursor;
-use crate::graphql::types::{Call, Thread};
+use crate::graphql::types::{Call, Thread, TimelineItem};
 use crate::service::Viewer;
 use crate::store::call_visibility::VisibleCall;
 
@@ -27,6 +27,8 @@ pub(in crate::graphql) enum Topic {
     Notifications,
     Calls,
     Directory,
+    /// The viewer's own other windows.
+    Viewer,
 }
 
 impl Topic {
@@ -34,10 +36,21 @@ impl Topic {
     pub(super) fn includes(self, event: &event::Model) -> bool {
         match self {
             Self::InboundMessages => event.kind == EventKind::InboundMessage,
-            Self::Threads => event.thread_id.is_some(),
-            Self::Notifications => event.kind != EventKind::DirectoryUpdated || event.is_about_agency(),
+            Self::Threads => event.thread_id.is_some() && !event.kind.is_personal(),
+            Self::Notifications => {
+                !event.kind.is_personal() && (event.kind != EventKind::DirectoryUpdated || event.is_about_agency())
+            }
             Self::Calls => event.kind == EventKind::CallUpdated,
             Self::Directory => event.kind == EventKind::DirectoryUpdated,
+            Self::Viewer => match event.kind {
+                EventKind::ThreadRead
+                | EventKind::NotificationRead
+                | EventKind::ThreadActivity
+                | EventKind::MessageStatus
+                | EventKind::CallUpdated => true,
+                EventKind::DirectoryUpdated => !event.is_about_agency(),
+                EventKind::InboundMessage | EventKind::OutboundMessage | EventKind::ContactUpdated => false,
+            },
         }
     }
 }
@@ -76,6 +89,18 @@ impl EventView {
     pub(in crate::graphql) fn thread(&self) -> Option<Thread> {
         let row = self.context.thread.as_ref().filter(|_| self.visibility == Visibility::Thread)?;
         Some(Thread::new(&self.viewer, Arc::clone(row)))
+    }
+
+    /// What is new or changed in the timeline of the thread that [`thread`](Self::thread) returned.
+    pub(in crate::graphql) fn timeline_item(&self, thread: &Thread) -> Option<TimelineItem> {
+        let context = &self.context;
+        if let Some(row) = &context.call {
+            return Some(TimelineItem::call(thread, row));
+        }
+        if let Some(row) = &context.activity {
+            return Some(TimelineItem::activity(thread, row));
+        }
+        context.message.as_ref().map(|row| TimelineItem::message(thread, row))
     }
 
     /// The current state of the event's call, as far as the viewer may see it.

@@ -133,7 +133,9 @@ impl Subscriber {
         let context = self.live.event_context(&self.requester.services, event).await?;
         let user = self.requester.user();
         let visibility = match self.topic {
-            Topic::InboundMessages | Topic::Threads if context.is_thread_visible(viewer, user).await? => {
+            Topic::InboundMessages | Topic::Threads | Topic::Viewer
+                if context.is_thread_visible(viewer, user).await? =>
+            {
                 Visibility::Thread
             }
             Topic::Calls => context.call_visibility(viewer, user).await?.map_or(Visibility::Nothing, Visibility::Call),
@@ -145,6 +147,7 @@ impl Subscriber {
             Topic::Threads => visibility != Visibility::Nothing || event.event.is_lost_by(user),
             Topic::Notifications => context.notifications().await?.contains_key(&user),
             Topic::Directory => true,
+            Topic::Viewer => context.viewer_change(viewer, user).await?.is_some(),
         };
         Ok(is_delivered.then_some((context, visibility)))
     }

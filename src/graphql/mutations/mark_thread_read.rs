@@ -12,6 +12,9 @@ use crate::service::mark_thread_read::mark_thread_read;
 pub(super) struct MarkThreadReadInput {
     /// The ID of the thread to mark as read.
     thread_id: ID,
+    /// The ID of the last message that the viewer has seen. Inbound messages after it stay unread. Default: all messages
+    /// are marked as read.
+    up_to_message_id: Option<ID>,
 }
 
 /// The result of `markThreadRead`.
@@ -28,17 +31,19 @@ pub(super) struct MarkThreadReadMutation;
 
 #[Object]
 impl MarkThreadReadMutation {
-    /// Marks all messages of a thread as read by the viewer, with the viewer's notifications about it. Errors:
-    /// NOT_FOUND.
+    /// Marks the messages of a thread as read by the viewer, all of them or up to one, with the viewer's notifications
+    /// about them. A message that is read stays read. Errors: NOT_FOUND.
     async fn mark_thread_read(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The input of `markThreadRead`.")] input: MarkThreadReadInput,
     ) -> Result<MarkThreadReadPayload> {
         let mutation = MutationContext::new(ctx).await?;
-        let outcome = match ids::parse_input(&input.thread_id, "thread", "threadId") {
-            Ok(thread) => mark_thread_read(mutation.services(), mutation.viewer(), thread).await,
-            Err(refusal) => Err(refusal.into()),
+        let thread = ids::parse_input(&input.thread_id, "thread", "threadId");
+        let up_to = input.up_to_message_id.map(|id| ids::parse_input(&id, "message in this thread", "upToMessageId"));
+        let outcome = match (thread, up_to.transpose()) {
+            (Ok(thread), Ok(up_to)) => mark_thread_read(mutation.services(), mutation.viewer(), thread, up_to).await,
+            (Err(refusal), _) | (_, Err(refusal)) => Err(refusal.into()),
         };
         let (thread, user_errors) = mutation.thread(outcome).await?;
         Ok(MarkThreadReadPayload { thread, user_errors })

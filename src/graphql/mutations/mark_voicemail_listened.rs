@@ -5,7 +5,7 @@ use crate::graphql::errors::Result;
 use crate::graphql::ids;
 use crate::graphql::types::Voicemail;
 use crate::graphql::types::user_error::UserError;
-use crate::service::mark_voicemail_listened::mark_voicemail_listened;
+use crate::service::mark_voicemail::mark_voicemail_listened;
 
 /// The input of `markVoicemailListened`.
 #[derive(InputObject)]
@@ -29,7 +29,7 @@ pub(super) struct MarkVoicemailListenedMutation;
 #[Object]
 impl MarkVoicemailListenedMutation {
     /// Records that the viewer has listened to a voicemail; only the first listener is recorded. Once every voicemail
-    /// of the call has a listener, the VOICEMAIL notifications of the call are resolved for all users. Errors:
+    /// of the call has a listener or is handled, the VOICEMAIL notifications of the call are resolved for all users. Errors:
     /// NOT_FOUND.
     async fn mark_voicemail_listened(
         &self,

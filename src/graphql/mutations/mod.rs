@@ -12,6 +12,8 @@ mod create_extension;
 mod deactivate_extension;
 mod mark_notifications_read;
 mod mark_thread_read;
+mod mark_thread_unread;
+mod mark_voicemail_handled;
 mod mark_voicemail_listened;
 mod mutation_context;
 mod release_thread;
@@ -25,6 +27,7 @@ mod start_call;
 mod start_phone_verification;
 mod start_thread;
 mod transfer_thread;
+mod update_contact;
 mod update_extension;
 mod update_pool;
 mod update_pool_member;
@@ -46,6 +49,7 @@ pub struct Mutation(
     close_thread::CloseThreadMutation,
     reopen_thread::ReopenThreadMutation,
     mark_thread_read::MarkThreadReadMutation,
+    mark_thread_unread::MarkThreadUnreadMutation,
     set_availability::SetAvailabilityMutation,
     mark_notifications_read::MarkNotificationsReadMutation,
     send_message::SendMessageMutation,
@@ -53,8 +57,10 @@ pub struct Mutation(
     resend_message::ResendMessageMutation,
     abandon_message::AbandonMessageMutation,
     set_opt_out::SetOptOutMutation,
+    update_contact::UpdateContactMutation,
     start_call::StartCallMutation,
     mark_voicemail_listened::MarkVoicemailListenedMutation,
+    mark_voicemail_handled::MarkVoicemailHandledMutation,
     start_phone_verification::StartPhoneVerificationMutation,
     confirm_phone_verification::ConfirmPhoneVerificationMutation,
 );

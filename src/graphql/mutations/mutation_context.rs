@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::Context;
+use async_graphql::{Context, MaybeUndefined};
 
 use crate::entity::{call, extension, thread, voicemail};
 use crate::graphql::context::{Requester, loaders, requester};
@@ -153,5 +153,14 @@ impl<'a> MutationContext<'a> {
             Ok(_) => (Some(User::new(&viewer, viewer.user().clone())), Vec::new()),
             Err(user_errors) => (None, user_errors),
         })
+    }
+}
+
+/// `None` for an absent field, `Some(None)` for null.
+pub(super) fn to_option<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
+    match value {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(value) => Some(Some(value)),
     }
 }

@@ -39,6 +39,7 @@ impl SendMessageInput {
             media_urls: self.media_urls.unwrap_or_default(),
             extension: extension.transpose()?,
             last_seen: last_seen.transpose()?,
+            resends: None,
             idempotency_key: self.idempotency_key,
         })
     }

@@ -1,6 +1,6 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
-use super::mutation_context::MutationContext;
+use super::mutation_context::{MutationContext, to_option};
 use crate::domain::hours::{Hours, Span};
 use crate::domain::schedule::Holiday;
 use crate::graphql::enums::{LegCallerId, PoolPolicy, RingStrategy, Weekday};
@@ -12,7 +12,7 @@ use crate::graphql::types::{Pool, ScheduleKind};
 use crate::service::Refusal;
 use crate::service::update_pool::{ScheduleChange, UpdatePool, update_pool};
 
-/// When a number takes calls, in the agency's time zone.
+/// The times at which a number takes calls, in the agency's time zone.
 #[derive(InputObject)]
 pub(super) struct ScheduleInput {
     /// The kind of the schedule.
@@ -76,14 +76,6 @@ pub(super) struct UpdatePoolInput {
     /// is not sent to contacts who opted out, nor from 21:00 to 08:00 in the agency's time zone, nor more than once in
     /// 12 hours to the same contact.
     missed_call_text: MaybeUndefined<String>,
-}
-
-fn to_option<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
-    match value {
-        MaybeUndefined::Undefined => None,
-        MaybeUndefined::Null => Some(None),
-        MaybeUndefined::Value(value) => Some(Some(value)),
-    }
 }
 
 fn hours(days: Vec<DayScheduleInput>) -> Result<Hours, Refusal> {

@@ -7,7 +7,7 @@ use crate::graphql::context::requester;
 use crate::graphql::errors::Result;
 use crate::graphql::pagination::{Connection, PageArgs, Total};
 use crate::graphql::types::Contact;
-use crate::store::contacts;
+use crate::store::contacts::{self, ContactFilter};
 
 #[derive(Default)]
 pub(super) struct ContactsQuery;
@@ -24,6 +24,8 @@ impl ContactsQuery {
                     its digits as typed, such as `(303) 555-01`. At most 200 characters."
         )]
         search: Option<String>,
+        #[graphql(desc = "True: contacts who opted out of texts. False: all others. Default: all contacts.")]
+        opted_out: Option<bool>,
         #[graphql(desc = "The number of items from the start, 0 to 100. Default: 25.")] first: Option<i32>,
         #[graphql(desc = "Returns only the items after this cursor of the same list.")] after: Option<String>,
         #[graphql(desc = "The number of items from the end, 0 to 100. Not allowed with `first`.")] last: Option<i32>,
@@ -32,12 +34,12 @@ impl ContactsQuery {
         let requester = requester(ctx)?;
         let viewer = requester.viewer().await?;
         let window = PageArgs { first, after, last, before }.window()?;
-        let (scope, search) = (viewer.scope(), search_text(search)?);
-        let page = contacts::page(requester.services.request_reader(), &scope, search.as_deref(), &window).await;
+        let (scope, filter) = (viewer.scope(), ContactFilter { search: search_text(search)?, opted_out });
+        let page = contacts::page(requester.services.request_reader(), &scope, &filter, &window).await;
         let page = page.map_err(|error| requester.fault(error))?;
         let total = Total::later(move |requester| {
-            let (scope, search) = (scope.clone(), search.clone());
-            async move { Ok(contacts::count(requester.services.request_reader(), &scope, search.as_deref()).await?) }
+            let (scope, filter) = (scope.clone(), filter.clone());
+            async move { Ok(contacts::count(requester.services.request_reader(), &scope, &filter).await?) }
         });
         Ok(Connection::new(page.map(|row| Contact::new(&viewer, Arc::new(row))), total))
     }

@@ -11,10 +11,12 @@ mod node;
 mod notifications;
 mod phone_numbers;
 mod quarantined_messages;
+mod starting_point;
 mod thread_counts;
 mod threads;
 mod users;
 mod viewer;
+mod voicemails;
 
 pub(super) use event_cursor::SnapshotCursor;
 
@@ -30,7 +32,9 @@ pub struct Query(
     extensions::ExtensionsQuery,
     threads::ThreadsQuery,
     contacts::ContactsQuery,
+    starting_point::StartingPointQuery,
     calls::CallsQuery,
+    voicemails::VoicemailsQuery,
     notifications::NotificationsQuery,
     quarantined_messages::QuarantinedMessagesQuery,
     thread_counts::ThreadCountsQuery,

@@ -3,11 +3,12 @@ use std::collections::BTreeSet;
 use async_graphql::{Context, ID, InputObject, Object, SelectionField};
 
 use crate::graphql::context::requester;
-use crate::graphql::enums::ThreadStatus;
+use crate::graphql::enums::{ThreadOrder, ThreadStatus};
 use crate::graphql::errors::{Failure, Result};
 use crate::graphql::ids;
 use crate::graphql::limits::MAX_SEARCH_CHARS;
 use crate::graphql::pagination::{Connection, PageArgs, Total};
+use crate::graphql::scalars::DateTime;
 use crate::graphql::types::Thread;
 use crate::store::inbox::{Details, inbox};
 use crate::store::page::Page;
@@ -21,41 +22,54 @@ pub(super) struct ThreadFilterInput {
     status: Option<Vec<ThreadStatus>>,
     /// True: threads that the viewer holds. False: threads that the viewer does not hold.
     assigned_to_me: Option<bool>,
-    /// Returns only threads of the phone number with this ID.
-    phone_number_id: Option<ID>,
+    /// Returns only threads that the user with this ID holds.
+    assignee_id: Option<ID>,
+    /// Returns only threads of the phone numbers with these IDs. An empty list means any phone number.
+    phone_number_ids: Option<Vec<ID>>,
     /// Returns only threads with the contact with this ID.
     contact_id: Option<ID>,
+    /// Returns only threads whose later texts are routed to the extension with this ID.
+    extension_id: Option<ID>,
     /// True: threads with inbound messages that the viewer has not read. False: threads without.
     unread: Option<bool>,
     /// True: open threads in which no user has replied since the last inbound message. False: all other threads.
     needs_reply: Option<bool>,
+    /// True: threads with a message for which `needsDecision` is true. False: threads without.
+    needs_decision: Option<bool>,
+    /// Returns only threads whose last message is later than this time.
+    last_message_after: Option<DateTime>,
+    /// Returns only threads whose last message is earlier than this time.
+    last_message_before: Option<DateTime>,
     /// Returns only threads whose contact's name or phone contains this text, in any letter case. A phone matches its
     /// digits as typed, such as `(303) 555-01`. At most 200 characters.
     search: Option<String>,
 }
 
 impl ThreadFilterInput {
-    /// Parses the IDs. `None` if one of them is malformed: the filter then matches no thread.
+    /// Parses the IDs. `None` if no thread can match: an ID is malformed, or all phone numbers are.
     fn parse(self) -> Result<Option<ThreadFilter>> {
-        let number = self.phone_number_id.as_ref().map(ids::parse);
+        let assignee = self.assignee_id.as_ref().map(ids::parse);
         let contact = self.contact_id.as_ref().map(ids::parse);
-        if number == Some(None) || contact == Some(None) {
+        let extension = self.extension_id.as_ref().map(ids::parse);
+        let numbers = ids::parse_some(&self.phone_number_ids.unwrap_or_default());
+        let (Some(numbers), false) =
+            (numbers, assignee == Some(None) || contact == Some(None) || extension == Some(None))
+        else {
             return Ok(None);
-        }
+        };
+        let status: BTreeSet<_> = self.status.unwrap_or_default().into_iter().map(Into::into).collect();
         Ok(Some(ThreadFilter {
-            status: self
-                .status
-                .unwrap_or_default()
-                .into_iter()
-                .map(Into::into)
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect(),
+            status: status.into_iter().collect(),
             assigned_to_me: self.assigned_to_me,
-            number: number.flatten(),
+            assignee: assignee.flatten(),
+            numbers,
             contact: contact.flatten(),
+            extension: extension.flatten(),
             unread: self.unread,
             needs_reply: self.needs_reply,
+            needs_decision: self.needs_decision,
+            last_message_after: self.last_message_after.map(|at| at.0),
+            last_message_before: self.last_message_before.map(|at| at.0),
             search: search_text(self.search)?,
         }))
     }
@@ -75,7 +89,7 @@ pub(super) fn search_text(text: Option<String>) -> Result<Option<String>> {
 /// last message, [`Details`] requests the rest. A field that is added to the schema but not here costs columns, and is
 /// never shown as null by mistake. A field that leads back to the thread must be called `thread`;
 /// `tests/it/http/direct.rs` looks for others.
-const THREAD: [&str; 13] = [
+const THREAD: [&str; 19] = [
     "__typename",
     "id",
     "phoneNumber",
@@ -87,14 +101,20 @@ const THREAD: [&str; 13] = [
     "lastActivityAt",
     "unreadCount",
     "viewerCanClaim",
+    "viewerSeenCount",
+    "inboundCount",
+    "answeredCount",
+    "needsReply",
+    "revision",
+    "timeline",
     "calls",
     "messages",
 ];
-const CONTACT: [&str; 5] = ["__typename", "id", "phone", "name", "threads"];
+const CONTACT: [&str; 6] = ["__typename", "id", "address", "phone", "name", "threads"];
 const MESSAGE: [&str; 7] = ["__typename", "id", "direction", "body", "media", "status", "createdAt"];
 
 /// Determines which columns the selected fields need.
-fn details(ctx: &Context<'_>) -> Details {
+fn details(ctx: &Context<'_>, order: threads::ThreadOrder) -> Details {
     let mut lines = Vec::new();
     for field in ctx.field().selection_set() {
         match field.name() {
@@ -109,8 +129,11 @@ fn details(ctx: &Context<'_>) -> Details {
         back || fields.flat_map(SelectionField::selection_set).any(|field| !usual.contains(&field.name()))
     };
     Details {
-        thread: back || lines.iter().any(|field| !THREAD.contains(&field.name())),
-        contact: inner("contact", &CONTACT),
+        // The cursors of the other order are made of columns that few inboxes show.
+        thread: back
+            || order != threads::ThreadOrder::LatestActivity
+            || lines.iter().any(|field| !THREAD.contains(&field.name())),
+        contact: inner("contact", &CONTACT) || lines.iter().any(|field| field.name() == "replyBlock"),
         message: inner("lastMessage", &MESSAGE),
     }
 }
@@ -125,12 +148,17 @@ pub(super) struct ThreadsQuery;
 
 #[Object]
 impl ThreadsQuery {
-    /// The inbox: the threads that the viewer may see, latest activity first.
+    /// The inbox: the threads that the viewer may see.
     async fn threads(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The conditions that a thread must meet. Default: none, so that all threads are returned.")]
         filter: Option<ThreadFilterInput>,
+        #[graphql(
+            desc = "The order of the threads. Default: LATEST_ACTIVITY. A cursor belongs to the order of its list.",
+            default_with = "Some(ThreadOrder::LatestActivity)"
+        )]
+        order_by: Option<ThreadOrder>,
         #[graphql(desc = "The number of items from the start, 0 to 100. Default: 25.")] first: Option<i32>,
         #[graphql(desc = "Returns only the items after this cursor of the same list.")] after: Option<String>,
         #[graphql(desc = "The number of items from the end, 0 to 100. Not allowed with `first`.")] last: Option<i32>,
@@ -142,13 +170,14 @@ impl ThreadsQuery {
         let Some(filter) = filter.unwrap_or_default().parse()? else {
             return Ok(Connection::new(Page { rows: vec![], has_next: false, has_previous: false }, Total::Known(0)));
         };
-        let scope = viewer.scope();
-        let page = inbox(requester.services.request_reader(), &scope, &filter, &window, details(ctx)).await;
+        let (scope, order) = (viewer.scope(), order_by.map_or_else(threads::ThreadOrder::default, Into::into));
+        let page =
+            inbox(requester.services.request_reader(), &scope, &filter, order, &window, details(ctx, order)).await;
         let page = page.map_err(|error| requester.fault(error))?;
         let total = Total::later(move |requester| {
             let (scope, filter) = (scope.clone(), filter.clone());
             async move { Ok(threads::count(requester.services.request_reader(), &scope, &filter).await?) }
         });
-        Ok(Connection::new(page.map(|row| Thread::from_inbox(&viewer, row)), total))
+        Ok(Connection::new(page.map(|row| Thread::from_inbox(&viewer, row, order)), total))
     }
 }

@@ -8,6 +8,7 @@ mod directory_updated;
 mod inbound_message;
 mod notification_added;
 mod thread_updated;
+mod viewer_updated;
 
 /// The subscriptions. Each event has a cursor; after a disconnect, subscribe with `after` set to the cursor of the last
 /// event you received, and no event is missed. Permissions are checked for each event. A subscription ends with an
@@ -20,4 +21,5 @@ pub struct Subscription(
     notification_added::NotificationAddedSubscription,
     call_updated::CallUpdatedSubscription,
     directory_updated::DirectoryUpdatedSubscription,
+    viewer_updated::ViewerUpdatedSubscription,
 );

@@ -5,7 +5,7 @@ use crate::domain::EventKind;
 use crate::graphql::errors::Result;
 use crate::graphql::live::{EventView, Topic, resolve_event};
 use crate::graphql::scalars::EventCursor;
-use crate::graphql::types::{Message, ThreadUpdatedEvent};
+use crate::graphql::types::{ThreadChange, ThreadUpdatedEvent};
 
 #[derive(Default)]
 pub(super) struct ThreadUpdatedSubscription;
@@ -29,8 +29,22 @@ fn payload(view: &EventView) -> Option<ThreadUpdatedEvent> {
     let event = &view.context.event;
     let thread_id = event.thread_id?.into();
     let thread = view.thread();
-    // The message whose status changed: an inbound one is new, not changed.
-    let changed = view.context.message.clone().filter(|_| event.kind == EventKind::ThreadUpdated);
-    let message = thread.as_ref().zip(changed).map(|(thread, row)| Message::within(thread, row));
-    Some(ThreadUpdatedEvent { cursor: EventCursor(view.cursor), replayed: view.replayed, thread_id, thread, message })
+    let item = thread.as_ref().and_then(|thread| view.timeline_item(thread));
+    let (cursor, replayed, change) = (EventCursor(view.cursor), view.replayed, change(event.kind));
+    Some(ThreadUpdatedEvent { cursor, replayed, thread_id, thread, change, item })
+}
+
+fn change(kind: EventKind) -> ThreadChange {
+    match kind {
+        EventKind::InboundMessage => ThreadChange::Inbound,
+        EventKind::OutboundMessage => ThreadChange::Outbound,
+        EventKind::MessageStatus => ThreadChange::Status,
+        EventKind::CallUpdated => ThreadChange::Call,
+        EventKind::ContactUpdated => ThreadChange::Contact,
+        // The others are not delivered here.
+        EventKind::ThreadActivity
+        | EventKind::DirectoryUpdated
+        | EventKind::ThreadRead
+        | EventKind::NotificationRead => ThreadChange::Activity,
+    }
 }

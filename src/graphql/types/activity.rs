@@ -11,6 +11,7 @@ use crate::graphql::scalars::DateTime;
 use crate::service::Viewer;
 use crate::store::page::Key;
 
+#[derive(Clone)]
 pub struct ThreadActivity {
     viewer: Arc<Viewer>,
     model: Arc<activity::Model>,

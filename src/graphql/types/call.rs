@@ -16,6 +16,7 @@ use crate::graphql::scalars::DateTime;
 use crate::service::Viewer;
 use crate::store;
 use crate::store::call_visibility::VisibleCall;
+use crate::store::calls::CallFilter;
 use crate::store::page::Key;
 
 #[derive(Clone)]
@@ -43,13 +44,18 @@ impl Call {
     }
 
     /// Reads a page of the calls that the viewer may see, newest first.
-    pub async fn page(requester: &Requester, viewer: &Arc<Viewer>, args: &PageArgs) -> Result<Connection<Self>> {
+    pub async fn page(
+        requester: &Requester,
+        viewer: &Arc<Viewer>,
+        filter: CallFilter,
+        args: &PageArgs,
+    ) -> Result<Connection<Self>> {
         let (scope, window) = (viewer.scope(), args.window()?);
-        let page = store::calls::page(requester.services.request_reader(), &scope, &window).await;
+        let page = store::calls::page(requester.services.request_reader(), &scope, &filter, &window).await;
         let page = page.map_err(|error| requester.fault(error))?;
         let total = Total::later(move |requester| {
-            let scope = scope.clone();
-            async move { Ok(store::calls::count(requester.services.request_reader(), &scope).await?) }
+            let (scope, filter) = (scope.clone(), filter.clone());
+            async move { Ok(store::calls::count(requester.services.request_reader(), &scope, &filter).await?) }
         });
         Ok(Connection::new(page.map(|row| Self::new(viewer, Arc::new(row))), total))
     }
@@ -150,6 +156,12 @@ impl Call {
         self.find_voicemails(ctx).await
     }
 
+    /// The number of changes of the call. It grows with each event of `callUpdated`: of two snapshots of the call, the one
+    /// with the greater revision is newer.
+    async fn revision(&self) -> i32 {
+        self.row().revision
+    }
+
     /// The legs of the call in the order in which the phones rang. Only the viewer's own legs if the viewer sees only
     /// their own part of the call.
     async fn legs(&self, ctx: &Context<'_>) -> Result<Vec<CallLeg>> {
@@ -194,7 +206,7 @@ impl Call {
     }
 }
 
-/// Why the carrier refused an outbound call.
+/// The reason why the carrier refused an outbound call.
 #[derive(SimpleObject)]
 pub(super) struct CallFailure {
     /// The carrier's error code, as listed at twilio.com/docs/api/errors. Null if the carrier gave none, for example

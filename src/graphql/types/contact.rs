@@ -22,6 +22,10 @@ impl Contact {
     pub fn new(viewer: &Arc<Viewer>, model: Arc<contact::Model>) -> Self {
         Self { viewer: Arc::clone(viewer), model }
     }
+
+    pub(super) fn model(&self) -> &contact::Model {
+        &self.model
+    }
 }
 
 impl DirectJson for Contact {
@@ -62,6 +66,11 @@ impl Contact {
     /// The name of the contact. Null if it is not known, and if the viewer may see only the address.
     async fn name(&self) -> Option<&str> {
         self.model.name.as_deref()
+    }
+
+    /// The staff's note about the contact. Null if there is none, and if the viewer may see only the address.
+    async fn note(&self) -> Option<&str> {
+        self.model.note.as_deref()
     }
 
     /// The contact's provider: the user who cares for the contact. Null if there is none, and if the viewer may see

@@ -1,8 +1,8 @@
 //! The payloads of subscriptions.
 
-use async_graphql::{ID, Interface, SimpleObject};
+use async_graphql::{Enum, ID, Interface, SimpleObject};
 
-use super::{Call, Message, Notification, Thread};
+use super::{Call, Message, Notification, PhoneNumber, Thread, TimelineItem};
 use crate::graphql::node::Node;
 use crate::graphql::scalars::EventCursor;
 
@@ -27,6 +27,7 @@ pub enum Event {
     NotificationAdded(NotificationAddedEvent),
     CallUpdated(CallUpdatedEvent),
     DirectoryUpdated(DirectoryUpdatedEvent),
+    ViewerUpdated(ViewerUpdatedEvent),
 }
 
 /// A contact sent a text.
@@ -43,8 +44,7 @@ pub struct InboundMessageEvent {
     pub thread: Thread,
 }
 
-/// A thread changed: a text was received or sent, the status of a message changed, or the thread was claimed, released,
-/// transferred, closed or reopened.
+/// A thread changed: `change` tells how, and `item` is what is new or changed in its timeline.
 #[derive(SimpleObject)]
 pub struct ThreadUpdatedEvent {
     /// The position of this event in the agency's log. To resume after this event, subscribe with `after` set to this
@@ -56,8 +56,62 @@ pub struct ThreadUpdatedEvent {
     pub thread_id: ID,
     /// The thread in its current state. Null if the viewer may no longer see it; remove it from the display.
     pub thread: Option<Thread>,
-    /// The message whose status changed. Null if the event is not about a message's status.
-    pub message: Option<Message>,
+    /// The kind of the change.
+    pub change: ThreadChange,
+    /// The item that is new or changed in the thread's timeline. Null if `thread` is null, and for a change that has no
+    /// item, such as the alert of the pool about a text that only an extension's user had received.
+    pub item: Option<TimelineItem>,
+}
+
+/// The kind of a change of a thread.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+pub enum ThreadChange {
+    /// The contact sent a text.
+    Inbound,
+    /// A text to the contact was queued.
+    Outbound,
+    /// The delivery status of a text to the contact changed.
+    Status,
+    /// The thread was claimed, released, transferred, closed or reopened, or its history got another entry.
+    Activity,
+    /// A call with the contact began or changed.
+    Call,
+    /// The contact changed: its name, note, provider or opt-out.
+    Contact,
+}
+
+/// Something changed for the viewer alone: the event keeps the viewer's other windows current.
+#[derive(SimpleObject)]
+pub struct ViewerUpdatedEvent {
+    /// The position of this event in the agency's log. To resume after this event, subscribe with `after` set to this
+    /// cursor.
+    pub cursor: EventCursor,
+    /// True if the event happened before the subscription began and is replayed because of `after`.
+    pub replayed: bool,
+    /// The kind of the change.
+    pub change: ViewerChange,
+    /// The thread that was read, or whose notifications were resolved, in its current state. Null for the other changes,
+    /// and if the viewer may no longer see it.
+    pub thread: Option<Thread>,
+    /// The notification that the viewer read. Null for the other changes.
+    pub notification: Option<Notification>,
+    /// The phone number to whose threads the viewer gained or lost access. Null for the other changes, and if any access
+    /// may have changed.
+    pub phone_number: Option<PhoneNumber>,
+}
+
+/// The kind of a change for the viewer alone.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+pub enum ViewerChange {
+    /// The viewer read the thread, replied in it, or marked it as unread. Its notifications may be read as well.
+    ThreadRead,
+    /// The viewer read the notification.
+    NotificationRead,
+    /// Notifications of the viewer were resolved, because a user took care of their cause: those about `thread`, or about
+    /// a call if `thread` is null.
+    NotificationResolved,
+    /// The viewer may have gained or lost access to threads: query the lists again.
+    Access,
 }
 
 /// A notification for the viewer was created.

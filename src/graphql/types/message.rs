@@ -5,16 +5,21 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use super::{Extension, Media, Thread, User};
 use crate::domain::delivery_error::{actor, explain, reason};
 use crate::domain::error_actor::is_carrier_code;
+use crate::domain::routing::{RungOutcome, steps};
+use crate::domain::{self, MessageId};
 use crate::entity::message;
 use crate::graphql::context::loaders;
 use crate::graphql::direct_json::{DirectJson, ObjectField};
-use crate::graphql::enums::{Direction, ErrorActor, MessageFailureReason, MessageStatus, RoutingRung};
+use crate::graphql::enums::{
+    DeliverySource, Direction, ErrorActor, MessageFailureReason, MessageStatus, RoutingOutcome, RoutingRung,
+};
 use crate::graphql::errors::Result;
 use crate::graphql::pagination::ConnectionNode;
 use crate::graphql::scalars::DateTime;
 use crate::service::Viewer;
 use crate::store::page::Key;
 
+#[derive(Clone)]
 pub struct Message {
     viewer: Arc<Viewer>,
     model: Arc<message::Model>,
@@ -26,6 +31,12 @@ impl Message {
     /// shown belongs to a thread whose visibility has been checked.
     pub fn within(thread: &Thread, model: Arc<message::Model>) -> Self {
         Self { viewer: Arc::clone(thread.viewer()), model, thread: thread.clone() }
+    }
+
+    async fn find_in_thread(&self, ctx: &Context<'_>, id: Option<MessageId>) -> Result<Option<Self>> {
+        let Some(id) = id else { return Ok(None) };
+        let row = loaders(ctx)?.message(id).await?.filter(|row| row.thread_id == self.model.thread_id);
+        Ok(row.map(|row| Self::within(&self.thread, row)))
     }
 }
 
@@ -102,6 +113,51 @@ impl Message {
         })
     }
 
+    /// The outcome of each rung of the routing of an inbound message, in the order in which the rungs were tried. A rung
+    /// that was alerted later is REACHED as well. Empty for outbound messages.
+    async fn routing(&self, ctx: &Context<'_>) -> Result<Vec<RoutingStep>> {
+        let Some(routed_by) = self.model.routed_by else { return Ok(Vec::new()) };
+        let recipients = loaders(ctx)?.recipients(self.model.thread_id, self.model.id).await?;
+        let named = |rung: domain::RoutingRung| recipients.iter().filter(move |(_, by)| *by == rung);
+        let steps = steps(routed_by, self.model.pool_muted, |rung| named(rung).next().is_some());
+        let users = |rung| named(rung).filter_map(|(user, _)| User::find(&self.viewer, *user)).collect();
+        let step = |(rung, outcome): (domain::RoutingRung, RungOutcome)| RoutingStep {
+            rung: rung.into(),
+            outcome: outcome.into(),
+            users: users(rung),
+        };
+        Ok(steps.into_iter().map(step).collect())
+    }
+
+    /// The changes of the delivery status of an outbound message, oldest first. Empty for inbound messages.
+    async fn delivery(&self, ctx: &Context<'_>) -> Result<Vec<DeliveryStep>> {
+        if self.model.direction == domain::Direction::Inbound {
+            return Ok(Vec::new());
+        }
+        let queued = DeliveryStep {
+            status: MessageStatus::Queued,
+            at: self.model.created_at.into(),
+            source: DeliverySource::Outbox,
+        };
+        let later = loaders(ctx)?.delivery_steps(self.model.id).await?.into_iter();
+        let later = later.map(|row| DeliveryStep {
+            status: row.status.into(),
+            at: row.created_at.into(),
+            source: row.source.into(),
+        });
+        Ok(std::iter::once(queued).chain(later).collect())
+    }
+
+    /// The message that this one sends again. Null if it was not sent with `resendMessage`.
+    async fn resends(&self, ctx: &Context<'_>) -> Option<Result<Message>> {
+        self.find_in_thread(ctx, self.model.resends_id).await.transpose()
+    }
+
+    /// The message by which this one was sent again. Null if it was not.
+    async fn resent_as(&self, ctx: &Context<'_>) -> Option<Result<Message>> {
+        self.find_in_thread(ctx, self.model.resent_as_id).await.transpose()
+    }
+
     /// The number of SMS segments of an outbound message, by which the carrier charges. Null for inbound messages.
     async fn segments(&self) -> Option<i32> {
         self.model.segments
@@ -129,7 +185,29 @@ impl Message {
     }
 }
 
-/// Why a message was not delivered.
+/// The outcome of one rung of the routing of an inbound message.
+#[derive(SimpleObject)]
+pub(super) struct RoutingStep {
+    /// The rung of the routing.
+    rung: RoutingRung,
+    /// The outcome of the rung.
+    outcome: RoutingOutcome,
+    /// The users who were alerted by this rung. Empty unless `outcome` is REACHED.
+    users: Vec<User>,
+}
+
+/// A change of the delivery status of an outbound message.
+#[derive(SimpleObject)]
+pub(super) struct DeliveryStep {
+    /// The delivery status from this time on.
+    status: MessageStatus,
+    /// The time at which Partyline recorded the status.
+    at: DateTime,
+    /// The source of the change.
+    source: DeliverySource,
+}
+
+/// The reason why a message was not delivered.
 #[derive(SimpleObject)]
 pub(super) struct MessageFailure {
     /// The kind of the failure.

@@ -16,6 +16,8 @@ mod pool;
 mod quarantined_message;
 mod schedule;
 mod thread;
+mod thread_counts;
+mod timeline;
 mod user;
 pub mod user_error;
 mod voicemail;
@@ -26,7 +28,8 @@ pub use assignment::Assignment;
 pub use call::{Call, CallLeg};
 pub use contact::Contact;
 pub use event::{
-    CallUpdatedEvent, DirectoryUpdatedEvent, Event, InboundMessageEvent, NotificationAddedEvent, ThreadUpdatedEvent,
+    CallUpdatedEvent, DirectoryUpdatedEvent, Event, InboundMessageEvent, NotificationAddedEvent, ThreadChange,
+    ThreadUpdatedEvent, ViewerChange, ViewerUpdatedEvent,
 };
 pub use extension::Extension;
 pub use media::Media;
@@ -37,5 +40,7 @@ pub use pool::Pool;
 pub use quarantined_message::QuarantinedMessage;
 pub use schedule::{Schedule, ScheduleKind};
 pub use thread::Thread;
+pub use thread_counts::ThreadCounts;
+pub use timeline::TimelineItem;
 pub use user::User;
 pub use voicemail::Voicemail;

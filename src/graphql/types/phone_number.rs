@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 
-use super::{Extension, Pool};
+use super::{Extension, Pool, ThreadCounts};
 use crate::domain::PhoneNumberId;
 use crate::entity::phone_number;
 use crate::graphql::context::requester;
@@ -65,6 +65,11 @@ impl PhoneNumber {
     /// True if the agency uses the number. A released number receives and sends nothing, and keeps its threads.
     async fn active(&self) -> bool {
         self.model.live == Some(true)
+    }
+
+    /// The numbers of threads of this phone number that the viewer may see, by state.
+    async fn thread_counts(&self, ctx: &Context<'_>) -> Result<ThreadCounts> {
+        ThreadCounts::read(ctx, &self.viewer, vec![self.model.id]).await
     }
 
     /// True if the viewer may send texts from the number with `startThread`: the number is active, and its pool includes

@@ -4,7 +4,7 @@ use crate::domain::schedule;
 use crate::graphql::enums::Weekday;
 use crate::graphql::scalars::{LocalDate, LocalTime};
 
-/// When a number takes calls, in the agency's time zone.
+/// The times at which a number takes calls, in the agency's time zone.
 #[derive(SimpleObject)]
 pub struct Schedule {
     /// The kind of the schedule.

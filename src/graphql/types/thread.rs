@@ -1,20 +1,30 @@
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, SimpleObject};
+use futures_util::future::try_join;
+use uuid::Uuid;
 
+use super::timeline::TimelineConnection;
 use super::{Call, Contact, Extension, Message, PhoneNumber, ThreadActivity, User};
-use crate::domain::{self, PhoneNumberId, ThreadId};
-use crate::entity::{contact, message, thread};
+use crate::domain::access::{ThreadRelation, handler_reasons};
+use crate::domain::opt_out::{Cleared, OptOutState};
+use crate::domain::reply::clear_reply;
+use crate::domain::thread_actions::{Actionable, actions};
+use crate::domain::{self, PhoneNumberId, ThreadId, UserId};
+use crate::entity::{contact, message, thread, user};
 use crate::graphql::context::{loaders, requester};
 use crate::graphql::direct_json::{DirectJson, ObjectField};
-use crate::graphql::enums::ThreadStatus;
-use crate::graphql::errors::Result;
+use crate::graphql::enums::{HandlerReason, ReplyBlock, ThreadAction, ThreadStatus};
+use crate::graphql::errors::{Failure, Result};
 use crate::graphql::loaders::ThreadList;
 use crate::graphql::pagination::{Connection, ConnectionNode, PageArgs, Total};
 use crate::graphql::scalars::DateTime;
 use crate::service::Viewer;
+use crate::service::calls::own_phone;
 use crate::store::inbox::InboxRow;
-use crate::store::page::Key;
+use crate::store::page::{Page, Window};
+use crate::store::threads::ThreadOrder;
+use crate::store::timeline::{self, TimelineId};
 
 #[derive(Clone)]
 pub struct Thread {
@@ -29,6 +39,7 @@ struct Preloaded {
     contact: Option<Arc<contact::Model>>,
     last_message: Option<Arc<message::Model>>,
     seen_count: Option<i32>,
+    order: ThreadOrder,
 }
 
 impl Thread {
@@ -37,11 +48,12 @@ impl Thread {
     }
 
     /// Builds a thread from a row of the inbox query.
-    pub fn from_inbox(viewer: &Arc<Viewer>, row: InboxRow) -> Self {
+    pub fn from_inbox(viewer: &Arc<Viewer>, row: InboxRow, order: ThreadOrder) -> Self {
         let preloaded = Preloaded {
             contact: row.contact.map(Arc::new),
             last_message: row.last_message.map(Arc::new),
             seen_count: row.seen_count,
+            order,
         };
         Self { viewer: Arc::clone(viewer), model: Arc::new(row.thread), preloaded: Some(preloaded) }
     }
@@ -95,6 +107,14 @@ impl Thread {
         }
     }
 
+    /// Decides whether a text can be sent in the thread at all.
+    fn clear(&self, contact: &Contact) -> std::result::Result<Cleared, domain::reply::ReplyBlock> {
+        let number = self.viewer.directory.number(self.model.phone_number_id);
+        let is_live = number.is_some_and(|number| number.live == Some(true));
+        let (contact, blocked) = (contact.model(), self.model.blocked_at.is_some());
+        clear_reply(is_live, &contact.phone, OptOutState { opted_out: contact.opted_out_at.is_some(), blocked })
+    }
+
     async fn find_last_message(&self, ctx: &Context<'_>) -> Result<Option<Message>> {
         if let Some(message) = self.preloaded_message() {
             return Ok(message);
@@ -120,6 +140,33 @@ impl Thread {
         Ok(Connection::new(page.map(|row| ThreadActivity::new(&self.viewer, row)), total))
     }
 
+    async fn page_of_timeline(
+        &self,
+        ctx: &Context<'_>,
+        args: &PageArgs,
+        around: Option<ID>,
+    ) -> Result<TimelineConnection> {
+        let (loaders, thread) = (loaders(ctx)?, self.model.id);
+        let Some(around) = around else {
+            let page = loaders.timeline_of(thread, args.window()?).await?;
+            return Ok(TimelineConnection::new(self, page));
+        };
+        let count = args.size_around()?;
+        let requester = requester(ctx)?;
+        let position = match TimelineId::parse(&around) {
+            Some(id) => timeline::position(requester.services.request_reader(), self.viewer.agency(), thread, id).await,
+            None => Ok(None),
+        };
+        let Some(key) = position.map_err(|error| requester.fault(error))? else {
+            return Err(Failure::bad_input("Invalid value for `around`: the item does not belong to this timeline."));
+        };
+        let (before, after) = Window::around(key, count);
+        let (before, after) = try_join(loaders.timeline_of(thread, before), loaders.timeline_of(thread, after)).await?;
+        let (has_previous, has_next) = (before.has_previous, after.has_next);
+        let rows = before.rows.into_iter().chain(after.rows).collect();
+        Ok(TimelineConnection::new(self, Page { rows, has_next, has_previous }))
+    }
+
     async fn page_of_calls(&self, ctx: &Context<'_>, args: &PageArgs) -> Result<Connection<Call>> {
         let page = loaders(ctx)?.calls_of(self.model.id, args.window()?).await?;
         let total = Total::OfThread(ThreadList::Calls, self.model.id);
@@ -134,6 +181,7 @@ impl DirectJson for Thread {
             "assignee" => field.object(self.assignee(&ctx)),
             "contact" => field.object(Some(self.preloaded_contact()?)),
             "extension" => field.object(self.extension(&ctx)),
+            "lastAssignee" => field.object(self.last_assignee(&ctx)),
             "lastMessage" => field.object(self.preloaded_message()?),
             "optOutHint" if self.model.opt_out_hint_id.is_none() => field.object(None::<Message>),
             "phoneNumber" => field.object(Some(PhoneNumber::find(&self.viewer, self.model.phone_number_id)?)),
@@ -144,7 +192,8 @@ impl DirectJson for Thread {
 
 impl ConnectionNode for Thread {
     fn cursor(&self) -> String {
-        Key { at: self.model.last_activity_at, id: self.model.id.0 }.to_string()
+        let order = self.preloaded.as_ref().map_or_else(ThreadOrder::default, |preloaded| preloaded.order);
+        order.key(&self.model).to_string()
     }
 }
 
@@ -183,6 +232,22 @@ impl Thread {
         self.model.claimed_at.map(DateTime)
     }
 
+    /// The user who held the thread when it was last closed. Null if it was never closed with an assignee.
+    fn last_assignee(&self) -> Option<User> {
+        self.model.last_assignee_id.and_then(|id| User::find(&self.viewer, id))
+    }
+
+    /// The time at which the thread was closed. Null unless `status` is CLOSED.
+    async fn closed_at(&self) -> Option<DateTime> {
+        self.model.closed_at.filter(|_| self.model.status == domain::ThreadStatus::Closed).map(DateTime)
+    }
+
+    /// The number of changes of the thread. It grows with each event of `threadUpdated`: of two snapshots of the thread,
+    /// the one with the greater revision is newer.
+    async fn revision(&self) -> i32 {
+        self.model.revision
+    }
+
     /// The history of the thread: each claim, release, transfer, closing and reopening, and each change of the
     /// contact's opt-out; oldest first.
     async fn activity(
@@ -216,9 +281,49 @@ impl Thread {
         self.find_opt_out_hint(ctx).await.transpose()
     }
 
-    /// The time of the last change or message in the thread. The inbox is ordered by it.
+    /// The time of the last message of the thread. Null if it has no messages.
+    async fn last_message_at(&self) -> Option<DateTime> {
+        self.model.last_message_at.map(DateTime)
+    }
+
+    /// The time of the last message or call in the thread. The inbox is ordered by it, so that a claim, a transfer or a
+    /// closing does not move a thread.
     async fn last_activity_at(&self) -> DateTime {
         self.model.last_activity_at.into()
+    }
+
+    /// The number of inbound messages of the thread.
+    async fn inbound_count(&self) -> i32 {
+        self.model.inbound_count
+    }
+
+    /// The value of `inboundCount` when a user last sent a message. Unanswered inbound messages are the difference.
+    async fn answered_count(&self) -> i32 {
+        self.model.answered_count
+    }
+
+    /// True if the thread is open and no user has replied since the last inbound message.
+    async fn needs_reply(&self) -> bool {
+        self.model.needs_reply()
+    }
+
+    /// The time since which the contact waits for a reply: that of the first inbound message after the last message of a
+    /// user, or of the inbound message that reopened the thread. Null unless `needsReply` is true.
+    async fn waiting_since(&self) -> Option<DateTime> {
+        self.model.waiting_since.filter(|_| self.model.needs_reply()).map(DateTime)
+    }
+
+    /// The time at which the pool is alerted of a text that so far only an extension's user has received, unless the
+    /// thread is claimed before. Null if no such alert is due.
+    async fn escalates_at(&self) -> Option<DateTime> {
+        self.model.escalate_at.map(DateTime)
+    }
+
+    /// The reason why nobody can send a text in this thread. Null if there is none. An opt-out is not shown to a viewer
+    /// who may see only the contact's address.
+    async fn reply_block(&self, ctx: &Context<'_>) -> Result<Option<ReplyBlock>> {
+        let contact = self.find_contact(ctx).await?;
+        Ok(self.clear(&contact).err().map(Into::into))
     }
 
     /// The number of inbound messages that the viewer has not read. If the viewer never read the thread, the number of
@@ -226,6 +331,57 @@ impl Thread {
     async fn unread_count(&self, ctx: &Context<'_>) -> Result<i32> {
         let seen = self.seen_count(ctx).await?.unwrap_or(self.model.answered_count);
         Ok((self.model.inbound_count - seen).max(0))
+    }
+
+    /// The users who may see the thread and act on it now, with the reasons; ordered by name. For a closed thread these are
+    /// the ADMINs and the eligible users of the pool.
+    async fn handlers(&self, ctx: &Context<'_>) -> Result<Vec<ThreadHandler>> {
+        let stand_ins = loaders(ctx)?.stand_ins(self.model.id).await?;
+        let directory = &self.viewer.directory;
+        let handler = |user: &Arc<user::Model>| {
+            let rungs: Vec<_> = stand_ins.rungs_of(directory, user.id).collect();
+            let relation = ThreadRelation {
+                active: user.active,
+                role: user.role,
+                eligible: directory.is_eligible(self.model.phone_number_id, user.id),
+                assignee: self.model.assignee_id == Some(user.id),
+                stands_in: !rungs.is_empty(),
+                status: self.model.status,
+            };
+            let because: Vec<HandlerReason> = handler_reasons(&relation, rungs).into_iter().map(Into::into).collect();
+            (!because.is_empty()).then(|| ThreadHandler { user: User::new(&self.viewer, Arc::clone(user)), because })
+        };
+        Ok(directory.users.iter().filter_map(handler).collect())
+    }
+
+    /// The extensions as which a text can be sent in this thread: the active ones that are valid on its phone number.
+    async fn reply_extensions(&self) -> Vec<Extension> {
+        let number = self.model.phone_number_id;
+        let rows = self.viewer.directory.extensions_on(number);
+        rows.map(|row| Extension::new(&self.viewer, row.clone())).collect()
+    }
+
+    /// The actions that the viewer can take on the thread now. An action that would change nothing is not listed.
+    async fn viewer_actions(&self, ctx: &Context<'_>) -> Result<Vec<ThreadAction>> {
+        let (viewer, now) = (&self.viewer, requester(ctx)?.services.clock.now());
+        let contact = self.find_contact(ctx).await?;
+        let number = viewer.directory.number(self.model.phone_number_id).filter(|number| number.live == Some(true));
+        let pool = viewer.directory.pool(self.model.phone_number_id.into());
+        let actionable = Actionable {
+            claim_state: &self.model.claim_state(),
+            policy: pool.map_or(domain::PoolPolicy::FirstClaim, |pool| pool.policy),
+            can_be_texted: self.clear(&contact).is_ok(),
+            can_be_called: number.is_some_and(|number| own_phone(viewer, number, &contact.model().phone).is_ok()),
+        };
+        // Not the id of any user.
+        let other = UserId(Uuid::nil());
+        Ok(actions(&actionable, viewer.actor(), other, now).into_iter().map(Into::into).collect())
+    }
+
+    /// The number of inbound messages that the viewer has read. Null if the viewer never read the thread; the unread
+    /// messages are then those after `answeredCount`.
+    async fn viewer_seen_count(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+        self.seen_count(ctx).await
     }
 
     /// True if the thread has no assignee, so that the viewer can claim it with `claimThread`.
@@ -256,4 +412,32 @@ impl Thread {
     ) -> Result<Connection<Message>> {
         Box::pin(self.page_of_messages(ctx, &PageArgs { first, after, last, before })).await
     }
+
+    /// The messages, calls and activity of the thread in one order: by the time of each item, then by its ID; oldest
+    /// first. Use `last: 25` for the newest page.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
+    async fn timeline(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "The ID of a message, call or activity entry of this thread. Returns the page that has this item in its \
+                    middle, with `first` or `last` as its size. Not allowed with `after` and `before`."
+        )]
+        around: Option<ID>,
+        #[graphql(desc = "The number of items from the start, 0 to 100. Default: 25.")] first: Option<i32>,
+        #[graphql(desc = "Returns only the items after this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "The number of items from the end, 0 to 100. Not allowed with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Returns only the items before this cursor of the same list.")] before: Option<String>,
+    ) -> Result<TimelineConnection> {
+        Box::pin(self.page_of_timeline(ctx, &PageArgs { first, after, last, before }, around)).await
+    }
+}
+
+/// A user who may see a thread and act on it.
+#[derive(SimpleObject)]
+pub(super) struct ThreadHandler {
+    /// The user who handles the thread.
+    user: User,
+    /// The reasons for which the user is a handler, at least one.
+    because: Vec<HandlerReason>,
 }

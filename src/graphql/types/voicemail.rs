@@ -6,14 +6,25 @@ use super::{Call, User};
 use crate::domain::MediaState as State;
 use crate::entity::voicemail;
 use crate::graphql::context::requester;
+use crate::graphql::direct_json::DirectJson;
 use crate::graphql::enums::{MediaState, VoicemailFailure};
 use crate::graphql::errors::Result;
+use crate::graphql::pagination::ConnectionNode;
 use crate::graphql::scalars::DateTime;
 use crate::service::media_links::MediaLinks;
+use crate::store::page::Key;
 
 pub struct Voicemail {
     call: Call,
     model: Arc<voicemail::Model>,
+}
+
+impl DirectJson for Voicemail {}
+
+impl ConnectionNode for Voicemail {
+    fn cursor(&self) -> String {
+        Key { at: self.model.created_at, id: self.model.id.0 }.to_string()
+    }
 }
 
 impl Voicemail {
@@ -81,5 +92,15 @@ impl Voicemail {
     /// The user who first listened to the voicemail. Null if nobody has.
     async fn listened_by(&self) -> Option<User> {
         self.model.listened_by_id.and_then(|id| User::find(self.call.viewer(), id))
+    }
+
+    /// The time at which a user took care of the voicemail. Null if nobody has.
+    async fn handled_at(&self) -> Option<DateTime> {
+        self.model.handled_at.map(DateTime)
+    }
+
+    /// The user who took care of the voicemail. Null if nobody has.
+    async fn handled_by(&self) -> Option<User> {
+        self.model.handled_by_id.and_then(|id| User::find(self.call.viewer(), id))
     }
 }

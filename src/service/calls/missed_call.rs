@@ -60,7 +60,7 @@ pub(super) async fn send_missed_call_text(
     };
     let Ok(cleared) = may_text(&missed, tx.now) else { return Ok(()) };
     record_text(tx, call).await?;
-    let draft = OutboundDraft { body: text, sender: None, extension: None, cleared };
+    let draft = OutboundDraft { body: text, sender: None, extension: None, cleared, resends: None };
     queue(tx, thread, draft).await.map(drop)
 }
 

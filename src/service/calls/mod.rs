@@ -35,7 +35,7 @@ pub use dial_end::{DialEnd, handle_dial_end};
 pub use extension_guesses::ExtensionGuesses;
 pub use log::CallLog;
 pub use outbound::{CONTACT_LEG, Dial, OutboundKey, handle_outbound_press, outbound_dial_ended, screen_outbound};
-pub use start_call::{StartCall, start_call};
+pub use start_call::{StartCall, own_phone, start_call};
 pub use switchboard::{CalledNumber, Switchboard};
 pub use voicemail::{Recording, record_no_message, record_transcript, record_voicemail, withdraw_recording};
 

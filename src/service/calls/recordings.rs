@@ -78,6 +78,8 @@ impl RecordingChange {
 
 fn begin(tx: &Tx<'_>, call: &call::Model, report: &RecordingReport) -> voicemail::Model {
     voicemail::Model {
+        handled_at: None,
+        handled_by_id: None,
         agency_id: call.agency_id,
         id: VoicemailId(tx.new_id()),
         call_id: call.id,

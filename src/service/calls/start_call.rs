@@ -90,7 +90,7 @@ impl Unit for BeginCall {
         let viewer =
             Viewer::of(directory.clone(), self.user).ok_or_else(|| Refusal::not_found("thread", "threadId"))?;
         let (number, to) = self.number_and_recipient(tx, &viewer, &directory).await?;
-        let phone = own_phone(&directory, &viewer, &number, &to)?;
+        let phone = own_phone(&viewer, &number, &to)?;
         let since = tx.now - TimeDelta::days(1);
         let started = calls::started_by(tx.conn, self.agency, self.user, since).await?;
         if started.open > 0 {
@@ -149,12 +149,8 @@ impl BeginCall {
 }
 
 /// The user's own phone, if both it and the recipient may be dialed.
-fn own_phone(
-    directory: &Directory,
-    viewer: &Viewer,
-    number: &phone_number::Model,
-    to: &str,
-) -> Result<String, Refusal> {
+pub fn own_phone(viewer: &Viewer, number: &phone_number::Model, to: &str) -> Result<String, Refusal> {
+    let directory = &viewer.directory;
     let user = viewer.user();
     let phone = user.phone.clone().filter(|_| user.phone_verified);
     let phone = phone

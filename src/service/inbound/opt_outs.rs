@@ -85,12 +85,13 @@ impl Planner<'_> {
     }
 
     /// Applies a keyword that was expressed in one thread to the other threads of its contact, and appends an event for each
-    /// thread that changes.
+    /// thread that changes, or whose contact opts out or in.
     pub(super) fn apply_to_other_threads(
         &mut self,
         keyword: OptOutKeyword,
         directory: &Directory,
         (number, contact): (PhoneNumberId, ContactId),
+        opt_out_changes: bool,
     ) {
         let agency = directory.agency_id();
         let e164 = |number| directory.number(number).map_or("", |number| number.e164.as_str());
@@ -99,7 +100,7 @@ impl Planner<'_> {
             .chain(&self.plan.threads)
             .filter(|thread| thread.agency_id == agency && thread.contact_id == contact)
             .filter(|thread| thread.phone_number_id != number)
-            .filter(|thread| apply(keyword, e164(thread.phone_number_id), &mut (*thread).clone()))
+            .filter(|thread| opt_out_changes || apply(keyword, e164(thread.phone_number_id), &mut (*thread).clone()))
             .map(|thread| thread.phone_number_id)
             .collect();
         // Events are appended in a stable order.
@@ -107,8 +108,9 @@ impl Planner<'_> {
         for other in others {
             let thread = self.thread(agency, other, contact);
             apply(keyword, e164(other), thread);
+            thread.revision += 1;
             let thread_id = Some(thread.id);
-            let event = event::Model::begin(agency, EventKind::ThreadUpdated, self.now);
+            let event = event::Model::begin(agency, EventKind::ContactUpdated, self.now);
             self.plan.events.push((event::Model { thread_id, ..event }, Vec::new()));
         }
     }

@@ -96,6 +96,7 @@ impl Planner<'_> {
         let keyword = text.keyword();
         let contact = self.contact(agency, text);
         let reply = self.automatic_reply(text, directory, number, keyword, &contact);
+        let was_opted_out = contact.opted_out_at.is_some();
         let contact = self.apply_to_contact(keyword, contact);
         let named = extension::prefix_of(&text.body).and_then(|digits| directory.extension_on(number, digits));
         let named = named.map(|row| row.id);
@@ -115,6 +116,7 @@ impl Planner<'_> {
         thread.extension_id = named.or(thread.extension_id);
         let mut roster = directory.roster(number, contact.provider_user_id, thread.extension_id);
         roster.assignee = thread.assignee_id.and_then(|id| directory.member(id));
+        let pool_muted = roster.pool_muted;
         let effect = receive(&thread.claim_state(), &roster, directory.reopen_within(number), now);
         thread.set_claim_state(&effect.claim_state);
         thread.escalate_at = match thread.assignee_id {
@@ -122,9 +124,9 @@ impl Planner<'_> {
             // The first waiting text sets the time; later ones do not postpone it.
             None => thread.escalate_at.or(effect.escalate_at),
         };
-        thread.last_message_id = Some(id);
-        thread.last_activity_at = now;
-        thread.inbound_count += 1;
+        thread.record_inbound_message(id, effect.reopened, now);
+        thread.revision += 1;
+        thread.revision += i32::from(effect.reopened) + i32::from(is_hint);
         let thread = thread.id;
 
         if effect.reopened {
@@ -133,14 +135,15 @@ impl Planner<'_> {
         if is_hint {
             self.add_activity(agency, thread, ActivityKind::OptOutHinted, None);
         }
-        self.add_message(text, agency, thread, id, named, effect);
+        self.add_message(text, (agency, thread, id), named, pool_muted, effect);
         if let Some(keyword) = keyword {
-            self.apply_to_other_threads(keyword, directory, (number, contact.id));
+            let opt_out_changes = contact.opted_out_at.is_some() != was_opted_out;
+            self.apply_to_other_threads(keyword, directory, (number, contact.id), opt_out_changes);
         }
         if let Some(reply) = reply
             && let Ok(cleared) = gate(Purpose::OptOutReply, OptOutState { opted_out: true, blocked: is_blocked })
         {
-            let draft = OutboundDraft { body: &reply, sender: None, extension: None, cleared };
+            let draft = OutboundDraft { body: &reply, sender: None, extension: None, cleared, resends: None };
             self.queue_reply(&draft, (agency, number, contact.id), text.account);
         }
         id
@@ -155,9 +158,10 @@ impl Planner<'_> {
     ) {
         let (id, now) = (MessageId(self.new_id()), self.now);
         let thread = self.thread(agency, number, contact);
-        thread.last_message_id = Some(id);
+        thread.record_message(id, now);
+        thread.revision += 1;
         let (message, row) = outbound::rows(id, thread, account, draft, now);
-        self.plan.events.push((event::Model::of_message(&message, EventKind::ThreadUpdated, now), Vec::new()));
+        self.plan.events.push((event::Model::of_message(&message, EventKind::OutboundMessage, now), Vec::new()));
         self.plan.messages.push(message);
         self.plan.outbox.push(row);
     }
@@ -182,10 +186,9 @@ impl Planner<'_> {
     fn add_message(
         &mut self,
         text: &InboundText,
-        agency: AgencyId,
-        thread: ThreadId,
-        id: MessageId,
+        (agency, thread, id): (AgencyId, ThreadId, MessageId),
         extension: Option<ExtensionId>,
+        pool_muted: bool,
         effect: InboundEffect,
     ) {
         let message = message::Model {
@@ -200,9 +203,12 @@ impl Planner<'_> {
             twilio_account_id: text.account,
             provider_sid: Some(text.message_sid.clone()),
             routed_by: Some(effect.route.rung),
+            pool_muted,
             error_code: None,
             segments: None,
             flagged_at: None,
+            resends_id: None,
+            resent_as_id: None,
             created_at: self.now,
         };
         let notice = Notice {
@@ -229,8 +235,12 @@ impl Planner<'_> {
     }
 
     fn add_activity(&mut self, agency: AgencyId, thread: ThreadId, kind: ActivityKind, to_user: Option<UserId>) {
-        let row = activity::Model::begin(agency, ActivityId(self.new_id()), thread, kind, self.now);
+        let id = ActivityId(self.new_id());
+        let row = activity::Model::begin(agency, id, thread, kind, self.now);
         self.plan.activities.push(activity::Model { to_user_id: to_user, ..row });
+        let event = event::Model::begin(agency, EventKind::ThreadActivity, self.now);
+        let event = event::Model { thread_id: Some(thread), node_id: Some(id.to_string()), ..event };
+        self.plan.events.push((event, Vec::new()));
     }
 
     /// Stores the whole form as JSON, in which a NUL or a field that is too long does no harm.

@@ -10,7 +10,7 @@ use crate::store::quarantine;
 use crate::store::writer::Tx;
 
 /// The columns of an existing thread that an inbound text can change.
-const THREAD_COLUMNS: [thread::Column; 12] = [
+const THREAD_COLUMNS: [thread::Column; 15] = [
     thread::Column::Status,
     thread::Column::AssigneeId,
     thread::Column::ClaimedAt,
@@ -19,8 +19,11 @@ const THREAD_COLUMNS: [thread::Column; 12] = [
     thread::Column::ExtensionId,
     thread::Column::EscalateAt,
     thread::Column::LastMessageId,
+    thread::Column::LastMessageAt,
     thread::Column::LastActivityAt,
     thread::Column::InboundCount,
+    thread::Column::WaitingSince,
+    thread::Column::Revision,
     thread::Column::BlockedAt,
     thread::Column::OptOutHintId,
 ];

@@ -12,7 +12,7 @@ use crate::domain::delivery_error::{BLOCKED, EXPIRED, OPTED_OUT, OWN_NUMBER, REL
 use crate::domain::opt_out::{Cleared, GateRefusal, gate};
 use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::pace::Pace;
-use crate::domain::{AccountId, AgencyId, MessageId, MessageStatus, OutboxState, PhoneNumberId};
+use crate::domain::{AccountId, AgencyId, DeliverySource, MessageId, MessageStatus, OutboxState, PhoneNumberId};
 use crate::entity::{message, outbox, phone_number};
 use crate::ports::twilio_rest::{OutboundText, callback_url};
 use crate::service::delivery::record_report;
@@ -131,7 +131,9 @@ impl Unit for BeginAttempt {
         }
         let spent = pace(number).spend(spent.unwrap_or(tx.now), tx.now, message.segments.unwrap_or(1));
         store::spend_pace(tx.conn, agency, number.id, spent).await?;
-        let message = record_report(tx, &directory, &message, Report::of(MessageStatus::Sending), None).await?;
+        let message =
+            record_report(tx, &directory, &message, Report::of(MessageStatus::Sending), None, DeliverySource::Outbox)
+                .await?;
         Ok(NextStep::Send(self.attempt(cleared, &row, message, contact.phone, number, tx.now)))
     }
 }
@@ -174,6 +176,14 @@ async fn fail(
     message: &message::Model,
     error_code: &str,
 ) -> Result<NextStep, UnitError> {
-    record_report(tx, directory, message, Report::failed(MessageStatus::Failed, error_code), None).await?;
+    record_report(
+        tx,
+        directory,
+        message,
+        Report::failed(MessageStatus::Failed, error_code),
+        None,
+        DeliverySource::Outbox,
+    )
+    .await?;
     Ok(NextStep::Continue)
 }

@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use super::send_attempt::{due_at, mark_in_doubt};
 use crate::domain::address::own_address;
 use crate::domain::delivery::{Report, lookup_delay};
-use crate::domain::{AgencyId, MessageId, OutboxState, TwilioRequest};
+use crate::domain::{AgencyId, DeliverySource, MessageId, OutboxState, TwilioRequest};
 use crate::entity::{message, outbox};
 use crate::ports::twilio_rest::{ListedMessage, RESPONSE_TIMEOUT};
 use crate::service::account_trouble::{evidence_from_response, observe};
@@ -118,7 +118,9 @@ impl Unit for RecordLookup {
         if let Some(same) = self.find_match(tx, &message).await? {
             let code = same.error_code.map(|code| code.to_string());
             if let Some(found) = Report::from_twilio(&same.status, code.as_deref()) {
-                return record_report(tx, &directory, &message, found, Some(&same.sid)).await.map(drop);
+                return record_report(tx, &directory, &message, found, Some(&same.sid), DeliverySource::Reconciled)
+                    .await
+                    .map(drop);
             }
         }
         let since = row.attempted_at.unwrap_or(message.created_at);

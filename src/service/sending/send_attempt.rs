@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::SendAttempt;
 use crate::domain::delivery::{ACCOUNT_RETRY_DELAY, Report, SendOutcome, lookup_delay, retry_delay};
-use crate::domain::{AgencyId, MessageId, MessageStatus, TwilioRequest};
+use crate::domain::{AgencyId, DeliverySource, MessageId, MessageStatus, TwilioRequest};
 use crate::service::account_trouble::{evidence_from_attempt, observe};
 use crate::service::delivery::record_report;
 use crate::service::{Fault, Services};
@@ -57,12 +57,19 @@ impl Unit for RecordAttempt {
             return Ok(());
         };
         match &self.outcome {
-            SendOutcome::Accepted { sid } => {
-                record_report(tx, &directory, &message, Report::of(MessageStatus::Sent), Some(sid)).await.map(drop)
-            }
+            SendOutcome::Accepted { sid } => record_report(
+                tx,
+                &directory,
+                &message,
+                Report::of(MessageStatus::Sent),
+                Some(sid),
+                DeliverySource::Outbox,
+            )
+            .await
+            .map(drop),
             SendOutcome::Rejected { error_code } => {
                 let failed = Report::failed(MessageStatus::Failed, error_code.as_str());
-                record_report(tx, &directory, &message, failed, None).await.map(drop)
+                record_report(tx, &directory, &message, failed, None, DeliverySource::Outbox).await.map(drop)
             }
             SendOutcome::NotNow { retry_after } => self.schedule_retry(tx, *retry_after).await,
             SendOutcome::Withheld { .. } => self.schedule_retry(tx, Some(ACCOUNT_RETRY_DELAY)).await,
@@ -95,7 +102,9 @@ pub(in crate::service) async fn mark_in_doubt(
         return Ok(());
     }
     let directory = tx.directory(agency).await?;
-    record_report(tx, &directory, &message, Report::of(MessageStatus::Unknown), None).await.map(drop)
+    record_report(tx, &directory, &message, Report::of(MessageStatus::Unknown), None, DeliverySource::Outbox)
+        .await
+        .map(drop)
 }
 
 pub(super) fn due_at(now: DateTime<Utc>, delay: Duration) -> DateTime<Utc> {

@@ -9,10 +9,11 @@ use uuid::Uuid;
 use super::Context;
 use super::ledger::Ledger;
 use crate::domain::{
-    AgencyId, AuditId, CallId, EventKind, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId,
+    ActivityId, AgencyId, AuditId, CallId, EventKind, MessageId, NotificationId, NotificationKind, RoutingRung,
+    ThreadId, UserId,
 };
 use crate::entity::{activity, agency_position, audit, call, event, message, notification, outbox, thread};
-use crate::store::{Directory, bulk};
+use crate::store::{Directory, bulk, revisions};
 
 /// A savepoint, the time of the batch, and the event logs of the locked agencies.
 pub struct Tx<'a> {
@@ -24,6 +25,9 @@ pub struct Tx<'a> {
     activities: Vec<activity::Model>,
     notifications: Vec<notification::Model>,
     audits: Vec<audit::Model>,
+    /// The threads and calls of events whose revisions are not incremented yet, once for each event.
+    revised: Vec<(AgencyId, ThreadId)>,
+    revised_calls: Vec<(AgencyId, CallId)>,
 }
 
 /// Notifications that accompany an event: one per user.
@@ -46,7 +50,17 @@ impl<'a> Tx<'a> {
         now: DateTime<Utc>,
         ledger: &'a mut Ledger,
     ) -> Self {
-        Self { conn, now, context, ledger, activities: Vec::new(), notifications: Vec::new(), audits: Vec::new() }
+        Self {
+            conn,
+            now,
+            context,
+            ledger,
+            activities: Vec::new(),
+            notifications: Vec::new(),
+            audits: Vec::new(),
+            revised: Vec::new(),
+            revised_calls: Vec::new(),
+        }
     }
 
     pub fn new_id(&self) -> Uuid {
@@ -103,7 +117,8 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// Appends an event, with the notifications that accompany it.
+    /// Appends an event, with the notifications that accompany it. If it is about a thread, the caller increments the
+    /// revision in the row that it writes.
     ///
     /// # Errors
     /// If the agency is not locked.
@@ -131,27 +146,75 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// Appends that a thread changed. `lost_by` are the users who can no longer see it.
+    /// Appends that a thread changed, with the entry of its history that tells why. `lost_by` are the users who can no
+    /// longer see it.
     ///
     /// # Errors
     /// If the agency is not locked.
     pub fn thread_updated(
         &mut self,
-        thread: &thread::Model,
+        thread: &mut thread::Model,
+        activity: Option<ActivityId>,
         lost_by: &[UserId],
         notices: Vec<Notice>,
     ) -> Result<(), DbErr> {
         let lost_by = (!lost_by.is_empty()).then(|| event::join_users(lost_by));
-        let event = event::Model::begin(thread.agency_id, EventKind::ThreadUpdated, self.now);
-        self.append(event::Model { thread_id: Some(thread.id), lost_by, ..event }, notices)
+        let node_id = activity.map(|id| id.to_string());
+        let event = event::Model::begin(thread.agency_id, EventKind::ThreadActivity, self.now);
+        self.append(event::Model { thread_id: Some(thread.id), node_id, lost_by, ..event }, notices)?;
+        self.count_revision(thread);
+        Ok(())
     }
 
-    /// Appends that a message was queued, or that its delivery status changed.
+    /// Appends that a message was queued in a thread.
+    ///
+    /// # Errors
+    /// If the agency is not locked.
+    pub fn message_queued(&mut self, thread: &mut thread::Model, message: &message::Model) -> Result<(), DbErr> {
+        self.append(event::Model::of_message(message, EventKind::OutboundMessage, self.now), Vec::new())?;
+        self.count_revision(thread);
+        Ok(())
+    }
+
+    /// Appends that the delivery status of a message changed.
     ///
     /// # Errors
     /// If the agency is not locked.
     pub fn message_changed(&mut self, message: &message::Model, notices: Vec<Notice>) -> Result<(), DbErr> {
-        self.append(event::Model::of_message(message, EventKind::ThreadUpdated, self.now), notices)
+        self.append(event::Model::of_message(message, EventKind::MessageStatus, self.now), notices)?;
+        self.revised.push((message.agency_id, message.thread_id));
+        Ok(())
+    }
+
+    /// Appends that the contact of a thread changed. `lost_by` are the users who can no longer see the thread.
+    ///
+    /// # Errors
+    /// If the agency is not locked.
+    pub fn contact_updated(&mut self, thread: &mut thread::Model, lost_by: &[UserId]) -> Result<(), DbErr> {
+        let lost_by = (!lost_by.is_empty()).then(|| event::join_users(lost_by));
+        let event = event::Model::begin(thread.agency_id, EventKind::ContactUpdated, self.now);
+        self.append(event::Model { thread_id: Some(thread.id), lost_by, ..event }, Vec::new())?;
+        self.count_revision(thread);
+        Ok(())
+    }
+
+    /// Appends that a user read a thread, or marked it as unread.
+    ///
+    /// # Errors
+    /// If the agency is not locked.
+    pub fn thread_read(&mut self, thread: &thread::Model, user: UserId) -> Result<(), DbErr> {
+        let event = event::Model::begin(thread.agency_id, EventKind::ThreadRead, self.now);
+        let node_id = Some(user.to_string());
+        self.append(event::Model { thread_id: Some(thread.id), node_id, ..event }, Vec::new())
+    }
+
+    /// Appends that a user read a notification.
+    ///
+    /// # Errors
+    /// If the agency is not locked.
+    pub fn notification_read(&mut self, notification: &notification::Model) -> Result<(), DbErr> {
+        let event = event::Model::begin(notification.agency_id, EventKind::NotificationRead, self.now);
+        self.append(event::Model { node_id: Some(notification.id.to_string()), ..event }, Vec::new())
     }
 
     /// Appends that a call began or changed.
@@ -160,7 +223,16 @@ impl<'a> Tx<'a> {
     /// If the agency is not locked.
     pub fn call_updated(&mut self, call: &call::Model, notices: Vec<Notice>) -> Result<(), DbErr> {
         let event = event::Model::begin(call.agency_id, EventKind::CallUpdated, self.now);
-        self.append(event::Model { thread_id: call.thread_id, call_id: Some(call.id), ..event }, notices)
+        self.append(event::Model { thread_id: call.thread_id, call_id: Some(call.id), ..event }, notices)?;
+        self.revised.extend(call.thread_id.map(|thread| (call.agency_id, thread)));
+        self.revised_calls.push((call.agency_id, call.id));
+        Ok(())
+    }
+
+    /// Increments the revision of a thread: the row now, so that a response shows it, and the stored one when the unit ends.
+    fn count_revision(&mut self, thread: &mut thread::Model) {
+        thread.revision += 1;
+        self.revised.push((thread.agency_id, thread.id));
     }
 
     /// Appends that a property of the agency changed that is not part of its directory, such as whether Twilio serves its
@@ -231,6 +303,8 @@ impl<'a> Tx<'a> {
     pub(super) async fn flush(&mut self) -> Result<(), DbErr> {
         bulk::insert(self.conn, std::mem::take(&mut self.activities)).await?;
         bulk::insert(self.conn, std::mem::take(&mut self.notifications)).await?;
-        bulk::insert(self.conn, std::mem::take(&mut self.audits)).await
+        bulk::insert(self.conn, std::mem::take(&mut self.audits)).await?;
+        revisions::increment_threads(self.conn, std::mem::take(&mut self.revised)).await?;
+        revisions::increment_calls(self.conn, std::mem::take(&mut self.revised_calls)).await
     }
 }

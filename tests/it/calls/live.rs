@@ -68,8 +68,14 @@ async fn the_list_and_the_events_agree_on_who_sees_a_call() {
                 partyline::domain::cursor::Cursor { agency: call.agency_id, epoch: directory.epoch, position: 0 };
             socket.subscribe("1", FOLLOW, json!({"after": begin.to_string()})).await;
             // Each user reads events up to the newest call that they may see.
-            let visible =
-                calls::page(app.db(), &viewer.scope(), &partyline::store::page::Window::first(9)).await.unwrap();
+            let visible = calls::page(
+                app.db(),
+                &viewer.scope(),
+                &calls::CallFilter::default(),
+                &partyline::store::page::Window::first(9),
+            )
+            .await
+            .unwrap();
             let mut left: std::collections::BTreeSet<String> =
                 visible.rows.iter().map(|row| row.row().id.to_string()).collect();
             while !left.is_empty() {

@@ -7,6 +7,7 @@ mod caller_id;
 mod fallback;
 mod flow;
 mod kill;
+mod lists;
 mod live;
 mod missed_call_texts;
 mod missed_voicemails;

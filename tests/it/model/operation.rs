@@ -136,7 +136,9 @@ impl Operation {
             }
             Self::Close(user, pair) => result_of(case, close_thread(services, viewer(user), thread(pair)).await),
             Self::Reopen(user, pair) => result_of(case, reopen_thread(services, viewer(user), thread(pair)).await),
-            Self::MarkRead(user, pair) => result_of(case, mark_thread_read(services, viewer(user), thread(pair)).await),
+            Self::MarkRead(user, pair) => {
+                result_of(case, mark_thread_read(services, viewer(user), thread(pair), None).await)
+            }
             Self::SetAway(user, away) => {
                 let availability = if *away { Availability::Away } else { Availability::Available };
                 result_of(case, set_availability(services, viewer(user), availability).await)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use partyline::service::Viewer;
-use partyline::store::calls;
+use partyline::store::calls::{self, CallFilter, VoicemailFilter};
 use partyline::store::page::Window;
 use serde_json::json;
 
@@ -79,7 +79,7 @@ async fn the_list_of_calls_contains_exactly_the_calls_that_a_user_may_see_in_par
     let (mut full, mut own) = (0, 0);
     for user in &directory.users {
         let scope = Viewer::of(Arc::clone(&directory), user.id).unwrap().scope();
-        let mut listed = calls::page(app.db(), &scope, &Window::first(99)).await.unwrap().rows;
+        let mut listed = calls::page(app.db(), &scope, &CallFilter::default(), &Window::first(99)).await.unwrap().rows;
         let mut seen = calls::visible_among(app.db(), &scope, &ids).await.unwrap();
         for rows in [&mut listed, &mut seen] {
             rows.sort_by_key(|seen| seen.row().id);
@@ -88,8 +88,39 @@ async fn the_list_of_calls_contains_exactly_the_calls_that_a_user_may_see_in_par
             rows.iter().map(|seen| (seen.row().clone(), seen.is_full())).collect()
         };
         assert_eq!(shown(&listed), shown(&seen), "{}", user.key);
-        let count = calls::count(app.db(), &scope).await.unwrap();
+        let count = calls::count(app.db(), &scope, &CallFilter::default()).await.unwrap();
         assert_eq!(count, listed.len() as u64, "{}", user.key);
+        // Filters by values that an own part does not show match only calls that are shown in full.
+        for call in listed.iter().map(|seen| seen.row()) {
+            let of_contact = CallFilter {
+                contact: all.iter().find(|row| row.id == call.id).unwrap().contact_id,
+                ..CallFilter::default()
+            };
+            let of_answerer = CallFilter {
+                answered_by: all.iter().find(|row| row.id == call.id).unwrap().answered_by_id,
+                ..CallFilter::default()
+            };
+            for filter in [of_contact, of_answerer] {
+                if filter.contact.is_none() && filter.answered_by.is_none_or(|answerer| answerer == user.id) {
+                    continue;
+                }
+                let found = calls::page(app.db(), &scope, &filter, &Window::first(99)).await.unwrap().rows;
+                assert!(found.iter().all(|seen| seen.is_full()), "{} {filter:?}", user.key);
+                let expected = listed.iter().find(|seen| seen.row().id == call.id).unwrap().is_full();
+                assert_eq!(found.iter().any(|seen| seen.row().id == call.id), expected, "{} {filter:?}", user.key);
+            }
+        }
+        let mut of_full_calls: Vec<_> = Vec::new();
+        for seen in listed.iter().filter(|seen| seen.is_full()) {
+            let rows = calls::voicemails_of(app.db(), scope.agency, &[seen.row().id]).await.unwrap();
+            of_full_calls.extend(rows.into_iter().map(|row| row.id));
+        }
+        let voicemails =
+            calls::voicemail_page(app.db(), &scope, &VoicemailFilter::default(), &Window::first(99)).await.unwrap();
+        let mut shown: Vec<_> = voicemails.rows.into_iter().map(|row| row.id).collect();
+        shown.sort();
+        of_full_calls.sort();
+        assert_eq!(shown, of_full_calls, "{}", user.key);
         full += listed.iter().filter(|seen| seen.is_full()).count();
         own += listed.iter().filter(|seen| !seen.is_full()).count();
     }

@@ -86,6 +86,9 @@ impl Unit for Fill {
                     error_code: None,
                     segments: Some(1),
                     flagged_at: None,
+                    pool_muted: false,
+                    resends_id: None,
+                    resent_as_id: None,
                     created_at: tx.now,
                 });
                 rows.push(outbox::Model {

@@ -65,6 +65,19 @@ impl TestApp {
         directory.numbers.iter().find(|number| number.e164 == e164).unwrap().id.to_string()
     }
 
+    /// The keys of the eligible users of one of acme's numbers, in routing order.
+    pub(crate) async fn pool_keys(&self, e164: &str) -> Vec<String> {
+        let directory = self.directory("acme").await;
+        let number = directory.numbers.iter().find(|number| number.e164 == e164).unwrap().id;
+        directory.eligible_users(number).map(|user| user.key.clone()).collect()
+    }
+
+    /// The id of the active extension with these digits.
+    pub(crate) async fn extension_id(&self, agency: &str, digits: &str) -> String {
+        let directory = self.directory(agency).await;
+        directory.extensions.iter().find(|row| row.digits == digits && row.live == Some(true)).unwrap().id.to_string()
+    }
+
     /// The bodies of an agency's inbound messages in the order of its log.
     pub(crate) async fn bodies_in_log_order(&self, agency: &str) -> Vec<String> {
         let agency = self.agency(agency).await;

@@ -1,9 +1,13 @@
 //! Queries of the database's rows.
 
-use partyline::domain::{AgencyId, ThreadId, UserId};
+use std::convert::Infallible;
+
+use partyline::domain::{AgencyId, MessageId, ThreadId, UserId};
 use partyline::entity::{agency_position, contact, event, message, notification, quarantine, thread};
+use partyline::store::writer::{Tx, Unit, UnitError};
 use sea_orm::{
-    ColumnTrait as _, DatabaseConnection, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
+    ActiveValue::Set, ColumnTrait as _, DatabaseConnection, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    QueryOrder as _,
 };
 
 use super::app::TestApp;
@@ -85,10 +89,51 @@ impl TestApp {
     }
 
     /// Asserts that the log of every agency has the positions 1, 2, 3 …, and that its head is the last one.
+    /// Flags the last message of a thread for a decision, as if its delivery were unknown.
+    pub(crate) async fn flag_a_message(&self, thread: &serde_json::Value) {
+        let agency = self.agency("acme").await;
+        let thread: ThreadId = thread.as_str().unwrap().parse().unwrap();
+        let row = thread::Entity::find_by_id((agency, thread)).one(self.db()).await.unwrap().unwrap();
+        let flag = FlagMessage { agency, message: row.last_message_id.unwrap() };
+        self.services().writer.run(agency, flag).await.unwrap();
+    }
+
     pub(crate) async fn assert_logs_are_gapless(&self) {
         for head in agency_position::Entity::find().all(self.db()).await.unwrap() {
             let positions: Vec<i64> = self.events(head.agency_id).await.iter().map(|event| event.position).collect();
             assert_eq!(positions, (1..=head.position).collect::<Vec<_>>(), "the log of {}", head.agency_id);
+            self.assert_revisions_count_events(head.agency_id).await;
         }
+    }
+
+    /// The revision of each thread and call is the number of its events that are for all handlers.
+    async fn assert_revisions_count_events(&self, agency: AgencyId) {
+        let mut events = self.events(agency).await;
+        events.retain(|event| !event.kind.is_personal());
+        for row in self.threads(agency).await {
+            let own = events.iter().filter(|event| event.thread_id == Some(row.id)).count();
+            assert_eq!(usize::try_from(row.revision).unwrap(), own, "the revision of {}", row.id);
+        }
+        for row in self.calls_of(agency).await {
+            let own = events.iter().filter(|event| event.call_id == Some(row.id)).count();
+            assert_eq!(usize::try_from(row.revision).unwrap(), own, "the revision of {}", row.id);
+        }
+    }
+}
+
+struct FlagMessage {
+    agency: AgencyId,
+    message: MessageId,
+}
+
+impl Unit for FlagMessage {
+    type Output = ();
+    type Refusal = Infallible;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
+        let flag = message::ActiveModel { flagged_at: Set(Some(tx.now)), ..Default::default() };
+        let update = message::Entity::update_many().set(flag).filter(message::Column::AgencyId.eq(self.agency));
+        update.filter(message::Column::Id.eq(self.message)).exec(tx.conn).await?;
+        Ok(())
     }
 }

@@ -34,36 +34,51 @@ pub(crate) fn id_operations(site: &Site, own: &BTreeMap<String, Value>) -> Vec<I
     let mut nodes = site.nodes.clone();
     nodes.extend(own.clone());
     let mut operations = Vec::new();
-    for root in ["Query", "Mutation", "Subscription"] {
-        for field in &site.schema.of(root).fields {
-            for path in id_paths(&site.schema, &field.arguments) {
-                let serial = u32::try_from(operations.len()).unwrap();
-                let values = Values { nodes: &nodes, serial, ..site.values() };
-                let around = (format!("{} {{ ", root.to_lowercase()), " }".to_owned());
-                let named = field.of.named();
-                let selection =
-                    if site.schema.of(named).is_leaf() { String::new() } else { site.schema.select(named, 2) };
-                let place = Place { field, around, selection };
-                let leaf = path.last().unwrap();
-                let id = site.values().value(&leaf.name, &leaf.of);
-                let placeholder = if id.is_array() { json!([PLACEHOLDER]) } else { json!(PLACEHOLDER) };
-                let arguments = values.with(&field.arguments, &path, Some(placeholder));
-                operations.push(IdOperation {
-                    field: field.name.clone(),
-                    root,
-                    path: path.iter().map(|input| input.name.as_str()).collect::<Vec<_>>().join("."),
-                    id: id.as_str().or_else(|| id[0].as_str()).unwrap().to_owned(),
-                    document: place.document(&site.schema, "", &arguments),
-                });
-            }
+    let roots = ["Query", "Mutation", "Subscription"];
+    for root in roots {
+        let around = (format!("{} {{ ", root.to_lowercase()), " }".to_owned());
+        operations_of(site, &nodes, root, root, &around, &mut operations);
+    }
+    // Fields of other objects are reached through `node`.
+    for (name, of) in site.schema.types().filter(|(_, of)| of.kind == "OBJECT") {
+        let takes_id = of.fields.iter().any(|field| !id_paths(&site.schema, &field.arguments).is_empty());
+        if takes_id && !roots.contains(&name.as_str()) {
+            let around = (format!("query {{ node(id: {}) {{ ... on {name} {{ ", nodes[name]), " } } }".to_owned());
+            operations_of(site, &nodes, "Query", name, &around, &mut operations);
         }
     }
-    for (name, of) in site.schema.types().filter(|(_, of)| of.kind == "OBJECT") {
-        let is_root = ["Query", "Mutation", "Subscription"].contains(&name.as_str());
-        let ids = of.fields.iter().map(|field| id_paths(&site.schema, &field.arguments).len());
-        assert!(is_root || ids.sum::<usize>() == 0, "a field of {name} takes an id: derive operations for it");
-    }
     operations
+}
+
+/// The operations that pass an id to a field of this type.
+fn operations_of(
+    site: &Site,
+    nodes: &BTreeMap<String, Value>,
+    root: &'static str,
+    of: &str,
+    around: &(String, String),
+    operations: &mut Vec<IdOperation>,
+) {
+    for field in &site.schema.of(of).fields {
+        for path in id_paths(&site.schema, &field.arguments) {
+            let serial = u32::try_from(operations.len()).unwrap();
+            let values = Values { nodes, serial, ..site.values() };
+            let named = field.of.named();
+            let selection = if site.schema.of(named).is_leaf() { String::new() } else { site.schema.select(named, 2) };
+            let place = Place { field, around: around.clone(), selection };
+            let leaf = path.last().unwrap();
+            let id = site.values().value(&leaf.name, &leaf.of);
+            let placeholder = if id.is_array() { json!([PLACEHOLDER]) } else { json!(PLACEHOLDER) };
+            let arguments = values.with(&field.arguments, &path, Some(placeholder));
+            operations.push(IdOperation {
+                field: field.name.clone(),
+                root,
+                path: path.iter().map(|input| input.name.as_str()).collect::<Vec<_>>().join("."),
+                id: id.as_str().or_else(|| id[0].as_str()).unwrap().to_owned(),
+                document: place.document(&site.schema, "", &arguments),
+            });
+        }
+    }
 }
 
 fn id_paths<'a>(schema: &'a Schema, arguments: &'a [Input]) -> Vec<Vec<&'a Input>> {

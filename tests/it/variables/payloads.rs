@@ -62,6 +62,10 @@ async fn the_events_of_subscriptions() {
         let event = sockets.remove(name).expect("a subscription").event().await;
         assert_payload(name, &event);
     }
+    let read = "mutation($id: ID!) { markThreadRead(input: {threadId: $id}) { userErrors { code } } }";
+    site.ask(read, &json!({"id": site.app.thread_of("SMevent").await.id.to_string()})).await;
+    let event = sockets.remove("viewerUpdated").expect("a subscription").event().await;
+    assert_payload("viewerUpdated", &event);
     let away = "mutation { setAvailability(input: {availability: AWAY}) { userErrors { code } } }";
     site.ask(away, &json!({})).await;
     let event = sockets.remove("directoryUpdated").expect("a subscription").event().await;

@@ -54,6 +54,8 @@ impl Values<'_> {
         let name = match name {
             "id" => "thread",
             "ids" => "notification",
+            "assigneeId" | "answeredById" | "providerId" => "user",
+            "around" => "message",
             _ => name.trim_end_matches('s').trim_end_matches("Id"),
         };
         let name = name.to_ascii_lowercase();

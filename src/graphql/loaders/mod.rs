@@ -13,16 +13,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use dataloader::BatchFn;
 use dataloader::cached::Loader;
-use sea_orm::DbErr;
 
 use super::context::Requester;
 use super::errors::{Failure, Result};
-use crate::domain::{CallId, ContactId, MessageId, ThreadId};
-use crate::entity::{activity, call_leg, contact, media, message, thread, voicemail};
+use crate::domain::{CallId, ContactId, MessageId, RoutingRung, ThreadId, UserId};
+use crate::entity::{activity, call_leg, contact, delivery_step, media, message, thread, voicemail};
 use crate::service::{Fault, Viewer};
 use crate::store;
 use crate::store::call_visibility::VisibleCall;
 use crate::store::page::{Page, Window};
+use crate::store::stand_ins::StandIns;
+use crate::store::timeline::TimelineRow;
+use thread_lists::{Activity, Counts, Pages, Timeline};
+
+mod thread_lists;
 
 /// Reads the values of many keys at once. A key that is missing in the result has the default value.
 trait BatchSource: Send + Sync + 'static {
@@ -74,6 +78,9 @@ struct LoaderSet {
     contacts_as_seen: LoaderOf<ContactsAsSeen>,
     messages: LoaderOf<Messages>,
     media: LoaderOf<MediaOfMessages>,
+    recipients: LoaderOf<RecipientsOfMessages>,
+    delivery_steps: LoaderOf<DeliveryStepsOfMessages>,
+    stand_ins: LoaderOf<StandInsOfThreads>,
     threads_of_contacts: LoaderOf<ThreadsOfContacts>,
     seen_counts: LoaderOf<SeenCounts>,
     calls: LoaderOf<Calls>,
@@ -85,6 +92,8 @@ struct LoaderSet {
     activity_counts: LoaderOf<Counts<Activity>>,
     call_pages: LoaderOf<Pages<Calls>>,
     call_counts: LoaderOf<Counts<Calls>>,
+    timeline_pages: LoaderOf<Pages<Timeline>>,
+    timeline_counts: LoaderOf<Counts<Timeline>>,
 }
 
 impl LoaderSet {
@@ -98,6 +107,9 @@ impl LoaderSet {
             contacts_as_seen: loader(requester),
             messages: loader(requester),
             media: loader(requester),
+            recipients: loader(requester),
+            delivery_steps: loader(requester),
+            stand_ins: loader(requester),
             threads_of_contacts: loader(requester),
             seen_counts: loader(requester),
             calls: loader(requester),
@@ -109,6 +121,8 @@ impl LoaderSet {
             activity_counts: loader(requester),
             call_pages: loader(requester),
             call_counts: loader(requester),
+            timeline_pages: loader(requester),
+            timeline_counts: loader(requester),
         })
     }
 }
@@ -159,6 +173,21 @@ impl Loaders {
         load(&self.requester, &self.set().media, message).await
     }
 
+    /// The users who were alerted of an inbound message of a visible thread, with the rungs that named them.
+    pub async fn recipients(&self, thread: ThreadId, message: MessageId) -> Result<Vec<(UserId, RoutingRung)>> {
+        load(&self.requester, &self.set().recipients, (thread, message)).await
+    }
+
+    /// The changes of the delivery status of a message of a visible thread, oldest first.
+    pub async fn delivery_steps(&self, message: MessageId) -> Result<Vec<delivery_step::Model>> {
+        load(&self.requester, &self.set().delivery_steps, message).await
+    }
+
+    /// The users who may see a visible thread because a rung other than the pool routed it to them.
+    pub async fn stand_ins(&self, thread: ThreadId) -> Result<Arc<StandIns>> {
+        load(&self.requester, &self.set().stand_ins, thread).await
+    }
+
     /// The visible threads of a contact, newest activity first.
     pub async fn threads_of(&self, contact: ContactId) -> Result<Vec<Arc<thread::Model>>> {
         load(&self.requester, &self.set().threads_of_contacts, contact).await
@@ -199,6 +228,11 @@ impl Loaders {
         load(&self.requester, &self.set().call_pages, (thread, window)).await
     }
 
+    /// A page of the timeline of a visible thread, oldest first.
+    pub async fn timeline_of(&self, thread: ThreadId, window: Window) -> Result<PageOf<TimelineRow>> {
+        load(&self.requester, &self.set().timeline_pages, (thread, window)).await
+    }
+
     /// The number of items in one of the lists of a visible thread.
     pub async fn count(&self, list: ThreadList, thread: ThreadId) -> Result<i64> {
         let set = self.set();
@@ -206,6 +240,7 @@ impl Loaders {
             ThreadList::Messages => load(&self.requester, &set.message_counts, thread).await,
             ThreadList::Activity => load(&self.requester, &set.activity_counts, thread).await,
             ThreadList::Calls => load(&self.requester, &set.call_counts, thread).await,
+            ThreadList::Timeline => load(&self.requester, &set.timeline_counts, thread).await,
         }
     }
 }
@@ -216,6 +251,7 @@ pub enum ThreadList {
     Messages,
     Activity,
     Calls,
+    Timeline,
 }
 
 pub type PageOf<M> = Page<Arc<M>>;
@@ -359,104 +395,49 @@ impl BatchSource for VoicemailsOfCalls {
     }
 }
 
-/// A paginated list of a thread, read for many threads in one statement.
-trait ListOfThread: Send + Sync + 'static {
-    type Row: Send + Sync + 'static;
+struct RecipientsOfMessages;
 
-    fn pages(
-        requester: &Requester,
-        viewer: &Viewer,
-        parts: &[(ThreadId, Window)],
-    ) -> impl Future<Output = std::result::Result<Vec<Page<Self::Row>>, DbErr>> + Send;
+impl BatchSource for RecipientsOfMessages {
+    type Key = (ThreadId, MessageId);
+    type Value = Vec<(UserId, RoutingRung)>;
 
-    fn counts(
-        requester: &Requester,
-        viewer: &Viewer,
-        threads: &[ThreadId],
-    ) -> impl Future<Output = std::result::Result<Vec<(ThreadId, i64)>, DbErr>> + Send;
-}
-
-struct Pages<L>(PhantomData<L>);
-
-impl<L: ListOfThread> BatchSource for Pages<L> {
-    type Key = (ThreadId, Window);
-    type Value = PageOf<L::Row>;
-
-    async fn read(requester: &Requester, viewer: &Viewer, keys: &[(ThreadId, Window)]) -> LoadedRows<Self> {
-        let pages = L::pages(requester, viewer, keys).await?;
-        Ok(keys.iter().copied().zip(pages.into_iter().map(|page| page.map(Arc::new))).collect())
+    async fn read(requester: &Requester, viewer: &Viewer, keys: &[Self::Key]) -> LoadedRows<Self> {
+        let conn = requester.services.request_reader();
+        let mut of_message = HashMap::<_, Vec<_>>::new();
+        for (message, user, rung) in store::notifications::recipients(conn, viewer.agency(), keys).await? {
+            of_message.entry(message).or_default().push((user, rung));
+        }
+        let found = |key: &Self::Key| Some((*key, of_message.remove(&key.1)?));
+        Ok(keys.iter().filter_map(found).collect())
     }
 }
 
-struct Counts<L>(PhantomData<L>);
+struct DeliveryStepsOfMessages;
 
-impl<L: ListOfThread> BatchSource for Counts<L> {
+impl BatchSource for DeliveryStepsOfMessages {
+    type Key = MessageId;
+    type Value = Vec<delivery_step::Model>;
+
+    async fn read(requester: &Requester, viewer: &Viewer, keys: &[MessageId]) -> LoadedRows<Self> {
+        let conn = requester.services.request_reader();
+        let mut found = HashMap::<_, Vec<_>>::new();
+        for row in store::messages::delivery_steps(conn, viewer.agency(), keys).await? {
+            found.entry(row.message_id).or_default().push(row);
+        }
+        Ok(found)
+    }
+}
+
+struct StandInsOfThreads;
+
+impl BatchSource for StandInsOfThreads {
     type Key = ThreadId;
-    type Value = i64;
+    type Value = Arc<StandIns>;
 
     async fn read(requester: &Requester, viewer: &Viewer, keys: &[ThreadId]) -> LoadedRows<Self> {
-        Ok(L::counts(requester, viewer, keys).await?.into_iter().collect())
-    }
-}
-
-impl ListOfThread for Messages {
-    type Row = message::Model;
-
-    async fn pages(
-        requester: &Requester,
-        viewer: &Viewer,
-        parts: &[(ThreadId, Window)],
-    ) -> std::result::Result<Vec<Page<message::Model>>, DbErr> {
-        store::messages::pages(requester.services.request_reader(), viewer.agency(), parts).await
-    }
-
-    async fn counts(
-        requester: &Requester,
-        viewer: &Viewer,
-        threads: &[ThreadId],
-    ) -> std::result::Result<Vec<(ThreadId, i64)>, DbErr> {
-        store::messages::counts(requester.services.request_reader(), viewer.agency(), threads).await
-    }
-}
-
-struct Activity;
-
-impl ListOfThread for Activity {
-    type Row = activity::Model;
-
-    async fn pages(
-        requester: &Requester,
-        viewer: &Viewer,
-        parts: &[(ThreadId, Window)],
-    ) -> std::result::Result<Vec<Page<activity::Model>>, DbErr> {
-        store::threads::activity_pages(requester.services.request_reader(), viewer.agency(), parts).await
-    }
-
-    async fn counts(
-        requester: &Requester,
-        viewer: &Viewer,
-        threads: &[ThreadId],
-    ) -> std::result::Result<Vec<(ThreadId, i64)>, DbErr> {
-        store::threads::activity_counts(requester.services.request_reader(), viewer.agency(), threads).await
-    }
-}
-
-impl ListOfThread for Calls {
-    type Row = VisibleCall;
-
-    async fn pages(
-        requester: &Requester,
-        viewer: &Viewer,
-        parts: &[(ThreadId, Window)],
-    ) -> std::result::Result<Vec<Page<VisibleCall>>, DbErr> {
-        store::calls::pages(requester.services.request_reader(), &viewer.scope(), parts).await
-    }
-
-    async fn counts(
-        requester: &Requester,
-        viewer: &Viewer,
-        threads: &[ThreadId],
-    ) -> std::result::Result<Vec<(ThreadId, i64)>, DbErr> {
-        store::calls::counts(requester.services.request_reader(), &viewer.scope(), threads).await
+        let conn = requester.services.request_reader();
+        let threads = store::threads::by_ids(conn, viewer.agency(), keys).await?;
+        let found = StandIns::load_all(conn, viewer.agency(), &threads).await?;
+        Ok(found.into_iter().map(|(thread, stand_ins)| (thread, Arc::new(stand_ins))).collect())
     }
 }

@@ -1,0 +1,43 @@
+use async_graphql::{Context, Subscription};
+use futures_util::stream::BoxStream;
+
+use crate::graphql::errors::Result;
+use crate::graphql::live::{EventView, Topic, ViewerEvent, resolve_event};
+use crate::graphql::scalars::EventCursor;
+use crate::graphql::types::{Notification, PhoneNumber, ViewerChange, ViewerUpdatedEvent};
+
+#[derive(Default)]
+pub(super) struct ViewerUpdatedSubscription;
+
+#[Subscription]
+impl ViewerUpdatedSubscription {
+    /// Delivers changes that concern only the viewer, for the viewer's other windows: threads and notifications that the
+    /// viewer read, notifications that were resolved, and gained or lost access.
+    async fn viewer_updated(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Delivers the events after this cursor and then new ones. Default: only new events.")]
+        after: Option<EventCursor>,
+    ) -> Result<BoxStream<'static, Result<ViewerUpdatedEvent>>> {
+        resolve_event(ctx, Topic::Viewer, after, payload)
+    }
+}
+
+async fn payload(view: EventView) -> Result<Option<ViewerUpdatedEvent>> {
+    let change = view.context.viewer_change(&view.viewer, view.viewer.id()).await;
+    let Some(change) = change.map_err(|error| view.requester.fault(error))? else { return Ok(None) };
+    let (kind, notification, phone_number) = match &change {
+        ViewerEvent::ThreadRead => (ViewerChange::ThreadRead, None, None),
+        ViewerEvent::NotificationRead(row) => (ViewerChange::NotificationRead, Some(row.clone()), None),
+        ViewerEvent::NotificationResolved => (ViewerChange::NotificationResolved, None, None),
+        ViewerEvent::Access(number) => (ViewerChange::Access, None, *number),
+    };
+    Ok(Some(ViewerUpdatedEvent {
+        cursor: EventCursor(view.cursor),
+        replayed: view.replayed,
+        change: kind,
+        thread: view.thread(),
+        notification: notification.map(|row| Notification::new(&view.viewer, row)),
+        phone_number: phone_number.and_then(|number| PhoneNumber::find(&view.viewer, number)),
+    }))
+}

@@ -1,0 +1,116 @@
+//! Changing a contact: who may, what others see of it, and what happens to the threads.
+
+use serde_json::{Value, json};
+
+use crate::support::directory::{DESK, NURSES};
+use crate::support::{TestApp, Text};
+
+const UPDATE: &str = "mutation($input: UpdateContactInput!) { updateContact(input: $input) {
+    contact { id name note provider { key } } userErrors { code path } } }";
+
+async fn update(app: &TestApp, user: &str, input: Value) -> Value {
+    let answer = app.graphql(&app.token("acme", user), UPDATE, json!({"input": input})).await;
+    assert!(answer.get("errors").is_none(), "{answer}");
+    answer["data"]["updateContact"].clone()
+}
+
+async fn contact_of(app: &TestApp, sid: &str) -> Value {
+    json!(app.thread_of(sid).await.contact_id.to_string())
+}
+
+#[tokio::test]
+async fn a_contact_is_renamed_and_its_threads_hear_of_it() {
+    let app = TestApp::start().await;
+    let ben = app.token("acme", "ben");
+    app.receive(Text::new("SM1").from("+13035560009")).await;
+    app.receive(Text::new("SM2").from("+13035560009").to(NURSES)).await;
+    let contact = contact_of(&app, "SM1").await;
+    let live = "subscription($after: EventCursor) { threadUpdated(after: $after) {
+        change thread { phoneNumber { e164 } revision contact { name note } } } }";
+    let mut socket = app.socket(&app.token("acme", "chloe")).await;
+    socket.subscribe("1", live, json!({"after": app.cursor(&ben).await})).await;
+    let changed =
+        update(&app, "ben", json!({"contactId": contact, "name": "Özge Kaya", "note": "Prefers mornings"})).await;
+    let expected = json!({"id": contact, "name": "Özge Kaya", "note": "Prefers mornings", "provider": null});
+    assert_eq!(changed, json!({"contact": expected, "userErrors": []}));
+    let mut numbers = Vec::new();
+    for _ in 0..2 {
+        let event = socket.event().await["threadUpdated"].clone();
+        assert_eq!((&event["change"], &event["thread"]["contact"]["name"]), (&json!("CONTACT"), &json!("Özge Kaya")));
+        numbers.push(event["thread"]["phoneNumber"]["e164"].clone());
+    }
+    numbers.sort_by_key(Value::to_string);
+    assert_eq!(numbers, [DESK, NURSES]);
+    let found = app.graphql(&ben, "{ contacts(search: \"özge\") { totalCount } }", json!({})).await;
+    assert_eq!(found["data"]["contacts"]["totalCount"], 1);
+    // Absent fields stay, null empties.
+    let changed = update(&app, "ben", json!({"contactId": contact, "note": null})).await;
+    assert_eq!((&changed["contact"]["name"], &changed["contact"]["note"]), (&json!("Özge Kaya"), &Value::Null));
+    app.assert_logs_are_gapless().await;
+}
+
+#[tokio::test]
+async fn invalid_and_forbidden_changes_are_refused() {
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM1").from("+13035560009")).await;
+    let contact = contact_of(&app, "SM1").await;
+    let dev = app.user_id("acme", "dev").await;
+    for (user, change, code, field) in [
+        ("ben", json!({"name": " "}), "INVALID", "name"),
+        ("ben", json!({"name": "a".repeat(201)}), "INVALID", "name"),
+        ("ben", json!({"note": "a".repeat(4_001)}), "INVALID", "note"),
+        ("ben", json!({"providerId": dev}), "FORBIDDEN", "providerId"),
+        ("ana", json!({"providerId": "usr_x"}), "NOT_FOUND", "providerId"),
+        ("dev", json!({"name": "Hidden"}), "NOT_FOUND", "contactId"),
+    ] {
+        let mut input = change.clone();
+        input["contactId"] = contact.clone();
+        let errors = update(&app, user, input).await["userErrors"].clone();
+        assert_eq!(errors, json!([{"code": code, "path": ["input", field]}]), "{user} {change}");
+    }
+}
+
+#[tokio::test]
+async fn a_former_provider_loses_the_thread_and_is_told() {
+    let app = TestApp::start().await;
+    let ana = app.token("acme", "ana");
+    // Nobody is eligible at the desk, so the text of Tom goes to his provider, Dev.
+    let muted = "{user: chloe, smsEnabled: false}, {user: ben, smsEnabled: false}";
+    app.apply(&format!("agencies: [{{key: acme, phoneNumbers: [{{number: '{DESK}', pool: [{muted}]}}]}}]")).await;
+    app.receive(Text::new("SM1").from("+13035560002")).await;
+    let (thread, contact) = (app.thread_of("SM1").await.id.to_string(), contact_of(&app, "SM1").await);
+    let dev = app.token("acme", "dev");
+    assert_eq!(app.all_threads(&dev).await, [json!(thread)]);
+    let live = "subscription($after: EventCursor) { threadUpdated(after: $after) { threadId thread { id } } }";
+    let mut socket = app.socket(&dev).await;
+    socket.subscribe("1", live, json!({"after": app.cursor(&ana).await})).await;
+    let changed = update(&app, "ana", json!({"contactId": contact, "providerId": null})).await;
+    assert_eq!(changed["userErrors"], json!([]));
+    assert_eq!(socket.event().await["threadUpdated"], json!({"threadId": thread, "thread": null}));
+    assert_eq!(app.all_threads(&dev).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn an_opt_out_in_one_thread_is_announced_in_the_others() {
+    let app = TestApp::start().await;
+    let chloe = app.token("acme", "chloe");
+    app.receive(Text::new("SM1")).await;
+    app.receive(Text::new("SM2").to(NURSES)).await;
+    let live = "subscription($after: EventCursor) { threadUpdated(after: $after) {
+        change thread { phoneNumber { e164 } replyBlock } } }";
+    let mut socket = app.socket(&chloe).await;
+    socket.subscribe("1", live, json!({"after": app.cursor(&chloe).await})).await;
+    app.receive(Text::new("SMstop").body("STOP")).await;
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        let event = socket.event().await["threadUpdated"].clone();
+        assert_eq!(event["thread"]["replyBlock"], "OPTED_OUT", "{event}");
+        seen.push((event["change"].clone(), event["thread"]["phoneNumber"]["e164"].clone()));
+    }
+    seen.sort_by_key(|(change, _)| change.to_string());
+    assert_eq!(seen, [(json!("CONTACT"), json!(NURSES)), (json!("INBOUND"), json!(DESK))]);
+    let stopped = "{ contacts(optedOut: true) { nodes { address optedOut optedOutAt } } }";
+    let listed = app.graphql(&chloe, stopped, json!({})).await["data"]["contacts"]["nodes"].clone();
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!((&listed[0]["address"], listed[0]["optedOutAt"].is_string()), (&json!("+13035560001"), true));
+}
