@@ -23,6 +23,7 @@ mod m20261129_000017_quarantine_reasons;
 mod m20261129_000018_live_threads;
 mod m20261129_000019_message_history;
 mod m20261129_000020_notes_and_handled_voicemails;
+mod m20261129_000021_holds_and_drafts;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000018_live_threads::Migration),
             Box::new(m20261129_000019_message_history::Migration),
             Box::new(m20261129_000020_notes_and_handled_voicemails::Migration),
+            Box::new(m20261129_000021_holds_and_drafts::Migration),
         ]
     }
 }

@@ -12,6 +12,10 @@ pub const EXPIRED: &str = "EXPIRED";
 pub const ABANDONED: &str = "ABANDONED";
 /// A user sent the text again as another message.
 pub const RESENT: &str = "RESENT";
+/// A user took the text back before it was sent.
+pub const CANCELED: &str = "CANCELED";
+/// The contact or another user wrote while the text was held, so it was not sent.
+pub const STALE_VIEW: &str = "STALE_VIEW";
 /// The number was released before the text was sent.
 pub const RELEASED: &str = "RELEASED";
 /// The recipient became one of the account's own phone numbers before the text was sent.
@@ -23,7 +27,7 @@ pub const BLOCKED: &str = "21610";
 
 /// Whether the failure was decided by a user. Such a failure causes no notification.
 pub fn is_decision(code: &str) -> bool {
-    code == ABANDONED || code == RESENT
+    code == ABANDONED || code == RESENT || code == CANCELED
 }
 
 /// Why a text was not delivered.
@@ -39,6 +43,8 @@ pub enum FailureReason {
     Resent,
     Released,
     OwnNumber,
+    Canceled,
+    StaleView,
 }
 
 /// The reason behind an error code.
@@ -50,6 +56,8 @@ pub fn reason(code: &str) -> FailureReason {
         RESENT => FailureReason::Resent,
         RELEASED => FailureReason::Released,
         OWN_NUMBER => FailureReason::OwnNumber,
+        CANCELED => FailureReason::Canceled,
+        STALE_VIEW => FailureReason::StaleView,
         REJECTED => FailureReason::Rejected,
         BLOCKED => FailureReason::CarrierBlocked,
         _ => FailureReason::Carrier,
@@ -61,6 +69,7 @@ pub fn explain(code: &str) -> &'static str {
     match code {
         ABANDONED => "A colleague marked the text as not sent.",
         RESENT => "A colleague sent the text again as another message.",
+        CANCELED => "The text was taken back before it was sent.",
         _ => find(CODES, code).map_or("The carrier refused the text.", |(_, _, sentence)| *sentence),
     }
 }
@@ -72,6 +81,11 @@ pub fn actor(code: &str) -> Option<ErrorActor> {
 }
 
 const CODES: &[Entry] = &[
+    (
+        STALE_VIEW,
+        Staff,
+        "The contact or a colleague wrote before the text was sent, so it was stopped. Read it and send yours again.",
+    ),
     (OPTED_OUT, Staff, "The contact opted out before the text was sent."),
     (EXPIRED, Operator, "The text could not be handed to the carrier for four hours and was not sent."),
     (OWN_NUMBER, Staff, "The recipient is one of your own phone numbers; the text was not sent."),

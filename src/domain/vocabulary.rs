@@ -189,6 +189,8 @@ words! {
         ContactUpdated = "CONTACT_UPDATED",
         /// A user read a thread, or marked it as unread. Only that user hears of it.
         ThreadRead = "THREAD_READ",
+        /// A user's draft in a thread was saved or deleted. Only that user hears of it.
+        DraftChanged = "DRAFT_CHANGED",
         /// A user read a notification. Only that user hears of it.
         NotificationRead = "NOTIFICATION_READ",
         /// Pools, assignments, extensions, users or numbers changed.
@@ -355,7 +357,7 @@ words! {
 impl EventKind {
     /// Whether the event concerns one user's own windows only, and changes nothing that others see.
     pub fn is_personal(self) -> bool {
-        matches!(self, Self::ThreadRead | Self::NotificationRead)
+        matches!(self, Self::ThreadRead | Self::DraftChanged | Self::NotificationRead)
     }
 }
 

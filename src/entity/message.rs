@@ -36,6 +36,8 @@ pub struct Model {
     pub segments: Option<i32>,
     /// When the message was flagged for a decision by a user, because it is unknown whether it was sent.
     pub flagged_at: Option<DateTime<Utc>>,
+    /// When a held text is to be sent; `None` for a text that was not held.
+    pub sends_at: Option<DateTime<Utc>>,
     /// The message that this one sends again.
     pub resends_id: Option<MessageId>,
     /// The message by which this one was sent again.

@@ -14,6 +14,7 @@ pub mod call;
 pub mod call_leg;
 pub mod contact;
 pub mod delivery_step;
+pub mod draft;
 pub mod event;
 pub mod extension;
 pub mod idempotency_key;

@@ -27,6 +27,8 @@ pub struct Model {
     /// When to alert the pool of a text that has so far alerted only the extension's user.
     pub escalate_at: Option<DateTime<Utc>>,
     pub last_message_id: Option<MessageId>,
+    /// The latest time until which a text of this thread is or was held.
+    pub held_until: Option<DateTime<Utc>>,
     /// When the carrier began to refuse texts from this number to this contact (error 21610); `None` if it does not.
     pub blocked_at: Option<DateTime<Utc>>,
     /// The last inbound message that sounds like a request to stop; `None` after a user has decided on it.
@@ -77,6 +79,7 @@ impl Model {
             extension_id: None,
             escalate_at: None,
             last_message_id: None,
+            held_until: None,
             blocked_at: None,
             opt_out_hint_id: None,
             last_message_at: None,

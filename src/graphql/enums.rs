@@ -340,6 +340,10 @@ pub enum MessageFailureReason {
     Released,
     /// The recipient became one of the agency's own phone numbers before the text was sent.
     OwnNumber,
+    /// A user took the text back with `cancelMessage` before it was sent.
+    Canceled,
+    /// The contact or another user wrote while the text was held, so that it was not sent.
+    StaleView,
 }
 
 /// The reason why nobody can send a text in a thread.

@@ -139,6 +139,7 @@ impl From<Refusal> for ErrorResponse {
             | RefusalCode::ExtensionTaken { .. }
             | RefusalCode::OptedOut { .. }
             | RefusalCode::CarrierBlocked
+            | RefusalCode::TooLate { .. }
             | RefusalCode::LimitExceeded { .. }
             | RefusalCode::StaleView { .. } => ErrorCode::Conflict,
         };

@@ -1,9 +1,11 @@
 //! The common part of all texts that staff send: a text is checked and queued in one transaction, under the agency's lock,
 //! and a repeated request does not queue a second text.
 
+use chrono::TimeDelta;
 use sea_orm::DbErr;
 use sha2::{Digest as _, Sha256};
 
+use super::holds::stop_held;
 use super::outbound::{self, OutboundDraft, opt_out_state};
 use super::text_limits::admit;
 use super::thread_action::{Consequences, write_claim_state};
@@ -18,6 +20,7 @@ use crate::store::writer::{Tx, UnitError};
 use crate::store::{idempotency, messages, threads};
 
 const MAX_KEY_CHARS: usize = 128;
+const HOLD_SECONDS: std::ops::RangeInclusive<i32> = 0..=10;
 
 /// A text that is queued in a thread.
 #[derive(Debug, Clone)]
@@ -39,6 +42,8 @@ pub struct Draft {
     pub last_seen: Option<MessageId>,
     /// The message that this one sends again.
     pub resends: Option<MessageId>,
+    /// How long the text is held before it is sent, in seconds.
+    pub hold_seconds: i32,
     /// Two requests with the same key queue one text.
     pub idempotency_key: String,
 }
@@ -58,6 +63,9 @@ impl Draft {
         }
         if !self.media_urls.is_empty() {
             return Err(Refusal::invalid("Pictures cannot be sent yet.", "mediaUrls"));
+        }
+        if !HOLD_SECONDS.contains(&self.hold_seconds) {
+            return Err(Refusal::invalid("A text can be held for 0 to 10 seconds.", "holdSeconds"));
         }
         let key = &self.idempotency_key;
         if key.is_empty() || key.chars().count() > MAX_KEY_CHARS || key.contains('\0') {
@@ -165,6 +173,9 @@ pub(super) async fn queue_in_thread(
     let policy =
         directory.pool(PoolId::from(before.phone_number_id)).map_or(PoolPolicy::FirstClaim, |pool| pool.policy);
     let claim_state = reply(&before.claim_state(), viewer.actor(), policy, tx.now).map_err(Refusal::from)?;
+    let mut before = before.clone();
+    stop_held(tx, &mut before, Some(viewer.id())).await?;
+    let before = &before;
     let thread = match claim_state {
         None => before.clone(),
         Some(claim_state) => {
@@ -174,7 +185,8 @@ pub(super) async fn queue_in_thread(
         }
     };
     let (sender, resends) = (Some((viewer.id(), turn)), draft.resends);
-    let outbound = OutboundDraft { body: &draft.body, sender, extension: draft.extension, cleared, resends };
+    let hold = TimeDelta::seconds(draft.hold_seconds.into());
+    let outbound = OutboundDraft { body: &draft.body, sender, extension: draft.extension, cleared, resends, hold };
     let queued = outbound::queue(tx, thread, outbound).await?;
     request.record_result(tx, queued.message.id).await?;
     Ok(queued)

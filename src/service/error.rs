@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::seal::UnsealError;
-use crate::domain::{ExtensionId, MessageId, ThreadId, UserId};
+use crate::domain::{ExtensionId, MessageId, MessageStatus, ThreadId, UserId};
 use crate::ports::jwks::JwksError;
 use crate::store::error_class::describe;
 use crate::store::writer::{UnitError, WriteError};
@@ -62,6 +62,10 @@ pub enum RefusalCode {
     CarrierBlocked,
     /// The user's own phone is not verified.
     NotVerified,
+    /// The text is on its way already.
+    TooLate {
+        status: MessageStatus,
+    },
     LimitExceeded {
         /// The time after which the same request may succeed, if it is known.
         retry_after_seconds: Option<i32>,

@@ -76,7 +76,8 @@ impl SetReadMark {
         let message = messages::by_ids(tx.conn, self.agency, &[message]).await?.pop();
         let message = message.filter(|message| message.thread_id == thread.id);
         let message = message.ok_or_else(|| Refusal::not_found("message in this thread", "upToMessageId"))?;
-        let later = i32::try_from(messages::inbound_after(tx.conn, &message).await?).unwrap_or(i32::MAX);
+        let later = messages::inbound_since(tx.conn, self.agency, thread.id, Some(&message)).await?;
+        let later = i32::try_from(later.count).unwrap_or(i32::MAX);
         let marks = threads::read_marks(tx.conn, self.agency, self.user, &[thread.id]).await?;
         let before = marks.first().map_or(0, |mark| mark.seen_count);
         let seen = before.max(thread.inbound_count.saturating_sub(later));

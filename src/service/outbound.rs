@@ -1,7 +1,7 @@
 //! Queues an outbound text: the only place that makes the rows of one, whether staff wrote it or Partyline sends it
 //! automatically.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::compose::Queued;
 use crate::domain::opt_out::{Cleared, OptOutState};
@@ -9,7 +9,7 @@ use crate::domain::segments::segments;
 use crate::domain::{AccountId, Direction, ExtensionId, MessageId, MessageStatus, OutboxState, UserId, turns};
 use crate::entity::{contact, message, outbox, thread};
 use crate::store::writer::{Tx, UnitError};
-use crate::store::{message_writes, outbox as outbox_store, thread_writes};
+use crate::store::{drafts, message_writes, outbox as outbox_store, thread_writes};
 
 /// A text that has passed the gate.
 pub(super) struct OutboundDraft<'a> {
@@ -20,6 +20,8 @@ pub(super) struct OutboundDraft<'a> {
     pub(super) cleared: Cleared,
     /// The message that this one sends again.
     pub(super) resends: Option<MessageId>,
+    /// How long the text is held before it is sent.
+    pub(super) hold: TimeDelta,
 }
 
 /// The rows of a text that is queued in a thread.
@@ -30,6 +32,7 @@ pub(super) fn rows(
     draft: &OutboundDraft<'_>,
     now: DateTime<Utc>,
 ) -> (message::Model, outbox::Model) {
+    let due_at = now + draft.hold;
     let (sender, turn) = draft.sender.map_or((None, turns::AUTOMATIC), |(sender, turn)| (Some(sender), turn));
     let message = message::Model {
         agency_id: thread.agency_id,
@@ -47,6 +50,7 @@ pub(super) fn rows(
         error_code: None,
         segments: i32::try_from(segments(draft.body)).ok(),
         flagged_at: None,
+        sends_at: (due_at > now).then_some(due_at),
         resends_id: draft.resends,
         resent_as_id: None,
         created_at: now,
@@ -61,7 +65,7 @@ pub(super) fn rows(
         turn,
         state: OutboxState::Queued,
         attempts: 0,
-        due_at: now,
+        due_at,
         attempted_at: None,
     };
     (message, row)
@@ -85,12 +89,16 @@ pub(super) async fn queue(
     if draft.sender.is_some() {
         thread.answered_count = thread.inbound_count;
         thread.waiting_since = None;
+        thread.held_until = thread.held_until.max(message.sends_at);
     }
     thread_writes::record_outbound_message(tx.conn, &thread).await?;
     if let Some((sender, turn)) = draft.sender {
         // A user who answers has read the thread.
         thread_writes::mark_read(tx.conn, &thread, sender, tx.now).await?;
         tx.thread_read(&thread, sender)?;
+        if drafts::delete(tx.conn, thread.agency_id, sender, thread.id).await? {
+            tx.draft_changed(&thread, sender)?;
+        }
         outbox_store::promote_automatic(tx.conn, row.agency_id, row.thread_id, turn).await?;
     }
     tx.enqueue(vec![row]).await?;

@@ -48,6 +48,7 @@ impl Unit for Resend {
             extension: None,
             last_seen: None,
             resends: Some(self.message),
+            hold_seconds: 0,
             idempotency_key: self.idempotency_key.clone(),
         };
         draft.check()?;

@@ -62,7 +62,15 @@ pub async fn inbox(
     show_all(cols([T::Id, T::PhoneNumberId, T::ContactId, T::Status, T::AssigneeId, T::LastMessageId]));
     show_all(cols([T::LastActivityAt, T::InboundCount, T::AnsweredCount, T::Revision, T::StartedBlind]));
     if details.thread {
-        show_all(cols([T::ClaimedAt, T::LastAssigneeId, T::ClosedAt, T::ExtensionId, T::EscalateAt, T::BlockedAt]));
+        show_all(cols([
+            T::ClaimedAt,
+            T::LastAssigneeId,
+            T::ClosedAt,
+            T::ExtensionId,
+            T::EscalateAt,
+            T::HeldUntil,
+            T::BlockedAt,
+        ]));
         show_all(cols([T::OptOutHintId, T::LastMessageAt, T::WaitingSince, T::CreatedAt]));
     }
     show_all(cols([read_mark::Column::SeenCount]));
@@ -73,7 +81,15 @@ pub async fn inbox(
     show_all(cols([M::Direction, M::Body, M::Status, M::CreatedAt]));
     if details.message {
         show_all(cols([M::SenderId, M::ExtensionId, M::TwilioAccountId, M::ProviderSid, M::RoutedBy]));
-        show_all(cols([M::PoolMuted, M::ErrorCode, M::Segments, M::FlaggedAt, M::ResendsId, M::ResentAsId]));
+        show_all(cols([
+            M::PoolMuted,
+            M::ErrorCode,
+            M::Segments,
+            M::FlaggedAt,
+            M::SendsAt,
+            M::ResendsId,
+            M::ResentAsId,
+        ]));
     }
     let (id, backend) = (Expr::col((thread::Entity, T::Id)), conn.get_database_backend());
     let statement = window.apply_literal_limit(query, &order.direction(), order.time(), id, backend);
@@ -131,6 +147,7 @@ impl Cells<'_> {
             closed_at: self.detail(details)?,
             extension_id: self.detail(details)?,
             escalate_at: self.detail(details)?,
+            held_until: self.detail(details)?,
             blocked_at: self.detail(details)?,
             opt_out_hint_id: self.detail(details)?,
             last_message_at: self.detail(details)?,
@@ -174,6 +191,7 @@ impl Cells<'_> {
             error_code: self.detail(details)?,
             segments: self.detail(details)?,
             flagged_at: self.detail(details)?,
+            sends_at: self.detail(details)?,
             resends_id: self.detail(details)?,
             resent_as_id: self.detail(details)?,
         }))

@@ -193,17 +193,56 @@ pub async fn delivery_steps(
         .await
 }
 
-/// The number of inbound messages of the thread of a message that came after it.
-pub async fn inbound_after(conn: &impl ConnectionTrait, message: &message::Model) -> Result<u64, DbErr> {
+/// The inbound messages of a thread after one of its messages, or all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InboundSince {
+    pub count: i64,
+    pub first_at: Option<DateTime<Utc>>,
+}
+
+/// The inbound messages of a thread after this one, or all of them if there is none.
+pub async fn inbound_since(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    thread: ThreadId,
+    after: Option<&message::Model>,
+) -> Result<InboundSince, DbErr> {
     use message::Column as M;
-    let later = Condition::any()
-        .add(M::CreatedAt.gt(message.created_at))
-        .add(Condition::all().add(M::CreatedAt.eq(message.created_at)).add(M::Id.gt(message.id)));
-    message::Entity::find()
-        .filter(M::AgencyId.eq(message.agency_id))
-        .filter(M::ThreadId.eq(message.thread_id))
+    let later = after.map(|message| {
+        Condition::any()
+            .add(M::CreatedAt.gt(message.created_at))
+            .add(Condition::all().add(M::CreatedAt.eq(message.created_at)).add(M::Id.gt(message.id)))
+    });
+    let found: Option<(i64, Option<DateTime<Utc>>)> = message::Entity::find()
+        .select_only()
+        .column_as(M::Id.count(), "messages")
+        .column_as(M::CreatedAt.min(), "first")
+        .filter(M::AgencyId.eq(agency))
+        .filter(M::ThreadId.eq(thread))
         .filter(M::Direction.eq(Direction::Inbound))
-        .filter(later)
-        .count(conn)
+        .filter(Condition::all().add_option(later))
+        .into_tuple()
+        .one(conn)
+        .await?;
+    let (count, first_at) = found.unwrap_or_default();
+    Ok(InboundSince { count, first_at })
+}
+
+/// The last message of a user in a thread, without those that failed with one of these codes.
+pub async fn last_answer(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    thread: ThreadId,
+    except: &[&str],
+) -> Result<Option<message::Model>, DbErr> {
+    use message::Column as M;
+    message::Entity::find()
+        .filter(M::AgencyId.eq(agency))
+        .filter(M::ThreadId.eq(thread))
+        .filter(M::SenderId.is_not_null())
+        .filter(Condition::any().add(M::ErrorCode.is_null()).add(M::ErrorCode.is_not_in(except.iter().copied())))
+        .order_by_desc(M::CreatedAt)
+        .order_by_desc(M::Id)
+        .one(conn)
         .await
 }

@@ -14,6 +14,7 @@ pub mod contacts;
 pub mod directory;
 pub mod directory_cache;
 pub mod directory_writes;
+pub mod drafts;
 pub mod error_class;
 pub mod event_log;
 pub mod idempotency;

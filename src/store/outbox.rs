@@ -113,6 +113,36 @@ pub async fn unsent(conn: &impl ConnectionTrait, agency: AgencyId) -> Result<Vec
         .await
 }
 
+/// The texts of a thread that are held: no attempt has begun, and none is due yet.
+pub async fn held(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    thread: ThreadId,
+    now: DateTime<Utc>,
+) -> Result<Vec<outbox::Model>, DbErr> {
+    use outbox::Column as O;
+    outbox::Entity::find()
+        .filter(O::AgencyId.eq(agency))
+        .filter(O::ThreadId.eq(thread))
+        .filter(O::State.eq(OutboxState::Queued))
+        .filter(O::Attempts.eq(0))
+        .filter(O::DueAt.gt(now))
+        .order_by_asc(O::MessageId)
+        .all(conn)
+        .await
+}
+
+/// Removes a text if it is still queued. Returns whether it was.
+pub async fn take_back(conn: &impl ConnectionTrait, agency: AgencyId, message: MessageId) -> Result<bool, DbErr> {
+    let done = outbox::Entity::delete_many()
+        .filter(outbox::Column::AgencyId.eq(agency))
+        .filter(outbox::Column::MessageId.eq(message))
+        .filter(outbox::Column::State.eq(OutboxState::Queued))
+        .exec(conn)
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
 /// The outbox row of a text; `None` if it has left the outbox.
 pub async fn by_message(
     conn: &impl ConnectionTrait,
@@ -220,7 +250,6 @@ pub async fn in_doubt(
         .await
 }
 
-/// The number of texts of all agencies in this state, for metrics.
 /// When the text that has been due for longest became due; `None` if the outbox is empty.
 pub async fn oldest_due(conn: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
     outbox::Entity::find()
@@ -234,6 +263,7 @@ pub async fn oldest_due(conn: &impl ConnectionTrait) -> Result<Option<DateTime<U
         .await
 }
 
+/// The number of texts of all agencies in this state, for metrics.
 pub async fn count(conn: &impl ConnectionTrait, state: OutboxState) -> Result<u64, DbErr> {
     outbox::Entity::find().filter(outbox::Column::State.eq(state)).count(conn).await
 }

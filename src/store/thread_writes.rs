@@ -57,7 +57,19 @@ pub async fn record_outbound_message(conn: &impl ConnectionTrait, after: &thread
         last_activity_at: Set(after.last_activity_at),
         answered_count: Set(after.answered_count),
         waiting_since: Set(after.waiting_since),
+        held_until: Set(after.held_until),
         extension_id: Set(after.extension_id),
+        ..Default::default()
+    };
+    update(conn, after.agency_id, after.id, change).await
+}
+
+/// Stores how many inbound messages of a thread are answered, and since when the contact waits.
+pub async fn set_answered(conn: &impl ConnectionTrait, after: &thread::Model) -> Result<(), DbErr> {
+    let change = thread::ActiveModel {
+        answered_count: Set(after.answered_count),
+        waiting_since: Set(after.waiting_since),
+        held_until: Set(after.held_until),
         ..Default::default()
     };
     update(conn, after.agency_id, after.id, change).await

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tracing::callsite::Identifier;
 use tracing::subscriber::Subscriber;
 use tracing::{Event, Level, Metadata};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
 use crate::ports::Clock;
@@ -101,6 +102,10 @@ impl LogLimit {
 impl<S: Subscriber> Filter<S> for LogLimit {
     fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         true
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::TRACE)
     }
 
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {

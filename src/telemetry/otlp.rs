@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::Handle;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,7 +50,8 @@ where
     let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("partyline")).with_location(false);
     // Spans of libraries may contain statements and addresses. Log lines are not exported.
-    let filter = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("partyline"));
+    let filter = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("partyline"))
+        .with_max_level_hint(LevelFilter::DEBUG);
     Ok((layer.with_filter(filter), SpanExport(provider)))
 }
 

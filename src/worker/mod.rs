@@ -16,7 +16,7 @@ use crate::metrics::{Component, Metrics, WorkerStatus};
 use crate::service::calls::check_overdue_calls;
 use crate::service::escalate::escalate;
 use crate::service::fetch_recordings::fetch_recordings;
-use crate::service::purge_idempotency_keys::purge_idempotency_keys;
+use crate::service::purge_expired::purge_expired;
 use crate::service::sending::{mark_interrupted_attempts, resolve_unknown_texts};
 use crate::service::{Fault, Services};
 
@@ -55,7 +55,7 @@ impl Workers {
                 if restore.is_held() { restore.check(&services).await } else { restore.record(&services).await }
             }),
             timer.every(second * 3600, "idempotency_keys", "deletes expired idempotency keys", |services| async move {
-                purge_idempotency_keys(&services).await
+                purge_expired(&services).await
             }),
         ];
         let sending = tokio::spawn(outbox::run(Arc::clone(services), Arc::clone(metrics)));

@@ -17,6 +17,7 @@ mod directory_file;
 mod disk_full;
 mod doctor;
 mod documents;
+mod drafts;
 mod http;
 mod instances;
 mod isolation;

@@ -2,12 +2,13 @@
 
 use migration::{Migrator, MigratorTrait as _, SchemaManager};
 use partyline::entity::{
-    account, activity, agency, agency_position, assignment, audit, call, call_leg, contact, delivery_step, event,
-    extension, idempotency_key, media, message, notification, outbox, phone_number, phone_verification, pool,
+    account, activity, agency, agency_position, assignment, audit, call, call_leg, contact, delivery_step, draft,
+    event, extension, idempotency_key, media, message, notification, outbox, phone_number, phone_verification, pool,
     quarantine, read_mark, restore_mark, sending_pace, text_quota, thread, user, verification_text, voicemail,
 };
 use partyline::service::Error;
 use partyline::service::compose::Draft;
+use partyline::service::drafts::{SaveDraft, save_draft};
 use partyline::service::send_message::send_message;
 use partyline::service::sending;
 use partyline::service::verify_phone::start_phone_verification;
@@ -22,7 +23,7 @@ use crate::support::{TestApp, Text};
 macro_rules! for_every_entity {
     ($do:ident($argument:expr)) => {
         for_every_entity!($do, $argument; account, activity, agency, agency_position, assignment, audit, call, call_leg,
-            contact, delivery_step, event, extension, idempotency_key, media, message, notification, outbox, phone_number,
+            contact, delivery_step, draft, event, extension, idempotency_key, media, message, notification, outbox, phone_number,
             phone_verification, pool, quarantine, read_mark, restore_mark, sending_pace, text_quota, thread, user, verification_text, voicemail)
     };
     ($do:ident, $argument:expr; $($entity:ident),*) => {
@@ -101,6 +102,7 @@ async fn rows_written_by_the_server_can_be_read_as_entities() {
         extension: None,
         last_seen: None,
         resends: None,
+        hold_seconds: 0,
         idempotency_key: "one".to_owned(),
     };
     let queued = send_message(app.services(), &ben, thread, draft).await.unwrap();
@@ -108,6 +110,8 @@ async fn rows_written_by_the_server_can_be_read_as_entities() {
         .await
         .unwrap();
     assert!(matches!(next, sending::NextStep::Send(_)), "{next:?}");
+    let words = SaveDraft { thread, body: "see you".to_owned(), extension: None, based_on: None };
+    save_draft(app.services(), &ben, words).await.unwrap();
     app.leave_voicemail("CA1").await;
     // The carrier is unreachable, but the code is stored and can be confirmed.
     let unsent = start_phone_verification(app.services(), &ben, "+13035550199".to_owned()).await;

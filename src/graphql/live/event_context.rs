@@ -42,6 +42,7 @@ pub(in crate::graphql) struct EventContext {
 #[derive(Debug, Clone)]
 pub(in crate::graphql) enum ViewerEvent {
     ThreadRead,
+    Draft,
     NotificationRead(notification::Model),
     NotificationResolved,
     /// Access to this number, or to anything if it is `None`.
@@ -122,6 +123,7 @@ impl EventContext {
         let event = &self.event;
         Ok(match event.kind {
             EventKind::ThreadRead => event.is_of(user).then_some(ViewerEvent::ThreadRead),
+            EventKind::DraftChanged => event.is_of(user).then_some(ViewerEvent::Draft),
             EventKind::NotificationRead => {
                 let row = self.read_notification().await?.filter(|row| row.user_id == user);
                 row.map(|row| ViewerEvent::NotificationRead(row.clone()))

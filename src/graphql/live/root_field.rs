@@ -44,6 +44,7 @@ impl Topic {
             Self::Directory => event.kind == EventKind::DirectoryUpdated,
             Self::Viewer => match event.kind {
                 EventKind::ThreadRead
+                | EventKind::DraftChanged
                 | EventKind::NotificationRead
                 | EventKind::ThreadActivity
                 | EventKind::MessageStatus

@@ -17,7 +17,7 @@ use dataloader::cached::Loader;
 use super::context::Requester;
 use super::errors::{Failure, Result};
 use crate::domain::{CallId, ContactId, MessageId, RoutingRung, ThreadId, UserId};
-use crate::entity::{activity, call_leg, contact, delivery_step, media, message, thread, voicemail};
+use crate::entity::{activity, call_leg, contact, delivery_step, draft, media, message, thread, voicemail};
 use crate::service::{Fault, Viewer};
 use crate::store;
 use crate::store::call_visibility::VisibleCall;
@@ -81,6 +81,7 @@ struct LoaderSet {
     recipients: LoaderOf<RecipientsOfMessages>,
     delivery_steps: LoaderOf<DeliveryStepsOfMessages>,
     stand_ins: LoaderOf<StandInsOfThreads>,
+    drafts: LoaderOf<OwnDrafts>,
     threads_of_contacts: LoaderOf<ThreadsOfContacts>,
     seen_counts: LoaderOf<SeenCounts>,
     calls: LoaderOf<Calls>,
@@ -110,6 +111,7 @@ impl LoaderSet {
             recipients: loader(requester),
             delivery_steps: loader(requester),
             stand_ins: loader(requester),
+            drafts: loader(requester),
             threads_of_contacts: loader(requester),
             seen_counts: loader(requester),
             calls: loader(requester),
@@ -186,6 +188,11 @@ impl Loaders {
     /// The users who may see a visible thread because a rung other than the pool routed it to them.
     pub async fn stand_ins(&self, thread: ThreadId) -> Result<Arc<StandIns>> {
         load(&self.requester, &self.set().stand_ins, thread).await
+    }
+
+    /// The viewer's own draft in a visible thread.
+    pub async fn draft(&self, thread: ThreadId) -> Result<Option<draft::Model>> {
+        load(&self.requester, &self.set().drafts, thread).await
     }
 
     /// The visible threads of a contact, newest activity first.
@@ -439,5 +446,18 @@ impl BatchSource for StandInsOfThreads {
         let threads = store::threads::by_ids(conn, viewer.agency(), keys).await?;
         let found = StandIns::load_all(conn, viewer.agency(), &threads).await?;
         Ok(found.into_iter().map(|(thread, stand_ins)| (thread, Arc::new(stand_ins))).collect())
+    }
+}
+
+struct OwnDrafts;
+
+impl BatchSource for OwnDrafts {
+    type Key = ThreadId;
+    type Value = Option<draft::Model>;
+
+    async fn read(requester: &Requester, viewer: &Viewer, keys: &[ThreadId]) -> LoadedRows<Self> {
+        let conn = requester.services.request_reader();
+        let rows = store::drafts::of_threads(conn, viewer.agency(), viewer.id(), keys).await?;
+        Ok(rows.into_iter().map(|row| (row.thread_id, Some(row))).collect())
     }
 }

@@ -5,11 +5,13 @@ use async_graphql::MergedObject;
 
 mod abandon_message;
 mod add_pool_member;
+mod cancel_message;
 mod claim_thread;
 mod close_thread;
 mod confirm_phone_verification;
 mod create_extension;
 mod deactivate_extension;
+mod discard_draft;
 mod mark_notifications_read;
 mod mark_thread_read;
 mod mark_thread_unread;
@@ -20,6 +22,7 @@ mod release_thread;
 mod remove_pool_member;
 mod reopen_thread;
 mod resend_message;
+mod save_draft;
 mod send_message;
 mod set_availability;
 mod set_opt_out;
@@ -56,6 +59,9 @@ pub struct Mutation(
     start_thread::StartThreadMutation,
     resend_message::ResendMessageMutation,
     abandon_message::AbandonMessageMutation,
+    cancel_message::CancelMessageMutation,
+    save_draft::SaveDraftMutation,
+    discard_draft::DiscardDraftMutation,
     set_opt_out::SetOptOutMutation,
     update_contact::UpdateContactMutation,
     start_call::StartCallMutation,

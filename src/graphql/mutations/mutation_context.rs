@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_graphql::{Context, MaybeUndefined};
 
-use crate::entity::{call, extension, thread, voicemail};
+use crate::entity::{call, draft, extension, thread, voicemail};
 use crate::graphql::context::{Requester, loaders, requester};
 use crate::graphql::errors::Result;
 use crate::graphql::loaders::Loaders;
 use crate::graphql::types::user_error::UserError;
-use crate::graphql::types::{Assignment, Call, Extension, Message, Pool, Thread, User, Voicemail};
+use crate::graphql::types::{Assignment, Call, Draft, Extension, Message, Pool, Thread, User, Voicemail};
 use crate::service::compose::Queued;
 use crate::service::manage_pool::PoolMember;
 use crate::service::{Error, Outcome, Refusal, RefusalCode, Services, Viewer};
@@ -117,6 +117,17 @@ impl<'a> MutationContext<'a> {
                 let call = self.loaders.call(row.call_id).await?.map(|seen| Call::new(&viewer, seen));
                 let call = call.filter(Call::is_full);
                 (call.map(|call| Voicemail::within(&call, Arc::new(row))), Vec::new())
+            }
+            Err(user_errors) => (None, user_errors),
+        })
+    }
+
+    pub(super) async fn draft(&self, outcome: Outcome<draft::Model>) -> Result<(Option<Draft>, Vec<UserError>)> {
+        let (viewer, resolved) = self.resolve(outcome).await?;
+        Ok(match resolved {
+            Ok(row) => {
+                let thread = self.loaders.thread(row.thread_id).await?.map(|thread| Thread::new(&viewer, thread));
+                (thread.map(|thread| Draft::within(&thread, row)), Vec::new())
             }
             Err(user_errors) => (None, user_errors),
         })

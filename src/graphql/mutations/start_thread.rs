@@ -56,7 +56,15 @@ impl StartThreadMutation {
         let StartThreadInput { phone_number_id, to, body, media_urls, idempotency_key } = input;
         let number = phone_number_id.map(|id| ids::parse_input(&id, "active number", "phoneNumberId")).transpose();
         let media_urls = media_urls.unwrap_or_default();
-        let draft = Draft { body, media_urls, extension: None, last_seen: None, resends: None, idempotency_key };
+        let draft = Draft {
+            body,
+            media_urls,
+            extension: None,
+            last_seen: None,
+            resends: None,
+            hold_seconds: 0,
+            idempotency_key,
+        };
         let outcome = match number {
             Ok(number) => start_thread(mutation.services(), mutation.viewer(), to.0, number, draft).await,
             Err(refusal) => Err(refusal.into()),

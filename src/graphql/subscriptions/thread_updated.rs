@@ -45,6 +45,7 @@ fn change(kind: EventKind) -> ThreadChange {
         EventKind::ThreadActivity
         | EventKind::DirectoryUpdated
         | EventKind::ThreadRead
+        | EventKind::DraftChanged
         | EventKind::NotificationRead => ThreadChange::Activity,
     }
 }

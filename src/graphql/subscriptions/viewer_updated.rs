@@ -28,6 +28,7 @@ async fn payload(view: EventView) -> Result<Option<ViewerUpdatedEvent>> {
     let Some(change) = change.map_err(|error| view.requester.fault(error))? else { return Ok(None) };
     let (kind, notification, phone_number) = match &change {
         ViewerEvent::ThreadRead => (ViewerChange::ThreadRead, None, None),
+        ViewerEvent::Draft => (ViewerChange::Draft, None, None),
         ViewerEvent::NotificationRead(row) => (ViewerChange::NotificationRead, Some(row.clone()), None),
         ViewerEvent::NotificationResolved => (ViewerChange::NotificationResolved, None, None),
         ViewerEvent::Access(number) => (ViewerChange::Access, None, *number),

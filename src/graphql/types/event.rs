@@ -90,7 +90,7 @@ pub struct ViewerUpdatedEvent {
     pub replayed: bool,
     /// The kind of the change.
     pub change: ViewerChange,
-    /// The thread that was read, or whose notifications were resolved, in its current state. Null for the other changes,
+    /// The thread that was read, whose draft changed, or whose notifications were resolved, in its current state. Null for the other changes,
     /// and if the viewer may no longer see it.
     pub thread: Option<Thread>,
     /// The notification that the viewer read. Null for the other changes.
@@ -105,6 +105,8 @@ pub struct ViewerUpdatedEvent {
 pub enum ViewerChange {
     /// The viewer read the thread, replied in it, or marked it as unread. Its notifications may be read as well.
     ThreadRead,
+    /// The viewer saved or discarded a draft in the thread, or sent it. `Thread.viewerDraft` is its current state.
+    Draft,
     /// The viewer read the notification.
     NotificationRead,
     /// Notifications of the viewer were resolved, because a user took care of their cause: those about `thread`, or about

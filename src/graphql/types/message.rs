@@ -102,6 +102,12 @@ impl Message {
         Ok(loaders(ctx)?.media(self.model.id).await?.into_iter().map(Media::new).collect())
     }
 
+    /// The time at which a held message is handed to the carrier, unless it is taken back with `cancelMessage` or stopped by
+    /// another message before. Null if the message is not held.
+    async fn sends_at(&self) -> Option<DateTime> {
+        self.model.sends_at.filter(|_| self.model.status == domain::MessageStatus::Queued).map(DateTime)
+    }
+
     /// The reason why the message was not delivered. Null if there is no error.
     async fn failure(&self) -> Option<MessageFailure> {
         let code = self.model.error_code.as_deref()?;

@@ -6,6 +6,7 @@ mod agency;
 mod assignment;
 mod call;
 mod contact;
+mod draft;
 mod event;
 mod extension;
 mod media;
@@ -27,6 +28,7 @@ pub use agency::{Agency, CarrierProblem};
 pub use assignment::Assignment;
 pub use call::{Call, CallLeg};
 pub use contact::Contact;
+pub use draft::Draft;
 pub use event::{
     CallUpdatedEvent, DirectoryUpdatedEvent, Event, InboundMessageEvent, NotificationAddedEvent, ThreadChange,
     ThreadUpdatedEvent, ViewerChange, ViewerUpdatedEvent,

@@ -5,7 +5,7 @@ use futures_util::future::try_join;
 use uuid::Uuid;
 
 use super::timeline::TimelineConnection;
-use super::{Call, Contact, Extension, Message, PhoneNumber, ThreadActivity, User};
+use super::{Call, Contact, Draft, Extension, Message, PhoneNumber, ThreadActivity, User};
 use crate::domain::access::{ThreadRelation, handler_reasons};
 use crate::domain::opt_out::{Cleared, OptOutState};
 use crate::domain::reply::clear_reply;
@@ -382,6 +382,11 @@ impl Thread {
     /// messages are then those after `answeredCount`.
     async fn viewer_seen_count(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
         self.seen_count(ctx).await
+    }
+
+    /// The viewer's draft in this thread. Null if there is none.
+    async fn viewer_draft(&self, ctx: &Context<'_>) -> Result<Option<Draft>> {
+        Ok(loaders(ctx)?.draft(self.model.id).await?.map(|row| Draft::within(self, row)))
     }
 
     /// True if the thread has no assignee, so that the viewer can claim it with `claimThread`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Enum, Interface, SimpleObject};
 
 use super::{Extension, Message, User};
+use crate::graphql::enums::MessageStatus;
 use crate::graphql::scalars::DateTime;
 use crate::service::{Refusal, RefusalCode, Viewer};
 
@@ -31,6 +32,8 @@ pub enum UserErrorCode {
     CarrierBlocked,
     /// The viewer has not verified the phone that the mutation needs.
     NotVerified,
+    /// The message cannot be taken back any more, because it is on its way or was sent.
+    TooLate,
     /// A rate limit of the viewer, the agency or a phone has been reached.
     LimitExceeded,
 }
@@ -59,6 +62,7 @@ pub enum UserError {
     OptedOut(OptedOutError),
     CarrierBlocked(CarrierBlockedError),
     NotVerified(NotVerifiedError),
+    TooLate(TooLateError),
     LimitExceeded(LimitExceededError),
 }
 
@@ -156,6 +160,14 @@ user_error! {
 }
 
 user_error! {
+    /// The message cannot be taken back any more, because it is on its way or was sent. The code is TOO_LATE.
+    TooLateError {
+        /// The delivery status of the message.
+        status: MessageStatus,
+    }
+}
+
+user_error! {
     /// A rate limit of the viewer, the agency or a phone has been reached. Nothing was changed. The code is
     /// LIMIT_EXCEEDED.
     LimitExceededError {
@@ -204,6 +216,10 @@ impl UserError {
             RefusalCode::NotVerified => {
                 let code = UserErrorCode::NotVerified;
                 Self::NotVerified(NotVerifiedError { code, message, path })
+            }
+            RefusalCode::TooLate { status } => {
+                let (code, status) = (UserErrorCode::TooLate, status.into());
+                Self::TooLate(TooLateError { code, message, path, status })
             }
             RefusalCode::LimitExceeded { retry_after_seconds } => {
                 let code = UserErrorCode::LimitExceeded;

@@ -1,5 +1,6 @@
 //! The consequences of a call that nobody answered: the users to notify, and the text to the caller.
 
+use chrono::TimeDelta;
 use sea_orm::DbErr;
 
 use crate::domain::hours::is_quiet;
@@ -60,7 +61,8 @@ pub(super) async fn send_missed_call_text(
     };
     let Ok(cleared) = may_text(&missed, tx.now) else { return Ok(()) };
     record_text(tx, call).await?;
-    let draft = OutboundDraft { body: text, sender: None, extension: None, cleared, resends: None };
+    let draft =
+        OutboundDraft { body: text, sender: None, extension: None, cleared, resends: None, hold: TimeDelta::zero() };
     queue(tx, thread, draft).await.map(drop)
 }
 

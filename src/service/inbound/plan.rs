@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::snapshot::Snapshot;
@@ -143,7 +143,14 @@ impl Planner<'_> {
         if let Some(reply) = reply
             && let Ok(cleared) = gate(Purpose::OptOutReply, OptOutState { opted_out: true, blocked: is_blocked })
         {
-            let draft = OutboundDraft { body: &reply, sender: None, extension: None, cleared, resends: None };
+            let draft = OutboundDraft {
+                body: &reply,
+                sender: None,
+                extension: None,
+                cleared,
+                resends: None,
+                hold: TimeDelta::zero(),
+            };
             self.queue_reply(&draft, (agency, number, contact.id), text.account);
         }
         id
@@ -207,6 +214,7 @@ impl Planner<'_> {
             error_code: None,
             segments: None,
             flagged_at: None,
+            sends_at: None,
             resends_id: None,
             resent_as_id: None,
             created_at: self.now,

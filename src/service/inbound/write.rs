@@ -1,13 +1,12 @@
 //! Stores the plan of a batch in a constant number of statements.
 
-use sea_orm::DbErr;
-
 use super::plan::Plan;
 use crate::domain::QuarantineState;
 use crate::entity::{contact, thread};
+use crate::service::holds::stop_held;
 use crate::store::bulk::{insert, upsert};
 use crate::store::quarantine;
-use crate::store::writer::Tx;
+use crate::store::writer::{Tx, UnitError};
 
 /// The columns of an existing thread that an inbound text can change.
 const THREAD_COLUMNS: [thread::Column; 15] = [
@@ -28,11 +27,13 @@ const THREAD_COLUMNS: [thread::Column; 15] = [
     thread::Column::OptOutHintId,
 ];
 
-pub(super) async fn write(tx: &mut Tx<'_>, plan: Plan) -> Result<(), DbErr> {
+pub(super) async fn write(tx: &mut Tx<'_>, plan: Plan) -> Result<(), UnitError> {
     use contact::Column as C;
     use thread::Column as T;
     let contacts = plan.contacts.into_iter().filter(|row| !plan.unchanged.contains(&row.id)).collect();
     upsert(tx.conn, contacts, &[C::AgencyId, C::Id], &[C::OptedOutAt, C::UpdatedAt]).await?;
+    let held = plan.threads.iter().filter(|row| row.held_until.is_some_and(|until| until > tx.now));
+    let held: Vec<thread::Model> = held.cloned().collect();
     upsert(tx.conn, plan.threads, &[T::AgencyId, T::Id], &THREAD_COLUMNS).await?;
     insert(tx.conn, plan.messages).await?;
     insert(tx.conn, plan.media).await?;
@@ -43,6 +44,10 @@ pub(super) async fn write(tx: &mut Tx<'_>, plan: Plan) -> Result<(), DbErr> {
     }
     for (event, notices) in plan.events {
         tx.append(event, notices)?;
+    }
+    // A held text is stopped by the contact's text, as it would have been refused after it.
+    for mut thread in held {
+        stop_held(tx, &mut thread, None).await?;
     }
     if !plan.assigned.is_empty() {
         quarantine::resolve(tx.conn, &plan.assigned, QuarantineState::Assigned, tx.now).await?;

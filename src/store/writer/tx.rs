@@ -208,6 +208,16 @@ impl<'a> Tx<'a> {
         self.append(event::Model { thread_id: Some(thread.id), node_id, ..event }, Vec::new())
     }
 
+    /// Appends that a user's draft in a thread was saved or deleted.
+    ///
+    /// # Errors
+    /// If the agency is not locked.
+    pub fn draft_changed(&mut self, thread: &thread::Model, user: UserId) -> Result<(), DbErr> {
+        let event = event::Model::begin(thread.agency_id, EventKind::DraftChanged, self.now);
+        let node_id = Some(user.to_string());
+        self.append(event::Model { thread_id: Some(thread.id), node_id, ..event }, Vec::new())
+    }
+
     /// Appends that a user read a notification.
     ///
     /// # Errors

@@ -200,6 +200,7 @@ fn result_of<T>(case: &Case<'_>, outcome: Outcome<T>) -> ActionResult {
             | RefusalCode::OptedOut { .. }
             | RefusalCode::CarrierBlocked
             | RefusalCode::NotVerified
+            | RefusalCode::TooLate { .. }
             | RefusalCode::LimitExceeded { .. }
             | RefusalCode::StaleView { .. }) => {
                 panic!("{code:?}: {}", refusal.message)

@@ -87,6 +87,7 @@ impl Unit for Fill {
                     segments: Some(1),
                     flagged_at: None,
                     pool_muted: false,
+                    sends_at: None,
                     resends_id: None,
                     resent_as_id: None,
                     created_at: tx.now,

@@ -89,7 +89,7 @@ async fn a_repeated_request_sends_one_text() {
     let ben = app.token("acme", "ben");
     let later = app.reply(&ben, &threads[0], "no", json!({"idempotencyKey": "k"})).await;
     assert_eq!(later["userErrors"], json!([]));
-    partyline::service::purge_idempotency_keys::purge_idempotency_keys(app.services()).await.unwrap();
+    partyline::service::purge_expired::purge_expired(app.services()).await.unwrap();
     let left = app.reply(&ben, &threads[0], "no", json!({"idempotencyKey": "k"})).await;
     assert_eq!(left["message"]["id"], later["message"]["id"]);
     assert_eq!(app.outbound().await.len(), 3);

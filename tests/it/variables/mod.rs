@@ -161,6 +161,8 @@ enum Expected {
     Refused,
     /// Both are rejected by validation, and the error of the first names the variable.
     RefusedByName,
+    /// The first is rejected by validation with an error that names the variable; the other is accepted.
+    Missing,
 }
 
 /// All pairs for one argument or input field: absent, null, and given; as the value of the variable, as a member of the
@@ -192,7 +194,13 @@ fn pairs(values: &mut Values<'_>, place: &Place<'_>, path: &[&Input]) -> Vec<Pai
         };
         let as_variable = values.with(inputs, path, Some(variable("v")));
         let variables = value.as_ref().map_or_else(|| json!({}), |value| json!({"v": value}));
-        let expected = if refused { Expected::RefusedByName } else { Expected::Same };
+        // A variable of a type that is not null is required, also where the input field has a default.
+        let is_missing = matches!(&leaf.of, schema::TypeRef::NonNull(_)) && state == "absent";
+        let expected = match (refused, is_missing) {
+            (true, _) => Expected::RefusedByName,
+            (false, true) => Expected::Missing,
+            (false, false) => Expected::Same,
+        };
         add("as a variable", format!("($v: {})", leaf.of), as_variable.clone(), variables, expected);
         if let [first, _, ..] = path {
             let whole = values.with(inputs, &[first], Some(variable("v")));
@@ -227,13 +235,12 @@ fn comparable(answer: &Value) -> Value {
 fn difference(pair: &Pair, answer: &Value, literal: &Value) -> Option<String> {
     let code = |answer: &Value| answer["errors"][0]["extensions"]["code"].clone();
     let refused = |answer: &Value| answer.get("data").is_none() && code(answer) == "GRAPHQL_VALIDATION_FAILED";
+    let names = || answer["errors"][0]["message"].as_str().is_some_and(|message| message.contains("$v"));
     let right = match pair.expected {
         Expected::Same => literal.get("data").is_some() && comparable(answer) == comparable(literal),
         Expected::Refused => refused(answer) && refused(literal),
-        Expected::RefusedByName => {
-            let names = answer["errors"][0]["message"].as_str().is_some_and(|message| message.contains("$v"));
-            refused(answer) && refused(literal) && names
-        }
+        Expected::RefusedByName => refused(answer) && refused(literal) && names(),
+        Expected::Missing => refused(answer) && literal.get("data").is_some() && names(),
     };
     let Pair { what, document, variables, .. } = pair;
     (!right)

@@ -45,17 +45,31 @@ async fn follow(site: &Site, socket: &mut Socket, field: &str, serial: &mut u32)
                 _ => continue,
             };
             let (key, event) = match message["type"].as_str() {
-                Some("next") => (message["payload"]["data"][field]["cursor"].as_str().unwrap(), &message["payload"]),
-                _ => ("error", &message),
+                Some("next") => {
+                    let cursor = message["payload"]["data"][field]["cursor"].as_str().unwrap().to_owned();
+                    (cursor, without_later_changes(message["payload"].clone(), field))
+                }
+                _ => ("error".to_owned(), message),
             };
-            events[place].insert(key.to_owned(), event.clone());
-            if events[1 - place].contains_key(key) {
+            let is_shared = events[1 - place].contains_key(&key);
+            events[place].insert(key, event);
+            if is_shared {
                 return;
             }
         }
     };
     wait::within("an event", following).await;
     events
+}
+
+/// Replaces threads and calls by their ids: a replayed event shows their current state, which the triggers change.
+fn without_later_changes(mut payload: Value, field: &str) -> Value {
+    for subject in ["thread", "call"] {
+        if let Some(shown) = payload["data"][field].get_mut(subject) {
+            *shown = shown["id"].take();
+        }
+    }
+    payload
 }
 
 async fn compare(site: &Site, pair: &Pair, field: &str, serial: &mut u32) -> Option<String> {
@@ -68,7 +82,7 @@ async fn compare(site: &Site, pair: &Pair, field: &str, serial: &mut u32) -> Opt
     for (cursor, event) in shared {
         right &= match pair.expected {
             Expected::Same => cursor != "error" && with_literal[cursor] == *event,
-            Expected::Refused | Expected::RefusedByName => cursor == "error",
+            Expected::Refused | Expected::RefusedByName | Expected::Missing => cursor == "error",
         };
     }
     let Pair { what, document, variables, .. } = pair;

@@ -39,6 +39,7 @@ impl Values<'_> {
             ("ID", _) => self.node(name).clone(),
             ("String", "after" | "before") => self.cursor.clone().unwrap_or_else(|| json!("of no list")),
             ("String", "digits") => json!("205"),
+            ("DateTime", _) => json!("2026-11-23T15:00:00Z"),
             ("LocalDate", _) => json!("2026-12-25"),
             ("LocalTime", "opens") => json!("09:00"),
             ("LocalTime", _) => json!("12:00"),
