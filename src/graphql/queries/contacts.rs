@@ -16,6 +16,7 @@ pub(super) struct ContactsQuery;
 impl ContactsQuery {
     /// The contacts that the viewer may see, newest first: contacts with a thread that the viewer may see, and contacts
     /// with a thread on a number that has the viewer in its pool. ADMINs see all contacts.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn contacts(
         &self,
         ctx: &Context<'_>,

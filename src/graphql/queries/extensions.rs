@@ -18,6 +18,7 @@ pub(super) struct ExtensionsQuery;
 #[Object]
 impl ExtensionsQuery {
     /// The extensions of the agency, ordered by their digits. Deactivated extensions are not included by default.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn extensions(
         &self,
         ctx: &Context<'_>,

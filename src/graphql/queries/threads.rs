@@ -149,6 +149,7 @@ pub(super) struct ThreadsQuery;
 #[Object]
 impl ThreadsQuery {
     /// The inbox: the threads that the viewer may see.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn threads(
         &self,
         ctx: &Context<'_>,

@@ -17,6 +17,7 @@ pub(super) struct UsersQuery;
 #[Object]
 impl UsersQuery {
     /// The users of the agency ordered by name, including inactive ones.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn users(
         &self,
         ctx: &Context<'_>,

@@ -420,7 +420,6 @@ impl Thread {
 
     /// The messages, calls and activity of the thread in one order: by the time of each item, then by its ID; oldest
     /// first. Use `last: 25` for the newest page.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn timeline(
         &self,
         ctx: &Context<'_>,
