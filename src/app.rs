@@ -169,7 +169,8 @@ impl App {
         ]
     }
 
-    /// All routes; `/metrics` only if it has no address of its own. `drain` becomes true when the server stops taking work.
+    /// All routes; `/metrics` only if it has no address of its own. `drain` becomes true when the server stops taking
+    /// work.
     pub fn router(&self, extras: Extras, drain: watch::Receiver<bool>) -> Router {
         let (admission, metrics) = (self.admission.clone(), self.metrics.clone());
         let executor = Executor { schema: graphql::schema(), admission, metrics };
@@ -231,7 +232,8 @@ impl App {
         }
     }
 
-    /// Waits until all queued work is written, for at most `timeout`. Everything that has been answered is durable already.
+    /// Waits until all queued work is written, for at most `timeout`. Everything that has been answered is durable
+    /// already.
     pub async fn close(self, timeout: std::time::Duration) {
         let clock = self.services.clock.clone();
         drop(self.services);
@@ -249,8 +251,8 @@ impl App {
     }
 }
 
-/// The key that encrypts stored secrets. A key that was just generated is saved, unless the database contains secrets that
-/// were encrypted with another key: a second key would hide that the first one is missing.
+/// The key that encrypts stored secrets. A key that was just generated is saved, unless the database contains secrets
+/// that were encrypted with another key: a second key would hide that the first one is missing.
 async fn saved_key(key: SecretKey, database: &Database) -> anyhow::Result<SecretKey> {
     if !key.is_unsaved() {
         return Ok(key);

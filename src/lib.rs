@@ -24,8 +24,8 @@
 //!
 //! # Dependency rule
 //!
-//! A module uses only itself and the modules after its arrow. `tests/it/architecture.rs` reads these lines and checks every
-//! file. The wiring is not listed: it may use everything, and nothing uses it.
+//! A module uses only itself and the modules after its arrow. `tests/it/architecture.rs` reads these lines and checks
+//! every file. The wiring is not listed: it may use everything, and nothing uses it.
 //!
 //! ```text
 //! domain -> nothing, and no framework

@@ -17,7 +17,7 @@ use crate::{server, shutdown};
 
 /// The timeout of open requests during the shutdown.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most open connections to a separate address of `/metrics`.
+/// The maximum number of open connections to a separate address of `/metrics`.
 const METRICS_CONNECTIONS: usize = 64;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -125,8 +125,8 @@ impl PreparedServer {
     }
 }
 
-/// Locks an SQLite database for this process, by a lock file next to it. A second server would assign the same positions
-/// from its own memory and wait for the first one's locks. Fails if another process holds the lock.
+/// Locks an SQLite database for this process, by a lock file next to it. A second server would assign the same
+/// positions from its own memory and wait for the first one's locks. Fails if another process holds the lock.
 pub fn lock_database(database: PathBuf) -> anyhow::Result<File> {
     let mut path = database.into_os_string();
     path.push(".lock");

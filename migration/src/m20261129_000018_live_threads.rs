@@ -1,5 +1,5 @@
-//! What a live list of threads needs: revisions of threads and calls, the time of the last message, the time since which a
-//! contact waits for a reply, and events that say what changed.
+//! Columns for live lists of threads: revisions of threads and calls, the time of the last message, the time at which a
+//! contact began to wait for a reply, and events with the kind of the change.
 
 use sea_orm_migration::prelude::*;
 
@@ -17,7 +17,8 @@ const FILL_LAST_MESSAGE: &str = "UPDATE thread SET last_message_at = (SELECT las
 const RENAME_EVENTS: &str = "UPDATE event SET kind = CASE WHEN message_id IS NULL THEN 'THREAD_ACTIVITY' \
     ELSE 'MESSAGE_STATUS' END WHERE kind = 'THREAD_UPDATED'";
 const RESTORE_EVENTS: &str = "UPDATE event SET kind = 'THREAD_UPDATED', node_id = NULL \
-    WHERE kind IN ('THREAD_ACTIVITY', 'MESSAGE_STATUS', 'OUTBOUND_MESSAGE')";
+    WHERE kind IN ('THREAD_ACTIVITY', 'MESSAGE_STATUS', 'OUTBOUND_MESSAGE', 'CONTACT_UPDATED', 'THREAD_READ', \
+        'DRAFT_CHANGED', 'NOTIFICATION_READ')";
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

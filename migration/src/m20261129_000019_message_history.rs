@@ -1,5 +1,5 @@
-//! What a person wants to know about a text: whether the pool was muted when it arrived, the changes of its delivery status,
-//! and the text that it sends again.
+//! The history of a text: whether the pool was muted when the text arrived, the changes of its delivery status, and the
+//! text that it sends again.
 
 use sea_orm_migration::prelude::*;
 

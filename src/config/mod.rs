@@ -157,7 +157,7 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     pub events: EventBus,
     pub text_limits: TextLimits,
-    /// The most open connections.
+    /// The maximum number of open connections.
     pub connections: usize,
     /// The limits per user, agency and IP address.
     pub limits: Limits,

@@ -37,8 +37,8 @@ pub enum HandlerReason {
     DefaultUser,
 }
 
-/// The reasons for which the user is a handler; empty if the user is none. `rungs` are the stand-in rungs that still name
-/// the user.
+/// The reasons for which the user is a handler; empty if the user is not a handler. `rungs` are the stand-in rungs that
+/// still name the user.
 pub fn handler_reasons(relation: &ThreadRelation, rungs: impl IntoIterator<Item = RoutingRung>) -> Vec<HandlerReason> {
     if !is_handler(relation) {
         return Vec::new();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::delivery_error::BLOCKED;
+use super::delivery_error::{BLOCKED, is_decision};
 use super::{AccountTrouble, MessageStatus};
 
 /// A reported delivery status and its error.
@@ -47,11 +47,12 @@ impl Report {
     }
 }
 
-/// Precedence among errors with the same status. Partyline's own codes are decisions and take precedence over the
-/// carrier's codes. Among those, the block takes precedence because it affects later texts.
+/// Precedence among errors with the same status: decisions of users, Partyline's other codes, and the carrier's codes,
+/// of which the block comes first because it affects later texts.
 fn precedence(report: &Report) -> u8 {
     match report.error_code.as_deref() {
         None => 0,
+        Some(code) if is_decision(code) => 4,
         Some(BLOCKED) => 2,
         Some(code) if code.bytes().all(|b| b.is_ascii_digit()) => 1,
         Some(_) => 3,

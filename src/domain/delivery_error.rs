@@ -69,7 +69,7 @@ pub fn explain(code: &str) -> &'static str {
     match code {
         ABANDONED => "A colleague marked the text as not sent.",
         RESENT => "A colleague sent the text again as another message.",
-        CANCELED => "The text was taken back before it was sent.",
+        CANCELED => "A user canceled the text before it was sent.",
         _ => find(CODES, code).map_or("The carrier refused the text.", |(_, _, sentence)| *sentence),
     }
 }
@@ -84,10 +84,10 @@ const CODES: &[Entry] = &[
     (
         STALE_VIEW,
         Staff,
-        "The contact or a colleague wrote before the text was sent, so it was stopped. Read it and send yours again.",
+        "The contact or a colleague sent a newer text, so yours was not sent. Read the newer text, then send yours again.",
     ),
     (OPTED_OUT, Staff, "The contact opted out before the text was sent."),
-    (EXPIRED, Operator, "The text could not be handed to the carrier for four hours and was not sent."),
+    (EXPIRED, Operator, "The text could not be handed to the carrier within four hours and was not sent."),
     (OWN_NUMBER, Staff, "The recipient is one of your own phone numbers; the text was not sent."),
     (RELEASED, Admin, "The number was released before the text was sent."),
     (REJECTED, Operator, "The carrier refused the text without a reason."),

@@ -109,7 +109,7 @@ pub fn is_quiet(zone: &TimeZone, now: DateTime<Utc>) -> bool {
     minute >= QUIET_HOURS.0 || minute < QUIET_HOURS.1
 }
 
-/// The date, the weekday and the minute of the day on the clocks of a time zone.
+/// The local date, weekday and minute of the day in a time zone.
 pub(super) fn local_time(zone: &TimeZone, now: DateTime<Utc>) -> (Option<NaiveDate>, Weekday, u16) {
     let timestamp = Timestamp::from_microsecond(now.timestamp_micros()).unwrap_or(Timestamp::UNIX_EPOCH);
     let local = zone.to_datetime(timestamp);

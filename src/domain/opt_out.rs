@@ -25,8 +25,8 @@ impl OptOutKeyword {
         matches!(self, Self::Start | Self::Yes)
     }
 
-    /// Whether the keyword lifts the carrier's block (error 21610) between the contact and `number`, one of the agency's
-    /// phone numbers. YES does not lift the block of a toll-free number.
+    /// Whether the keyword lifts the carrier's block (error 21610) between the contact and `number`, one of the
+    /// agency's phone numbers. YES does not lift the block of a toll-free number.
     pub fn lifts_block_of(self, number: &str) -> bool {
         match self {
             Self::Start => true,

@@ -1,8 +1,8 @@
 //! Detects that a database has been restored from a backup since a server last used it.
 //!
-//! A server records the progress of the database outside of it: next to the SQLite file, or in the folder of recordings.
-//! A restored database is behind that record. It would send again the texts that were sent after the backup, and it
-//! lacks the STOPs that arrived after the backup.
+//! A server records the progress of the database outside of it: next to the SQLite file, or in the folder of
+//! recordings. A restored database is behind that record. It would send again the texts that were sent after the
+//! backup, and it lacks the STOPs that arrived after the backup.
 
 /// The progress of the database as a server has recorded it outside the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +41,9 @@ pub enum RestoreEvidence {
 
 /// Checks at the start of a server whether the database has been restored, and returns the evidence as the error.
 ///
-/// `recorded` is `None` if the server has no record, `stored` if the database has no mark. `is_record_next_to_database` means
-/// that the record lies next to the database and moves with it (SQLite). Otherwise each instance has its own record, and
-/// a new instance has none yet.
+/// `recorded` is `None` if the server has no record, `stored` if the database has no mark. `is_record_next_to_database`
+/// means that the record lies next to the database and moves with it (SQLite). Otherwise each instance has its own
+/// record, and a new instance has none yet.
 pub fn detect_restore(
     recorded: Option<ServerRecord>,
     stored: Option<DatabaseState>,

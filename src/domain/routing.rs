@@ -74,15 +74,15 @@ pub fn pool_route(roster: &Roster) -> Option<Route> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RungOutcome {
     Reached,
-    /// The rung named nobody.
+    /// The rung named no users.
     Empty,
     /// The pool has members, but SMS is off for all of them.
     Muted,
     NotTried,
 }
 
-/// The rungs of an inbound text in the order in which they were tried, given the rung that routed it. `was_reached` tells
-/// which later rungs were alerted afterwards.
+/// The rungs of an inbound text in the order in which they were tried, given the rung that routed it. `was_reached`
+/// tells which later rungs were alerted afterwards.
 pub fn steps(
     routed_by: RoutingRung,
     pool_muted: bool,
@@ -91,7 +91,7 @@ pub fn steps(
     if routed_by == RoutingRung::Assignee {
         return vec![(RoutingRung::Assignee, RungOutcome::Reached)];
     }
-    let chosen = LADDER.iter().position(|rung| *rung == routed_by).unwrap_or(LADDER.len());
+    let chosen = RUNGS.iter().position(|rung| *rung == routed_by).unwrap_or(RUNGS.len());
     let outcome = |(position, rung): (usize, &RoutingRung)| {
         let outcome = match position.cmp(&chosen) {
             Ordering::Equal => RungOutcome::Reached,
@@ -102,11 +102,11 @@ pub fn steps(
         };
         (*rung, outcome)
     };
-    LADDER.iter().enumerate().map(outcome).collect()
+    RUNGS.iter().enumerate().map(outcome).collect()
 }
 
 /// The rungs for a thread without an assignee, in the order in which they are tried.
-const LADDER: [RoutingRung; 5] =
+const RUNGS: [RoutingRung; 5] =
     [RoutingRung::Extension, RoutingRung::Pool, RoutingRung::Provider, RoutingRung::DefaultUser, RoutingRung::Admins];
 
 fn users(members: &[Member]) -> Vec<UserId> {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_tell_what_became_of_each_rung() {
+    fn steps_contain_the_outcome_of_each_rung() {
         use RungOutcome::{Empty, Muted, NotTried, Reached};
         let outcomes = |rung, muted, reached: &[RoutingRung]| {
             let steps = steps(rung, muted, |rung| reached.contains(&rung));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hours::{Hours, MINUTES_PER_DAY, Weekday, local_time};
 
-/// The most holidays of a number.
+/// The maximum number of holidays of a number.
 pub const MAX_HOLIDAYS: usize = 200;
 
 /// When a number takes calls.

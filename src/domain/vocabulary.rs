@@ -187,11 +187,11 @@ words! {
         ThreadActivity = "THREAD_ACTIVITY",
         /// The contact of a thread changed.
         ContactUpdated = "CONTACT_UPDATED",
-        /// A user read a thread, or marked it as unread. Only that user hears of it.
+        /// A user read a thread, or marked it as unread. Delivered only to that user.
         ThreadRead = "THREAD_READ",
-        /// A user's draft in a thread was saved or deleted. Only that user hears of it.
+        /// A user's draft in a thread was saved or deleted. Delivered only to that user.
         DraftChanged = "DRAFT_CHANGED",
-        /// A user read a notification. Only that user hears of it.
+        /// A user read a notification. Delivered only to that user.
         NotificationRead = "NOTIFICATION_READ",
         /// Pools, assignments, extensions, users or numbers changed.
         DirectoryUpdated = "DIRECTORY_UPDATED",

@@ -17,8 +17,8 @@ pub struct Model {
     pub thread_id: Option<ThreadId>,
     pub message_id: Option<MessageId>,
     pub call_id: Option<CallId>,
-    /// The external id of the changed object of the directory, of the new entry in the history of the thread, of the user
-    /// who read the thread, or of the notification that was read.
+    /// The external id of the changed object of the directory, of the new entry in the history of the thread, of the
+    /// user who read the thread, or of the notification that was read.
     pub node_id: Option<String>,
     /// The users who lost access to the thread by this event, separated by commas. Their clients are told to remove it.
     #[sea_orm(column_type = "Text")]

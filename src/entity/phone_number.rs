@@ -17,7 +17,7 @@ pub struct Model {
     pub label: String,
     /// The average sending rate, in segments per second despite the name.
     pub texts_per_second: i32,
-    /// The most segments that may be sent at once after a pause.
+    /// The maximum number of segments that may be sent at once after a pause.
     pub texts_burst: i32,
     /// TRUE, or NULL after the release. A number is live in at most one agency of an account.
     pub live: Option<bool>,

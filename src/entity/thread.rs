@@ -41,8 +41,8 @@ pub struct Model {
     pub inbound_count: i32,
     /// `inbound_count` at the time of the last outbound message.
     pub answered_count: i32,
-    /// The time of the first inbound message after the last outbound message of a user. Closing the thread keeps it, and
-    /// the inbound message that reopens the thread sets it again.
+    /// The time of the first inbound message after the last outbound message of a user. Closing the thread keeps it,
+    /// and the inbound message that reopens the thread sets it again.
     pub waiting_since: Option<DateTime<Utc>>,
     /// Grows with each event of the thread. It is incremented where the event is appended.
     pub revision: i32,

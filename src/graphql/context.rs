@@ -91,7 +91,7 @@ struct FaultLog {
     repeats: Mutex<HashMap<String, u64>>,
 }
 
-/// The most causes that are logged per execution.
+/// The maximum number of causes that are logged per execution.
 const MAX_CAUSES: usize = 8;
 
 impl FaultLog {

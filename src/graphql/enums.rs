@@ -330,7 +330,7 @@ pub enum MessageFailureReason {
     OptedOut,
     /// The carrier blocks texts from this number to the contact, because the contact texted STOP to it.
     CarrierBlocked,
-    /// The text could not be handed to the carrier for four hours.
+    /// The text could not be handed to the carrier within four hours.
     Expired,
     /// A user decided with `abandonMessage` that the text counts as not sent.
     Abandoned,
@@ -340,9 +340,9 @@ pub enum MessageFailureReason {
     Released,
     /// The recipient became one of the agency's own phone numbers before the text was sent.
     OwnNumber,
-    /// A user took the text back with `cancelMessage` before it was sent.
+    /// A user canceled the text with `cancelMessage` before it was sent.
     Canceled,
-    /// The contact or another user wrote while the text was held, so that it was not sent.
+    /// The contact or another user sent a text while this text was held, so this text was not sent.
     StaleView,
 }
 
@@ -366,8 +366,8 @@ pub enum ReplyBlock {
 pub enum ThreadOrder {
     /// The thread with the latest message or call comes first.
     LatestActivity,
-    /// Threads that need a reply come first, in the order of `Thread.waitingSince`. The other threads follow in the order
-    /// of their creation.
+    /// Threads that need a reply come first, in the order of `Thread.waitingSince`. The other threads follow in the
+    /// order of their creation.
     LongestWaiting,
 }
 
@@ -401,9 +401,9 @@ pub enum ThreadAction {
     TakeOver,
     /// The viewer can release the thread with `releaseThread`.
     Release,
-    /// The viewer can give the thread, which nobody holds, to another user with `transferThread`.
+    /// The thread is unclaimed, and the viewer can assign it to another user with `transferThread`.
     Assign,
-    /// The viewer can pass the thread on to another user with `transferThread`.
+    /// The viewer can transfer the thread to another user with `transferThread`.
     Transfer,
     /// The viewer can close the thread with `closeThread`.
     Close,
@@ -421,7 +421,7 @@ pub enum ThreadAction {
 pub enum RoutingOutcome {
     /// The rung named users, who were alerted.
     Reached,
-    /// The rung named nobody.
+    /// The rung named no users.
     Empty,
     /// The pool has active members, but SMS is off for all of them.
     Muted,

@@ -12,8 +12,8 @@ pub(super) fn parse<T: FromStr>(id: &ID) -> Option<T> {
     id.0.parse().ok()
 }
 
-/// Parses the IDs of a filter, without duplicates. `None` if IDs are given and all are malformed: the filter then matches
-/// nothing.
+/// Parses the IDs of a filter, without duplicates. `None` if IDs are given and all are malformed: the filter then
+/// matches nothing.
 pub(super) fn parse_some<T: FromStr + Ord>(ids: &[ID]) -> Option<Vec<T>> {
     let parsed: BTreeSet<T> = ids.iter().filter_map(parse).collect();
     (ids.is_empty() || !parsed.is_empty()).then(|| parsed.into_iter().collect())

@@ -1,7 +1,7 @@
 //! The custom scalars of the API.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{NaiveDate, SecondsFormat, Utc};
+use chrono::{Datelike as _, NaiveDate, SecondsFormat, Utc};
 
 use crate::domain::cursor::Cursor;
 
@@ -22,7 +22,9 @@ impl ScalarType for DateTime {
         let Value::String(text) = value else { return Err(InputValueError::custom("a string is required")) };
         let at = chrono::DateTime::parse_from_rfc3339(&text)
             .map_err(|_| InputValueError::custom("the value is not a valid RFC 3339 date and time"))?;
-        Ok(Self(at.to_utc()))
+        // Other years are not dates in every database.
+        let at = Some(at.to_utc()).filter(|at| (1..=9999).contains(&at.year()));
+        at.map(Self).ok_or_else(|| InputValueError::custom("the year must be 1 to 9999 in UTC"))
     }
 
     fn to_value(&self) -> Value {
@@ -72,7 +74,7 @@ macro_rules! text_scalar {
 }
 
 text_scalar! {
-    /// A time on the clocks of the agency's time zone, such as `09:00`. `24:00` is the end of the day.
+    /// A time of day in the agency's time zone, such as `09:00`. `24:00` is the end of the day.
     LocalTime, "https://datatracker.ietf.org/doc/html/rfc3339#section-5.6"
 }
 
@@ -82,8 +84,8 @@ text_scalar! {
 }
 
 text_scalar! {
-    /// The address of a contact as the carrier sent it: a phone number in E.164, a short code (`88222`), an alphanumeric
-    /// sender, or a channel address (`whatsapp:+13035560001`).
+    /// The address of a contact as the carrier sent it: a phone number in E.164, a short code (`88222`), an
+    /// alphanumeric sender, or a channel address (`whatsapp:+13035560001`).
     ContactAddress, "https://www.twilio.com/docs/messaging/api/message-resource"
 }
 

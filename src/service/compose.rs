@@ -1,5 +1,5 @@
-//! The common part of all texts that staff send: a text is checked and queued in one transaction, under the agency's lock,
-//! and a repeated request does not queue a second text.
+//! The common part of all texts that staff send: a text is checked and queued in one transaction, under the agency's
+//! lock, and a repeated request does not queue a second text.
 
 use chrono::TimeDelta;
 use sea_orm::DbErr;
@@ -111,8 +111,8 @@ pub(super) struct IdempotentRequest<'a> {
 }
 
 impl<'a> IdempotentRequest<'a> {
-    /// `operation` names the mutation and its object. `last_seen` is not part of the identity: it may differ when the request
-    /// is repeated.
+    /// `operation` names the mutation and its object. `last_seen` is not part of the identity: it may differ when the
+    /// request is repeated.
     pub(super) fn new(agency: AgencyId, user: UserId, operation: &str, draft: &'a Draft) -> Self {
         let mut hasher = Sha256::new();
         let extension = draft.extension.map(|id| id.to_string()).unwrap_or_default();
@@ -223,7 +223,7 @@ async fn check(
     Ok(cleared)
 }
 
-/// The refusal of a text that nobody can send. The gate is passed again when the text is sent.
+/// The refusal of a text that no user can send. The opt-out check runs again when the text is sent.
 fn blocked(block: ReplyBlock, contact: &contact::Model) -> Refusal {
     match block {
         ReplyBlock::NumberReleased => Refusal::new(RefusalCode::Invalid, "This phone number is no longer in use."),

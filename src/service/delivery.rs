@@ -1,5 +1,5 @@
-//! Records the delivery status of outbound texts: the only place that writes it, whatever the source (a receipt, the result
-//! of an attempt, the gate, or a user's decision).
+//! Records the delivery status of outbound texts: the only place that writes it, whatever the source (a receipt, the
+//! result of an attempt, the gate, or a user's decision).
 
 use sea_orm::DbErr;
 
@@ -10,8 +10,8 @@ use crate::entity::{delivery_step, message};
 use crate::store::writer::{Notice, Tx, UnitError};
 use crate::store::{Directory, message_writes, messages, notifications, outbox, thread_writes};
 
-/// Records a report and, if it is new, the carrier's SID. The highest status stands, regardless of the order of reports. A
-/// report without news changes nothing.
+/// Records a report and, if it is new, the carrier's SID. The highest status stands, regardless of the order of
+/// reports. A report without news changes nothing.
 pub(super) async fn record_report(
     tx: &mut Tx<'_>,
     directory: &Directory,
@@ -67,8 +67,8 @@ pub(super) async fn record_report(
     Ok(after)
 }
 
-/// The SID, unless another message has it already. That would be an error of the carrier, and must not prevent the report
-/// from being stored.
+/// The SID, unless another message has it already. That would be an error of the carrier, and must not prevent the
+/// report from being stored.
 async fn unused_sid<'a>(tx: &Tx<'_>, message: &message::Model, sid: &'a str) -> Result<Option<&'a str>, DbErr> {
     let agencies = [message.agency_id];
     let holder = messages::by_sid(tx.conn, &agencies, message.twilio_account_id, sid).await?;
@@ -92,8 +92,8 @@ pub(super) async fn flag_unknown(
     Ok(tx.message_changed(&after, notice.into_iter().collect())?)
 }
 
-/// Notifies the sender of a text that failed. The admins are notified as well if a decision is needed or the sender is no
-/// longer active. Nobody is notified of an automatic text.
+/// Notifies the sender of a text that failed. The admins are notified as well if a decision is needed or the sender is
+/// no longer active. Nobody is notified of an automatic text.
 fn delivery_failed(directory: &Directory, message: &message::Model, needs_decision: bool) -> Option<Notice> {
     let sender = message.sender_id.and_then(|id| directory.active_user(id)).map(|user| user.id);
     let notifies_admins = needs_decision || (sender.is_none() && message.sender_id.is_some());

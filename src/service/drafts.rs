@@ -23,7 +23,7 @@ pub struct SaveDraft {
 pub async fn save_draft(services: &Services, viewer: &Viewer, draft: SaveDraft) -> Outcome<draft::Model> {
     let chars = draft.body.chars().count();
     if draft.body.trim().is_empty() || chars > MAX_CHARS || draft.body.contains('\0') {
-        let message = format!("A draft has 1 to {MAX_CHARS} characters. Discard it instead of emptying it.");
+        let message = format!("Enter 1 to {MAX_CHARS} characters. To remove the draft, discard it.");
         return Err(Refusal::invalid(message, "body").into());
     }
     let unit = Save { agency: viewer.agency(), user: viewer.id(), draft };

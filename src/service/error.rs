@@ -62,7 +62,7 @@ pub enum RefusalCode {
     CarrierBlocked,
     /// The user's own phone is not verified.
     NotVerified,
-    /// The text is on its way already.
+    /// The text is being sent or was already sent.
     TooLate {
         status: MessageStatus,
     },
@@ -83,8 +83,8 @@ impl Refusal {
         Self { code, message: message.into(), path: Vec::new() }
     }
 
-    /// Used both for objects that do not exist and for objects that the user may not see, so that the two cannot be told
-    /// apart.
+    /// Used both for objects that do not exist and for objects that the user may not see, so that the two cannot be
+    /// told apart.
     pub fn not_found(what: &str, field: &str) -> Self {
         Self::new(RefusalCode::NotFound, format!("There is no such {what}.")).at(field)
     }

@@ -1,4 +1,4 @@
-//! Texts that are held for some seconds: a user can take them back, and a message of somebody else stops them.
+//! Held texts: a user can cancel them, and a message from the contact or another user stops them.
 
 use super::compose::{Queued, VisibleMessage};
 use super::delivery::record_report;
@@ -10,7 +10,7 @@ use crate::entity::thread;
 use crate::store::writer::{Tx, Unit, UnitError};
 use crate::store::{messages, outbox, thread_writes};
 
-/// Stops the held texts of a thread because the contact or `writer` wrote. The texts of `writer` go on.
+/// Stops the held texts of a thread because the contact or `writer` sent a message. The texts of `writer` stay held.
 ///
 /// The thread row tells whether any text may be held, so that other threads cost nothing.
 pub(super) async fn stop_held(
@@ -39,7 +39,7 @@ pub(super) async fn stop_held(
     Ok(())
 }
 
-/// Takes back a text that waits to be sent. The sender, the thread's assignee and admins may do this. Repeating it changes
+/// Cancels a text that waits to be sent. The sender, the thread's assignee and admins may do this. Repeating it changes
 /// nothing.
 pub async fn cancel_message(services: &Services, viewer: &Viewer, message: MessageId) -> Outcome<Queued> {
     let unit = Cancel { agency: viewer.agency(), user: viewer.id(), message };
@@ -60,17 +60,22 @@ impl Unit for Cancel {
         let VisibleMessage { viewer, message, mut thread } =
             VisibleMessage::find(tx, self.agency, self.user, self.message).await?;
         if !(viewer.is_admin() || [message.sender_id, thread.assignee_id].contains(&Some(self.user))) {
-            let reason = "Only the sender of the text, the thread's assignee or an admin may take it back.";
+            let reason = "Only the sender of the text, the thread's assignee or an admin may cancel it.";
             let code = RefusalCode::NotAssignee { assignee: thread.assignee_id };
             return Err(Refusal::new(code, reason).at("messageId").into());
         }
         if message.error_code.as_deref() == Some(CANCELED) {
             return Ok(Queued { message, thread });
         }
-        // An attempt begins with the opposite conditional statement, so either the text is sent or it is taken back.
-        if !outbox::take_back(tx.conn, self.agency, self.message).await? {
+        // An attempt begins with the opposite conditional statement, so a text is either sent or canceled.
+        if !outbox::cancel(tx.conn, self.agency, self.message).await? {
             let code = RefusalCode::TooLate { status: message.status };
-            return Err(Refusal::new(code, "The text is on its way already.").at("messageId").into());
+            return Err(Refusal::new(
+                code,
+                "This text can no longer be canceled, because it is being sent or was already sent.",
+            )
+            .at("messageId")
+            .into());
         }
         let report = Report::failed(MessageStatus::Failed, CANCELED);
         let message = record_report(tx, &viewer.directory, &message, report, None, DeliverySource::Person).await?;
@@ -82,7 +87,7 @@ impl Unit for Cancel {
 
 /// Counts the answered messages of a thread again after a text that would have answered them was not sent.
 async fn recount_answers(tx: &Tx<'_>, thread: &mut thread::Model) -> Result<(), UnitError> {
-    let answer = messages::last_answer(tx.conn, thread.agency_id, thread.id, &[CANCELED, STALE_VIEW]).await?;
+    let answer = messages::last_answer(tx.conn, thread.agency_id, thread.id).await?;
     let waiting = messages::inbound_since(tx.conn, thread.agency_id, thread.id, answer.as_ref()).await?;
     let count = i32::try_from(waiting.count).unwrap_or(i32::MAX);
     thread.answered_count = thread.inbound_count.saturating_sub(count).max(0);

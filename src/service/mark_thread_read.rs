@@ -1,5 +1,7 @@
 //! A user's own read mark of a thread.
 
+use sea_orm::DbErr;
+
 use super::{Outcome, Refusal, Services, Viewer};
 use crate::domain::{AgencyId, MessageId, ThreadId, UserId};
 use crate::entity::thread;
@@ -56,7 +58,7 @@ impl Unit for SetReadMark {
             }
             ReadMark::Read { up_to: Some(message) } => self.read_up_to(tx, &thread, message).await?,
             ReadMark::Unread => {
-                let seen = (thread.inbound_count - 1).max(0);
+                let seen = self.seen_count(tx, &thread).await?.min(thread.inbound_count - 1).max(0);
                 thread_writes::set_seen_count(tx.conn, &thread, self.user, seen, tx.now).await?;
             }
         }
@@ -66,6 +68,12 @@ impl Unit for SetReadMark {
 }
 
 impl SetReadMark {
+    /// The number of inbound messages that are not unread now.
+    async fn seen_count(&self, tx: &Tx<'_>, thread: &thread::Model) -> Result<i32, DbErr> {
+        let marks = threads::read_marks(tx.conn, self.agency, self.user, &[thread.id]).await?;
+        Ok(marks.first().map_or(thread.answered_count, |mark| mark.seen_count))
+    }
+
     /// A message that the user has read already stays read.
     async fn read_up_to(
         &self,
@@ -78,9 +86,7 @@ impl SetReadMark {
         let message = message.ok_or_else(|| Refusal::not_found("message in this thread", "upToMessageId"))?;
         let later = messages::inbound_since(tx.conn, self.agency, thread.id, Some(&message)).await?;
         let later = i32::try_from(later.count).unwrap_or(i32::MAX);
-        let marks = threads::read_marks(tx.conn, self.agency, self.user, &[thread.id]).await?;
-        let before = marks.first().map_or(0, |mark| mark.seen_count);
-        let seen = before.max(thread.inbound_count.saturating_sub(later));
+        let seen = self.seen_count(tx, thread).await?.max(thread.inbound_count.saturating_sub(later));
         thread_writes::set_seen_count(tx.conn, thread, self.user, seen, tx.now).await?;
         thread_writes::mark_notifications_read_until(tx.conn, thread, self.user, message.created_at, tx.now).await?;
         Ok(())

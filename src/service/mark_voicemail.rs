@@ -73,7 +73,8 @@ impl Unit for MarkVoicemail {
         let call = calls::in_full(tx.conn, &viewer.scope(), before.call_id).await?.ok_or_else(not_found)?;
         let Some(after) = self.mark.set(&before, self.user, tx.now) else { return Ok(before) };
         save(tx.conn, after.clone()).await?;
-        // Notifications refer to the call, so they are resolved only when nothing is left to do for any of its voicemails.
+        // Notifications refer to the call, so they are resolved only when nothing is left to do for any of its
+        // voicemails.
         let voicemails = calls::voicemails_of(tx.conn, self.agency, &[call.id]).await?;
         if voicemails.iter().all(|voicemail| voicemail.listened_at.or(voicemail.handled_at).is_some()) {
             notifications::resolve_of_call(tx.conn, self.agency, call.id, NotificationKind::Voicemail, tx.now).await?;

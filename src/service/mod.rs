@@ -95,8 +95,8 @@ pub struct Services {
 }
 
 impl Services {
-    /// The connection pool for webhooks and workers. It is separate from the API's pool, so that requests of users cannot
-    /// exhaust it.
+    /// The connection pool for webhooks and workers. It is separate from the API's pool, so that requests of users
+    /// cannot exhaust it.
     pub fn reader(&self) -> &DatabaseConnection {
         &self.database.reader
     }
@@ -106,8 +106,8 @@ impl Services {
         &self.database.request_reader
     }
 
-    /// Reads, and retries while the database is away. There is no time limit: the callers are webhooks, which have their
-    /// own.
+    /// Reads, and retries while the database is away. There is no time limit: the callers are webhooks, which have
+    /// their own.
     ///
     /// # Errors
     /// If the read fails for any other reason.

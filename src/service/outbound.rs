@@ -96,7 +96,8 @@ pub(super) async fn queue(
         // A user who answers has read the thread.
         thread_writes::mark_read(tx.conn, &thread, sender, tx.now).await?;
         tx.thread_read(&thread, sender)?;
-        if drafts::delete(tx.conn, thread.agency_id, sender, thread.id).await? {
+        // A text that is sent again was not the draft.
+        if draft.resends.is_none() && drafts::delete(tx.conn, thread.agency_id, sender, thread.id).await? {
             tx.draft_changed(&thread, sender)?;
         }
         outbox_store::promote_automatic(tx.conn, row.agency_id, row.thread_id, turn).await?;

@@ -69,12 +69,12 @@ pub async fn receive_receipt(services: &Services, receipt: Receipt) -> Result<bo
     Ok(services.writer.run(agency, Receive { message, receipt }).await?)
 }
 
-/// Quarantines a receipt that arrived at the webhook for inbound texts and matches none of our texts, so that an operator
-/// notices the misconfigured URL. Nobody is alerted, and the receipt never becomes a message.
+/// Quarantines a receipt that arrived at the webhook for inbound texts and matches none of our texts, so that an
+/// operator notices the misconfigured URL. Nobody is alerted, and the receipt never becomes a message.
 ///
 /// # Errors
-/// The outer error when the form is not stored, so that the sender must repeat it; the inner one when MessageSid, From or
-/// To is missing.
+/// The outer error when the form is not stored, so that the sender must repeat it; the inner one when MessageSid, From
+/// or To is missing.
 pub async fn quarantine_receipt(
     services: &Services,
     account: AccountId,

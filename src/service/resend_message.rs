@@ -74,7 +74,7 @@ fn may_be_resent(message: &message::Model) -> Result<(), Refusal> {
     if message.direction == Direction::Inbound {
         return conflict("Only an outbound text can be resent.");
     }
-    if message.error_code.as_deref() == Some(RESENT) {
+    if message.resent_as_id.is_some() || message.error_code.as_deref() == Some(RESENT) {
         return conflict("This text was already resent.");
     }
     if message.flagged_at.is_some() || is_failure(message.status) {

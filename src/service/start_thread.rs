@@ -98,8 +98,8 @@ impl StartThread {
     }
 }
 
-/// The number to send from: the given number, otherwise the sender's number with the newest thread with this contact, then
-/// the number where the sender is primary, then the number of the sender's oldest assignment.
+/// The number to send from: the given number, otherwise the sender's number with the newest thread with this contact,
+/// then the number where the sender is primary, then the number of the sender's oldest assignment.
 fn choose_number(
     viewer: &Viewer,
     given: Option<PhoneNumberId>,
@@ -147,6 +147,10 @@ pub async fn starting_point(services: &Services, viewer: &Viewer, to: &str) -> R
         Some(contact) => threads::of_contact(conn, viewer.agency(), contact.id).await?,
         None => Vec::new(),
     };
+    let contact = match known {
+        Some(contact) => contacts::visible(conn, &scope, contact.id).await?,
+        None => None,
+    };
     let number = choose_number(viewer, None, &threads).ok();
     let existing = threads.into_iter().find(|thread| Some(thread.phone_number_id) == number);
     let block = match number.and_then(|number| viewer.directory.number(number)) {
@@ -157,15 +161,12 @@ pub async fn starting_point(services: &Services, viewer: &Viewer, to: &str) -> R
             if is_own || check_recipient(to, &own.e164, countries.as_deref()).is_err() {
                 Some(ReplyBlock::SenderCannotReceive)
             } else {
-                let opted_out = known.as_ref().is_some_and(|contact| contact.opted_out_at.is_some());
+                // The opt-out of a contact whom the viewer may not see is not disclosed; `startThread` refuses the text.
+                let opted_out = contact.as_ref().is_some_and(|contact| contact.opted_out_at.is_some());
                 let blocked = existing.as_ref().is_some_and(|thread| thread.blocked_at.is_some());
                 clear_reply(true, to, OptOutState { opted_out, blocked }).err()
             }
         }
-        None => None,
-    };
-    let contact = match known {
-        Some(contact) => contacts::visible(conn, &scope, contact.id).await?,
         None => None,
     };
     let thread = match existing {

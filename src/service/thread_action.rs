@@ -1,5 +1,6 @@
-//! The common part of claim, release, transfer, close and reopen: one unit of work that reads the thread as its actor may
-//! see it, lets `domain::claim` decide, and writes the decision with its history entry, its event and its notifications.
+//! The common part of claim, release, transfer, close and reopen: one unit of work that reads the thread as its actor
+//! may see it, lets `domain::claim` decide, and writes the decision with its history entry, its event and its
+//! notifications.
 //!
 //! The flow is [`perform`], [`ThreadAction::decide`], [`ThreadAction::consequences`], [`write_claim_state`].
 
@@ -156,8 +157,8 @@ pub(super) async fn write_claim_state(
     Ok(after)
 }
 
-/// The users who could see the thread before the change and can no longer see it. Only users who see a thread because of
-/// its history are considered: the assignee and stand-ins, not members of the pool.
+/// The users who could see the thread before the change and can no longer see it. Only users who see a thread because
+/// of its history are considered: the assignee and stand-ins, not members of the pool.
 async fn lost_by(
     tx: &Tx<'_>,
     directory: &Directory,

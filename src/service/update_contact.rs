@@ -97,7 +97,7 @@ impl Unit for Change {
 }
 
 impl Change {
-    /// Which of the threads a user may see as the contact is stored now.
+    /// The threads that a user may see with the contact as it is stored now.
     async fn seen_by(
         &self,
         tx: &Tx<'_>,

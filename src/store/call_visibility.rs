@@ -23,7 +23,8 @@ pub struct VisibleCall {
 }
 
 impl VisibleCall {
-    /// Reduces a call to what `user` may see. With [`CallVisibility::OwnPart`] the row contains only the user's own part.
+    /// Reduces a call to what `user` may see. With [`CallVisibility::OwnPart`] the row contains only the user's own
+    /// part.
     pub fn new(row: Arc<call::Model>, sight: CallVisibility, user: impl FnOnce() -> UserId) -> Self {
         let row = match sight {
             CallVisibility::Full => row,

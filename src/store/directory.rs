@@ -203,8 +203,8 @@ impl Directory {
         with_scope(number).or_else(|| with_scope(AGENCY_WIDE))
     }
 
-    /// The active extensions that are valid on a number: those of the number, and those of the whole agency whose digits
-    /// the number has no extension of its own for.
+    /// The active extensions that are valid on a number: those of the number, and those of the whole agency whose
+    /// digits the number has no extension of its own for.
     pub fn extensions_on(&self, number: PhoneNumberId) -> impl Iterator<Item = &extension::Model> {
         self.extensions
             .iter()

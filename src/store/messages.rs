@@ -10,6 +10,7 @@ use sea_orm::{
 use super::batched_pages;
 use super::bulk::padded_list;
 use super::page::{Page, Window};
+use crate::domain::delivery_error::{CANCELED, STALE_VIEW};
 use crate::domain::{AccountId, AgencyId, Direction, MediaId, MessageId, MessageStatus, ThreadId, UserId};
 use crate::entity::{delivery_step, media, message};
 
@@ -115,6 +116,12 @@ pub async fn count_same_segments_without_sid(
         .await
 }
 
+/// Matches all messages but those that were canceled or stopped while they were held, which nobody has received.
+fn is_not_stopped() -> Condition {
+    let code = message::Column::ErrorCode;
+    Condition::any().add(code.is_null()).add(code.is_not_in([CANCELED, STALE_VIEW]))
+}
+
 /// The newest message that another user than `user` wrote in the thread after `seen`.
 pub async fn newest_colleague_message_after(
     conn: &impl ConnectionTrait,
@@ -128,6 +135,7 @@ pub async fn newest_colleague_message_after(
     in_thread(seen.agency_id, seen.thread_id)
         .filter(M::Direction.eq(Direction::Outbound))
         .filter(M::SenderId.ne(user))
+        .filter(is_not_stopped())
         .filter(later)
         .order_by_desc(M::CreatedAt)
         .order_by_desc(M::Id)
@@ -146,6 +154,7 @@ pub async fn has_staff_text_since(
     let written = in_thread(agency, thread)
         .filter(M::Direction.eq(Direction::Outbound))
         .filter(M::SenderId.is_not_null())
+        .filter(is_not_stopped())
         .filter(M::CreatedAt.gte(since));
     Ok(written.one(conn).await?.is_some())
 }
@@ -228,19 +237,19 @@ pub async fn inbound_since(
     Ok(InboundSince { count, first_at })
 }
 
-/// The last message of a user in a thread, without those that failed with one of these codes.
+/// The last message of a user in a thread that was not stopped before it was sent, and was not sent again.
 pub async fn last_answer(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
     thread: ThreadId,
-    except: &[&str],
 ) -> Result<Option<message::Model>, DbErr> {
     use message::Column as M;
     message::Entity::find()
         .filter(M::AgencyId.eq(agency))
         .filter(M::ThreadId.eq(thread))
         .filter(M::SenderId.is_not_null())
-        .filter(Condition::any().add(M::ErrorCode.is_null()).add(M::ErrorCode.is_not_in(except.iter().copied())))
+        .filter(is_not_stopped())
+        .filter(M::ResentAsId.is_null())
         .order_by_desc(M::CreatedAt)
         .order_by_desc(M::Id)
         .one(conn)

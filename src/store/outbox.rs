@@ -133,7 +133,7 @@ pub async fn held(
 }
 
 /// Removes a text if it is still queued. Returns whether it was.
-pub async fn take_back(conn: &impl ConnectionTrait, agency: AgencyId, message: MessageId) -> Result<bool, DbErr> {
+pub async fn cancel(conn: &impl ConnectionTrait, agency: AgencyId, message: MessageId) -> Result<bool, DbErr> {
     let done = outbox::Entity::delete_many()
         .filter(outbox::Column::AgencyId.eq(agency))
         .filter(outbox::Column::MessageId.eq(message))

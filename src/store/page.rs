@@ -231,7 +231,7 @@ mod tests {
         let is_within = |window: &Window, n: u32| {
             window.after.is_none_or(|after| key(n) > after) && window.before.is_none_or(|before| key(n) < before)
         };
-        // What a database answers for one list: up to one row more than the limit, in the direction of the window.
+        // The rows that a database returns for one list: up to one more than the limit, in the window's direction.
         let read = |window: &Window, list: &Vec<u32>| {
             let mut rows: Vec<u32> = list.iter().copied().filter(|n| is_within(window, *n)).collect();
             if window.reads_descending(&Order::Asc) {

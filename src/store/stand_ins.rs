@@ -32,8 +32,8 @@ impl StandIns {
         Ok(of_threads.remove(&thread.id).unwrap_or_default())
     }
 
-    /// Loads the stand-ins of threads of one agency; threads without any are omitted. Most threads were routed by the pool
-    /// only and need a single statement.
+    /// Loads the stand-ins of threads of one agency; threads without any are omitted. Most threads were routed by the
+    /// pool only and need a single statement.
     pub async fn load_all(
         conn: &impl ConnectionTrait,
         agency: AgencyId,

@@ -1,5 +1,5 @@
-//! Logs panics with their location and backtrace, but without their message: it may quote data of a client, as that of a
-//! failed `str` index does.
+//! Logs panics with their location and backtrace, but without their message: it may quote data of a client, as that of
+//! a failed `str` index does.
 
 use std::backtrace::Backtrace;
 use std::panic::PanicHookInfo;

@@ -1,6 +1,7 @@
 //! Background tasks. Each run is idempotent, and the next run makes up for one that failed.
 //!
-//! A run that panics counts as failed, and the task goes on. The status of each task is shown at `/readyz` and `/metrics`.
+//! A run that panics counts as failed, and the task goes on. The status of each task is shown at `/readyz` and
+//! `/metrics`.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -62,8 +63,8 @@ impl Workers {
         Self { services: services.clone(), sending, timers }
     }
 
-    /// Begins no further attempts, and waits until the attempts in progress are completed, for at most `timeout`. The result
-    /// of an interrupted attempt would be unknown after the next start.
+    /// Begins no further attempts, and waits until the attempts in progress are completed, for at most `timeout`. The
+    /// result of an interrupted attempt would be unknown after the next start.
     pub async fn stop(mut self, timeout: Duration) {
         self.services.sending.outbox_signal.stop();
         tokio::select! {

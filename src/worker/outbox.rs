@@ -1,5 +1,5 @@
-//! Sends the outbox. Each phone number has its own pace and its own task, so that the backlog of one number does not delay
-//! another.
+//! Sends the outbox. Each phone number has its own pace and its own task, so that the backlog of one number does not
+//! delay another.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -18,7 +18,7 @@ use crate::service::sending::{NextStep, SendAttempt, begin_next_attempt, send_at
 use crate::service::{Fault, Services};
 use crate::store::outbox::numbers_due;
 
-/// The most attempts of one number at a time. A slow carrier delays no more than these.
+/// The maximum number of simultaneous attempts of one number. A slow carrier delays no more than these.
 const MAX_CONCURRENT: usize = 8;
 /// How often the outbox is read for texts whose delay is over and for texts that other instances queued.
 const POLL_PERIOD: Duration = Duration::from_secs(1);
@@ -129,7 +129,8 @@ impl Sender {
         while attempts.join_next().await.is_some() {}
     }
 
-    /// Sends the text of an attempt. If this panics, the result of the attempt is unknown and is looked up at the carrier.
+    /// Sends the text of an attempt. If this panics, the result of the attempt is unknown and is looked up at the
+    /// carrier.
     async fn send(self, attempt: SendAttempt) {
         let jitter = self.services.ids.nonce()[0];
         let (agency, message) = (attempt.agency, attempt.message);

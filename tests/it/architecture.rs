@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 const MAX_LINES: usize = 500;
 
-/// The dependency rule as printed in `src/lib.rs`: the modules that each module may use. Modules that are not listed are the
-/// wiring.
+/// The dependency rule as printed in `src/lib.rs`: the modules that each module may use. Modules that are not listed
+/// are the wiring.
 fn rule() -> BTreeMap<String, BTreeSet<String>> {
     let printed = include_str!("../../src/lib.rs");
     let lines = printed.lines().filter_map(|line| line.strip_prefix("//! ")?.split_once(" -> "));

@@ -1,4 +1,4 @@
-//! Changing a contact: who may, what others see of it, and what happens to the threads.
+//! Changes of a contact: permissions, events for other users, and effects on the threads.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ async fn contact_of(app: &TestApp, sid: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_contact_is_renamed_and_its_threads_hear_of_it() {
+async fn renaming_a_contact_sends_an_event_for_its_threads() {
     let app = TestApp::start().await;
     let ben = app.token("acme", "ben");
     app.receive(Text::new("SM1").from("+13035560009")).await;
@@ -71,7 +71,7 @@ async fn invalid_and_forbidden_changes_are_refused() {
 }
 
 #[tokio::test]
-async fn a_former_provider_loses_the_thread_and_is_told() {
+async fn a_former_provider_loses_the_thread_and_gets_a_final_event() {
     let app = TestApp::start().await;
     let ana = app.token("acme", "ana");
     // Nobody is eligible at the desk, so the text of Tom goes to his provider, Dev.

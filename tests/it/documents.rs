@@ -1,5 +1,5 @@
-//! Every GraphQL document of the tests is valid: the files in `documents/`, and those written in the sources. Documents that
-//! are invalid on purpose are in the lists of `protocol` and `http`.
+//! Every GraphQL document of the tests is valid: the files in `documents/`, and those written in the sources. Documents
+//! that are invalid on purpose are in the lists of `protocol` and `http`.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use async_graphql::Request;
 use async_graphql::parser::parse_query;
 use futures_util::StreamExt as _;
 
-/// The messages with which the schema rejects a document. Without a requester nothing is executed: each field fails with an
-/// error that has a path.
+/// The messages with which the schema rejects a document. Without a requester nothing is executed: each field fails
+/// with an error that has a path.
 async fn rejections(document: &str) -> Vec<String> {
     let schema = partyline::graphql::schema();
     let mut responses = schema.execute_stream(Request::new(document));

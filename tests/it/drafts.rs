@@ -80,6 +80,23 @@ async fn sending_a_text_deletes_the_senders_draft_only() {
 }
 
 #[tokio::test]
+async fn sending_an_earlier_text_again_keeps_the_draft() {
+    let app = TestApp::start().await;
+    let (thread, ben) = (thread(&app).await, app.token("acme", "ben"));
+    let canceled = app.reply(&ben, &thread, "earlier", json!({"holdSeconds": 10})).await["message"]["id"].clone();
+    save(&app, "ben", json!({"threadId": thread, "body": "unfinished"})).await;
+    for document in [
+        "mutation($id: ID!) { cancelMessage(input: {messageId: $id}) { userErrors { code } } }",
+        "mutation($id: ID!) { resendMessage(input: {messageId: $id, idempotencyKey: \"again\"}) { userErrors { code } } }",
+    ] {
+        let answer = app.graphql(&ben, document, json!({"id": canceled})).await;
+        let payload = answer["data"].as_object().unwrap().values().next().unwrap();
+        assert_eq!(payload["userErrors"], json!([]), "{document}");
+    }
+    assert_eq!(draft(&app, "ben", &thread).await, "unfinished");
+}
+
+#[tokio::test]
 async fn invalid_drafts_and_those_of_hidden_threads_are_refused() {
     let app = TestApp::start().await;
     let thread = thread(&app).await;

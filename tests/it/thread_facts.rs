@@ -1,5 +1,5 @@
-//! What a person wants to know about a thread and its messages: who handles it and why, what the viewer can do, how a text
-//! was routed and delivered, and where a new text would start.
+//! What a person wants to know about a thread and its messages: who handles it and why, what the viewer can do, how a
+//! text was routed and delivered, and where a new text would start.
 
 use serde_json::{Value, json};
 
@@ -198,7 +198,7 @@ async fn the_delivery_of_a_text_is_shown_step_by_step_with_its_sources() {
 }
 
 #[tokio::test]
-async fn a_starting_point_is_where_the_text_then_starts() {
+async fn starting_point_matches_the_number_and_thread_of_start_thread() {
     let app = TestApp::start().await;
     receive(&app, "SM1", "+13035560001", NURSES, "hello").await;
     receive(&app, "SMstop", "+13035560003", DESK, "STOP").await;
@@ -218,6 +218,9 @@ async fn a_starting_point_is_where_the_text_then_starts() {
         assert!(of(user, to).await["thread"].is_object(), "the thread exists now");
     }
     assert_eq!(of("ben", "+13035560003").await["replyBlock"], "OPTED_OUT");
+    // Dev sees no thread of this contact, so its opt-out is not disclosed.
+    let hidden = of("dev", "+13035560003").await;
+    assert_eq!((&hidden["contact"], &hidden["replyBlock"]), (&Value::Null, &Value::Null));
     assert_eq!(of("ben", DESK).await["replyBlock"], "SENDER_CANNOT_RECEIVE");
     assert_eq!(of("ben", "+19005550123").await["replyBlock"], "SENDER_CANNOT_RECEIVE");
     let wrong = app.graphql(&app.token("acme", "ben"), query, json!({"to": "303 555 0100"})).await;
@@ -238,4 +241,21 @@ async fn reply_extensions_are_those_that_send_message_accepts() {
         let sent = app.reply(&ben, &thread, "hello", more).await["userErrors"] == json!([]);
         assert_eq!(sent, listed.contains(&id), "{}", extension.digits);
     }
+}
+
+#[tokio::test]
+async fn viewer_actions_are_the_same_in_a_list() {
+    let app = TestApp::start().await;
+    receive(&app, "SMhello", "+13035560001", DESK, "hello").await;
+    receive(&app, "SMstop", "+13035560003", DESK, "STOP").await;
+    let ben = app.token("acme", "ben");
+    let list = app.graphql(&ben, "{ threads { nodes { id viewerActions } } }", json!({})).await;
+    let rows = list["data"]["threads"]["nodes"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        let shown = thread_fields(&app, "ben", &row["id"], "viewerActions").await;
+        assert_eq!(shown["viewerActions"], row["viewerActions"]);
+    }
+    let replies = rows.iter().filter(|row| row["viewerActions"].as_array().unwrap().contains(&json!("REPLY")));
+    assert_eq!(replies.count(), 1, "not to the contact who opted out");
 }

@@ -58,7 +58,7 @@ async fn claims_and_closings_do_not_move_a_thread() {
 }
 
 #[tokio::test]
-async fn counters_tell_who_waits_and_since_when() {
+async fn counters_show_whether_a_contact_waits_and_since_when() {
     let app = TestApp::start().await;
     let ben = app.token("acme", "ben");
     let thread = threads_of(&app, &["+13035560001"]).await.remove(0);

@@ -63,7 +63,7 @@ async fn a_read_mark_reaches_the_same_users_windows_only() {
     app.reply(&app.token("acme", "ben"), &thread, "hello", json!({})).await;
     let event = next(&mut bens).await;
     assert_eq!((&event["change"], &event["thread"]["unreadCount"]), (&json!("THREAD_READ"), &json!(0)));
-    // Ben's reply claims the thread, which settles what Chloe was notified of.
+    // Ben's reply claims the thread, which resolves Chloe's notification.
     let event = next(&mut chloes).await;
     assert_eq!((&event["change"], &event["thread"]["id"]), (&json!("NOTIFICATION_RESOLVED"), &thread));
     assert_silent(&mut chloes).await;
@@ -71,7 +71,31 @@ async fn a_read_mark_reaches_the_same_users_windows_only() {
 }
 
 #[tokio::test]
-async fn a_message_of_another_thread_is_no_read_mark() {
+async fn marks_never_turn_unread_messages_into_read_ones_or_back() {
+    let app = TestApp::start().await;
+    for n in 0..4 {
+        app.receive(Text::new(format!("SM{n}"))).await;
+    }
+    let thread = json!(app.thread_of("SM0").await.id.to_string());
+    let first = json!(app.message("SM0").await.id.to_string());
+    let unread = json!({"unreadCount": 3, "viewerSeenCount": 1});
+    for (mutation, input) in [
+        ("markThreadRead", json!({"threadId": thread, "upToMessageId": first})),
+        // Three messages are unread already.
+        ("markThreadUnread", json!({"threadId": thread})),
+    ] {
+        assert_eq!(mark(&app, "ben", mutation, input).await["thread"], unread, "{mutation}");
+    }
+    app.reply(&app.token("acme", "ben"), &thread, "hello", json!({})).await;
+    app.receive(Text::new("SM4")).await;
+    // Ana has no mark, so the four answered messages do not count for her.
+    let input = json!({"threadId": thread, "upToMessageId": first});
+    let marked = mark(&app, "ana", "markThreadRead", input).await;
+    assert_eq!(marked["thread"], json!({"unreadCount": 1, "viewerSeenCount": 4}));
+}
+
+#[tokio::test]
+async fn a_message_of_another_thread_is_refused_as_a_read_mark() {
     let app = TestApp::start().await;
     app.receive(Text::new("SM1")).await;
     app.receive(Text::new("SM2").from("+13035560009")).await;

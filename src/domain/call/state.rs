@@ -1,8 +1,8 @@
 //! The state of a call as a reducer: events are applied to a [`CallState`], and nothing else changes it.
 //!
-//! Twilio's callbacks arrive late, repeatedly and in any order, so applying the same reports in any order, any number of
-//! times, gives the same state. Only the requests for which Twilio waits (an accepted leg, the end of a Dial) are applied in
-//! the order in which Twilio makes them.
+//! Twilio's callbacks arrive late, repeatedly and in any order, so applying the same reports in any order, any number
+//! of times, gives the same state. Only the requests for which Twilio waits (an accepted leg, the end of a Dial) are
+//! applied in the order in which Twilio makes them.
 
 use chrono::{DateTime, Utc};
 
@@ -195,15 +195,16 @@ impl CallState {
         self.end.is_none() && step >= self.step
     }
 
-    /// The SID that has the call although its leg ended before the caller was connected. Another leg may take its place.
+    /// The SID that has the call although its leg ended before the caller was connected. Another leg may take its
+    /// place.
     pub fn lost_claim(&self) -> Option<&str> {
         let sid = self.accepted_sid.as_deref()?;
         let has_ended = |leg: &Leg| leg.sid.as_deref() == Some(sid) && leg.ended_at.is_some();
         self.legs.iter().any(has_ended).then_some(sid)
     }
 
-    /// Whether a Dial connected the caller, by its `DialBridged` and `DialCallStatus`. Only a leg on which 1 was pressed can
-    /// be connected, so without `DialBridged` a picked-up leg counts only if it has the call.
+    /// Whether a Dial connected the caller, by its `DialBridged` and `DialCallStatus`. Only a leg on which 1 was
+    /// pressed can be connected, so without `DialBridged` a picked-up leg counts only if it has the call.
     pub fn was_bridged(&self, bridged: Option<bool>, status: Option<&str>) -> bool {
         bridged.unwrap_or_else(|| status.is_none_or(was_picked_up) && self.accepted_sid.is_some())
     }

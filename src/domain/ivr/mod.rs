@@ -15,13 +15,13 @@ mod tests;
 pub use plan::plan;
 pub use screening::{LegPlan, after_outbound, answer_press, ask_to_dial, outbound_gone, screen};
 
-/// The most plans of one call.
+/// The maximum number of plans of one call.
 pub const MAX_STEPS: u8 = 10;
 /// The last step at which phones may ring, so that a voicemail and a goodbye can follow.
 const LAST_RING: u8 = MAX_STEPS - 2;
 /// The number of wrong extensions in one call after which the caller goes to the main line.
 const MAX_WRONG_EXTENSIONS: u8 = 3;
-/// The most phones that ring at once. Source: Twilio, "TwiML: Number".
+/// The maximum number of phones that ring at once. Source: Twilio, "TwiML: Number".
 const MAX_LEGS: usize = 10;
 /// The longest voicemail, in seconds. Twilio does not transcribe recordings with a longer limit.
 /// Source: Twilio, "Error 13617".

@@ -36,6 +36,8 @@ enum Repeats {
     Page,
     /// A fixed number of times, for a list of objects without pages: [`LIST_COST`], or less for [`SHORT_LISTS`].
     List(usize),
+    /// Once for each item of the argument `ids`, each read by a statement of its own.
+    Ids,
 }
 
 /// Lists of the schema that are known to be short, with the length to assume.
@@ -128,6 +130,9 @@ fn fields(registry: &Registry, name: &str, of: &MetaType) -> Option<HashMap<Stri
         {
             of.repeats = Some(Repeats::List(*length));
         }
+        if (name, field.name.as_str()) == (&*queries::Query::type_name(), "nodes") {
+            of.repeats = Some(Repeats::Ids);
+        }
         let runs_statement = of.repeats == Some(Repeats::Page)
             || is_connection && field.name == TOTAL_COUNT
             || is_counts
@@ -198,6 +203,7 @@ impl<'a> CostCounter<'a> {
             None => inner.fixed.saturating_add(1),
             Some(Repeats::Page) => inner.of_rows(self.rows(field)?).saturating_add(1),
             Some(Repeats::List(length)) => inner.fixed.saturating_mul(length),
+            Some(Repeats::Ids) => inner.fixed.saturating_add(STATEMENT_COST).saturating_mul(self.ids(field)),
         };
         let statement = if field_type.is_some_and(|of| of.runs_statement) { STATEMENT_COST } else { 0 };
         let points = points.saturating_add(statement);
@@ -223,6 +229,19 @@ impl<'a> CostCounter<'a> {
             None => self.number(field, "last")?.unwrap_or(DEFAULT_PAGE),
         };
         Ok(usize::try_from(rows.clamp(1, MAX_PAGE)).unwrap_or(1))
+    }
+
+    /// The number of items of the argument `ids`.
+    fn ids(&self, field: &Field) -> usize {
+        let items = match field.get_argument("ids").map(|value| &value.node) {
+            Some(Given::List(items)) => items.len(),
+            Some(Given::Variable(name)) => match self.variables.get(name) {
+                Some(Value::List(items)) => items.len(),
+                _ => 1,
+            },
+            _ => 1,
+        };
+        items.max(1)
     }
 
     /// The value of an `Int` argument. Validation rejects values that are not numbers, but it does not check the range
@@ -304,6 +323,8 @@ mod tests {
             ("{ viewer { extensions { digits } } }", 21 + S),
             ("mutation { claimThread(input: {threadId: 1}) { thread { id } userErrors { code } } }", 23 + S),
             ("{ node(id: 1) { ... on Pool { schedule { days { spans { opens } } } } } }", 1 + S + 1 + 7 * 2),
+            ("{ nodes(ids: [1, 2, 3]) { id } }", S + 3 * (1 + S)),
+            ("{ nodes(ids: 1) { id } }", S + 1 + S),
             ("subscription { callUpdated { call { legs { state } } } }", 22),
             ("{ __schema { types { fields { name } } } }", 4),
             ("{ noSuchField { threads { id } } }", 3),
@@ -324,6 +345,13 @@ mod tests {
         ] {
             assert_eq!(cost_with(text, variables.clone()), 1 + S + 2 * expected, "{variables}");
         }
+    }
+
+    #[test]
+    fn each_id_of_a_variable_costs_a_statement() {
+        let text = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+        assert_eq!(cost_with(text, json!({"ids": ["1", "2"]})), S + 2 * (1 + S));
+        assert_eq!(cost_with(text, json!({"ids": vec!["1"; 100]})), S + 100 * (1 + S));
     }
 
     #[test]

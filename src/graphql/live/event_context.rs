@@ -23,7 +23,7 @@ pub(in crate::graphql) struct EventContext {
     pub(in crate::graphql) thread: Option<Arc<thread::Model>>,
     pub(in crate::graphql) message: Option<Arc<message::Model>>,
     pub(in crate::graphql) call: Option<Arc<call::Model>>,
-    /// The entry in the thread's history that the event added.
+    /// The activity entry that the event added.
     pub(in crate::graphql) activity: Option<Arc<activity::Model>>,
     services: Arc<Services>,
     /// Read lazily: most events do not need it.
@@ -38,7 +38,7 @@ pub(in crate::graphql) struct EventContext {
     assignment: OnceCell<Option<assignment::Model>>,
 }
 
-/// A change that one user's own windows hear of.
+/// A change that is delivered only to one user's own subscriptions.
 #[derive(Debug, Clone)]
 pub(in crate::graphql) enum ViewerEvent {
     ThreadRead,
@@ -114,7 +114,7 @@ impl EventContext {
         Ok(visible.map(|call| call.sight()))
     }
 
-    /// What the event means for the user's own windows; `None` if nothing.
+    /// The change that the event delivers to this user's `viewerUpdated`; `None` if there is none.
     pub(in crate::graphql) async fn viewer_change(
         &self,
         viewer: &Viewer,

@@ -92,7 +92,7 @@ impl EventView {
         Some(Thread::new(&self.viewer, Arc::clone(row)))
     }
 
-    /// What is new or changed in the timeline of the thread that [`thread`](Self::thread) returned.
+    /// The item that was added or changed in the timeline of the thread that [`thread`](Self::thread) returned.
     pub(in crate::graphql) fn timeline_item(&self, thread: &Thread) -> Option<TimelineItem> {
         let context = &self.context;
         if let Some(row) = &context.call {

@@ -30,9 +30,9 @@ pub(super) struct CancelMessageMutation;
 
 #[Object]
 impl CancelMessageMutation {
-    /// Takes back a message that waits to be sent: it becomes FAILED with the reason CANCELED, and is never sent. Repeating
-    /// it changes nothing. For the user who wrote the message, the thread's assignee and ADMINs. Errors: NOT_FOUND,
-    /// NOT_ASSIGNEE, TOO_LATE (the message is on its way or was sent).
+    /// Cancels a message that waits to be sent: it becomes FAILED with the reason CANCELED, and is never sent.
+    /// Repeating it changes nothing. For the user who wrote the message, the thread's assignee and ADMINs. Errors:
+    /// NOT_FOUND, NOT_ASSIGNEE, TOO_LATE (the message is being sent or was already sent).
     async fn cancel_message(
         &self,
         ctx: &Context<'_>,

@@ -16,7 +16,7 @@ pub(super) struct DiscardDraftInput {
 /// The result of `discardDraft`.
 #[derive(SimpleObject)]
 pub(super) struct DiscardDraftPayload {
-    /// The ID of the thread, in which the viewer has no draft now. Null if the mutation was rejected.
+    /// The ID of the thread, which no longer has a draft of the viewer. Null if the mutation was rejected.
     thread_id: Option<ID>,
     /// The reasons why the mutation was rejected. Empty if it succeeded.
     user_errors: Vec<UserError>,

@@ -12,8 +12,8 @@ use crate::service::mark_thread_read::mark_thread_read;
 pub(super) struct MarkThreadReadInput {
     /// The ID of the thread to mark as read.
     thread_id: ID,
-    /// The ID of the last message that the viewer has seen. Inbound messages after it stay unread. Default: all messages
-    /// are marked as read.
+    /// The ID of the last message that the viewer has seen. Inbound messages after it stay unread. Default: all
+    /// messages are marked as read.
     up_to_message_id: Option<ID>,
 }
 
@@ -31,8 +31,8 @@ pub(super) struct MarkThreadReadMutation;
 
 #[Object]
 impl MarkThreadReadMutation {
-    /// Marks the messages of a thread as read by the viewer, all of them or up to one, with the viewer's notifications
-    /// about them. A message that is read stays read. Errors: NOT_FOUND.
+    /// Marks the messages of a thread as read by the viewer, either all of them or up to `upToMessageId`, and the
+    /// viewer's notifications about them. Messages that are already read stay read. Errors: NOT_FOUND.
     async fn mark_thread_read(
         &self,
         ctx: &Context<'_>,

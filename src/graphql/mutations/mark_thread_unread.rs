@@ -28,8 +28,8 @@ pub(super) struct MarkThreadUnreadMutation;
 
 #[Object]
 impl MarkThreadUnreadMutation {
-    /// Marks the last inbound message of a thread as unread by the viewer. A thread without inbound messages stays read.
-    /// Errors: NOT_FOUND.
+    /// Marks the last inbound message of a thread as unread by the viewer. A thread without inbound messages stays
+    /// read. Errors: NOT_FOUND.
     async fn mark_thread_unread(
         &self,
         ctx: &Context<'_>,

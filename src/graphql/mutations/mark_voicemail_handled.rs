@@ -28,9 +28,9 @@ pub(super) struct MarkVoicemailHandledMutation;
 
 #[Object]
 impl MarkVoicemailHandledMutation {
-    /// Records that the viewer has taken care of a voicemail, for example by calling back; only the first user is recorded.
-    /// Once every voicemail of the call has a listener or is handled, the VOICEMAIL notifications of the call are resolved
-    /// for all users. Errors: NOT_FOUND.
+    /// Records that the viewer has taken care of a voicemail, for example by calling back; only the first user is
+    /// recorded. Once every voicemail of the call has a listener or is handled, the VOICEMAIL notifications of the call
+    /// are resolved for all users. Errors: NOT_FOUND.
     async fn mark_voicemail_handled(
         &self,
         ctx: &Context<'_>,

@@ -29,8 +29,8 @@ pub(super) struct MarkVoicemailListenedMutation;
 #[Object]
 impl MarkVoicemailListenedMutation {
     /// Records that the viewer has listened to a voicemail; only the first listener is recorded. Once every voicemail
-    /// of the call has a listener or is handled, the VOICEMAIL notifications of the call are resolved for all users. Errors:
-    /// NOT_FOUND.
+    /// of the call has a listener or is handled, the VOICEMAIL notifications of the call are resolved for all users.
+    /// Errors: NOT_FOUND.
     async fn mark_voicemail_listened(
         &self,
         ctx: &Context<'_>,

@@ -48,7 +48,8 @@ pub(super) struct SaveDraftMutation;
 
 #[Object]
 impl SaveDraftMutation {
-    /// Saves the viewer's draft in a thread, in place of an earlier one. No other user sees it. Errors: NOT_FOUND, INVALID.
+    /// Saves the viewer's draft in a thread, in place of an earlier one. No other user sees it. Errors: NOT_FOUND,
+    /// INVALID.
     async fn save_draft(
         &self,
         ctx: &Context<'_>,

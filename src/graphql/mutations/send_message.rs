@@ -28,8 +28,8 @@ pub(super) struct SendMessageInput {
     /// request with the same key returns the first result and sends nothing; the same key with another request is a
     /// CONFLICT.
     idempotency_key: String,
-    /// The number of seconds for which the text is held before it is sent, 0 to 10. Until then it can be taken back with
-    /// `cancelMessage`, and a text from the contact or another user stops it. Default: 0.
+    /// The number of seconds for which the text is held before it is sent, 0 to 10. Until then the text can be canceled
+    /// with `cancelMessage`, and a text from the contact or another user stops it. Default: 0.
     hold_seconds: Option<i32>,
 }
 

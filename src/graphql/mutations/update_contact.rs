@@ -17,7 +17,7 @@ pub(super) struct UpdateContactInput {
     contact_id: ID,
     /// The name of the contact, 1 to 200 characters. Null removes it.
     name: MaybeUndefined<String>,
-    /// A note about the contact, 1 to 4,000 characters, which every user sees who may see the contact. Null removes it.
+    /// A note about the contact, 1 to 4,000 characters, visible to all users who may see the contact. Null removes it.
     note: MaybeUndefined<String>,
     /// The ID of the contact's provider, who must be active. Null means that the contact has none. ADMINs only.
     provider_id: MaybeUndefined<ID>,
@@ -50,8 +50,8 @@ pub(super) struct UpdateContactMutation;
 
 #[Object]
 impl UpdateContactMutation {
-    /// Changes the name, the note or the provider of a contact that the viewer may see. Each thread of the contact gets an
-    /// event. Errors: FORBIDDEN (the provider is set by ADMINs only), INVALID, NOT_FOUND.
+    /// Changes the name, the note or the provider of a contact that the viewer may see. Each thread of the contact gets
+    /// an event. Errors: FORBIDDEN (the provider is set by ADMINs only), INVALID, NOT_FOUND.
     async fn update_contact(
         &self,
         ctx: &Context<'_>,

@@ -34,12 +34,12 @@ pub(super) struct DayScheduleInput {
     spans: Vec<TimeSpanInput>,
 }
 
-/// A span of time on the clocks of the agency's time zone.
+/// A span of local time in the agency's time zone.
 #[derive(InputObject)]
 pub(super) struct TimeSpanInput {
     /// The time at which the span begins, before `24:00`.
     opens: LocalTime,
-    /// The time at which the span ends, which does not belong to it. `24:00` is the end of the day.
+    /// The time at which the span ends (exclusive). `24:00` is the end of the day.
     closes: LocalTime,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct UpdatePoolInput {
     ring_seconds: Option<i32>,
     /// The caller ID that the phones show while they ring for an inbound call.
     leg_caller_id: Option<LegCallerId>,
-    /// The schedule, outside which callers are sent to voicemail.
+    /// The times at which the number takes calls. At other times, callers are sent to voicemail.
     schedule: Option<ScheduleInput>,
     /// The text that is read to callers first, 1 to 1,000 characters. Null means Partyline's default greeting.
     greeting: MaybeUndefined<String>,

@@ -5,7 +5,7 @@ use crate::graphql::context::{loaders, requester};
 use crate::graphql::errors::{Failure, Result};
 use crate::graphql::node::{Node, find};
 
-/// The most IDs of one `nodes` field.
+/// The maximum number of IDs of one `nodes` field.
 const MAX_NODES: usize = 100;
 
 #[derive(Default)]
@@ -26,8 +26,8 @@ impl NodeQuery {
         found.await.transpose()
     }
 
-    /// The objects with these IDs, in the same order. An item is null if its object does not exist, or if the viewer may
-    /// not see it.
+    /// The objects with these IDs, in the same order. An item is null if its object does not exist, or if the viewer
+    /// may not see it.
     async fn nodes(
         &self,
         ctx: &Context<'_>,

@@ -133,7 +133,8 @@ fn details(ctx: &Context<'_>, order: threads::ThreadOrder) -> Details {
         thread: back
             || order != threads::ThreadOrder::LatestActivity
             || lines.iter().any(|field| !THREAD.contains(&field.name())),
-        contact: inner("contact", &CONTACT) || lines.iter().any(|field| field.name() == "replyBlock"),
+        contact: inner("contact", &CONTACT)
+            || lines.iter().any(|field| ["replyBlock", "viewerActions"].contains(&field.name())),
         message: inner("lastMessage", &MESSAGE),
     }
 }
@@ -156,7 +157,7 @@ impl ThreadsQuery {
         #[graphql(desc = "The conditions that a thread must meet. Default: none, so that all threads are returned.")]
         filter: Option<ThreadFilterInput>,
         #[graphql(
-            desc = "The order of the threads. Default: LATEST_ACTIVITY. A cursor belongs to the order of its list.",
+            desc = "The order of the threads. Default: LATEST_ACTIVITY. A cursor is valid only with the order of its list.",
             default_with = "Some(ThreadOrder::LatestActivity)"
         )]
         order_by: Option<ThreadOrder>,

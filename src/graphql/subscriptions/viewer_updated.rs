@@ -11,8 +11,8 @@ pub(super) struct ViewerUpdatedSubscription;
 
 #[Subscription]
 impl ViewerUpdatedSubscription {
-    /// Delivers changes that concern only the viewer, for the viewer's other windows: threads and notifications that the
-    /// viewer read, notifications that were resolved, and gained or lost access.
+    /// Delivers changes that concern only the viewer, so that the viewer's other windows stay up to date: read marks,
+    /// drafts, notifications that were read or resolved, and gained or lost access.
     async fn viewer_updated(
         &self,
         ctx: &Context<'_>,

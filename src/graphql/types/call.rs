@@ -156,8 +156,8 @@ impl Call {
         self.find_voicemails(ctx).await
     }
 
-    /// The number of changes of the call. It grows with each event of `callUpdated`: of two snapshots of the call, the one
-    /// with the greater revision is newer.
+    /// The number of changes of the call. It grows with each event of `callUpdated`: of two snapshots of the call, the
+    /// one with the greater revision is newer.
     async fn revision(&self) -> i32 {
         self.row().revision
     }

@@ -63,12 +63,12 @@ impl Contact {
         is_e164(&self.model.phone).then(|| PhoneE164(self.model.phone.clone()))
     }
 
-    /// The name of the contact. Null if it is not known, and if the viewer may see only the address.
+    /// The name of the contact. Null if it is not known, or if the viewer may see only the address.
     async fn name(&self) -> Option<&str> {
         self.model.name.as_deref()
     }
 
-    /// The staff's note about the contact. Null if there is none, and if the viewer may see only the address.
+    /// The staff's note about the contact. Null if there is none, or if the viewer may see only the address.
     async fn note(&self) -> Option<&str> {
         self.model.note.as_deref()
     }

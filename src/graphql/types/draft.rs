@@ -24,8 +24,8 @@ impl Draft {
     }
 }
 
-/// The viewer's unsent text in a thread. No other user sees it. It is kept for 30 days after its last change, and deleted
-/// when the viewer sends a text in the thread.
+/// The viewer's unsent text in a thread. No other user sees it. It is kept for 30 days after its last change, and
+/// deleted when the viewer sends a text in the thread.
 #[Object]
 impl Draft {
     /// The text so far, 1 to 4,000 characters.
@@ -38,8 +38,8 @@ impl Draft {
         self.model.extension_id.and_then(|id| Extension::find(self.thread.viewer(), id))
     }
 
-    /// The newest message that the viewer had seen when the draft was saved, to be sent as `lastSeenMessageId`. Null if it
-    /// was not given.
+    /// The newest message that the viewer had seen when the draft was saved, to be sent as `lastSeenMessageId`. Null if
+    /// it was not given.
     async fn based_on_message(&self, ctx: &Context<'_>) -> Option<Result<Message>> {
         self.find_based_on(ctx).await.transpose()
     }

@@ -44,7 +44,7 @@ pub struct InboundMessageEvent {
     pub thread: Thread,
 }
 
-/// A thread changed: `change` tells how, and `item` is what is new or changed in its timeline.
+/// A change of a thread. `change` is its kind, and `item` is the timeline item that was added or changed.
 #[derive(SimpleObject)]
 pub struct ThreadUpdatedEvent {
     /// The position of this event in the agency's log. To resume after this event, subscribe with `after` set to this
@@ -72,7 +72,7 @@ pub enum ThreadChange {
     Outbound,
     /// The delivery status of a text to the contact changed.
     Status,
-    /// The thread was claimed, released, transferred, closed or reopened, or its history got another entry.
+    /// The thread was claimed, released, transferred, closed or reopened, or another activity entry was added.
     Activity,
     /// A call with the contact began or changed.
     Call,
@@ -80,7 +80,7 @@ pub enum ThreadChange {
     Contact,
 }
 
-/// Something changed for the viewer alone: the event keeps the viewer's other windows current.
+/// A change that concerns only the viewer. Use it to keep the viewer's other windows and devices up to date.
 #[derive(SimpleObject)]
 pub struct ViewerUpdatedEvent {
     /// The position of this event in the agency's log. To resume after this event, subscribe with `after` set to this
@@ -90,17 +90,17 @@ pub struct ViewerUpdatedEvent {
     pub replayed: bool,
     /// The kind of the change.
     pub change: ViewerChange,
-    /// The thread that was read, whose draft changed, or whose notifications were resolved, in its current state. Null for the other changes,
-    /// and if the viewer may no longer see it.
+    /// The thread that was read, whose draft changed, or whose notifications were resolved, in its current state. Null
+    /// for the other changes, or if the viewer may no longer see the thread.
     pub thread: Option<Thread>,
     /// The notification that the viewer read. Null for the other changes.
     pub notification: Option<Notification>,
-    /// The phone number to whose threads the viewer gained or lost access. Null for the other changes, and if any access
-    /// may have changed.
+    /// The phone number to whose threads the viewer gained or lost access. Null for the other changes, or if access to
+    /// any thread may have changed.
     pub phone_number: Option<PhoneNumber>,
 }
 
-/// The kind of a change for the viewer alone.
+/// The kind of a change that concerns only the viewer.
 #[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
 pub enum ViewerChange {
     /// The viewer read the thread, replied in it, or marked it as unread. Its notifications may be read as well.
@@ -109,8 +109,8 @@ pub enum ViewerChange {
     Draft,
     /// The viewer read the notification.
     NotificationRead,
-    /// Notifications of the viewer were resolved, because a user took care of their cause: those about `thread`, or about
-    /// a call if `thread` is null.
+    /// Notifications of the viewer were resolved, because a user took care of their cause: those about `thread`, or
+    /// about a call if `thread` is null.
     NotificationResolved,
     /// The viewer may have gained or lost access to threads: query the lists again.
     Access,

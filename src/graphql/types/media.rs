@@ -34,7 +34,7 @@ impl Media {
         self.model.state.into()
     }
 
-    /// The name of the file, as reported by the carrier. Null until `state` is READY, and if the carrier reports none.
+    /// The name of the file, as reported by the carrier. Null until `state` is READY, or if the carrier reports none.
     async fn file_name(&self) -> Option<String> {
         None
     }

@@ -102,8 +102,8 @@ impl Message {
         Ok(loaders(ctx)?.media(self.model.id).await?.into_iter().map(Media::new).collect())
     }
 
-    /// The time at which a held message is handed to the carrier, unless it is taken back with `cancelMessage` or stopped by
-    /// another message before. Null if the message is not held.
+    /// The time at which a held message is handed to the carrier, unless it is canceled with `cancelMessage` or stopped
+    /// by another message first. Null if the message is not held.
     async fn sends_at(&self) -> Option<DateTime> {
         self.model.sends_at.filter(|_| self.model.status == domain::MessageStatus::Queued).map(DateTime)
     }
@@ -119,8 +119,8 @@ impl Message {
         })
     }
 
-    /// The outcome of each rung of the routing of an inbound message, in the order in which the rungs were tried. A rung
-    /// that was alerted later is REACHED as well. Empty for outbound messages.
+    /// The outcome of each rung of the routing of an inbound message, in the order in which the rungs were tried. A
+    /// rung that was alerted later is REACHED as well. Empty for outbound messages.
     async fn routing(&self, ctx: &Context<'_>) -> Result<Vec<RoutingStep>> {
         let Some(routed_by) = self.model.routed_by else { return Ok(Vec::new()) };
         let recipients = loaders(ctx)?.recipients(self.model.thread_id, self.model.id).await?;
@@ -159,7 +159,7 @@ impl Message {
         self.find_in_thread(ctx, self.model.resends_id).await.transpose()
     }
 
-    /// The message by which this one was sent again. Null if it was not.
+    /// The message by which this one was sent again. Null if this message was not sent again.
     async fn resent_as(&self, ctx: &Context<'_>) -> Option<Result<Message>> {
         self.find_in_thread(ctx, self.model.resent_as_id).await.transpose()
     }

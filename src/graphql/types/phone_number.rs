@@ -72,8 +72,8 @@ impl PhoneNumber {
         ThreadCounts::read(ctx, &self.viewer, vec![self.model.id]).await
     }
 
-    /// True if the viewer may send texts from the number with `startThread`: the number is active, and its pool includes
-    /// the viewer with SMS on, or the viewer is an ADMIN.
+    /// True if the viewer may send texts from the number with `startThread`: the number is active, and its pool
+    /// includes the viewer with SMS on, or the viewer is an ADMIN.
     async fn viewer_can_text(&self) -> bool {
         let eligible = || self.viewer.directory.is_eligible(self.model.id, self.viewer.id());
         self.model.live == Some(true) && (self.viewer.is_admin() || eligible())

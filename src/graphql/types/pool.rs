@@ -68,7 +68,8 @@ impl Pool {
         self.model.leg_caller_id.into()
     }
 
-    /// The schedule of the pool: the times at which the number takes calls. Outside it, callers are sent to voicemail.
+    /// The schedule of the pool: the times at which the number takes calls. At other times, callers are sent to
+    /// voicemail.
     async fn schedule(&self) -> Schedule {
         Schedule::new(self.model.schedule())
     }

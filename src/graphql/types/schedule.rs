@@ -33,12 +33,12 @@ pub(super) struct DaySchedule {
     spans: Vec<TimeSpan>,
 }
 
-/// A span of time on the clocks of the agency's time zone.
+/// A span of local time in the agency's time zone.
 #[derive(SimpleObject)]
 pub(super) struct TimeSpan {
     /// The time at which the span begins.
     opens: LocalTime,
-    /// The time at which the span ends, which does not belong to it. `24:00` is the end of the day.
+    /// The time at which the span ends (exclusive). `24:00` is the end of the day.
     closes: LocalTime,
 }
 

@@ -242,8 +242,8 @@ impl Thread {
         self.model.closed_at.filter(|_| self.model.status == domain::ThreadStatus::Closed).map(DateTime)
     }
 
-    /// The number of changes of the thread. It grows with each event of `threadUpdated`: of two snapshots of the thread,
-    /// the one with the greater revision is newer.
+    /// The number of changes of the thread. It grows with each event of `threadUpdated`: of two snapshots of the
+    /// thread, the one with the greater revision is newer.
     async fn revision(&self) -> i32 {
         self.model.revision
     }
@@ -286,8 +286,8 @@ impl Thread {
         self.model.last_message_at.map(DateTime)
     }
 
-    /// The time of the last message or call in the thread. The inbox is ordered by it, so that a claim, a transfer or a
-    /// closing does not move a thread.
+    /// The time of the last message or call in the thread. The inbox is sorted by this time, so claiming, transferring
+    /// or closing a thread does not change its position.
     async fn last_activity_at(&self) -> DateTime {
         self.model.last_activity_at.into()
     }
@@ -307,8 +307,8 @@ impl Thread {
         self.model.needs_reply()
     }
 
-    /// The time since which the contact waits for a reply: that of the first inbound message after the last message of a
-    /// user, or of the inbound message that reopened the thread. Null unless `needsReply` is true.
+    /// The time at which the contact began to wait for a reply: the time of the first inbound message after the last
+    /// message from a user, or of the inbound message that reopened the thread. Null unless `needsReply` is true.
     async fn waiting_since(&self) -> Option<DateTime> {
         self.model.waiting_since.filter(|_| self.model.needs_reply()).map(DateTime)
     }
@@ -333,8 +333,8 @@ impl Thread {
         Ok((self.model.inbound_count - seen).max(0))
     }
 
-    /// The users who may see the thread and act on it now, with the reasons; ordered by name. For a closed thread these are
-    /// the ADMINs and the eligible users of the pool.
+    /// The users who may see the thread and act on it now, with the reasons; ordered by name. For a closed thread these
+    /// are the ADMINs and the eligible users of the pool.
     async fn handlers(&self, ctx: &Context<'_>) -> Result<Vec<ThreadHandler>> {
         let stand_ins = loaders(ctx)?.stand_ins(self.model.id).await?;
         let directory = &self.viewer.directory;
@@ -378,8 +378,8 @@ impl Thread {
         Ok(actions(&actionable, viewer.actor(), other, now).into_iter().map(Into::into).collect())
     }
 
-    /// The number of inbound messages that the viewer has read. Null if the viewer never read the thread; the unread
-    /// messages are then those after `answeredCount`.
+    /// The number of inbound messages that the viewer has read. Null if the viewer has never read the thread; the
+    /// inbound messages after `answeredCount` are then unread.
     async fn viewer_seen_count(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
         self.seen_count(ctx).await
     }

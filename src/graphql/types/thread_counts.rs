@@ -25,8 +25,8 @@ pub struct ThreadCounts {
 }
 
 impl ThreadCounts {
-    /// Counts the threads on these numbers, or on all if there are none, in one statement. Only the counts that the current
-    /// field selects are counted.
+    /// Counts the threads on these numbers, or on all if there are none, in one statement. Only the counts that the
+    /// current field selects are counted.
     pub async fn read(ctx: &Context<'_>, viewer: &Viewer, numbers: Vec<PhoneNumberId>) -> Result<Self> {
         let requester = requester(ctx)?;
         let mut counts = Self::default();

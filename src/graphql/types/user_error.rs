@@ -9,7 +9,8 @@ use crate::graphql::enums::MessageStatus;
 use crate::graphql::scalars::DateTime;
 use crate::service::{Refusal, RefusalCode, Viewer};
 
-/// The kind of a user error. Each kind belongs to one error type, except that `ExtensionTakenError` is a CONFLICT.
+/// The kind of a user error. Each kind belongs to one error type, except CONFLICT, which belongs to `ConflictError` and
+/// `ExtensionTakenError`.
 #[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
 pub enum UserErrorCode {
     /// An input field has an invalid value.
@@ -32,7 +33,7 @@ pub enum UserErrorCode {
     CarrierBlocked,
     /// The viewer has not verified the phone that the mutation needs.
     NotVerified,
-    /// The message cannot be taken back any more, because it is on its way or was sent.
+    /// The message cannot be canceled, because it is being sent or was already sent.
     TooLate,
     /// A rate limit of the viewer, the agency or a phone has been reached.
     LimitExceeded,
@@ -123,10 +124,10 @@ user_error! {
 }
 
 user_error! {
-    /// Another user holds the thread, or nobody does, and the mutation is only for the assignee or an ADMIN. The code is
-    /// NOT_ASSIGNEE.
+    /// The mutation was rejected because the viewer is not the assignee of the thread. Some mutations also allow ADMINs
+    /// or the author of the message. The code is NOT_ASSIGNEE.
     NotAssigneeError {
-        /// The user who holds the thread. Null if nobody does.
+        /// The user who holds the thread. Null if the thread has no assignee.
         assignee: Option<User>,
     }
 }
@@ -160,7 +161,7 @@ user_error! {
 }
 
 user_error! {
-    /// The message cannot be taken back any more, because it is on its way or was sent. The code is TOO_LATE.
+    /// The message cannot be canceled, because it is being sent or was already sent. The code is TOO_LATE.
     TooLateError {
         /// The delivery status of the message.
         status: MessageStatus,

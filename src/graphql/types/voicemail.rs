@@ -94,12 +94,12 @@ impl Voicemail {
         self.model.listened_by_id.and_then(|id| User::find(self.call.viewer(), id))
     }
 
-    /// The time at which a user took care of the voicemail. Null if nobody has.
+    /// The time at which a user took care of the voicemail. Null if the voicemail is not handled.
     async fn handled_at(&self) -> Option<DateTime> {
         self.model.handled_at.map(DateTime)
     }
 
-    /// The user who took care of the voicemail. Null if nobody has.
+    /// The user who took care of the voicemail. Null if the voicemail is not handled.
     async fn handled_by(&self) -> Option<User> {
         self.model.handled_by_id.and_then(|id| User::find(self.call.viewer(), id))
     }

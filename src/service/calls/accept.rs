@@ -1,5 +1,5 @@
-//! A key was pressed on a phone that rang. Of several users who press 1, exactly one gets the call, by one conditional write
-//! that is durable before the answer.
+//! A key was pressed on a phone that rang. Of several users who press 1, exactly one gets the call, by one conditional
+//! write that is durable before the answer.
 
 use std::convert::Infallible;
 

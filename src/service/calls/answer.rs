@@ -6,8 +6,8 @@ use crate::domain::ivr::{IvrEvent, IvrState, LegPlan, Plan, plan, screen};
 use crate::domain::{CallerIdVerification, LegState};
 use crate::service::Services;
 
-/// Answers an inbound call. `digits` were dialed together with the number; `verification` is the carrier's verdict on the
-/// caller ID.
+/// Answers an inbound call. `digits` were dialed together with the number; `verification` is the carrier's verdict on
+/// the caller ID.
 pub async fn answer_call(
     services: &Services,
     number: &CalledNumber,

@@ -1,5 +1,5 @@
-//! Asks the carrier about calls whose callbacks did not arrive, because the number's status callback is not configured at
-//! Twilio or the server was down. Every call ends, and no voicemail is lost.
+//! Asks the carrier about calls whose callbacks did not arrive, because the number's status callback is not configured
+//! at Twilio or the server was down. Every call ends, and no voicemail is lost.
 
 use std::convert::Infallible;
 

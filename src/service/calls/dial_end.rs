@@ -31,8 +31,8 @@ pub struct DialEnd {
 }
 
 impl DialEnd {
-    /// Whether the caller is on the line and has not talked to anybody. Without a status, only the stored call shows whether
-    /// there was a conversation.
+    /// Whether the caller is on the line and has not talked to anybody. Without a status, only the stored call shows
+    /// whether there was a conversation.
     fn is_caller_waiting(&self) -> bool {
         self.status.is_some() && self.bridged != Some(true) && self.caller_gone.is_none()
     }
@@ -41,7 +41,8 @@ impl DialEnd {
 /// Records the end of a Dial and returns the next instruction for the caller.
 ///
 /// # Errors
-/// If it cannot be recorded and the caller is not waiting; the carrier must repeat it. A waiting caller goes on in any case.
+/// If it cannot be recorded and the caller is not waiting; the carrier must repeat it. A waiting caller goes on in any
+/// case.
 pub async fn handle_dial_end(
     services: &Services,
     number: &CalledNumber,

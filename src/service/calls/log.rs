@@ -1,5 +1,5 @@
-//! Records the steps of callers after their answers: one queue, and one task that writes what is queued agency by agency, so
-//! that many calls take few transactions.
+//! Records the steps of callers after their answers: one queue, and one task that writes what is queued agency by
+//! agency, so that many calls take few transactions.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -21,12 +21,12 @@ use crate::service::Writer;
 use crate::store::writer::{Tx, Unit, UnitError};
 
 const QUEUE_CAPACITY: usize = 4096;
-/// The most events that are written together.
+/// The maximum number of events that are written together.
 const BATCH_SIZE: usize = 1024;
 /// How many times tasks that are ready to answer a caller run first, so that their events are written together.
 const YIELDS: usize = 32;
-/// How long an answer waits for room in the queue. After that the event is dropped, and the next request of the call makes
-/// up for it.
+/// How long an answer waits for room in the queue. After that the event is dropped, and the next request of the call
+/// makes up for it.
 const ENQUEUE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The pause after the database failed.
 const RETRY_DELAY: Duration = Duration::from_secs(1);

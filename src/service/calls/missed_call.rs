@@ -14,9 +14,9 @@ use crate::store::directory_writes::save;
 use crate::store::writer::{Notice, Tx, UnitError};
 use crate::store::{Directory, calls, contacts, messages, threads};
 
-/// The notification of the users whom a missed call concerns: the user of the extension, otherwise all users of the pool
-/// whom calls reach, whether AWAY or not, otherwise the default user, otherwise the admins. The rung lets a default user
-/// see the call and gives nobody access to texts.
+/// The notification of the users whom a missed call concerns: the user of the extension, otherwise all users of the
+/// pool whom calls reach, whether AWAY or not, otherwise the default user, otherwise the admins. The rung lets a
+/// default user see the call and gives nobody access to texts.
 pub(super) fn notice(directory: &Directory, call: &call::Model, kind: NotificationKind) -> Notice {
     let active = |id: UserId| directory.active_user(id).map(|user| user.id);
     let pool: Vec<UserId> = directory.voice_users(call.phone_number_id).map(|user| user.id).collect();
@@ -30,8 +30,8 @@ pub(super) fn notice(directory: &Directory, call: &call::Model, kind: Notificati
     Notice { kind, users, thread: call.thread_id, message: None, call: Some(call.id), rung: Some(rung) }
 }
 
-/// Queues the missed-call text if the number has one and the caller may get it. The transaction holds the agency's lock,
-/// so the second of two simultaneous calls sees the text of the first.
+/// Queues the missed-call text if the number has one and the caller may get it. The transaction holds the agency's
+/// lock, so the second of two simultaneous calls sees the text of the first.
 pub(super) async fn send_missed_call_text(
     tx: &mut Tx<'_>,
     directory: &Directory,

@@ -1,9 +1,9 @@
 //! Calls.
 //!
-//! The called number is found in memory ([`Switchboard`]), and `domain::ivr` plans what the caller hears. Everything that
-//! happens in a call is a [`CallEvent`], and [`record`](record::record) is the only place that writes one. The steps of a
-//! caller are recorded behind the answer ([`CallLog`]); an accepted leg, a voicemail and the end of a call are recorded
-//! before it.
+//! The called number is found in memory ([`Switchboard`]), and `domain::ivr` plans what the caller hears. Everything
+//! that happens in a call is a [`CallEvent`], and [`record`](record::record) is the only place that writes one. The
+//! steps of a caller are recorded behind the answer ([`CallLog`]); an accepted leg, a voicemail and the end of a call
+//! are recorded before it.
 
 use crate::domain::call::{CallEvent, CallStep};
 use crate::domain::ivr::{IvrState, MAX_STEPS, Plan};

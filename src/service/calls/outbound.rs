@@ -1,5 +1,5 @@
-//! The steps of a call that a user started: the user's own phone is picked up, the user presses 1, and the contact's phone
-//! rings.
+//! The steps of a call that a user started: the user's own phone is picked up, the user presses 1, and the contact's
+//! phone rings.
 
 use std::convert::Infallible;
 
@@ -56,8 +56,8 @@ pub async fn screen_outbound(services: &Services, key: OutboundKey) -> Result<Op
     Ok(Some(ask_to_dial(number.map_or("your number", |number| &number.label))))
 }
 
-/// A key was pressed on the user's own phone. Returns the recipient to dial, or the sentence to say. `None` if the call does
-/// not exist.
+/// A key was pressed on the user's own phone. Returns the recipient to dial, or the sentence to say. `None` if the call
+/// does not exist.
 pub async fn handle_outbound_press(
     services: &Services,
     key: OutboundKey,
@@ -172,8 +172,8 @@ impl Unit for OutboundDialEnd {
     }
 }
 
-/// The call of a request, with the SID in the request. `None` if the call does not exist or the request was signed with the
-/// token of another account.
+/// The call of a request, with the SID in the request. `None` if the call does not exist or the request was signed with
+/// the token of another account.
 pub(super) async fn find(tx: &Tx<'_>, key: &OutboundKey) -> Result<Option<CallRow>, DbErr> {
     let found = calls::by_id(tx.conn, key.agency, key.call).await?;
     let is_own = |call: &call::Model| call.twilio_account_id == key.account && call.direction == Direction::Outbound;

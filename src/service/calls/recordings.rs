@@ -1,5 +1,5 @@
-//! The recordings of a call as rows. Each recording has a row of its own, found by its SID, so that reports of its length,
-//! its transcript and its absence give the same result in any order.
+//! The recordings of a call as rows. Each recording has a row of its own, found by its SID, so that reports of its
+//! length, its transcript and its absence give the same result in any order.
 
 use sea_orm::DbErr;
 

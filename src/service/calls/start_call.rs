@@ -1,5 +1,5 @@
-//! Click to call: a user starts a call. The user's own phone rings first, then the contact's, with the shared number as the
-//! caller ID.
+//! Click to call: a user starts a call. The user's own phone rings first, then the contact's, with the shared number as
+//! the caller ID.
 
 use std::convert::Infallible;
 
@@ -188,7 +188,8 @@ impl Unit for RecordStart {
             StartCallOutcome::Withheld(trouble) => {
                 Some(CallEvent::Rejected { error_code: trouble.as_str().to_owned() })
             }
-            // If the carrier accepted the call, it requests the next step; otherwise the check for overdue calls ends it.
+            // If the carrier accepted the call, it requests the next step; otherwise the check for overdue calls ends
+            // it.
             StartCallOutcome::InDoubt => None,
         };
         let row = CallRow { after: before.clone(), before: Some(before) };

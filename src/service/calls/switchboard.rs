@@ -1,4 +1,5 @@
-//! Finds the called number and its agency in memory. The database is read only if the number is not known yet or has moved.
+//! Finds the called number and its agency in memory. The database is read only if the number is not known yet or has
+//! moved.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,9 +1,9 @@
 //! Receives inbound texts: stores each once, routes it, and notifies the recipients. A text is durable when
 //! [`receive`] returns.
 //!
-//! Texts that arrive together are written together, as the [`BulkUnit`] of the writer, in three steps: [`snapshot`] reads
-//! what the batch needs, [`plan`] decides in memory and in order of arrival, and [`write`] stores the plan in a constant
-//! number of statements.
+//! Texts that arrive together are written together, as the [`BulkUnit`] of the writer, in three steps: [`snapshot`]
+//! reads what the batch needs, [`plan`] decides in memory and in order of arrival, and [`write`] stores the plan in a
+//! constant number of statements.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -109,13 +109,14 @@ pub async fn quarantine(services: &Services, text: InboundText) -> Result<Inboun
 #[derive(Debug)]
 pub struct InboundItem {
     text: InboundText,
-    /// Whether the text goes to quarantine as received, because it cannot be stored as a message or must not become one.
+    /// Whether the text goes to quarantine as received, because it cannot be stored as a message or must not become
+    /// one.
     to_quarantine: bool,
 }
 
 impl InboundItem {
-    /// Whether the number can be used in a statement. A text that could not be stored still belongs to the agency that has
-    /// the number, unless the number itself may be the value that the database rejected.
+    /// Whether the number can be used in a statement. A text that could not be stored still belongs to the agency that
+    /// has the number, unless the number itself may be the value that the database rejected.
     fn has_usable_number(&self) -> bool {
         !self.to_quarantine || is_e164(self.text.number())
     }

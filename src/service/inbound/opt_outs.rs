@@ -52,7 +52,8 @@ impl Planner<'_> {
         contact
     }
 
-    /// The automatic reply to a text from a contact: only to the first STOP and to HELP, and only if Partyline may reply.
+    /// The automatic reply to a text from a contact: only to the first STOP and to HELP, and only if Partyline may
+    /// reply.
     pub(super) fn automatic_reply(
         &self,
         text: &InboundText,
@@ -84,8 +85,8 @@ impl Planner<'_> {
         may_reply.then(|| custom.clone().unwrap_or(default))
     }
 
-    /// Applies a keyword that was expressed in one thread to the other threads of its contact, and appends an event for each
-    /// thread that changes, or whose contact opts out or in.
+    /// Applies a keyword that was expressed in one thread to the other threads of its contact, and appends an event for
+    /// each thread that changes, or whose contact opts out or in.
     pub(super) fn apply_to_other_threads(
         &mut self,
         keyword: OptOutKeyword,
@@ -103,8 +104,9 @@ impl Planner<'_> {
             .filter(|thread| opt_out_changes || apply(keyword, e164(thread.phone_number_id), &mut (*thread).clone()))
             .map(|thread| thread.phone_number_id)
             .collect();
-        // Events are appended in a stable order.
+        // Events are appended in a stable order. A thread that changed in this batch is among the known and the planned ones.
         others.sort_unstable();
+        others.dedup();
         for other in others {
             let thread = self.thread(agency, other, contact);
             apply(keyword, e164(other), thread);
@@ -116,8 +118,8 @@ impl Planner<'_> {
     }
 }
 
-/// Applies a contact's keyword to one of the contact's threads, on the phone number `number`. Returns whether the thread
-/// changed.
+/// Applies a contact's keyword to one of the contact's threads, on the phone number `number`. Returns whether the
+/// thread changed.
 pub(super) fn apply(keyword: OptOutKeyword, number: &str, thread: &mut thread::Model) -> bool {
     let before = (thread.blocked_at, thread.opt_out_hint_id);
     if keyword.lifts_block_of(number) {

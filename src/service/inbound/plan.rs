@@ -1,5 +1,5 @@
-//! Plans a batch of inbound texts in memory, text by text in the order of arrival. `domain::inbound` decides; the planner
-//! turns the decisions into rows.
+//! Plans a batch of inbound texts in memory, text by text in the order of arrival. `domain::inbound` decides; the
+//! planner turns the decisions into rows.
 
 use std::collections::{HashMap, HashSet};
 

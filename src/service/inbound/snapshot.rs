@@ -83,8 +83,8 @@ async fn stored(tx: &Tx<'_>, numbers: &Numbers, items: &[&InboundItem]) -> Resul
     let accounts: BTreeSet<AccountId> = items.iter().map(|item| item.text.account).collect();
     let sids: BTreeSet<&str> = items.iter().map(|item| item.text.message_sid.as_str()).collect();
     let assigned: HashSet<QuarantineId> = items.iter().filter_map(|item| item.text.quarantined_as).collect();
-    // A number may have moved between agencies of its account since the text first arrived. Every agency that has or had it
-    // is searched, so that no text is shown to a second agency.
+    // A number may have moved between agencies of its account since the text first arrived. Every agency that has or
+    // had it is searched, so that no text is shown to a second agency.
     let mut stored = inbound::stored(tx.conn, &numbers.holders, &accounts, &sids, assigned.is_empty()).await?;
     if !assigned.is_empty() {
         // Texts that are assigned by this batch are in quarantine themselves, so the quarantine is read row by row.
@@ -97,8 +97,8 @@ async fn stored(tx: &Tx<'_>, numbers: &Numbers, items: &[&InboundItem]) -> Resul
     Ok(stored)
 }
 
-/// The senders that are phone numbers on this server, among the texts that may get an automatic reply. Reads nothing for
-/// agencies whose replies Twilio sends.
+/// The senders that are phone numbers on this server, among the texts that may get an automatic reply. Reads nothing
+/// for agencies whose replies Twilio sends.
 async fn own_senders(
     tx: &Tx<'_>,
     items: &[&InboundItem],
@@ -115,8 +115,8 @@ async fn own_senders(
     accounts_of_numbers(tx.conn, &senders.filter(|sender| is_e164(sender)).collect()).await
 }
 
-/// The texts whose fields can be used in statements. A text that goes to quarantine may contain the value that the database
-/// rejected.
+/// The texts whose fields can be used in statements. A text that goes to quarantine may contain the value that the
+/// database rejected.
 fn readable<'a>(items: &'a [&InboundItem]) -> impl Iterator<Item = &'a InboundText> {
     items.iter().filter(|item| !item.to_quarantine).map(|item| &item.text)
 }

@@ -1,5 +1,6 @@
-//! One lane: takes queued work, writes it in batches, and answers the callers. It halves a batch to isolate an item that
-//! cannot be stored. While the database is away, it retries the work of webhooks and answers everything else immediately.
+//! One lane: takes queued work, writes it in batches, and answers the callers. It halves a batch to isolate an item
+//! that cannot be stored. While the database is away, it retries the work of webhooks and answers everything else
+//! immediately.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -42,8 +43,8 @@ impl<B: BulkUnit> Lane<B> {
         Ok(Self { shared, conn: Some(conn), jobs: Vec::with_capacity(MAX_ROWS), away_since: None, panics_in_a_row: 0 })
     }
 
-    /// Runs the lane until its queue is closed, and again after a panic. The work at hand is answered as failed; queued work
-    /// is not affected. A lane that only panics ends, which closes its queue.
+    /// Runs the lane until its queue is closed, and again after a panic. The work at hand is answered as failed; queued
+    /// work is not affected. A lane that only panics ends, which closes its queue.
     pub(super) async fn supervise(mut self, mut queue: mpsc::Receiver<Job<B>>) {
         while AssertUnwindSafe(self.run(&mut queue)).catch_unwind().await.is_err() {
             self.shared.figures.panicked();
@@ -89,7 +90,8 @@ impl<B: BulkUnit> Lane<B> {
         }
     }
 
-    /// Waits before the next attempt. Jobs that are not retried fail, whether they were taken before or arrive meanwhile.
+    /// Waits before the next attempt. Jobs that are not retried fail, whether they were taken before or arrive
+    /// meanwhile.
     async fn wait_for_database(&mut self, queue: &mut mpsc::Receiver<Job<B>>) {
         let Self { shared, jobs, .. } = self;
         let taken = std::mem::take(jobs);
@@ -205,9 +207,9 @@ impl<B: BulkUnit> Lane<B> {
 
 /// Waits until as many jobs are there as the previous batch had, for at most [`GATHER_TIMEOUT`].
 ///
-/// Callers that were answered together usually return together. Without the wait, the first of them to return would get a
-/// transaction of its own, whose round trips cost half of what a transaction for all of them costs, and the others would
-/// wait for it. A single caller waits at most once, after a larger batch.
+/// Callers that were answered together usually return together. Without the wait, the first of them to return would get
+/// a transaction of its own, whose round trips cost half of what a transaction for all of them costs, and the others
+/// would wait for it. A single caller waits at most once, after a larger batch.
 async fn gather<J>(clock: &dyn Clock, jobs: &mut Vec<J>, queue: &mut mpsc::Receiver<J>, previous: usize) {
     if jobs.len() >= previous {
         return;

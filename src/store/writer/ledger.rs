@@ -38,8 +38,8 @@ pub(super) struct Mark {
 }
 
 impl Ledger {
-    /// Locks the position rows of the agencies in the order of their keys, so that two writers cannot deadlock. On SQLite,
-    /// BEGIN IMMEDIATE is the lock.
+    /// Locks the position rows of the agencies in the order of their keys, so that two writers cannot deadlock. On
+    /// SQLite, BEGIN IMMEDIATE is the lock.
     pub(super) async fn lock(tx: &DatabaseTransaction, agencies: &BTreeSet<AgencyId>) -> Result<Self, DbErr> {
         let mut ledger = Self {
             heads: BTreeMap::new(),
@@ -82,8 +82,8 @@ impl Ledger {
         Ok(head.row.position)
     }
 
-    /// Registers that a phone number has a text to send. It stays registered if the savepoint is rolled back; the outbox is
-    /// then checked once without need.
+    /// Registers that a phone number has a text to send. It stays registered if the savepoint is rolled back; the
+    /// outbox is then checked once without need.
     pub(super) fn add_sending(&mut self, agency: AgencyId, number: PhoneNumberId) {
         self.sending.insert((agency, number));
     }

@@ -1,12 +1,12 @@
 //! The only way to write to the database.
 //!
 //! A lane is one bounded queue and one task. The task takes the queued jobs, begins one transaction, runs all of them,
-//! commits, and only then answers. SQLite has one lane because it allows one writer; PostgreSQL and MariaDB have several,
-//! and all work of an agency goes through the same one.
+//! commits, and only then answers. SQLite has one lane because it allows one writer; PostgreSQL and MariaDB have
+//! several, and all work of an agency goes through the same one.
 //!
-//! There are two kinds of jobs. A [`Unit`] runs in a savepoint of its own, so that its failure undoes nothing else. Items
-//! of the [`BulkUnit`] are written together, in a constant number of statements. The writer knows nothing of what either
-//! stores. Positions in the event log are assigned in memory and written once per transaction (`ledger`).
+//! There are two kinds of jobs. A [`Unit`] runs in a savepoint of its own, so that its failure undoes nothing else.
+//! Items of the [`BulkUnit`] are written together, in a constant number of statements. The writer knows nothing of what
+//! either stores. Positions in the event log are assigned in memory and written once per transaction (`ledger`).
 //!
 //! Failures are contained: a unit that fails or panics is rolled back alone, a bulk item that fails is isolated by
 //! halving, and a panic anywhere else costs its batch while the lane goes on (`lane`).
@@ -39,16 +39,16 @@ mod tx;
 pub use figures::WriterFigures;
 pub use tx::{Notice, Tx};
 
-/// Queue capacity per lane. When the queue is full, new work is rejected immediately. While the database is away, a lane
-/// holds up to the same number of jobs again for retries.
+/// Queue capacity per lane. When the queue is full, new work is rejected immediately. While the database is away, a
+/// lane holds up to the same number of jobs again for retries.
 const QUEUE_CAPACITY: usize = 1024;
 /// Number of lanes on PostgreSQL and MariaDB.
 const LANES: usize = 4;
 
 /// A piece of work that is committed whole or not at all.
 ///
-/// It may run more than once before it commits (after a deadlock, or when a batch is halved), so it must not carry state
-/// from one run to the next.
+/// It may run more than once before it commits (after a deadlock, or when a batch is halved), so it must not carry
+/// state from one run to the next.
 pub trait Unit: Send + 'static {
     /// The answer to the caller once the work is durable.
     type Output: Send + 'static;

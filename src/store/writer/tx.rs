@@ -239,14 +239,15 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// Increments the revision of a thread: the row now, so that a response shows it, and the stored one when the unit ends.
+    /// Increments the revision of a thread: the row now, so that a response shows it, and the stored one when the unit
+    /// ends.
     fn count_revision(&mut self, thread: &mut thread::Model) {
         thread.revision += 1;
         self.revised.push((thread.agency_id, thread.id));
     }
 
-    /// Appends that a property of the agency changed that is not part of its directory, such as whether Twilio serves its
-    /// account.
+    /// Appends that a property of the agency changed that is not part of its directory, such as whether Twilio serves
+    /// its account.
     ///
     /// # Errors
     /// If the agency is not locked.

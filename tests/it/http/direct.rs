@@ -49,7 +49,7 @@ impl Schema {
             if object["interfaces"].as_array().unwrap().iter().any(|one| one["name"] == "Node") {
                 schema.nodes.insert(name.clone());
             }
-            schema.fields.insert(name, object["fields"].as_array().unwrap().iter().map(field).collect());
+            schema.fields.insert(name, object["fields"].as_array().unwrap().iter().filter_map(field).collect());
         }
         schema
     }
@@ -92,12 +92,18 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-fn field(field: &Value) -> Field {
+/// `None` for a field whose type is a union, which has no fields of its own.
+fn field(field: &Value) -> Option<Field> {
     let mut of = &field["type"];
     while !of["ofType"].is_null() {
         of = &of["ofType"];
     }
-    Field { name: text(&field["name"]), of: (of["kind"] == "OBJECT").then(|| text(&of["name"])) }
+    let of = match of["kind"].as_str() {
+        Some("UNION") => return None,
+        Some("OBJECT") => Some(text(&of["name"])),
+        _ => None,
+    };
+    Some(Field { name: text(&field["name"]), of })
 }
 
 /// Sends an operation whose variable `$yes` is true.

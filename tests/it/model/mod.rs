@@ -148,6 +148,7 @@ impl<'a> Case<'a> {
             threads: BTreeMap::new(),
             notifications: Vec::new(),
             sids: Default::default(),
+            opted_out: Default::default(),
             events: app.events(case.agency).await.last().unwrap().position,
         };
         // On a database server with several lanes, these texts assign the numbers to their agency's lane.

@@ -91,6 +91,8 @@ pub(super) struct State {
     pub(super) threads: BTreeMap<Pair, Thread>,
     pub(super) notifications: Vec<Notification>,
     pub(super) sids: BTreeSet<String>,
+    /// The contacts who have opted out.
+    pub(super) opted_out: BTreeSet<usize>,
     pub(super) events: i64,
 }
 
@@ -136,7 +138,7 @@ impl State {
     }
 
     /// Receives a text. Returns false for a duplicate.
-    pub(super) fn text(&mut self, sid: &str, pair: Pair, extension: Option<User>) -> bool {
+    pub(super) fn text(&mut self, sid: &str, pair: Pair, extension: Option<User>, is_stop: bool) -> bool {
         if !self.sids.insert(sid.to_owned()) {
             return false;
         }
@@ -185,6 +187,10 @@ impl State {
         self.threads.insert(pair, thread);
         self.notify(users, pair, Kind::Inbound(rung));
         self.events += 1;
+        if is_stop && self.opted_out.insert(pair.1) {
+            // The opt-out changes what the contact's other threads show.
+            self.events += self.threads.keys().filter(|other| other.1 == pair.1 && **other != pair).count() as i64;
+        }
         true
     }
 
@@ -324,6 +330,7 @@ impl State {
         for note in self.notifications.iter_mut().filter(|note| note.thread == pair && note.user == user) {
             note.read = true;
         }
+        self.events += 1;
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Texts that are held: taken back by a user, stopped by a message of somebody else, or sent when their time comes.
+//! Held texts: canceled by a user, stopped by a message from the contact or another user, or sent when due.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ async fn a_held_text_is_sent_when_its_time_comes_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_text_that_is_taken_back_is_never_sent_and_the_contact_waits_again() {
+async fn a_canceled_text_is_never_sent_and_the_contact_waits_again() {
     let carrier = carrier();
     let app = TestApp::start_with_carrier(&carrier).await;
     let thread = thread_with_text(&app).await;
@@ -85,7 +85,7 @@ async fn a_text_that_is_taken_back_is_never_sent_and_the_contact_waits_again() {
 }
 
 #[tokio::test]
-async fn a_message_of_somebody_else_stops_a_held_text() {
+async fn a_message_from_another_person_stops_a_held_text() {
     let carrier = carrier();
     let app = TestApp::start_with_carrier(&carrier).await;
     let policy = "mutation($number: ID!) { updatePool(input: {phoneNumberId: $number, policy: SHARED}) { userErrors { code } } }";
@@ -152,7 +152,7 @@ async fn the_length_of_a_hold_is_limited() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "slow: part of `make test-full`"]
-async fn a_text_is_either_sent_or_taken_back() {
+async fn a_text_is_either_sent_or_canceled() {
     const RACES: usize = 500;
     let app = std::sync::Arc::new(TestApp::start().await);
     let pace = format!("phoneNumbers: [{{number: '{DESK}', pace: {{perSecond: 1000, burst: 1000}}}}]");
@@ -187,6 +187,56 @@ async fn a_text_is_either_sent_or_taken_back() {
         }
     }
     assert!(app.outbox().await.is_empty());
-    assert!(sent > 0 && canceled > 0, "{sent} sent, {canceled} taken back");
+    assert!(sent > 0 && canceled > 0, "{sent} sent, {canceled} canceled");
     app.assert_logs_are_gapless().await;
+}
+
+async fn resend(app: &TestApp, user: &str, message: &Value, key: &str) -> Value {
+    let document = "mutation($id: ID!, $key: String!) { resendMessage(input: {messageId: $id, idempotencyKey: $key}) {
+        message { id } thread { needsReply } userErrors { code } } }";
+    let answer = app.graphql(&app.token("acme", user), document, json!({"id": message, "key": key})).await;
+    assert!(answer.get("errors").is_none(), "{answer}");
+    answer["data"]["resendMessage"].clone()
+}
+
+#[tokio::test]
+async fn a_stopped_text_can_be_sent_again_once() {
+    let app = TestApp::start().await;
+    let thread = thread_with_text(&app).await;
+    let stopped = hold(&app, "ben", &thread, "too early", 10).await;
+    app.receive(Text::new("SM1").body("one more question")).await;
+    assert_eq!(resend(&app, "ben", &stopped, "one").await["userErrors"], json!([]));
+    assert_eq!(message(&app, &stopped).await["failure"]["reason"], "RESENT");
+    for (user, key) in [("ben", "two"), ("ana", "three")] {
+        assert_eq!(resend(&app, user, &stopped, key).await["userErrors"], json!([{"code": "CONFLICT"}]), "{user}");
+    }
+    assert_eq!(app.outbound().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_text_that_was_sent_again_does_not_count_as_an_answer() {
+    let app = TestApp::start().await;
+    let thread = thread_with_text(&app).await;
+    let first = hold(&app, "ben", &thread, "never mind", 10).await;
+    cancel(&app, "ben", &first).await;
+    let again = resend(&app, "ben", &first, "again").await;
+    assert_eq!(again["thread"]["needsReply"], false);
+    let canceled = cancel(&app, "ben", &again["message"]["id"]).await;
+    assert_eq!((&canceled["userErrors"], &canceled["thread"]["needsReply"]), (&json!([]), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_canceled_text_does_not_refuse_the_text_of_a_colleague() {
+    let app = TestApp::start().await;
+    let policy = "mutation($number: ID!) { updatePool(input: {phoneNumberId: $number, policy: SHARED}) { userErrors { code } } }";
+    app.graphql(&app.token("acme", "ana"), policy, json!({"number": app.number_id("acme", NURSES).await})).await;
+    app.receive(Text::new("SM0").to(NURSES)).await;
+    let (thread, seen) = (app.thread_of("SM0").await.id.to_string(), app.message("SM0").await.id.to_string());
+    let canceled = hold(&app, "chloe", &json!(thread), "never mind", 10).await;
+    let more = json!({"lastSeenMessageId": seen});
+    let refused = app.reply(&app.token("acme", "dev"), &json!(thread), "hello", more.clone()).await;
+    assert_eq!(refused["userErrors"][0]["code"], "STALE_VIEW");
+    cancel(&app, "chloe", &canceled).await;
+    let sent = app.reply(&app.token("acme", "dev"), &json!(thread), "hello", more).await;
+    assert_eq!(sent["userErrors"], json!([]));
 }

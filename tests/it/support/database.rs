@@ -64,8 +64,8 @@ impl TestDatabase {
         matches!(self.kind, Kind::File).then(|| self.folder.path().join("p.db"))
     }
 
-    /// Copies a migrated file to a SQLite database that does not exist yet: the migrations take most of the time of a short
-    /// test. `migrations.rs` runs them one by one.
+    /// Copies a migrated file to a SQLite database that does not exist yet: the migrations take most of the time of a
+    /// short test. `migrations.rs` runs them one by one.
     pub(crate) async fn prepare(&self) {
         static MIGRATED: OnceCell<Vec<u8>> = OnceCell::const_new();
         let Some(path) = self.file_path().filter(|path| !path.exists()) else { return };

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::schema::Schema;
 use super::{Expected, Pair, Place, Site, difference, pairs};
 
-/// Mutations that cannot succeed in these tests: they need a failed or a held text, a verification code, a verified phone, or a
-/// carrier that responds.
+/// Mutations that cannot succeed in these tests: they need a failed or a held text, a verification code, a verified
+/// phone, or a carrier that responds.
 const NEVER_SUCCEED: [&str; 6] = [
     "abandonMessage",
     "cancelMessage",

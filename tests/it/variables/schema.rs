@@ -74,6 +74,8 @@ pub(crate) struct Type {
     pub(crate) inputs: Vec<Input>,
     pub(crate) values: Vec<String>,
     pub(crate) interfaces: Vec<String>,
+    /// The object types of an interface or a union.
+    pub(crate) members: Vec<String>,
 }
 
 impl Type {
@@ -166,6 +168,7 @@ fn read(of: &Value) -> Type {
         fields: list(&of["fields"]).iter().map(field).collect(),
         inputs: list(&of["inputFields"]).iter().map(input).collect(),
         values: list(&of["enumValues"]).iter().map(|value| text(&value["name"])).collect(),
+        members: list(&of["possibleTypes"]).iter().map(|one| text(&one["name"])).collect(),
         interfaces: list(&of["interfaces"]).iter().map(|one| text(&one["name"])).collect(),
     }
 }
