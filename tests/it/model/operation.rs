@@ -101,7 +101,7 @@ impl Operation {
                         || body.starts_with(&format!("{digits}: "));
                     names && number.is_none_or(|number| number == pair.0)
                 });
-                let new = state.text(sid, *pair, extension.map(|(.., user)| *user), *body == "STOP");
+                let new = state.text(sid, *pair, extension.map(|(.., user)| *user));
                 return if new { Response::Stored } else { Response::Duplicate };
             }
             Self::Claim(user, pair) => state.claim(*user, *pair),

@@ -91,9 +91,8 @@ pub(super) struct State {
     pub(super) threads: BTreeMap<Pair, Thread>,
     pub(super) notifications: Vec<Notification>,
     pub(super) sids: BTreeSet<String>,
-    /// The contacts who have opted out.
-    pub(super) opted_out: BTreeSet<usize>,
-    pub(super) events: i64,
+    /// The number of events, except those of contacts: their number depends on the order of simultaneous texts.
+    pub(super) events: usize,
 }
 
 const ADMIN: User = 0;
@@ -138,7 +137,7 @@ impl State {
     }
 
     /// Receives a text. Returns false for a duplicate.
-    pub(super) fn text(&mut self, sid: &str, pair: Pair, extension: Option<User>, is_stop: bool) -> bool {
+    pub(super) fn text(&mut self, sid: &str, pair: Pair, extension: Option<User>) -> bool {
         if !self.sids.insert(sid.to_owned()) {
             return false;
         }
@@ -159,6 +158,7 @@ impl State {
         thread.extension = extension.or(thread.extension);
         if thread.status == Status::Closed {
             self.reopen_closed(&mut thread, pair);
+            self.events += 1;
         }
         let pool = self.pool(pair.0);
         let (rung, users) = match (thread.assignee, thread.extension) {
@@ -187,10 +187,6 @@ impl State {
         self.threads.insert(pair, thread);
         self.notify(users, pair, Kind::Inbound(rung));
         self.events += 1;
-        if is_stop && self.opted_out.insert(pair.1) {
-            // The opt-out changes what the contact's other threads show.
-            self.events += self.threads.keys().filter(|other| other.1 == pair.1 && **other != pair).count() as i64;
-        }
         true
     }
 
@@ -335,7 +331,7 @@ impl State {
     }
 
     pub(super) fn set_away(&mut self, user: User, away: bool) {
-        self.events += i64::from(self.away[user] != away);
+        self.events += usize::from(self.away[user] != away);
         self.away[user] = away;
     }
 

@@ -17,6 +17,9 @@ const COST: usize = 8_000;
 /// The maximum complexity of a part of a subscription.
 const SUBSCRIPTION_COST: usize = 400;
 
+/// Values without an id that contain other objects: their fields are out of the reach of documents for nodes.
+const DEEP_VALUES: [&str; 2] = ["Schedule", "RoutingStep"];
+
 /// A part of a selection, and its contribution to the complexity of a document.
 #[derive(Clone)]
 struct Part {
@@ -71,12 +74,12 @@ impl<'a> Walk<'a> {
             .collect()
     }
 
-    /// The complete values without ids, such as schedules, that fields of a type lead to.
+    /// The complete values that fields of a type lead to.
     fn values_of(&self, name: &str) -> Vec<Part> {
         let mut parts = Vec::new();
         for field in &self.schema.of(name).fields {
             let leads = self.schema.of(field.of.named());
-            if leads.kind == "OBJECT" && !leads.is_a("Node") && !is_connection(field.of.named()) {
+            if DEEP_VALUES.contains(&field.of.named()) {
                 let below = self.parts(field.of.named(), 2, COST / factor(name, field, leads));
                 let arguments = arguments(name, field);
                 parts.extend(
@@ -128,6 +131,8 @@ impl<'a> Walk<'a> {
     fn parts(&self, name: &str, depth: usize, budget: usize) -> Vec<Part> {
         let of = self.schema.of(name);
         if matches!(of.kind.as_str(), "INTERFACE" | "UNION") {
+            // The members of a union are objects that other documents select completely.
+            let depth = if of.kind == "UNION" { 0 } else { depth };
             return of
                 .members
                 .iter()

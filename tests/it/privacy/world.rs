@@ -8,10 +8,11 @@ use partyline::entity::{call, voicemail};
 use partyline::ports::Clock as _;
 use partyline::store::account_trouble;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+use sea_orm::{ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use crate::support::voice::{INBOUND, form};
 use crate::support::{TestApp, Text};
 
 pub(super) const DESK: &str = "+13035550100";
@@ -49,6 +50,7 @@ agencies:
       - number: "+13035550103"
         label: Sentinel
         hours: {mon: ["09:00-12:00"]}
+        holidays: ["2026-12-25"]
         pool: [{user: ana}, {user: abe}, {user: ben}, {user: dev}, {user: eve}, {user: fay}, {user: gus}, {user: pia}, {user: ulf}]
     extensions:
       - {digits: "101", user: dev}
@@ -182,11 +184,33 @@ pub(super) async fn start() -> TestApp {
     app.receive(Text::new("SMq").from("+13035560107").to("+13035559999").body(QUARANTINED_BODY)).await;
     let account = app.directory("acme").await.agency.twilio_account_id.unwrap();
     let conn = sea_orm::Database::connect(&app.database.url).await.unwrap();
+    create_failures(&app, &conn).await;
     let trouble = (AccountTrouble::Suspended, TwilioRequest::Call);
     assert!(account_trouble::begin(&conn, account, trouble, app.clock.now()).await.unwrap());
     let (ana, fay) = (app.token("acme", "ana"), app.user_id("acme", "fay").await);
     transfer(&app, &ana, "zqnurses", &fay).await;
     app
+}
+
+/// A canceled text, a draft, and a failed call of a contact whom all users see.
+async fn create_failures(app: &TestApp, conn: &DatabaseConnection) {
+    let ana = app.token("acme", "ana");
+    app.receive(Text::new("SMfailed").from("+13035560198").to(SENTINEL)).await;
+    let thread = json!(app.thread_of("SMfailed").await.id.to_string());
+    let held = app.reply(&ana, &thread, "never mind", json!({"holdSeconds": 10})).await["message"]["id"].clone();
+    let cancel = "mutation($id: ID!) { cancelMessage(input: {messageId: $id}) { userErrors { message } } }";
+    assert_accepted(&app.graphql(&ana, cancel, json!({"id": held})).await);
+    let save =
+        "mutation($thread: ID!) { saveDraft(input: {threadId: $thread, body: \"later\"}) { userErrors { message } } }";
+    assert_accepted(&app.graphql(&ana, save, json!({"thread": thread})).await);
+    app.document(INBOUND, &form("CAfailed", &[("From", "+13035560198"), ("To", SENTINEL)])).await;
+    app.wait_for_call_log().await;
+    call::Entity::update_many()
+        .col_expr(call::Column::ErrorCode, Expr::value("10001"))
+        .filter(call::Column::ProviderSid.eq("CAfailed"))
+        .exec(conn)
+        .await
+        .unwrap();
 }
 
 /// Transfers the thread of a case to a user.
