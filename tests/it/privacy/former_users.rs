@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::walk::Walk;
 use super::world::{
-    CASES, Case, DESK, QUARANTINED_BODY, RECORDING_PATH, SENTINEL, assert_accepted, collect, start, transfer,
+    CASES, Case, DESK, QUARANTINED_BODY, RECORDING_PATH, SENTINEL, assert_accepted, collect, create_failures, start,
+    transfer,
 };
 use crate::support::socket::{Closed, Socket};
 use crate::support::voice::{INBOUND, form};
@@ -43,6 +44,7 @@ struct Site {
 impl Site {
     async fn start() -> Self {
         let app = start().await;
+        create_failures(&app).await;
         let ana = app.token("acme", "ana");
         let schema = Schema::read(&app.graphql(&ana, Schema::QUERY, json!({})).await);
         let walk = Walk::new(&schema);

@@ -8,7 +8,7 @@ use partyline::entity::{call, voicemail};
 use partyline::ports::Clock as _;
 use partyline::store::account_trouble;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -184,7 +184,6 @@ pub(super) async fn start() -> TestApp {
     app.receive(Text::new("SMq").from("+13035560107").to("+13035559999").body(QUARANTINED_BODY)).await;
     let account = app.directory("acme").await.agency.twilio_account_id.unwrap();
     let conn = sea_orm::Database::connect(&app.database.url).await.unwrap();
-    create_failures(&app, &conn).await;
     let trouble = (AccountTrouble::Suspended, TwilioRequest::Call);
     assert!(account_trouble::begin(&conn, account, trouble, app.clock.now()).await.unwrap());
     let (ana, fay) = (app.token("acme", "ana"), app.user_id("acme", "fay").await);
@@ -193,7 +192,8 @@ pub(super) async fn start() -> TestApp {
 }
 
 /// A canceled text, a draft, and a failed call of a contact whom all users see.
-async fn create_failures(app: &TestApp, conn: &DatabaseConnection) {
+pub(super) async fn create_failures(app: &TestApp) {
+    let conn = sea_orm::Database::connect(&app.database.url).await.unwrap();
     let ana = app.token("acme", "ana");
     app.receive(Text::new("SMfailed").from("+13035560198").to(SENTINEL)).await;
     let thread = json!(app.thread_of("SMfailed").await.id.to_string());
@@ -208,7 +208,7 @@ async fn create_failures(app: &TestApp, conn: &DatabaseConnection) {
     call::Entity::update_many()
         .col_expr(call::Column::ErrorCode, Expr::value("10001"))
         .filter(call::Column::ProviderSid.eq("CAfailed"))
-        .exec(conn)
+        .exec(&conn)
         .await
         .unwrap();
 }
