@@ -161,7 +161,7 @@ pub async fn starting_point(services: &Services, viewer: &Viewer, to: &str) -> R
             if is_own || check_recipient(to, &own.e164, countries.as_deref()).is_err() {
                 Some(ReplyBlock::SenderCannotReceive)
             } else {
-                // The opt-out of a contact whom the viewer may not see is not disclosed; `startThread` refuses the text.
+                // An opt-out is disclosed only if the viewer may see the contact; `startThread` refuses the text anyway.
                 let opted_out = contact.as_ref().is_some_and(|contact| contact.opted_out_at.is_some());
                 let blocked = existing.as_ref().is_some_and(|thread| thread.blocked_at.is_some());
                 clear_reply(true, to, OptOutState { opted_out, blocked }).err()

@@ -191,7 +191,7 @@ pub(super) async fn start() -> TestApp {
     app
 }
 
-/// A canceled text, a draft, and a failed call of a contact whom all users see.
+/// Creates a canceled text, a draft and a failed call in a thread that is visible to all users.
 pub(super) async fn create_failures(app: &TestApp) {
     let conn = sea_orm::Database::connect(&app.database.url).await.unwrap();
     let ana = app.token("acme", "ana");
