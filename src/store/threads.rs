@@ -1,7 +1,7 @@
 //! Threads: their visibility, lists and history.
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait as _, Func, JoinType, Query};
+use sea_orm::sea_query::{Alias, Asterisk, CaseStatement, Expr, ExprTrait as _, Func, JoinType, Query};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait, Order, PaginatorTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _, QueryTrait, Select,
@@ -112,7 +112,7 @@ impl ThreadOrder {
             Self::LongestWaiting => {
                 let needs_reply =
                     own(T::InboundCount).gt(own(T::AnsweredCount)).and(own(T::Status).ne(ThreadStatus::Closed));
-                let waiting = Expr::case(needs_reply, own(T::WaitingSince)).finally(NEVER);
+                let waiting = CaseStatement::new().case(needs_reply, own(T::WaitingSince));
                 Func::coalesce([waiting.into(), Expr::value(NEVER)]).into()
             }
         }
@@ -128,8 +128,9 @@ impl ThreadOrder {
     }
 }
 
-/// The sort key of threads that wait for nothing: 9999-12-31T00:00:00Z.
-const NEVER: DateTime<Utc> = match DateTime::from_timestamp(253_402_214_400, 0) {
+/// The time in the sort key of threads that wait for nothing: 2038-01-19T03:14:07Z. Times are bound as TIMESTAMP, and
+/// MariaDB does not compare later values of that type with the result of COALESCE.
+const NEVER: DateTime<Utc> = match DateTime::from_timestamp(2_147_483_647, 0) {
     Some(at) => at,
     None => DateTime::<Utc>::MAX_UTC,
 };

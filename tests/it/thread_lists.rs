@@ -140,6 +140,8 @@ async fn each_filter_returns_its_threads_only() {
         (format!("assigneeId: \"{ben}\""), vec![&threads[1]]),
         ("assigneeId: \"usr_x\"".to_owned(), vec![]),
         (format!("extensionId: \"{extension}\""), vec![&threads[2]]),
+        ("lastMessageBefore: \"9998-01-01T00:00:00Z\", needsDecision: true".to_owned(), vec![&threads[0]]),
+        ("lastMessageAfter: \"9998-01-01T00:00:00Z\"".to_owned(), vec![]),
         ("lastMessageBefore: \"2026-11-23T15:02:00Z\"".to_owned(), vec![&threads[1], &threads[0]]),
         ("lastMessageAfter: \"2026-11-23T15:01:00Z\", status: [UNCLAIMED]".to_owned(), vec![&nurses, &threads[2]]),
     ] {
