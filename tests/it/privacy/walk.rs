@@ -13,9 +13,9 @@ const LIST: usize = 20;
 /// The additional complexity of a connection, its `totalCount`, and a root field.
 const STATEMENT: usize = 20;
 /// The maximum complexity of a part of a document, well below the server's limit.
-const COST: usize = 8_000;
+const COST: usize = 15_000;
 /// The maximum complexity of a part of a subscription.
-const SUBSCRIPTION_COST: usize = 400;
+const SUBSCRIPTION_COST: usize = 900;
 
 /// Values without an id that contain other objects: their fields are out of the reach of documents for nodes.
 const DEEP_VALUES: [&str; 2] = ["Schedule", "RoutingStep"];
@@ -159,6 +159,8 @@ impl<'a> Walk<'a> {
         for field in objects {
             let leads = self.schema.of(field.of.named());
             let Some(depth) = depth.checked_sub(usize::from(!is_transparent(name, field))) else { continue };
+            // The same object is selected completely below `nodes`.
+            let depth = if name.ends_with("Edge") { 0 } else { depth };
             let factor = factor(name, field, leads);
             let own = 1 + if is_connection(field.of.named()) { STATEMENT } else { 0 };
             let below = self.parts(field.of.named(), depth, budget.saturating_sub(own) / factor);
