@@ -6,15 +6,16 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
 use migration::{Migrator, MigratorTrait as _};
+use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::admission::Admission;
 use crate::config::{Authentication, EventBus, SecretKey, Settings};
-use crate::domain::webhook_paths;
+use crate::domain::{AgencyId, UserId, webhook_paths};
 use crate::events::{Bus, Feeds};
-use crate::graphql::{self, Executor, GraphqlState, Live};
+use crate::graphql::{self, Executor, GraphqlState, Live, ServerFacts};
 use crate::http::observe::{Observer, observe, respond_to_panic};
 use crate::metrics::Metrics;
 use crate::ports::jwks::Jwks;
@@ -27,13 +28,14 @@ use crate::security_headers;
 use crate::server::ConnectionMetrics;
 use crate::service::Services;
 use crate::service::accounts::Accounts;
-use crate::service::authenticate::{Authenticator, TokenPolicy};
+use crate::service::authenticate::{Authenticator, IssueError, TokenPolicy};
 use crate::service::calls::{CallLog, Calls, ExtensionGuesses, Switchboard};
 use crate::service::inbound::InboundTexts;
 use crate::service::media_links::MediaLinks;
 use crate::service::restore::RestoreGuard;
 use crate::service::seal::Sealer;
 use crate::service::sending::{OutboxSignal, Sending};
+use crate::service::sessions::create_sign_in_code;
 use crate::store::writer::{Committed, Writer, WriterParts};
 use crate::store::{Database, DirectoryCache, accounts};
 use crate::twilio::{self, WebhookState};
@@ -48,8 +50,6 @@ pub struct Ports {
 /// The application, ready to serve.
 pub struct App {
     pub services: Arc<Services>,
-    /// Verifies and issues bearer tokens.
-    pub authenticator: Arc<Authenticator>,
     /// Encrypts and decrypts stored secrets.
     pub sealer: Arc<Sealer>,
     settings: Settings,
@@ -67,13 +67,15 @@ pub struct Extras {
     pub introspection: bool,
     /// Whether the GraphiQL page is served.
     pub graphiql: bool,
+    /// Whether this is the demo, with its simulated carrier.
+    pub demo: bool,
 }
 
 impl App {
     /// Opens the database and starts the writer.
     ///
     /// # Errors
-    /// When the database cannot be number.
+    /// When the database cannot be opened.
     pub async fn open(settings: Settings, ports: Ports) -> anyhow::Result<Self> {
         let Ports { clock, ids } = ports;
         let database = Database::open(&settings.database_url).await?;
@@ -128,7 +130,12 @@ impl App {
         };
         let accounts = Accounts::new(database.reader.clone(), sealer.clone(), clock.clone());
         accounts.load().await.context("the Twilio accounts cannot be read")?;
+        let Authentication { secret, jwks_url, issuer, audience } = &settings.authentication;
+        let issuer_keys = jwks_url.clone().map(Jwks::new).transpose().context("TLS cannot be set up")?;
+        let (issuer, audience) = (issuer.as_deref(), audience.as_deref());
+        let trust = TokenPolicy { secret: secret.as_ref(), issuer_keys, issuer, audience };
         let services = Arc::new(Services {
+            authenticator: Authenticator::new(trust),
             database,
             writer,
             directories,
@@ -143,15 +150,22 @@ impl App {
             clock,
             ids,
         });
-        let Authentication { secret, jwks_url, issuer, audience } = &settings.authentication;
-        let issuer_keys = jwks_url.clone().map(Jwks::new).transpose().context("TLS cannot be set up")?;
-        let (issuer, audience) = (issuer.as_deref(), audience.as_deref());
-        let trust = TokenPolicy { secret: secret.as_ref(), issuer_keys, issuer, audience };
-        let authenticator = Arc::new(Authenticator::new(trust));
         let admission = Admission::new(&settings.limits, services.clock.clone());
         let connections = ConnectionMetrics::default();
         let metrics = Arc::new(Metrics::new(connections.open.clone(), connections.refused.clone()));
-        Ok(Self { services, authenticator, sealer, settings, admission, metrics, connections, lanes, bus })
+        Ok(Self { services, sealer, settings, admission, metrics, connections, lanes, bus })
+    }
+
+    /// A link to the console that signs this user in. It works once, within 10 minutes.
+    ///
+    /// # Errors
+    /// If tokens come from an external issuer, or the database fails.
+    pub async fn sign_in_link(&self, agency: AgencyId, user: UserId) -> anyhow::Result<String> {
+        if self.settings.authentication.secret.is_none() {
+            return Err(IssueError::NoSecret.into());
+        }
+        let code = create_sign_in_code(&self.services, agency, user).await?;
+        Ok(format!("{}/sign-in#code={}", self.settings.public_url, code.expose_secret()))
     }
 
     /// The metrics of this process.
@@ -173,10 +187,10 @@ impl App {
     /// work.
     pub fn router(&self, extras: Extras, drain: watch::Receiver<bool>) -> Router {
         let (admission, metrics) = (self.admission.clone(), self.metrics.clone());
-        let executor = Executor { schema: graphql::schema(), admission, metrics };
+        let facts = ServerFacts { demo: extras.demo, graphiql: extras.graphiql };
+        let executor = Executor { schema: graphql::schema(facts), admission, metrics };
         let graphql = GraphqlState {
             services: self.services.clone(),
-            authenticator: self.authenticator.clone(),
             documents: graphql::Documents::default(),
             costs: graphql::limits::Costs::of_schema(),
             introspection: self.settings.introspection.unwrap_or(extras.introspection),
@@ -225,7 +239,6 @@ impl App {
     fn rest_state(&self, drain: watch::Receiver<bool>) -> RestState {
         RestState {
             services: self.services.clone(),
-            authenticator: self.authenticator.clone(),
             admission: self.admission.clone(),
             metrics: self.metrics.clone(),
             drain,
@@ -269,10 +282,10 @@ async fn saved_key(key: SecretKey, database: &Database) -> anyhow::Result<Secret
 /// Brings the database's schema up to this program.
 ///
 /// # Errors
-/// When the database cannot be number or refuses a change.
+/// When the database cannot be opened or refuses a change.
 pub async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
     let database = Database::open(&settings.database_url).await?;
-    let conn = database.connect_to_migrate().await.context("the database cannot be number")?;
+    let conn = database.connect_to_migrate().await.context("the database cannot be opened")?;
     Migrator::up(&conn, None).await.context("the schema could not be brought up to date")?;
     conn.close().await?;
     database.reader.close().await?;

@@ -56,7 +56,7 @@ impl Server {
         let day = Duration::from_secs(24 * 60 * 60);
         let (services, subject) = (&self.app.services, Subject { agency: AGENCY, user, generation: 0 });
         let now = services.clock.now();
-        self.app.authenticator.issue(subject, day, now, services.ids.uuid(now)).unwrap()
+        services.authenticator.issue(subject, day, now, services.ids.uuid(now)).unwrap()
     }
 }
 

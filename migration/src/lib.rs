@@ -24,6 +24,7 @@ mod m20261129_000018_live_threads;
 mod m20261129_000019_message_history;
 mod m20261129_000020_notes_and_handled_voicemails;
 mod m20261129_000021_holds_and_drafts;
+mod m20261129_000022_sign_in_codes;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000019_message_history::Migration),
             Box::new(m20261129_000020_notes_and_handled_voicemails::Migration),
             Box::new(m20261129_000021_holds_and_drafts::Migration),
+            Box::new(m20261129_000022_sign_in_codes::Migration),
         ]
     }
 }

@@ -53,13 +53,13 @@ pub(crate) async fn run(source: Source, ports: Ports, carrier: SocketAddr) -> an
     let simulated = twilio_sim::settings(&settings.sms_webhook_url, &voice[0], &voice[1]);
     let simulator = twilio_sim::start(carrier, simulated)?;
     let (now, token_id) = (ports.clock.now(), ports.ids.uuid(ports.clock.now()));
-    let extras = Extras { introspection: true, graphiql: true };
+    let extras = Extras { introspection: true, graphiql: true, demo: true };
     let ready = prepare(settings, ports, Options { no_migrate: false, extras }).await?;
     seed(&ready.app).await?;
     let directory = ready.app.services.directories.by_key("acme").await?.context("the demo's agency is missing")?;
-    let generation = directory.user_by_key("ana").context("the demo's user Ana is missing")?.token_generation;
-    let ana = Subject { agency: "acme", user: "ana", generation };
-    let token = ready.app.authenticator.issue(ana, Duration::from_secs(12 * 60 * 60), now, token_id)?;
+    let user = directory.user_by_key("ana").context("the demo's user Ana is missing")?;
+    let ana = Subject { agency: "acme", user: "ana", generation: user.token_generation };
+    let token = ready.app.services.authenticator.issue(ana, Duration::from_secs(12 * 60 * 60), now, token_id)?;
     println!("GraphQL    {public_url}/graphql");
     println!("Live       {}/graphql/ws", public_url.replacen("http", "ws", 1));
     println!("GraphiQL   {public_url}/graphiql");
@@ -68,6 +68,9 @@ pub(crate) async fn run(source: Source, ports: Ports, carrier: SocketAddr) -> an
     println!("           Text or call from them with `partyline simulate text` and `partyline simulate call`.");
     println!("Token of Ana Lopez, an admin of Acme Health, valid for 12 hours:");
     println!("{token}");
+    let link = ready.app.sign_in_link(directory.agency_id(), user.id).await?;
+    println!("Sign-in link for apps, valid once within 10 minutes:");
+    println!("{link}");
     ready.serve().await?;
     Ok(ExitCode::SUCCESS)
 }

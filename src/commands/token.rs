@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
     /// The lifetime of the token, such as 90s, 30m, 12h or 7d; at most 30d
     #[arg(long, default_value = "12h", value_parser = partyline::config::duration)]
     ttl: Duration,
+    /// Print a link to the console that signs the user in once, within 10 minutes, instead of a token
+    #[arg(long, conflicts_with = "ttl")]
+    sign_in_link: bool,
 }
 
 #[derive(Subcommand)]
@@ -44,7 +47,7 @@ struct UserKeys {
 }
 
 pub(crate) async fn run(source: &Source, ports: Ports, arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { command, user, ttl } = arguments;
+    let Arguments { command, user, ttl, sign_in_link } = arguments;
     let ids = ports.ids.clone();
     let now = ports.clock.now();
     let app = offline(source, ports).await?;
@@ -54,12 +57,16 @@ pub(crate) async fn run(source: &Source, ports: Ports, arguments: Arguments) -> 
             revoke_tokens(&app.services, directory.agency_id(), user.id).await?;
         }
         (None, Some(keys)) => {
-            let (_, user) = keys.find(&app).await?;
+            let (directory, user) = keys.find(&app).await?;
             if !user.active {
                 bail!("the user {} of the agency {} is not active", keys.user, keys.agency);
             }
-            let subject = Subject { agency: &keys.agency, user: &keys.user, generation: user.token_generation };
-            println!("{}", app.authenticator.issue(subject, ttl, now, ids.uuid(now))?);
+            if sign_in_link {
+                println!("{}", app.sign_in_link(directory.agency_id(), user.id).await?);
+            } else {
+                let subject = Subject { agency: &keys.agency, user: &keys.user, generation: user.token_generation };
+                println!("{}", app.services.authenticator.issue(subject, ttl, now, ids.uuid(now))?);
+            }
         }
         (None, None) => bail!("--agency and --user are required"),
     }

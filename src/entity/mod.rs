@@ -29,6 +29,7 @@ pub mod quarantine;
 pub mod read_mark;
 pub mod restore_mark;
 pub mod sending_pace;
+pub mod sign_in_code;
 pub mod text_quota;
 pub mod thread;
 pub mod user;

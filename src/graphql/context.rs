@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::Context;
 
-use super::errors::{Code, Failure, Result};
+use super::errors::{Failure, Result};
 use super::loaders::Loaders;
 use crate::domain::{AgencyId, UserId};
-use crate::service::authenticate::Identity;
+use crate::service::authenticate::{Identity, TokenProblem};
 use crate::service::{Fault, Services, Viewer, ViewerUse};
 
 /// The authenticated API user behind a request, with the services that answer it.
@@ -47,6 +47,12 @@ impl Requester {
         self.identity.agency
     }
 
+    /// The identity in the token. Only for the session: what an answer shows of the user must come from
+    /// [`viewer`](Self::viewer).
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Returns a copy for one execution whose viewers report to `usage` when an answer depends on the user.
     pub(super) fn recorded_by(&self, usage: &ViewerUse) -> Self {
         Self { usage: Some(usage.clone()), ..self.for_execution() }
@@ -60,7 +66,7 @@ impl Requester {
     pub async fn viewer(&self) -> Result<Arc<Viewer>> {
         let Identity { agency, user, .. } = self.identity;
         let viewer = self.services.viewer(agency, user).await.map_err(|fault| self.fault(fault))?;
-        let viewer = viewer.ok_or_else(Failure::unauthenticated)?;
+        let viewer = viewer.ok_or_else(|| Failure::unauthenticated(TokenProblem::Inactive))?;
         Ok(Arc::new(match &self.usage {
             Some(usage) => viewer.recorded_by(usage),
             None => viewer,
@@ -79,6 +85,32 @@ impl Requester {
 
     fn failed(&self, error: &dyn Display) -> Failure {
         self.faults.record(error);
+        Failure::internal(&self.request_id)
+    }
+}
+
+/// The services that answer a request which may have no token, and the id of the request in the log.
+#[derive(Clone)]
+pub(super) struct Origin {
+    pub(super) services: Arc<Services>,
+    pub(super) request_id: Arc<str>,
+}
+
+impl Origin {
+    /// The origin of the current request, with or without a token.
+    pub(super) fn of(ctx: &Context<'_>) -> Result<Self> {
+        match ctx.data_opt::<Self>() {
+            Some(origin) => Ok(origin.clone()),
+            None => {
+                let Requester { services, request_id, .. } = requester(ctx)?.clone();
+                Ok(Self { services, request_id })
+            }
+        }
+    }
+
+    /// Logs a fault, and returns the error that the client sees.
+    pub(super) fn fault(&self, fault: &Fault) -> Failure {
+        tracing::error!(request_id = %self.request_id, error = %fault, "a sign-in failed");
         Failure::internal(&self.request_id)
     }
 }
@@ -132,8 +164,7 @@ pub(super) fn make_request_id(services: &Services) -> Arc<str> {
 /// # Errors
 /// UNAUTHENTICATED if the request has no requester.
 pub fn requester<'a>(ctx: &Context<'a>) -> Result<&'a Requester> {
-    ctx.data_opt::<Requester>()
-        .ok_or_else(|| Failure::new(Code::Unauthenticated, "Authentication is required. Send a bearer token."))
+    ctx.data_opt::<Requester>().ok_or_else(|| Failure::unauthenticated(TokenProblem::Invalid))
 }
 
 /// The viewer of the current request, see [`Requester::viewer`].

@@ -11,11 +11,12 @@ use async_graphql::{ErrorExtensionValues, Pos, ServerError, Value};
 use super::limits::{MAX_ERRORS, MAX_MESSAGE_CHARS};
 use crate::admission::Limited;
 use crate::domain::cursor::Cursor;
+use crate::service::authenticate::TokenProblem;
 
 /// The code of an error, in `extensions.code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// The token is missing, invalid or expired, or its user is not active.
+    /// The token is missing or not accepted. `extensions.reason` is the reason.
     Unauthenticated,
     /// The user lacks the permission.
     Forbidden,
@@ -83,6 +84,7 @@ enum Detail {
     RequestId(Arc<str>),
     Cursor(Arc<str>),
     RetryAfterSeconds(u64),
+    Reason(TokenProblem),
 }
 
 pub type Result<T> = std::result::Result<T, Failure>;
@@ -93,8 +95,14 @@ impl Failure {
         Self { code, message: message.into(), position: None, detail: None }
     }
 
-    pub fn unauthenticated() -> Self {
-        Self::new(Code::Unauthenticated, "A valid bearer token of an active user is required.")
+    pub fn unauthenticated(problem: TokenProblem) -> Self {
+        let message = match problem {
+            TokenProblem::Invalid => "A valid bearer token is required.",
+            TokenProblem::Expired => "The bearer token has expired. Sign in again.",
+            TokenProblem::Revoked => "The bearer token was revoked. Sign in again.",
+            TokenProblem::Inactive => "The user of the bearer token is not active.",
+        };
+        Self { detail: Some(Detail::Reason(problem)), ..Self::new(Code::Unauthenticated, message) }
     }
 
     pub fn bad_input(message: impl Into<Arc<str>>) -> Self {
@@ -158,6 +166,7 @@ impl From<Failure> for async_graphql::Error {
             Some(Detail::RequestId(id)) => extensions.set("requestId", &**id),
             Some(Detail::Cursor(cursor)) => extensions.set("cursor", &**cursor),
             Some(Detail::RetryAfterSeconds(seconds)) => extensions.set("retryAfterSeconds", *seconds),
+            Some(Detail::Reason(problem)) => extensions.set("reason", problem.as_str()),
             None => {}
         }
         Self { message: failure.message.to_string(), source: None, extensions: Some(extensions) }

@@ -5,13 +5,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::Request;
 use async_graphql::parser::types::OperationType;
+use async_graphql::{Name, Request};
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use super::Schema;
-use super::context::Requester;
+use super::context::{Origin, Requester};
 use super::direct_json::AllowDirectJson;
 use super::errors::{Code, Failure, Result};
 use super::limits::{MUTATION_TIMEOUT, QUERY_TIMEOUT};
@@ -20,6 +20,7 @@ use super::operation::{OperationResponse, Prepared, selects};
 use super::queries::SnapshotCursor;
 use crate::admission::{Admission, Reservation};
 use crate::metrics::{Component, Metrics, OperationKind};
+use crate::ports::Clock;
 use crate::store::cancel_on_drop;
 
 /// Executes queries and mutations of both transports.
@@ -37,17 +38,42 @@ impl Executor {
         requester: &Requester,
         prepared: Prepared,
     ) -> Result<(OperationResponse, Reservation)> {
-        let kind = prepared.kind;
-        let name = prepared.label.clone();
-        let clock = &requester.services.clock;
-        let started = clock.monotonic();
+        let (kind, name) = (prepared.kind, prepared.label.clone());
         let span = tracing::debug_span!("graphql", kind = %kind, request = &*requester.request_id, agency = %requester.agency());
-        let executed =
-            AssertUnwindSafe(self.execute_in_time(requester, prepared)).catch_unwind().instrument(span).await;
-        let result = executed.unwrap_or_else(|_| {
-            tracing::error!(request_id = %requester.request_id, "an operation panicked");
+        let executed = self.execute_in_time(requester, prepared).instrument(span);
+        self.contain((kind, name), &*requester.services.clock, &requester.request_id, executed).await
+    }
+
+    /// Executes the mutation of a sign-in, which has no requester and so no permits: the rate of its address limits it.
+    pub(super) async fn execute_sign_in(&self, origin: Origin, prepared: Prepared) -> Result<OperationResponse> {
+        let label = (prepared.kind, prepared.label.clone());
+        let Origin { services, request_id } = origin.clone();
+        let executed = async {
+            let mut request = Request::new(prepared.query).variables(prepared.variables).data(origin);
+            request.operation_name = prepared.name;
+            request.set_parsed_query(prepared.document.parsed.clone());
+            tokio::select! {
+                response = self.schema.execute(request) => Ok((OperationResponse::of(response), ())),
+                () = services.clock.sleep(MUTATION_TIMEOUT) => Err(timeout_failure(label.0, MUTATION_TIMEOUT)),
+            }
+        };
+        let contained = self.contain(label.clone(), &*services.clock, &request_id, executed).await;
+        contained.map(|(response, ())| response)
+    }
+
+    /// Contains a panic of an execution to the one operation, and measures it.
+    async fn contain<T>(
+        &self,
+        (kind, name): (OperationType, Option<Name>),
+        clock: &dyn Clock,
+        request_id: &Arc<str>,
+        executed: impl Future<Output = Result<(OperationResponse, T)>>,
+    ) -> Result<(OperationResponse, T)> {
+        let started = clock.monotonic();
+        let result = AssertUnwindSafe(executed).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(%request_id, "an operation panicked");
             self.metrics.panicked(Component::GraphQl);
-            Err(Failure::internal(&requester.request_id))
+            Err(Failure::internal(request_id))
         });
         let took = clock.monotonic() - started;
         let kind = match kind {

@@ -2,7 +2,7 @@
 //!
 //! Only `application/json` is accepted, so that a page of another origin cannot make a browser send a mutation without
 //! a CORS preflight. Batches, uploads and GET are not supported. Unauthenticated requests are rejected before their
-//! body is read.
+//! body is read, except short ones without a token, which may be a sign-in.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use std::sync::Arc;
 use async_graphql_axum::GraphQLResponse;
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
@@ -18,15 +20,15 @@ use async_graphql::http::GraphiQLSource;
 use async_graphql::parser::types::OperationType;
 
 use super::GraphqlState;
-use super::context::{Requester, make_request_id};
+use super::context::{Origin, Requester, make_request_id};
 use super::errors::{Code, Failure};
-use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES};
+use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_SIGN_IN_BYTES};
 use super::operation::{OperationResponse, RejectedRequest, RequestParameters, prepare};
 use super::reserved_body::reserve;
-use crate::admission::{Limited, Reservation};
+use crate::admission::Limited;
 use crate::http::authentication::{self, AuthenticationError, client_address};
 use crate::http::body::{self, BodyError, BodyLimits, is_json};
-use crate::service::authenticate::Identity;
+use crate::service::authenticate::{Identity, TokenProblem};
 
 /// The media types of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,26 +64,20 @@ fn too_many_requests(limited: Limited) -> HttpFailure {
 async fn respond(state: &GraphqlState, media: Media, request: Request) -> Result<Response, HttpFailure> {
     let request_id = make_request_id(&state.services);
     let client = client_address(&state.executor.admission, request.extensions(), request.headers());
+    if !request.headers().contains_key(AUTHORIZATION) {
+        return sign_in(state, media, request, client, request_id).await;
+    }
     let identity = authenticate(state, request.headers(), client, &request_id).await?;
     if !is_json(request.headers()) {
         let failure = Failure::bad_input("The body must be application/json in UTF-8.");
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, failure));
     }
-    let parameters = read_parameters(state, request).await?;
+    let parameters = read_parameters(state, request, MAX_BODY_BYTES).await?;
     // After the body is read: a connection with an unread body is closed, and the client might not receive the
     // response.
     state.executor.admission.count_request(identity.agency, identity.user).map_err(too_many_requests)?;
     let requester = Requester::new(Arc::clone(&state.services), identity, request_id);
-    let with_status = |failure: Failure| {
-        let status = match (failure.code(), media) {
-            (Code::RateLimited, _) => StatusCode::TOO_MANY_REQUESTS,
-            (_, Media::Json) => StatusCode::OK,
-            (Code::Internal, Media::GraphqlResponse) => StatusCode::INTERNAL_SERVER_ERROR,
-            (Code::Timeout, Media::GraphqlResponse) => StatusCode::SERVICE_UNAVAILABLE,
-            (_, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
-        };
-        (status, failure)
-    };
+    let with_status = |failure: Failure| media.with_status(failure);
     let prepared = prepare(state, parameters).map_err(|failure| {
         state.executor.metrics.rejected_operation(failure.code().as_str());
         with_status(failure)
@@ -91,13 +87,30 @@ async fn respond(state: &GraphqlState, media: Media, request: Request) -> Result
     }
     let executed = state.executor.execute(&requester, prepared).await;
     let (response, reservation) = executed.map_err(with_status)?;
-    Ok(match response {
-        OperationResponse::Executed(executed) => media.executed(StatusCode::OK, executed, reservation),
-        OperationResponse::Rejected(rejected) if media == Media::GraphqlResponse => {
-            media.rejected(StatusCode::BAD_REQUEST, &rejected)
-        }
-        OperationResponse::Rejected(rejected) => media.rejected(StatusCode::OK, &rejected),
-    })
+    Ok(media.response(response).map(|body| reserve(body, reservation)))
+}
+
+/// Answers a request without a token. Only the document of a sign-in is executed. Every such request counts against the
+/// rate of its address, and all others get the same answer, before their body is read if it is not short.
+async fn sign_in(
+    state: &GraphqlState,
+    media: Media,
+    request: Request,
+    client: IpAddr,
+    request_id: Arc<str>,
+) -> Result<Response, HttpFailure> {
+    state.executor.admission.count_failed_authentication(client).map_err(too_many_requests)?;
+    let unauthenticated = || (StatusCode::UNAUTHORIZED, Failure::unauthenticated(TokenProblem::Invalid));
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if !is_json(request.headers()) || length.is_none_or(|length| length > MAX_SIGN_IN_BYTES) {
+        return Err(unauthenticated());
+    }
+    let parameters = read_parameters(state, request, MAX_SIGN_IN_BYTES).await.map_err(|_| unauthenticated())?;
+    let prepared = prepare(state, parameters).ok().filter(|prepared| prepared.selects_only("exchangeSignInCode"));
+    let prepared = prepared.ok_or_else(unauthenticated)?;
+    let origin = Origin { services: Arc::clone(&state.services), request_id };
+    let executed = state.executor.execute_sign_in(origin, prepared).await;
+    Ok(media.response(executed.map_err(|failure| media.with_status(failure))?))
 }
 
 async fn authenticate(
@@ -106,17 +119,11 @@ async fn authenticate(
     client: IpAddr,
     request_id: &Arc<str>,
 ) -> Result<Identity, HttpFailure> {
-    match authentication::authenticate(
-        &state.services,
-        &state.authenticator,
-        &state.executor.admission,
-        headers,
-        client,
-    )
-    .await
-    {
+    match authentication::authenticate(&state.services, &state.executor.admission, headers, client).await {
         Ok(identity) => Ok(identity),
-        Err(AuthenticationError::Invalid) => Err((StatusCode::UNAUTHORIZED, Failure::unauthenticated())),
+        Err(AuthenticationError::Rejected(problem)) => {
+            Err((StatusCode::UNAUTHORIZED, Failure::unauthenticated(problem)))
+        }
         Err(AuthenticationError::Limited(limited)) => Err(too_many_requests(limited)),
         Err(AuthenticationError::Fault(fault)) => {
             tracing::error!(%request_id, error = %fault, "a token could not be verified");
@@ -125,8 +132,12 @@ async fn authenticate(
     }
 }
 
-async fn read_parameters(state: &GraphqlState, request: Request) -> Result<RequestParameters, HttpFailure> {
-    let limits = BodyLimits { bytes: MAX_BODY_BYTES, timeout: BODY_TIMEOUT };
+async fn read_parameters(
+    state: &GraphqlState,
+    request: Request,
+    bytes: usize,
+) -> Result<RequestParameters, HttpFailure> {
+    let limits = BodyLimits { bytes, timeout: BODY_TIMEOUT };
     let body = body::read(&*state.services.clock, request.into_body(), limits).await.map_err(|error| match error {
         BodyError::TooLong => {
             (StatusCode::PAYLOAD_TOO_LARGE, Failure::bad_input("The body is too long. Send at most 256 KiB."))
@@ -168,10 +179,29 @@ impl Media {
         best.0
     }
 
-    /// The response to an executed operation, serialized by async-graphql-axum.
-    fn executed(self, status: StatusCode, response: async_graphql::Response, reservation: Reservation) -> Response {
-        let response = GraphQLResponse::from(response).into_response();
-        self.with_headers(status, response.map(|body| reserve(body, reservation)))
+    /// The response to an operation. If it was executed, async-graphql-axum serializes it.
+    fn response(self, response: OperationResponse) -> Response {
+        match response {
+            OperationResponse::Executed(executed) => {
+                self.with_headers(StatusCode::OK, GraphQLResponse::from(executed).into_response())
+            }
+            OperationResponse::Rejected(rejected) if self == Self::GraphqlResponse => {
+                self.rejected(StatusCode::BAD_REQUEST, &rejected)
+            }
+            OperationResponse::Rejected(rejected) => self.rejected(StatusCode::OK, &rejected),
+        }
+    }
+
+    /// The status of a response without data.
+    fn with_status(self, failure: Failure) -> HttpFailure {
+        let status = match (failure.code(), self) {
+            (Code::RateLimited, _) => StatusCode::TOO_MANY_REQUESTS,
+            (_, Self::Json) => StatusCode::OK,
+            (Code::Internal, Self::GraphqlResponse) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Code::Timeout, Self::GraphqlResponse) => StatusCode::SERVICE_UNAVAILABLE,
+            (_, Self::GraphqlResponse) => StatusCode::BAD_REQUEST,
+        };
+        (status, failure)
     }
 
     /// The response to a request that was not executed. It has no `data`, so it is not a [`GraphQLResponse`].

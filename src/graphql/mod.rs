@@ -30,7 +30,6 @@ use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::service::Services;
-use crate::service::authenticate::Authenticator;
 
 pub mod context;
 pub mod direct_json;
@@ -65,7 +64,6 @@ pub type Schema = async_graphql::Schema<queries::Query, mutations::Mutation, sub
 /// The state that the routes share.
 pub struct GraphqlState {
     pub services: Arc<Services>,
-    pub authenticator: Arc<Authenticator>,
     pub executor: Executor,
     /// The cache of parsed documents.
     pub documents: Documents,
@@ -82,9 +80,18 @@ pub struct GraphqlState {
     pub drain: watch::Receiver<bool>,
 }
 
+/// What the query `server` says about this server.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServerFacts {
+    /// Whether this is the demo, with its simulated carrier.
+    pub demo: bool,
+    /// Whether `GET /graphiql` is served.
+    pub graphiql: bool,
+}
+
 /// Builds the schema. Its errors do not suggest names, because that would reveal the schema when introspection is
 /// disabled.
-pub fn schema() -> Schema {
+pub fn schema(facts: ServerFacts) -> Schema {
     let builder = Schema::build(
         queries::Query::default(),
         mutations::Mutation::default(),
@@ -93,13 +100,14 @@ pub fn schema() -> Schema {
     // No async-graphql extensions: with even one, every field takes a slower path.
     let builder = builder.limit_depth(limits::MAX_DEPTH).limit_recursive_depth(limits::MAX_NESTING + 1);
     // No field has the interface as its type, so it has to be named here.
-    builder.register_output_type::<types::Event>().disable_suggestions().finish()
+    builder.register_output_type::<types::Event>().data(facts).disable_suggestions().finish()
 }
 
 /// The schema in SDL, always in the same order: the content of `schema.graphql`.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
-    schema().sdl_with_options(options.prefer_single_line_descriptions().use_space_ident().include_specified_by())
+    schema(ServerFacts::default())
+        .sdl_with_options(options.prefer_single_line_descriptions().use_space_ident().include_specified_by())
 }
 
 /// The routes: `POST /graphql`, `GET /graphql/ws` and, if it is enabled, `GET /graphiql`.

@@ -64,6 +64,14 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// Whether the operation is a mutation that selects this root field directly, and nothing else.
+    pub(super) fn selects_only(&self, field: &str) -> bool {
+        let Ok(operation) = select_operation(&self.document.parsed, self.name.as_deref()) else { return false };
+        let [selection] = operation.selection_set.node.items.as_slice() else { return false };
+        let is_field = matches!(&selection.node, Selection::Field(root) if root.node.name.node == field);
+        self.kind == OperationType::Mutation && is_field
+    }
+
     /// The size of the document and the variables, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.query.len() + serde_json::to_string(&self.variables).map_or(0, |variables| variables.len())

@@ -7,7 +7,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{Extensions, HeaderMap};
 
 use crate::admission::{Admission, Limited};
-use crate::service::authenticate::{AuthError, Authenticator, Identity};
+use crate::service::authenticate::{AuthError, Identity, TokenProblem};
 use crate::service::{Fault, Services};
 
 /// Returns the token of an `Authorization` header of the form `Bearer …` (RFC 6750).
@@ -19,8 +19,8 @@ pub(crate) fn bearer(header: &str) -> Option<&str> {
 
 /// Why a request could not be authenticated.
 pub(crate) enum AuthenticationError {
-    /// The token is missing or invalid.
-    Invalid,
+    /// The token is missing or not accepted.
+    Rejected(TokenProblem),
     /// The token is missing or invalid, and too many such requests come from the address.
     Limited(Limited),
     /// The token could not be verified.
@@ -31,20 +31,19 @@ pub(crate) enum AuthenticationError {
 /// browsers send cookies with requests of other sites.
 pub(crate) async fn authenticate(
     services: &Services,
-    authenticator: &Authenticator,
     admission: &Admission,
     headers: &HeaderMap,
     client: IpAddr,
 ) -> Result<Identity, AuthenticationError> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let authenticated = match header.and_then(bearer) {
-        Some(token) => authenticator.authenticate(services, token).await,
-        None => Err(AuthError::Invalid),
+        Some(token) => services.authenticator.authenticate(services, token).await,
+        None => Err(TokenProblem::Invalid.into()),
     };
     authenticated.map_err(|error| match error {
         AuthError::Fault(fault) => AuthenticationError::Fault(fault),
-        AuthError::Invalid => match admission.count_failed_authentication(client) {
-            Ok(()) => AuthenticationError::Invalid,
+        AuthError::Rejected(problem) => match admission.count_failed_authentication(client) {
+            Ok(()) => AuthenticationError::Rejected(problem),
             Err(limited) => AuthenticationError::Limited(limited),
         },
     })

@@ -122,7 +122,7 @@ impl ErrorResponse {
     pub(super) fn fault(fault: &Fault) -> Self {
         tracing::error!(error = %fault, "a request failed");
         Self::plain(match fault {
-            Fault::Write(WriteError::Rejected) | Fault::Sealed(_) => ErrorCode::Internal,
+            Fault::Write(WriteError::Rejected) | Fault::Sealed(_) | Fault::Issue(_) => ErrorCode::Internal,
             Fault::Write(_) | Fault::Read(_) | Fault::Keys(_) => ErrorCode::Unavailable,
         })
     }

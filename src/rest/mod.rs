@@ -16,7 +16,6 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::admission::Admission;
 use crate::metrics::Metrics;
 use crate::service::Services;
-use crate::service::authenticate::Authenticator;
 use error::{ErrorCode, ErrorResponse};
 
 mod assignments;
@@ -31,7 +30,6 @@ pub use openapi::document;
 #[derive(Clone)]
 pub struct RestState {
     pub services: Arc<Services>,
-    pub authenticator: Arc<Authenticator>,
     pub admission: Arc<Admission>,
     pub metrics: Arc<Metrics>,
     /// True once the server drains.

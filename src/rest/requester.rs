@@ -50,9 +50,9 @@ impl Requester {
     ) -> Result<Self, ErrorResponse> {
         let (services, admission) = (Arc::clone(&state.services), &state.admission);
         let client = client_address(admission, extensions, headers);
-        let identity = match authenticate(&services, &state.authenticator, admission, headers, client).await {
+        let identity = match authenticate(&services, admission, headers, client).await {
             Ok(identity) => identity,
-            Err(AuthenticationError::Invalid) => return Err(ErrorResponse::unauthenticated()),
+            Err(AuthenticationError::Rejected(_)) => return Err(ErrorResponse::unauthenticated()),
             Err(AuthenticationError::Limited(limited)) => return Err(limited.into()),
             Err(AuthenticationError::Fault(fault)) => return Err(ErrorResponse::fault(&fault)),
         };

@@ -34,23 +34,63 @@ pub struct Identity {
     pub user: UserId,
     /// The token is invalid from this time on.
     pub expires_at: DateTime<Utc>,
-    /// The generation of a token that Partyline issued; `None` for a token of an external issuer.
-    generation: Option<i32>,
+    /// The session of a token that is signed with the configured secret; `None` for a token of an external issuer.
+    pub session: Option<Session>,
+}
+
+/// The session that a token of our own belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// The user's token generation when the session began.
+    pub generation: i32,
+    /// When the user signed in; `None` if the token does not say it.
+    pub began_at: Option<DateTime<Utc>>,
 }
 
 impl Identity {
-    /// Whether the token is still accepted: the user is active and the token has not been revoked.
-    pub fn is_accepted(&self, user: &user::Model) -> bool {
-        user.active && self.generation.is_none_or(|generation| generation == user.token_generation)
+    /// Checks that the token is still accepted: its user exists and is active, and the token has not been revoked.
+    pub fn check(&self, user: Option<&user::Model>) -> Result<(), TokenProblem> {
+        let user = user.ok_or(TokenProblem::Invalid)?;
+        if !user.active {
+            return Err(TokenProblem::Inactive);
+        }
+        match self.session {
+            Some(session) if session.generation != user.token_generation => Err(TokenProblem::Revoked),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The reason why a token is not accepted. The last three are told only to holders of a token with a valid signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenProblem {
+    /// The token is missing, forged or malformed, or its user does not exist.
+    #[error("the token is not valid")]
+    Invalid,
+    #[error("the token has expired")]
+    Expired,
+    #[error("the token was revoked")]
+    Revoked,
+    /// The user was deactivated.
+    #[error("the user of the token is not active")]
+    Inactive,
+}
+
+impl TokenProblem {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "INVALID",
+            Self::Expired => "EXPIRED",
+            Self::Revoked => "REVOKED",
+            Self::Inactive => "INACTIVE",
+        }
     }
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// The token is forged, malformed, expired or revoked, or its user does not exist or is not active. The response
-    /// does not tell these cases apart.
-    #[error("the token is not valid")]
-    Invalid,
+    #[error(transparent)]
+    Rejected(#[from] TokenProblem),
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -90,6 +130,9 @@ struct Claims {
     /// A token without this claim belongs to the first generation.
     #[serde(default, rename = "gen")]
     generation: i32,
+    /// When the user signed in, in seconds. Renewed tokens keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    auth_time: Option<i64>,
 }
 
 /// The user of an issued token.
@@ -141,40 +184,46 @@ impl Authenticator {
     /// The user that this token identifies.
     pub async fn authenticate(&self, services: &Services, token: &str) -> Result<Identity, AuthError> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(AuthError::Invalid);
+            return Err(TokenProblem::Invalid.into());
         }
         let pinned = self.key_of(token, &*services.clock).await?;
         let validation = self.validation(pinned.algorithm);
         let decoded = jsonwebtoken::decode::<Claims>(token, &pinned.key, &validation);
-        let claims = decoded.map_err(|_| AuthError::Invalid)?.claims;
+        let claims = decoded.map_err(|_| TokenProblem::Invalid)?.claims;
         let now = services.clock.now();
-        let expires_at = DateTime::from_timestamp(claims.exp, 0).ok_or(AuthError::Invalid)?;
-        let too_early = claims.nbf.is_some_and(|nbf| nbf > now.timestamp().saturating_add(LEEWAY_SECONDS));
-        if expires_at <= now || too_early {
-            return Err(AuthError::Invalid);
+        let expires_at = DateTime::from_timestamp(claims.exp, 0).ok_or(TokenProblem::Invalid)?;
+        if claims.nbf.is_some_and(|nbf| nbf > now.timestamp().saturating_add(LEEWAY_SECONDS)) {
+            return Err(TokenProblem::Invalid.into());
         }
-        let directory = services.directories.by_key(&claims.agency).await.map_err(Fault::from)?;
-        let directory = directory.ok_or(AuthError::Invalid)?;
-        let user = directory.user_by_key(&claims.sub).ok_or(AuthError::Invalid)?;
+        if expires_at <= now {
+            return Err(TokenProblem::Expired.into());
+        }
         let is_own = pinned.algorithm == Algorithm::HS256;
         if is_own && (expires_at - now).to_std().is_ok_and(|life| life > MAX_TOKEN_LIFETIME) {
-            return Err(AuthError::Invalid);
+            return Err(TokenProblem::Invalid.into());
         }
-        let generation = is_own.then_some(claims.generation);
-        let identity = Identity { agency: directory.agency_id(), user: user.id, expires_at, generation };
-        if identity.is_accepted(user) { Ok(identity) } else { Err(AuthError::Invalid) }
+        let directory = services.directories.by_key(&claims.agency).await.map_err(Fault::from)?;
+        let directory = directory.ok_or(TokenProblem::Invalid)?;
+        let user = directory.user_by_key(&claims.sub).ok_or(TokenProblem::Invalid)?;
+        let session = is_own.then(|| Session {
+            generation: claims.generation,
+            began_at: claims.auth_time.and_then(|at| DateTime::from_timestamp(at, 0)),
+        });
+        let identity = Identity { agency: directory.agency_id(), user: user.id, expires_at, session };
+        identity.check(Some(user))?;
+        Ok(identity)
     }
 
     /// The key that this token must be signed with. The token's header only selects among the trusted keys: each key is
     /// pinned to its algorithm.
     async fn key_of(&self, token: &str, clock: &dyn Clock) -> Result<PinnedKey, AuthError> {
-        let header = decode_header(token).map_err(|_| AuthError::Invalid)?;
+        let header = decode_header(token).map_err(|_| TokenProblem::Invalid)?;
         if header.alg == Algorithm::HS256 {
-            return self.own.as_ref().map(|(_, key)| key.clone()).ok_or(AuthError::Invalid);
+            return Ok(self.own.as_ref().map(|(_, key)| key.clone()).ok_or(TokenProblem::Invalid)?);
         }
-        let keys = self.issuer_keys.as_ref().ok_or(AuthError::Invalid)?;
+        let keys = self.issuer_keys.as_ref().ok_or(TokenProblem::Invalid)?;
         let found = keys.find(header.kid.as_deref(), clock).await.map_err(Fault::from)?;
-        found.filter(|key| key.algorithm == header.alg).ok_or(AuthError::Invalid)
+        Ok(found.filter(|key| key.algorithm == header.alg).ok_or(TokenProblem::Invalid)?)
     }
 
     fn validation(&self, algorithm: Algorithm) -> Validation {
@@ -197,7 +246,7 @@ impl Authenticator {
         validation
     }
 
-    /// Issues a token for a user. `id` becomes the `jti` claim.
+    /// Issues the first token of a session, for a user who signs in now. `id` becomes the `jti` claim.
     pub fn issue(
         &self,
         subject: Subject<'_>,
@@ -205,13 +254,30 @@ impl Authenticator {
         now: DateTime<Utc>,
         id: Uuid,
     ) -> Result<String, IssueError> {
-        let (key, _) = self.own.as_ref().ok_or(IssueError::NoSecret)?;
         if ttl > MAX_TOKEN_LIFETIME {
             return Err(IssueError::TooLong);
         }
+        self.sign(subject, now, now + ttl, id)
+    }
+
+    /// Issues a token of a session that began at `signed_in_at`.
+    pub(super) fn sign(
+        &self,
+        subject: Subject<'_>,
+        signed_in_at: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+        id: Uuid,
+    ) -> Result<String, IssueError> {
+        let (key, _) = self.own.as_ref().ok_or(IssueError::NoSecret)?;
         let Subject { agency, user, generation } = subject;
-        let exp = now.timestamp().saturating_add(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX));
-        let claims = Claims { sub: user.to_owned(), agency: agency.to_owned(), exp, nbf: None, generation };
+        let claims = Claims {
+            sub: user.to_owned(),
+            agency: agency.to_owned(),
+            exp: expires_at.timestamp(),
+            nbf: None,
+            generation,
+            auth_time: Some(signed_in_at.timestamp()),
+        };
         let claims = OwnClaims { claims, jti: id, iss: self.issuer.as_deref(), aud: self.audience.as_deref() };
         Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, key)?)
     }

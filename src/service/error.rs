@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
+use super::authenticate::IssueError;
 use super::seal::UnsealError;
 use crate::domain::{ExtensionId, MessageId, MessageStatus, ThreadId, UserId};
 use crate::ports::jwks::JwksError;
@@ -126,6 +127,9 @@ pub enum Fault {
     /// The keys that verify tokens are not available.
     #[error(transparent)]
     Keys(#[from] JwksError),
+    /// A token cannot be issued.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
 }
 
 impl From<DbErr> for Fault {
@@ -160,6 +164,12 @@ impl From<WriteError> for Error {
 
 impl From<UnsealError> for Error {
     fn from(error: UnsealError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<IssueError> for Error {
+    fn from(error: IssueError) -> Self {
         Self::Failed(error.into())
     }
 }

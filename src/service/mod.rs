@@ -52,6 +52,7 @@ pub mod revoke_tokens;
 pub mod seal;
 pub mod send_message;
 pub mod sending;
+pub mod sessions;
 pub mod set_availability;
 pub mod set_opt_out;
 pub mod show_media;
@@ -72,6 +73,8 @@ pub type Writer = crate::store::writer::Writer<inbound::InboundTexts>;
 
 /// The dependencies of the use cases.
 pub struct Services {
+    /// Verifies and issues bearer tokens.
+    pub authenticator: authenticate::Authenticator,
     pub database: Database,
     pub writer: Arc<Writer>,
     /// The directories of the agencies, at most one second old.

@@ -6,9 +6,11 @@ use super::{Fault, Services};
 use crate::domain::{AgencyId, UserId};
 use crate::entity::user;
 use crate::store::directory_writes::save;
+use crate::store::sign_in_codes;
 use crate::store::writer::{Tx, Unit, UnitError};
 
 /// Increments a user's token generation: tokens issued before are rejected, and sockets opened with them are closed.
+/// Unused sign-in codes become invalid, too.
 /// Returns false if the user does not exist.
 ///
 /// Tokens of an external issuer have no generation. They end when the issuer revokes them or the user is deactivated.
@@ -34,6 +36,7 @@ impl Unit for RevokeTokens {
             ..user::Model::clone(before)
         };
         save(tx.conn, after).await?;
+        sign_in_codes::delete_of(tx.conn, self.agency, self.user).await?;
         tx.directory_updated(self.agency, &self.user.to_string(), "revokeTokens", None)?;
         Ok(true)
     }

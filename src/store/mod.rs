@@ -30,6 +30,7 @@ pub mod phone_verifications;
 pub mod quarantine;
 pub mod restore_mark;
 mod revisions;
+pub mod sign_in_codes;
 pub mod stand_ins;
 pub mod text_quotas;
 pub mod thread_writes;

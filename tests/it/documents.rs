@@ -6,11 +6,12 @@ use std::path::Path;
 use async_graphql::Request;
 use async_graphql::parser::parse_query;
 use futures_util::StreamExt as _;
+use partyline::graphql::ServerFacts;
 
 /// The messages with which the schema rejects a document. Without a requester nothing is executed: each field fails
 /// with an error that has a path.
 async fn rejections(document: &str) -> Vec<String> {
-    let schema = partyline::graphql::schema();
+    let schema = partyline::graphql::schema(ServerFacts::default());
     let mut responses = schema.execute_stream(Request::new(document));
     let response = responses.next().await.expect("a response");
     let errors = response.errors.into_iter().filter(|error| error.path.is_empty());

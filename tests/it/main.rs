@@ -45,6 +45,7 @@ mod routing;
 mod schema_descriptions;
 mod search;
 mod sending;
+mod sessions;
 mod shared;
 mod simulator;
 mod simulator_calls;

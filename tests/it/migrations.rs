@@ -4,13 +4,15 @@ use migration::{Migrator, MigratorTrait as _, SchemaManager};
 use partyline::entity::{
     account, activity, agency, agency_position, assignment, audit, call, call_leg, contact, delivery_step, draft,
     event, extension, idempotency_key, media, message, notification, outbox, phone_number, phone_verification, pool,
-    quarantine, read_mark, restore_mark, sending_pace, text_quota, thread, user, verification_text, voicemail,
+    quarantine, read_mark, restore_mark, sending_pace, sign_in_code, text_quota, thread, user, verification_text,
+    voicemail,
 };
 use partyline::service::Error;
 use partyline::service::compose::Draft;
 use partyline::service::drafts::{SaveDraft, save_draft};
 use partyline::service::send_message::send_message;
 use partyline::service::sending;
+use partyline::service::sessions::create_sign_in_code;
 use partyline::service::verify_phone::start_phone_verification;
 use partyline::store::Database;
 use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait as _, QueryOrder as _};
@@ -24,7 +26,7 @@ macro_rules! for_every_entity {
     ($do:ident($argument:expr)) => {
         for_every_entity!($do, $argument; account, activity, agency, agency_position, assignment, audit, call, call_leg,
             contact, delivery_step, draft, event, extension, idempotency_key, media, message, notification, outbox, phone_number,
-            phone_verification, pool, quarantine, read_mark, restore_mark, sending_pace, text_quota, thread, user, verification_text, voicemail)
+            phone_verification, pool, quarantine, read_mark, restore_mark, sending_pace, sign_in_code, text_quota, thread, user, verification_text, voicemail)
     };
     ($do:ident, $argument:expr; $($entity:ident),*) => {
         [$((stringify!($entity), $do($entity::Entity, $argument).await)),*]
@@ -113,6 +115,7 @@ async fn rows_written_by_the_server_can_be_read_as_entities() {
     let words = SaveDraft { thread, body: "see you".to_owned(), extension: None, based_on: None };
     save_draft(app.services(), &ben, words).await.unwrap();
     app.leave_voicemail("CA1").await;
+    create_sign_in_code(app.services(), ben.agency(), ben.id()).await.unwrap();
     // The carrier is unreachable, but the code is stored and can be confirmed.
     let unsent = start_phone_verification(app.services(), &ben, "+13035550199".to_owned()).await;
     assert!(matches!(unsent, Err(Error::Refused(_))), "{unsent:?}");

@@ -22,6 +22,8 @@ pub(super) use text::check_text;
 
 /// The maximum size of a request body and of a message on a socket.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
+/// The maximum size of the body of a sign-in, which needs no token.
+pub const MAX_SIGN_IN_BYTES: usize = 8 * 1024;
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum number of lexical tokens in a document.
 pub const MAX_TOKENS: usize = 10_000;

@@ -20,6 +20,7 @@ use crate::graphql::context::Requester;
 use crate::graphql::errors::{Code, Failure, add_codes, code_of};
 use crate::graphql::loaders::Loaders;
 use crate::graphql::operation::RejectedRequest;
+use crate::service::authenticate::TokenProblem;
 use crate::service::{Services, Viewer, ViewerUse};
 
 /// The response to an operation for one event.
@@ -169,7 +170,7 @@ impl Live {
         let unauthenticated = Code::Unauthenticated.as_str();
         if response.errors.iter().any(|error| code_of(error) == Some(unauthenticated)) {
             // This concerns the executing user only. The next waiter executes the response with its own viewer.
-            return Err(Failure::unauthenticated());
+            return Err(Failure::unauthenticated(TokenProblem::Inactive));
         }
         let failed = response.data == async_graphql::Value::Null && !response.errors.is_empty();
         let response = if failed {

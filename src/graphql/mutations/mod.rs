@@ -12,6 +12,7 @@ mod confirm_phone_verification;
 mod create_extension;
 mod deactivate_extension;
 mod discard_draft;
+mod exchange_sign_in_code;
 mod mark_notifications_read;
 mod mark_thread_read;
 mod mark_thread_unread;
@@ -20,6 +21,7 @@ mod mark_voicemail_listened;
 mod mutation_context;
 mod release_thread;
 mod remove_pool_member;
+mod renew_session;
 mod reopen_thread;
 mod resend_message;
 mod save_draft;
@@ -69,4 +71,6 @@ pub struct Mutation(
     mark_voicemail_handled::MarkVoicemailHandledMutation,
     start_phone_verification::StartPhoneVerificationMutation,
     confirm_phone_verification::ConfirmPhoneVerificationMutation,
+    renew_session::RenewSessionMutation,
+    exchange_sign_in_code::ExchangeSignInCodeMutation,
 );

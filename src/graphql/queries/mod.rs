@@ -11,6 +11,8 @@ mod node;
 mod notifications;
 mod phone_numbers;
 mod quarantined_messages;
+mod server;
+mod session;
 mod starting_point;
 mod thread_counts;
 mod threads;
@@ -26,6 +28,8 @@ pub(super) use event_cursor::SnapshotCursor;
 pub struct Query(
     node::NodeQuery,
     viewer::ViewerQuery,
+    server::ServerQuery,
+    session::SessionQuery,
     agency::AgencyQuery,
     phone_numbers::PhoneNumbersQuery,
     users::UsersQuery,

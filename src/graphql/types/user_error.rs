@@ -190,10 +190,7 @@ impl UserError {
         let Refusal { code, message, path } = refusal;
         let path = (!path.is_empty()).then_some(path);
         match code {
-            RefusalCode::Invalid => {
-                let code = UserErrorCode::Invalid;
-                Self::Input(InputError { code, message, path })
-            }
+            RefusalCode::Invalid => Self::invalid(message, path),
             RefusalCode::NotFound => {
                 let code = UserErrorCode::NotFound;
                 Self::NotFound(NotFoundError { code, message, path })
@@ -244,6 +241,16 @@ impl UserError {
             // The newer message of a stale view could not be loaded.
             RefusalCode::Conflict | RefusalCode::StaleView { .. } => Self::conflict(message, path),
         }
+    }
+
+    /// Converts the refusal of a request without a viewer, which can only be about its input.
+    pub fn input(refusal: Refusal) -> Self {
+        let Refusal { message, path, .. } = refusal;
+        Self::invalid(message, (!path.is_empty()).then_some(path))
+    }
+
+    fn invalid(message: String, path: Option<Vec<String>>) -> Self {
+        Self::Input(InputError { code: UserErrorCode::Invalid, message, path })
     }
 
     /// Also used where the object that a more specific error would name is gone.

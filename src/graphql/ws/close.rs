@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::protocol::Close;
 use crate::graphql::limits::RECHECK_DELAY;
 use crate::service::Services;
-use crate::service::authenticate::Identity;
+use crate::service::authenticate::{Identity, TokenProblem};
 
 /// Waits until the token expires or is revoked, the user is deactivated, or the server drains.
 ///
@@ -20,8 +20,8 @@ pub(super) fn wait_for_close(
 ) -> BoxFuture<'static, Close> {
     async move {
         tokio::select! {
-            () = wait_for_expiry(&services, &identity) => Close::Forbidden,
-            () = wait_for_deactivation(&services, &identity) => Close::Forbidden,
+            () = wait_for_expiry(&services, &identity) => Close::Forbidden(TokenProblem::Expired),
+            problem = wait_for_rejection(&services, &identity) => Close::Forbidden(problem),
             () = wait_for_drain(&mut drain) => Close::Restart,
         }
     }
@@ -47,8 +47,9 @@ async fn wait_for_expiry(services: &Services, identity: &Identity) {
     }
 }
 
-/// Checks the user only when the directory changes, so that thousands of idle sockets cost nothing.
-async fn wait_for_deactivation(services: &Services, identity: &Identity) {
+/// Waits until the token is revoked or its user deactivated. Checks the user only when the directory changes, so that
+/// thousands of idle sockets cost nothing.
+async fn wait_for_rejection(services: &Services, identity: &Identity) -> TokenProblem {
     let mut changes = services.feeds.directory_changes(identity.agency);
     // The directory may have changed between the check of the token and this subscription to its changes.
     changes.mark_changed();
@@ -57,14 +58,17 @@ async fn wait_for_deactivation(services: &Services, identity: &Identity) {
         for _ in 0..2 {
             // Boxed: a rare future, see "Boxed futures" in `graphql`.
             match Box::pin(services.directories.get(identity.agency)).await {
-                Ok(Some(directory)) if directory.user(identity.user).is_some_and(|user| identity.is_accepted(user)) => {
+                Ok(directory) => {
+                    let user = directory.as_ref().and_then(|directory| directory.user(identity.user));
+                    if let Err(problem) = identity.check(user.map(|user| &**user)) {
+                        return problem;
+                    }
                 }
-                Ok(_) => return,
                 // The database is unavailable. Check again later; requests that need the database report the error.
                 Err(_) => changes.mark_changed(),
             }
             services.clock.sleep(RECHECK_DELAY).await;
         }
     }
-    std::future::pending::<()>().await;
+    std::future::pending().await
 }

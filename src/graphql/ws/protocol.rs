@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::graphql::limits::MAX_ID_BYTES;
 use crate::graphql::operation::RequestParameters;
+use crate::service::authenticate::TokenProblem;
 
 /// The only supported subprotocol.
 pub(super) const NAME: &str = "graphql-transport-ws";
@@ -20,8 +21,8 @@ pub(super) enum Close {
     Invalid,
     /// The client subscribed before `connection_init`.
     Unauthorized,
-    /// The token is invalid, expired or revoked, or its user is not active.
-    Forbidden,
+    /// The token is not accepted.
+    Forbidden(TokenProblem),
     /// The client did not offer the subprotocol [`NAME`].
     Subprotocol,
     /// No `connection_init` arrived in time.
@@ -44,7 +45,9 @@ impl Close {
         let (code, reason) = match self {
             Self::Invalid => (4400, "Invalid message"),
             Self::Unauthorized => (4401, "Unauthorized"),
-            Self::Forbidden => (4403, "Forbidden"),
+            Self::Forbidden(problem) => {
+                return CloseFrame { code: 4403, reason: format!("Forbidden: {}", problem.as_str()).into() };
+            }
             Self::Subprotocol => (4406, "Subprotocol not acceptable"),
             Self::InitTimeout => (4408, "Connection initialisation timeout"),
             Self::Duplicate(id) => {

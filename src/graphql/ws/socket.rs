@@ -24,7 +24,7 @@ use crate::graphql::limits::{CLOSE_TIMEOUT, INIT_TIMEOUT, MAX_OPERATIONS, SEND_T
 use crate::graphql::operation::{RejectedRequest, RequestParameters};
 use crate::http::authentication::bearer;
 use crate::ports::Clock;
-use crate::service::authenticate::{AuthError, Identity};
+use crate::service::authenticate::{AuthError, Identity, TokenProblem};
 
 /// How a session ends.
 #[derive(Debug, PartialEq, Eq)]
@@ -123,8 +123,8 @@ async fn authenticate(
             Incoming::Subscribe(..) => return Err(Close::Unauthorized.into()),
         };
         let authenticated = match authorization.as_deref().and_then(bearer) {
-            Some(token) => state.authenticator.authenticate(&state.services, token).await,
-            None => Err(AuthError::Invalid),
+            Some(token) => state.services.authenticator.authenticate(&state.services, token).await,
+            None => Err(TokenProblem::Invalid.into()),
         };
         return match authenticated {
             Ok(identity) => {
@@ -132,8 +132,8 @@ async fn authenticate(
                 let permit = admitted.and_then(|()| state.executor.admission.open_socket(identity.user));
                 Ok((identity, permit.map_err(|_| Close::TryAgain)?))
             }
-            Err(AuthError::Invalid) => match state.executor.admission.count_failed_authentication(client) {
-                Ok(()) => Err(Close::Forbidden.into()),
+            Err(AuthError::Rejected(problem)) => match state.executor.admission.count_failed_authentication(client) {
+                Ok(()) => Err(Close::Forbidden(problem).into()),
                 Err(_) => Err(Close::TryAgain.into()),
             },
             Err(AuthError::Fault(fault)) => {
@@ -339,7 +339,7 @@ impl<'a> Session<'a> {
 
     async fn send_outgoing(&mut self, message: Outgoing, operation: Box<Operation>) -> Result<(), SessionEnd> {
         if message.deactivated {
-            return Err(Close::Forbidden.into());
+            return Err(Close::Forbidden(TokenProblem::Inactive).into());
         }
         self.unsent.extend(message.reservation);
         self.send(message.frame).await?;

@@ -65,6 +65,10 @@ def register() -> None:
     # Numbers, strings that resemble numbers, and other values.
     phones = st.one_of(st.from_regex(r"\+1303555[0-9]{4}", fullmatch=True), st.from_regex(r"\+?[0-9]{0,20}"), st.text())
     schemathesis.graphql.scalar("PhoneE164", phones.map(nodes.String))
+    dates = st.one_of(st.dates().map(str), st.from_regex(r"[0-9]{0,5}-[0-9]{0,3}-[0-9]{0,3}"), st.text())
+    schemathesis.graphql.scalar("LocalDate", dates.map(nodes.String))
+    times = st.one_of(st.from_regex(r"[0-2][0-9]:[0-5][0-9]", fullmatch=True), st.just("24:00"), st.text())
+    schemathesis.graphql.scalar("LocalTime", times.map(nodes.String))
 
     @schemathesis.hook
     def flatmap_body(context, document):

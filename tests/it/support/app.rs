@@ -136,7 +136,7 @@ impl TestApp {
         let ports = Ports { clock: clock.clone(), ids: ids.clone() };
         let app = App::open(settings, ports).await.expect("the application starts");
         let (drain, draining) = watch::channel(false);
-        let router = app.router(Extras { introspection: true, graphiql: false }, draining);
+        let router = app.router(Extras { introspection: true, ..Extras::default() }, draining);
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = server::listen(loopback).expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -268,7 +268,7 @@ impl TestApp {
     pub(crate) fn token_of_generation(&self, agency: &str, user: &str, generation: i32) -> SecretString {
         let hour = Duration::from_secs(3600);
         let subject = Subject { agency, user, generation };
-        let token = self.app.authenticator.issue(subject, hour, self.clock.now(), Uuid::nil());
+        let token = self.app.services.authenticator.issue(subject, hour, self.clock.now(), Uuid::nil());
         SecretString::from(token.expect("a token can be signed"))
     }
 

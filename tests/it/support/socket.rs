@@ -15,7 +15,11 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 /// Generous, for busy machines.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
-pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// The reason in the server's close frame.
+    pub(crate) close_reason: Option<String>,
+}
 
 /// The server closed the connection with this code.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +30,7 @@ impl Socket {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let mut request = format!("ws://{address}/graphql/ws").into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
-        Self(connect_async(request).await.unwrap().0)
+        Self { stream: connect_async(request).await.unwrap().0, close_reason: None }
     }
 
     /// Connects, sends `connection_init`, and waits for the acknowledgement.
@@ -39,7 +43,7 @@ impl Socket {
     }
 
     pub(crate) async fn send(&mut self, message: Value) {
-        self.0.send(Message::text(message.to_string())).await.unwrap();
+        self.stream.send(Message::text(message.to_string())).await.unwrap();
     }
 
     pub(crate) async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
@@ -50,10 +54,13 @@ impl Socket {
     /// The next message, or the close code.
     pub(crate) async fn next(&mut self) -> Result<Value, Closed> {
         loop {
-            let message = timeout(READ_TIMEOUT, self.0.next()).await.expect("a message before the timeout");
+            let message = timeout(READ_TIMEOUT, self.stream.next()).await.expect("a message before the timeout");
             match message {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
-                Some(Ok(Message::Close(frame))) => return Err(Closed(frame.map(|frame| frame.code.into()))),
+                Some(Ok(Message::Close(frame))) => {
+                    self.close_reason = frame.as_ref().map(|frame| frame.reason.to_string());
+                    return Err(Closed(frame.map(|frame| frame.code.into())));
+                }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Err(Closed(None)),
             }
