@@ -14,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::admission::Admission;
 use crate::config::{Authentication, EventBus, SecretKey, Settings};
 use crate::domain::{AgencyId, UserId, webhook_paths};
-use crate::events::{Bus, Feeds};
+use crate::events::{Bus, Feeds, PresenceBoard};
 use crate::graphql::{self, Executor, GraphqlState, Live, ServerFacts};
 use crate::http::observe::{Observer, observe, respond_to_panic};
 use crate::metrics::Metrics;
@@ -81,9 +81,14 @@ impl App {
         let database = Database::open(&settings.database_url).await?;
         let directories = Arc::new(DirectoryCache::new(database.reader.clone(), clock.clone()));
         let feeds = Arc::new(Feeds::new(database.request_reader.clone(), directories.clone()));
+        let has_peers = matches!(settings.events, EventBus::Postgres);
+        let presence = Arc::new(PresenceBoard::new(clock.clone(), has_peers));
         let bus = match settings.events {
             EventBus::Local => None,
-            EventBus::Postgres => Some(Arc::new(Bus::new(database.clone(), feeds.clone(), clock.clone()))),
+            EventBus::Postgres => {
+                let (database, feeds, presence) = (database.clone(), feeds.clone(), presence.clone());
+                Some(Arc::new(Bus::new(database, feeds, presence, clock.clone())))
+            }
         };
         private_file::restrict(&settings.media).context("the folder of recordings cannot be made private")?;
         let secret_key = saved_key(settings.secret_key.clone(), &database).await?;
@@ -140,6 +145,7 @@ impl App {
             writer,
             directories,
             feeds,
+            presence,
             accounts,
             sending,
             restore: RestoreGuard::new(settings.sqlite_file(), &settings.media),

@@ -29,6 +29,7 @@ pub mod opt_out_hint;
 pub mod own_numbers;
 pub mod pace;
 pub mod phone;
+pub mod presence;
 pub mod public_url;
 pub mod reply;
 pub mod restore;

@@ -1,5 +1,5 @@
 //! Notifications between instances on one PostgreSQL database. With other databases, and when notifications fail, the
-//! poll of the positions, once per second, replaces them.
+//! poll of the positions, once per second, replaces them. Presence travels the same way, and is not replaced.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,8 +8,10 @@ use std::time::Duration;
 use sea_orm::DbErr;
 use tokio::sync::Notify;
 
-use super::Feeds;
-use crate::domain::AgencyId;
+use super::presence::Presence;
+use super::{Feeds, PresenceBoard};
+use crate::domain::presence::PresenceState;
+use crate::domain::{AgencyId, ThreadId, UserId};
 use crate::ports::Clock;
 use crate::store::Database;
 use crate::store::error_class::describe;
@@ -24,6 +26,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 pub struct Bus {
     database: Database,
     feeds: Arc<Feeds>,
+    presence: Arc<PresenceBoard>,
     clock: Arc<dyn Clock>,
     /// Positions that are not sent yet. Commits during a send are merged into the next message.
     pending: Mutex<BTreeMap<AgencyId, i64>>,
@@ -31,8 +34,8 @@ pub struct Bus {
 }
 
 impl Bus {
-    pub fn new(database: Database, feeds: Arc<Feeds>, clock: Arc<dyn Clock>) -> Self {
-        Self { database, feeds, clock, pending: Mutex::default(), has_pending: Notify::new() }
+    pub fn new(database: Database, feeds: Arc<Feeds>, presence: Arc<PresenceBoard>, clock: Arc<dyn Clock>) -> Self {
+        Self { database, feeds, presence, clock, pending: Mutex::default(), has_pending: Notify::new() }
     }
 
     /// Queues the positions of a commit for sending. It never waits.
@@ -47,12 +50,14 @@ impl Bus {
         self.has_pending.notify_one();
     }
 
-    /// Sends queued positions. It never returns.
+    /// Sends queued positions and presence. It never returns.
     pub async fn run_sender(&self) {
         loop {
-            self.has_pending.notified().await;
-            let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
-            for payload in encode_payloads(pending) {
+            let entries: Vec<String> = tokio::select! {
+                () = self.has_pending.notified() => self.take_pending().into_iter().map(encode_position).collect(),
+                presence = self.presence.take_outgoing() => presence.iter().map(encode_presence).collect(),
+            };
+            for payload in pack(entries) {
                 if let Err(error) = notify(&self.database.reader, &payload).await {
                     // Not retried, because the other instances also poll.
                     tracing::warn!(error = describe(&error), "other instances could not be notified");
@@ -61,7 +66,11 @@ impl Bus {
         }
     }
 
-    /// Receives positions from other instances. It never returns.
+    fn take_pending(&self) -> BTreeMap<AgencyId, i64> {
+        std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Receives positions and presence from other instances. It never returns.
     pub async fn run_listener(&self) {
         loop {
             let Err(error) = self.listen().await;
@@ -80,8 +89,11 @@ impl Bus {
         loop {
             match listener.recv().await? {
                 Some(payload) => {
-                    for (agency, position) in decode_payload(&payload) {
+                    for (agency, position) in payload.split_whitespace().filter_map(decode_position) {
                         self.feeds.catch_up_to(agency, position).await?;
+                    }
+                    for (agency, thread, user, state) in payload.split_whitespace().filter_map(decode_presence) {
+                        self.presence.receive(agency, thread, user, state);
                     }
                 }
                 None => self.feeds.poll().await?,
@@ -90,11 +102,19 @@ impl Bus {
     }
 }
 
-/// Encodes positions as `agency:position` pairs, separated by spaces, in as few messages as possible.
-fn encode_payloads(pending: BTreeMap<AgencyId, i64>) -> Vec<String> {
+fn encode_position((agency, position): (AgencyId, i64)) -> String {
+    format!("{agency}:{position} ")
+}
+
+fn encode_presence(presence: &Presence) -> String {
+    let Presence { agency, thread, user, state, .. } = presence;
+    format!("{agency}:{thread}:{user}:{} ", state.as_str())
+}
+
+/// Puts entries into as few messages as possible.
+fn pack(entries: Vec<String>) -> Vec<String> {
     let mut payloads: Vec<String> = Vec::new();
-    for (agency, position) in pending {
-        let entry = format!("{agency}:{position} ");
+    for entry in entries {
         match payloads.last_mut().filter(|payload| payload.len() + entry.len() <= MAX_PAYLOAD) {
             Some(payload) => payload.push_str(&entry),
             None => payloads.push(entry),
@@ -103,12 +123,18 @@ fn encode_payloads(pending: BTreeMap<AgencyId, i64>) -> Vec<String> {
     payloads
 }
 
-/// Skips invalid entries, because any user of the database can NOTIFY on the channel.
-fn decode_payload(payload: &str) -> impl Iterator<Item = (AgencyId, i64)> {
-    payload.split_whitespace().filter_map(|entry| {
-        let (agency, position) = entry.split_once(':')?;
-        Some((agency.parse().ok()?, position.parse().ok()?))
-    })
+/// `None` for an invalid entry, because any user of the database can NOTIFY on the channel.
+fn decode_position(entry: &str) -> Option<(AgencyId, i64)> {
+    let (agency, position) = entry.split_once(':')?;
+    Some((agency.parse().ok()?, position.parse().ok()?))
+}
+
+/// `None` for an invalid entry, as in [`decode_position`].
+fn decode_presence(entry: &str) -> Option<(AgencyId, ThreadId, UserId, PresenceState)> {
+    let mut parts = entry.split(':');
+    let (agency, thread, user) = (parts.next()?, parts.next()?, parts.next()?);
+    let state = PresenceState::from_name(parts.next()?)?;
+    Some((agency.parse().ok()?, thread.parse().ok()?, user.parse().ok()?, state))
 }
 
 #[cfg(test)]
@@ -118,15 +144,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_are_encoded_in_few_messages() {
+    fn entries_are_packed_into_few_messages() {
         let pending: BTreeMap<_, _> = (0..500).map(|n| (AgencyId(Uuid::from_u128(n)), i64::MAX)).collect();
-        let payloads = encode_payloads(pending.clone());
+        let payloads = pack(pending.clone().into_iter().map(encode_position).collect());
         assert!(payloads.len() < 6 && payloads.iter().all(|payload| payload.len() <= MAX_PAYLOAD));
-        assert_eq!(payloads.iter().flat_map(|payload| decode_payload(payload)).collect::<BTreeMap<_, _>>(), pending);
+        let decoded = payloads.iter().flat_map(|payload| payload.split_whitespace().filter_map(decode_position));
+        assert_eq!(decoded.collect::<BTreeMap<_, _>>(), pending);
+    }
+
+    #[test]
+    fn presence_is_decoded_as_it_was_encoded() {
+        let [agency, thread, user] = [1, 2, 3].map(Uuid::from_u128);
+        for state in [PresenceState::Viewing, PresenceState::Composing, PresenceState::Gone] {
+            let (agency, thread, user) = (AgencyId(agency), ThreadId(thread), UserId(user));
+            let presence = Presence { agency, thread, user, state, since: chrono::DateTime::UNIX_EPOCH };
+            let encoded = encode_presence(&presence);
+            assert_eq!(decode_presence(encoded.trim_end()), Some((agency, thread, user, state)));
+            assert_eq!(decode_position(encoded.trim_end()), None, "an earlier version skips it");
+        }
     }
 
     #[test]
     fn invalid_entries_of_other_senders_are_skipped() {
-        assert_eq!(decode_payload("x agy_1:2 : ::: 5").count(), 0);
+        for entry in ["x", "agy_1:2", ":", ":::", "5", "agy_1:thr_1:usr_1:ASLEEP", "agy_1:thr_1"] {
+            assert!(decode_position(entry).is_none() && decode_presence(entry).is_none(), "{entry}");
+        }
     }
 }

@@ -141,6 +141,13 @@ impl Feeds {
         self.lock().entry(agency).or_insert_with(Feed::new).head.subscribe()
     }
 
+    /// Returns a receiver of the newest position of an agency's log, which holds the current one.
+    pub async fn positions(&self, agency: AgencyId) -> Result<watch::Receiver<i64>, DbErr> {
+        let positions = self.subscribe(agency);
+        self.head(agency).await?;
+        Ok(positions)
+    }
+
     /// Signals changes of the agency's directory: immediately for changes of this process, and with the next
     /// notification or poll for those of others. A signal may be spurious.
     pub fn directory_changes(&self, agency: AgencyId) -> watch::Receiver<()> {

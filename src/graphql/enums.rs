@@ -442,3 +442,15 @@ pub enum DeliverySource {
     /// A user decided with `resendMessage` or `abandonMessage`.
     Person,
 }
+
+/// The current activity of a user in a thread.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::presence::PresenceState")]
+pub enum PresenceState {
+    /// The user looks at the thread.
+    Viewing,
+    /// The user writes a text in the thread.
+    Composing,
+    /// The user has left the thread, or their client no longer reports.
+    Gone,
+}

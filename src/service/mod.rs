@@ -9,7 +9,7 @@ use sea_orm::DatabaseConnection;
 
 use crate::domain::text_quota::TextLimits;
 use crate::domain::{AgencyId, UserId};
-use crate::events::Feeds;
+use crate::events::{Feeds, PresenceBoard};
 use crate::ports::media_store::MediaStore;
 use crate::ports::{Clock, IdGen};
 use crate::store::error_class::is_unavailable;
@@ -55,6 +55,7 @@ pub mod sending;
 pub mod sessions;
 pub mod set_availability;
 pub mod set_opt_out;
+pub mod set_presence;
 pub mod show_media;
 pub mod start_thread;
 mod text_limits;
@@ -81,6 +82,8 @@ pub struct Services {
     pub directories: Arc<DirectoryCache>,
     /// The live events.
     pub feeds: Arc<Feeds>,
+    /// Who is looking at a thread or writing in it.
+    pub presence: Arc<PresenceBoard>,
     /// The Twilio accounts and their tokens.
     pub accounts: accounts::Accounts,
     pub sending: Arc<sending::Sending>,

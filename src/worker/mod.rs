@@ -38,6 +38,10 @@ impl Workers {
             timer.every(second, "event_poll", "reads the events of other instances", |services| async move {
                 services.feeds.poll().await.map_err(Fault::from)
             }),
+            timer.every(second, "presence", "ends presence that is no longer reported", |services| async move {
+                services.presence.expire();
+                Ok::<(), Fault>(())
+            }),
             timer.every(second * 5, "escalation", "notifies the pools of waiting texts", |services| async move {
                 escalate(&services).await
             }),

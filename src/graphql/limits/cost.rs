@@ -41,7 +41,8 @@ enum Repeats {
 }
 
 /// Lists of the schema that are known to be short, with the length to assume.
-const SHORT_LISTS: [(&str, &str, usize); 2] = [("Schedule", "days", 7), ("DaySchedule", "spans", 2)];
+const SHORT_LISTS: [(&str, &str, usize); 3] =
+    [("Schedule", "days", 7), ("DaySchedule", "spans", 2), ("Thread", "presence", 5)];
 
 impl Costs {
     /// Reads the types of the schema.

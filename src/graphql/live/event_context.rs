@@ -8,7 +8,7 @@ use sea_orm::DbErr;
 use tokio::sync::OnceCell;
 
 use crate::domain::access::{CallVisibility, ThreadRelation, is_handler};
-use crate::domain::{AssignmentId, EventKind, NotificationId, PhoneNumberId, ThreadStatus, UserId};
+use crate::domain::{AgencyId, AssignmentId, EventKind, NotificationId, PhoneNumberId, ThreadId, ThreadStatus, UserId};
 use crate::entity::{activity, assignment, call, event, message, notification, thread};
 use crate::service::Services;
 use crate::service::Viewer;
@@ -26,8 +26,7 @@ pub(in crate::graphql) struct EventContext {
     /// The activity entry that the event added.
     pub(in crate::graphql) activity: Option<Arc<activity::Model>>,
     services: Arc<Services>,
-    /// Read lazily: most events do not need it.
-    stand_ins: OnceCell<StandIns>,
+    access: ThreadAccess,
     /// Notifications of the event by recipient, read lazily.
     notifications: OnceCell<HashMap<UserId, notification::Model>>,
     /// The users whose notifications the event resolved, read lazily.
@@ -36,6 +35,47 @@ pub(in crate::graphql) struct EventContext {
     read_notification: OnceCell<Option<notification::Model>>,
     /// The assignment that changed.
     assignment: OnceCell<Option<assignment::Model>>,
+}
+
+/// A thread, read once, and the permission to see it, checked for many users.
+pub(super) struct ThreadAccess {
+    thread: Option<Arc<thread::Model>>,
+    services: Arc<Services>,
+    /// Read lazily: most checks do not need it.
+    stand_ins: OnceCell<StandIns>,
+}
+
+impl ThreadAccess {
+    pub(super) async fn read(
+        services: &Arc<Services>,
+        agency: AgencyId,
+        thread: Option<ThreadId>,
+    ) -> Result<Self, DbErr> {
+        let thread = match thread {
+            Some(id) => threads::by_id(services.request_reader(), agency, id).await?.map(Arc::new),
+            None => None,
+        };
+        Ok(Self { thread, services: Arc::clone(services), stand_ins: OnceCell::new() })
+    }
+
+    /// Whether this user may see the thread.
+    pub(super) async fn is_visible(&self, viewer: &Viewer, user: UserId) -> Result<bool, DbErr> {
+        let Some(thread) = &self.thread else { return Ok(false) };
+        let mut relation = ThreadRelation {
+            // Inactive users have no viewer.
+            active: true,
+            role: viewer.role(),
+            eligible: viewer.directory.is_eligible(thread.phone_number_id, user),
+            assignee: thread.assignee_id == Some(user),
+            stands_in: false,
+            status: thread.status,
+        };
+        if !is_handler(&relation) && thread.status != ThreadStatus::Closed {
+            let load = || StandIns::load(self.services.request_reader(), thread);
+            relation.stands_in = get_or_read(&self.stand_ins, load).await?.include(&viewer.directory, user);
+        }
+        Ok(is_handler(&relation))
+    }
 }
 
 /// A change that is delivered only to one user's own subscriptions.
@@ -52,10 +92,7 @@ pub(in crate::graphql) enum ViewerEvent {
 impl EventContext {
     pub(super) async fn read(services: &Arc<Services>, event: &Arc<event::Model>) -> Result<Arc<Self>, DbErr> {
         let conn = services.request_reader();
-        let thread = match event.thread_id {
-            Some(id) => threads::by_id(conn, event.agency_id, id).await?.map(Arc::new),
-            None => None,
-        };
+        let access = ThreadAccess::read(services, event.agency_id, event.thread_id).await?;
         let message = match event.message_id {
             Some(id) => messages::by_ids(conn, event.agency_id, &[id]).await?.pop().map(Arc::new),
             None => None,
@@ -70,12 +107,12 @@ impl EventContext {
         };
         Ok(Arc::new(Self {
             event: Arc::clone(event),
-            thread,
+            thread: access.thread.clone(),
             message,
             call,
             activity,
             services: Arc::clone(services),
-            stand_ins: OnceCell::new(),
+            access,
             notifications: OnceCell::new(),
             resolved: OnceCell::new(),
             read_notification: OnceCell::new(),
@@ -85,20 +122,7 @@ impl EventContext {
 
     /// Whether this user may see the event's thread.
     pub(super) async fn is_thread_visible(&self, viewer: &Viewer, user: UserId) -> Result<bool, DbErr> {
-        let Some(thread) = &self.thread else { return Ok(false) };
-        let mut relation = ThreadRelation {
-            // Inactive users have no viewer.
-            active: true,
-            role: viewer.role(),
-            eligible: viewer.directory.is_eligible(thread.phone_number_id, user),
-            assignee: thread.assignee_id == Some(user),
-            stands_in: false,
-            status: thread.status,
-        };
-        if !is_handler(&relation) && thread.status != ThreadStatus::Closed {
-            relation.stands_in = self.stand_ins(thread).await?.include(&viewer.directory, user);
-        }
-        Ok(is_handler(&relation))
+        self.access.is_visible(viewer, user).await
     }
 
     /// How much of the event's call the viewer may see; `None` if nothing.
@@ -172,10 +196,6 @@ impl EventContext {
             }
         };
         Ok(get_or_read(&self.read_notification, read).await?.as_ref())
-    }
-
-    async fn stand_ins(&self, thread: &thread::Model) -> Result<&StandIns, DbErr> {
-        get_or_read(&self.stand_ins, || StandIns::load(self.services.request_reader(), thread)).await
     }
 
     /// The notifications that the event created, by recipient.

@@ -14,6 +14,7 @@
 //!   it ([`single_flight`]).
 //! - No list says which fields depend on the viewer. A [`Viewer`](crate::service::Viewer) records when a resolver uses
 //!   more of it than its agency and role. Such a response is shared only among the subscriptions of that user.
+//! - Presence and counts are not in the log ([`state`]): they have no cursor, and only their current value is delivered.
 //!
 //! To return to the obvious version, let [`Subscriber::next`] execute the document with the requester's own viewer
 //! instead of calling [`Live::respond`]. Then [`single_flight`], the keys in [`responses`] and the registry in
@@ -24,9 +25,10 @@ mod operation;
 mod responses;
 mod root_field;
 mod single_flight;
+mod state;
 mod subscriber;
 
 pub(super) use event_context::ViewerEvent;
 pub use responses::Live;
-pub(super) use root_field::{EventView, Topic, resolve_event};
+pub(super) use root_field::{EventView, State, SubscriptionArguments, Topic, resolve_event, resolve_state};
 pub(super) use subscriber::{Delivery, Subscriber};

@@ -4,22 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::extract::ws::Utf8Bytes;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _};
 use sea_orm::DbErr;
 
-use super::event_context::EventContext;
+use super::event_context::{EventContext, ThreadAccess};
 use super::operation::{Operation, Operations};
-use super::root_field::{EventView, ExecutionPhase, Visibility};
+use super::root_field::{EventView, ExecutionPhase, State, Visibility};
 use super::single_flight::SingleFlight;
 use crate::admission::ExecutionPermit;
 use crate::domain::access::CallVisibility;
-use crate::domain::{AgencyId, Role, UserId};
+use crate::domain::{AgencyId, PhoneNumberId, Role, UserId};
 use crate::events::StreamedEvent;
+use crate::events::presence::PresenceChange;
 use crate::graphql::Executor;
 use crate::graphql::context::Requester;
 use crate::graphql::errors::{Code, Failure, add_codes, code_of};
 use crate::graphql::loaders::Loaders;
 use crate::graphql::operation::RejectedRequest;
+use crate::graphql::types::ThreadCounts;
 use crate::service::authenticate::TokenProblem;
 use crate::service::{Services, Viewer, ViewerUse};
 
@@ -52,25 +54,77 @@ struct EventKey {
     replayed_from: Option<i64>,
 }
 
+/// The scope of counts, and the position of the log at which they are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct CountsKey {
+    agency: AgencyId,
+    user: UserId,
+    numbers: Box<[PhoneNumberId]>,
+    position: i64,
+}
+
+/// Identifies what a response shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum SubjectKey {
+    Event(EventKey, Visibility),
+    /// A change of presence, by its number.
+    Presence(u64),
+    /// The counts at a position of the log. The numbers whose threads are counted belong to the operation.
+    ThreadCounts(AgencyId, i64),
+}
+
 /// Everything that a response depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct ResponseKey {
     operation: u64,
-    event: EventKey,
-    visibility: Visibility,
+    subject: SubjectKey,
     role: Role,
     /// `None` for a response that is shared by all users of the role.
     user: Option<UserId>,
 }
 
-/// One event on its way to one subscriber. It only borrows, because thousands are built per event.
+/// One event, or changed state, on its way to one subscriber. It only borrows, because thousands are built per event.
 #[derive(Clone, Copy)]
 pub(super) struct DeliveryContext<'a> {
     pub(super) requester: &'a Requester,
     pub(super) viewer: &'a Viewer,
-    pub(super) event_context: &'a Arc<EventContext>,
-    pub(super) visibility: Visibility,
-    pub(super) event: &'a StreamedEvent,
+    pub(super) subject: Subject<'a>,
+}
+
+/// What a response shows.
+#[derive(Clone, Copy)]
+pub(super) enum Subject<'a> {
+    Event {
+        context: &'a Arc<EventContext>,
+        visibility: Visibility,
+        event: &'a StreamedEvent,
+    },
+    Presence(PresenceChange),
+    /// The counts of the viewer's threads at a position of the log.
+    ThreadCounts {
+        counts: ThreadCounts,
+        position: i64,
+    },
+}
+
+impl Subject<'_> {
+    fn key(&self, agency: AgencyId) -> SubjectKey {
+        match self {
+            Self::Event { visibility, event, .. } => SubjectKey::Event(event_key(event), *visibility),
+            Self::Presence(change) => SubjectKey::Presence(change.number),
+            Self::ThreadCounts { position, .. } => SubjectKey::ThreadCounts(agency, *position),
+        }
+    }
+
+    /// Whether no other user sees the same.
+    fn is_personal(&self) -> bool {
+        match self {
+            // A user's own part of a call is visible to nobody else.
+            Self::Event { visibility, .. } => *visibility == Visibility::Call(CallVisibility::OwnPart),
+            Self::Presence(_) => false,
+            Self::ThreadCounts { .. } => true,
+        }
+    }
 }
 
 /// The state that all subscriptions share.
@@ -79,12 +133,22 @@ pub struct Live {
     pub(super) executor: Executor,
     pub(super) operations: Arc<Operations>,
     event_contexts: Arc<SingleFlight<EventKey, Arc<EventContext>>>,
+    /// The threads in which presence changed, by the number of the change.
+    presence_threads: Arc<SingleFlight<u64, Arc<ThreadAccess>>>,
+    thread_counts: Arc<SingleFlight<CountsKey, ThreadCounts>>,
     responses: Arc<SingleFlight<ResponseKey, SharedResponse>>,
 }
 
 impl Live {
     pub fn new(executor: Executor) -> Self {
-        Self { executor, operations: Arc::default(), event_contexts: Arc::default(), responses: Arc::default() }
+        Self {
+            executor,
+            operations: Arc::default(),
+            event_contexts: Arc::default(),
+            presence_threads: Arc::default(),
+            thread_counts: Arc::default(),
+            responses: Arc::default(),
+        }
     }
 
     /// Returns the rows that an event refers to.
@@ -96,6 +160,31 @@ impl Live {
         let now = services.clock.monotonic();
         let read = || EventContext::read(services, &event.event).boxed();
         self.event_contexts.get(now, event_key(event), read).await
+    }
+
+    /// Returns the thread in which presence changed.
+    pub(super) async fn presence_thread(
+        &self,
+        services: &Arc<Services>,
+        change: &PresenceChange,
+    ) -> Result<Arc<ThreadAccess>, DbErr> {
+        let (now, presence) = (services.clock.monotonic(), change.presence);
+        let read = || ThreadAccess::read(services, presence.agency, Some(presence.thread)).map_ok(Arc::new).boxed();
+        self.presence_threads.get(now, change.number, read).await
+    }
+
+    /// Counts the viewer's threads on these numbers, once for all windows of the user.
+    pub(super) async fn thread_counts(
+        &self,
+        requester: &Requester,
+        viewer: &Viewer,
+        numbers: &[PhoneNumberId],
+        position: i64,
+    ) -> Result<ThreadCounts, DbErr> {
+        let services = &requester.services;
+        let key = CountsKey { agency: viewer.agency(), user: requester.user(), numbers: numbers.into(), position };
+        let count = || ThreadCounts::count(services, viewer, numbers, |_| true).boxed();
+        self.thread_counts.get(services.clock.monotonic(), key, count).await
     }
 
     /// Returns the response to an operation for an event.
@@ -110,15 +199,12 @@ impl Live {
         let user = delivery.requester.user();
         let shared = ResponseKey {
             operation: operation.id,
-            event: event_key(delivery.event),
-            visibility: delivery.visibility,
+            subject: delivery.subject.key(delivery.requester.agency()),
             role: delivery.viewer.role(),
             user: None,
         };
         let mut permit = None;
-        // A user's own part of a call is visible to nobody else; responses to the other users can still be shared.
-        let is_own_part = delivery.visibility == Visibility::Call(CallVisibility::OwnPart);
-        if !is_own_part && !operation.personal.load(Ordering::Relaxed) {
+        if !delivery.subject.is_personal() && !operation.personal.load(Ordering::Relaxed) {
             let shared = self.get_or_execute(operation, delivery, shared, &mut permit).await?;
             if !shared.is_personal {
                 return Ok(shared.response);
@@ -153,16 +239,21 @@ impl Live {
     async fn execute(&self, operation: &Operation, delivery: DeliveryContext<'_>) -> Result<SharedResponse, Failure> {
         let usage = ViewerUse::default();
         let requester = delivery.requester.recorded_by(&usage);
-        let view = EventView {
-            requester: requester.clone(),
-            viewer: Arc::new(delivery.viewer.recorded_by(&usage)),
-            context: Arc::clone(delivery.event_context),
-            cursor: delivery.event.cursor,
-            replayed: delivery.event.replayed_from.is_some(),
-            visibility: delivery.visibility,
+        let viewer = Arc::new(delivery.viewer.recorded_by(&usage));
+        let phase = match delivery.subject {
+            Subject::Event { context, visibility, event } => ExecutionPhase::Event(Box::new(EventView {
+                requester: requester.clone(),
+                viewer,
+                context: Arc::clone(context),
+                cursor: event.cursor,
+                replayed: event.replayed_from.is_some(),
+                visibility,
+            })),
+            Subject::Presence(change) => ExecutionPhase::State(viewer, State::Presence(change.presence)),
+            Subject::ThreadCounts { counts, .. } => ExecutionPhase::State(viewer, State::ThreadCounts(counts)),
         };
         let loaders = Loaders::new(&requester);
-        let request = operation.request().data(requester).data(loaders).data(ExecutionPhase::Event(Box::new(view)));
+        let request = operation.request().data(requester).data(loaders).data(phase);
         let Some(mut response) = self.executor.schema.execute_stream(request).next().await else {
             return Ok(SharedResponse { response: EventResponse::Empty, is_personal: usage.is_individual() });
         };

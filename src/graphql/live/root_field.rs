@@ -8,14 +8,15 @@ use async_graphql::Context;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use super::event_context::EventContext;
-use crate::domain::EventKind;
 use crate::domain::access::CallVisibility;
 use crate::domain::cursor::Cursor;
+use crate::domain::{EventKind, PhoneNumberId, ThreadId};
 use crate::entity::event;
+use crate::events::presence::Presence;
 use crate::graphql::context::Requester;
 use crate::graphql::errors::{Code, Failure, Result};
 use crate::graphql::scalars::EventCursor;
-use crate::graphql::types::{Call, Thread, TimelineItem};
+use crate::graphql::types::{Call, Thread, ThreadCounts, TimelineItem};
 use crate::service::Viewer;
 use crate::store::call_visibility::VisibleCall;
 
@@ -56,11 +57,30 @@ impl Topic {
     }
 }
 
+/// The arguments of a subscription's root field.
+#[derive(Debug, Clone)]
+pub(in crate::graphql) enum SubscriptionArguments {
+    /// Events of the log.
+    Log {
+        topic: Topic,
+        /// The subscription begins after this cursor; `None` for the head of the log.
+        after: Option<EventCursor>,
+    },
+    Presence {
+        /// The presence in these threads only; `None` for all threads.
+        threads: Option<Vec<ThreadId>>,
+    },
+    ThreadCounts {
+        /// Counts the threads on these numbers, or on all if there are none. `None`: none of the given numbers exists.
+        numbers: Option<Vec<PhoneNumberId>>,
+    },
+}
+
+/// State that is not in the log.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SubscriptionArguments {
-    pub(super) topic: Topic,
-    /// The subscription begins after this cursor; `None` for the head of the log.
-    pub(super) after: Option<EventCursor>,
+pub(in crate::graphql) enum State {
+    Presence(Presence),
+    ThreadCounts(ThreadCounts),
 }
 
 /// One event as a viewer may see it.
@@ -119,6 +139,8 @@ pub(super) enum ExecutionPhase {
     Begin(Arc<OnceLock<SubscriptionArguments>>),
     /// The root field resolves this event.
     Event(Box<EventView>),
+    /// The root field resolves this state.
+    State(Arc<Viewer>, State),
 }
 
 /// Resolves a root field of the subscription type. `resolve` returns the field's value for an event, or `None` if the
@@ -137,13 +159,36 @@ where
     match ctx.data_opt::<ExecutionPhase>() {
         Some(ExecutionPhase::Begin(arguments)) => {
             // A subscription has exactly one root field, so the cell is empty.
-            let _ = arguments.set(SubscriptionArguments { topic, after });
+            let _ = arguments.set(SubscriptionArguments::Log { topic, after });
             Ok(stream::empty().boxed())
         }
         Some(ExecutionPhase::Event(view)) => {
             let resolved = resolve((**view).clone());
             Ok(stream::once(resolved).filter_map(|value| std::future::ready(value.transpose())).boxed())
         }
-        None => Err(Failure::new(Code::BadUserInput, "Subscriptions are served at /graphql/ws.")),
+        Some(ExecutionPhase::State(..)) => Ok(stream::empty().boxed()),
+        None => Err(not_over_http()),
     }
+}
+
+/// Resolves a root field of the subscription type whose events are not in the log. `resolve` returns the field's value.
+pub(in crate::graphql) fn resolve_state<T: Send + 'static>(
+    ctx: &Context<'_>,
+    arguments: SubscriptionArguments,
+    resolve: impl FnOnce(&Arc<Viewer>, &State) -> Option<T>,
+) -> Result<BoxStream<'static, Result<T>>> {
+    match ctx.data_opt::<ExecutionPhase>() {
+        Some(ExecutionPhase::Begin(cell)) => {
+            // A subscription has exactly one root field, so the cell is empty.
+            let _ = cell.set(arguments);
+            Ok(stream::empty().boxed())
+        }
+        Some(ExecutionPhase::State(viewer, state)) => Ok(stream::iter(resolve(viewer, state).map(Ok)).boxed()),
+        Some(ExecutionPhase::Event(_)) => Ok(stream::empty().boxed()),
+        None => Err(not_over_http()),
+    }
+}
+
+fn not_over_http() -> Failure {
+    Failure::new(Code::BadUserInput, "Subscriptions are served at /graphql/ws.")
 }

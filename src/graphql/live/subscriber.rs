@@ -1,4 +1,4 @@
-//! One subscription: its position in the log and the permission check for each event.
+//! One subscription: its position in the log, or the state that it follows, and the permission check for each delivery.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,16 +10,19 @@ use tracing::field::{Empty, display};
 
 use super::event_context::EventContext;
 use super::operation::Operation;
-use super::responses::{DeliveryContext, EventResponse, Live};
+use super::responses::{DeliveryContext, EventResponse, Live, Subject};
 use super::root_field::{ExecutionPhase, SubscriptionArguments, Topic, Visibility};
+use super::state::{CountsSource, PresenceSource};
 use crate::admission::{Reservation, SubscriptionPermit};
 use crate::domain::cursor::Cursor;
 use crate::entity::event;
+use crate::events::presence::PresenceChange;
 use crate::events::{StreamedEvent, SubscribeError, Subscription};
 use crate::graphql::context::Requester;
 use crate::graphql::errors::{Code, Failure, add_codes};
 use crate::graphql::limits::MAX_LAG;
 use crate::graphql::operation::{Prepared, RejectedRequest};
+use crate::graphql::types::ThreadCounts;
 use crate::service::Viewer;
 
 /// The next message of a subscription.
@@ -36,15 +39,31 @@ pub(in crate::graphql) struct Subscriber {
     live: Live,
     requester: Requester,
     operation: Arc<Operation>,
+    source: Source,
+    /// The expected size of a payload.
+    expected_bytes: usize,
+    _permit: SubscriptionPermit,
+}
+
+/// What a subscription delivers.
+enum Source {
+    Log(LogSource),
+    // Boxed, so that a subscription to the log stays small.
+    Presence(Box<PresenceSource>),
+    ThreadCounts(Box<CountsSource>),
+}
+
+/// The events of an agency's log.
+struct LogSource {
     topic: Topic,
     log: Subscription,
     /// Whether the subscriber has reached the head of the log once. Only then does [`MAX_LAG`] apply: a replay may
     /// begin arbitrarily far back.
     caught_up: bool,
-    /// The expected size of a payload.
-    expected_bytes: usize,
-    _permit: SubscriptionPermit,
 }
+
+/// A response and its reservation of unsent bytes; the latter is missing if there is nothing to send.
+type Reserved = (EventResponse, Option<Reservation>);
 
 impl Subscriber {
     /// Begins a subscription. Returns `None` if `@skip` or `@include` removes its root field.
@@ -69,21 +88,49 @@ impl Subscriber {
             add_codes(&mut response.errors);
             return Err(response.errors.into());
         }
-        let Some(&SubscriptionArguments { topic, after }) = arguments.get() else { return Ok(None) };
-        let feeds = Arc::clone(&requester.services.feeds);
-        let log = Subscription::begin(feeds, agency, after.map(|cursor| cursor.0)).await;
-        let log = log.map_err(|error| log_failure(&requester, error))?;
-        let caught_up = after.is_none();
-        Ok(Some(Self { live, requester, operation, topic, log, caught_up, expected_bytes, _permit: permit }))
+        let Some(arguments) = arguments.get().cloned() else { return Ok(None) };
+        let services = &requester.services;
+        let source = match arguments {
+            SubscriptionArguments::Log { topic, after } => {
+                let feeds = Arc::clone(&services.feeds);
+                let log = Subscription::begin(feeds, agency, after.map(|cursor| cursor.0)).await;
+                let log = log.map_err(|error| log_failure(&requester, error))?;
+                Source::Log(LogSource { topic, log, caught_up: after.is_none() })
+            }
+            SubscriptionArguments::Presence { threads } => {
+                Source::Presence(Box::new(PresenceSource::begin(services, agency, threads)))
+            }
+            SubscriptionArguments::ThreadCounts { numbers } => {
+                let counts = CountsSource::begin(services, agency, numbers).await;
+                Source::ThreadCounts(Box::new(counts.map_err(|error| requester.fault(error))?))
+            }
+        };
+        Ok(Some(Self { live, requester, operation, source, expected_bytes, _permit: permit }))
     }
 
     /// Waits for the next message.
     pub(in crate::graphql) async fn next(&mut self) -> Delivery {
+        let Self { live, requester, operation, source, expected_bytes, .. } = self;
+        let delivering = Delivering { live, requester, operation, expected_bytes: *expected_bytes };
         loop {
-            let event = self.log.next().await;
-            let span = event.as_ref().map_or_else(|_| tracing::Span::none(), |event| event_span(&event.event));
-            // Boxed: an idle subscriber holds only the wait for the next event; see "Boxed futures" in `graphql`.
-            match Box::pin(self.respond(event).instrument(span)).await {
+            let response = match source {
+                Source::Log(source) => {
+                    let event = source.log.next().await;
+                    let span = event.as_ref().map_or_else(|_| tracing::Span::none(), |event| event_span(&event.event));
+                    // Boxed: an idle subscriber holds only the wait for the next event; see "Boxed futures" in
+                    // `graphql`.
+                    Box::pin(delivering.respond_to_event(source, event).instrument(span)).await
+                }
+                Source::Presence(source) => {
+                    let change = source.next().await;
+                    Box::pin(delivering.respond_to_presence(change)).await
+                }
+                Source::ThreadCounts(source) => {
+                    let position = source.changed(&*delivering.requester.services.clock).await;
+                    Box::pin(delivering.respond_with_counts(source, position)).await
+                }
+            };
+            match response {
                 Ok((EventResponse::Payload(payload), Some(reservation))) => {
                     return Delivery::Payload(payload, reservation);
                 }
@@ -93,29 +140,39 @@ impl Subscriber {
             }
         }
     }
+}
 
-    async fn respond(
-        &mut self,
+/// What all deliveries of a subscription have in common.
+struct Delivering<'a> {
+    live: &'a Live,
+    requester: &'a Requester,
+    operation: &'a Operation,
+    expected_bytes: usize,
+}
+
+impl Delivering<'_> {
+    async fn respond_to_event(
+        &self,
+        source: &mut LogSource,
         event: Result<StreamedEvent, SubscribeError>,
-    ) -> Result<(EventResponse, Option<Reservation>), Failure> {
-        let event = event.map_err(|error| log_failure(&self.requester, error))?;
-        let lag = self.log.lag();
-        if self.caught_up && lag > MAX_LAG {
+    ) -> Result<Reserved, Failure> {
+        let event = event.map_err(|error| log_failure(self.requester, error))?;
+        let lag = source.log.lag();
+        if source.caught_up && lag > MAX_LAG {
             let delivered = Cursor { position: event.cursor.position - 1, ..event.cursor };
             return Err(Failure::resume(delivered));
         }
-        self.caught_up |= lag == 0;
-        if !self.topic.includes(&event.event) {
+        source.caught_up |= lag == 0;
+        if !source.topic.includes(&event.event) {
             return Ok((EventResponse::Empty, None));
         }
-        // The reservation may wait for long, so permissions are read after it.
-        let reservation = self.live.executor.admission.reserve(self.requester.user(), self.expected_bytes).await;
-        let viewer = self.requester.viewer().await?;
-        let visible = self.check_visibility(&viewer, &event).await.map_err(|error| self.requester.fault(error))?;
-        let Some((event_context, visibility)) = visible else { return Ok((EventResponse::Empty, None)) };
-        let (requester, viewer) = (&self.requester, &*viewer);
-        let delivery = DeliveryContext { requester, viewer, event_context: &event_context, visibility, event: &event };
-        let response = self.live.respond(&self.operation, delivery).await?;
+        let (reservation, viewer) = self.reserve().await?;
+        let visible = self.check_visibility(source.topic, &viewer, &event).await;
+        let Some((context, visibility)) = visible.map_err(|error| self.requester.fault(error))? else {
+            return Ok((EventResponse::Empty, None));
+        };
+        let subject = Subject::Event { context: &context, visibility, event: &event };
+        let response = self.respond(&viewer, subject).await?;
         if event.replayed_from.is_none() {
             let lag = self.requester.services.clock.now() - event.event.created_at;
             self.live.executor.metrics.delivered(lag.to_std().unwrap_or_default());
@@ -123,16 +180,62 @@ impl Subscriber {
         Ok((response, Some(reservation)))
     }
 
+    async fn respond_to_presence(&self, change: PresenceChange) -> Result<Reserved, Failure> {
+        let (reservation, viewer) = self.reserve().await?;
+        let is_visible = async {
+            let thread = self.live.presence_thread(&self.requester.services, &change).await?;
+            thread.is_visible(&viewer, self.requester.user()).await
+        };
+        if !is_visible.await.map_err(|error| self.requester.fault(error))? {
+            return Ok((EventResponse::Empty, None));
+        }
+        Ok((self.respond(&viewer, Subject::Presence(change)).await?, Some(reservation)))
+    }
+
+    async fn respond_with_counts(
+        &self,
+        source: &mut CountsSource,
+        position: Result<i64, DbErr>,
+    ) -> Result<Reserved, Failure> {
+        let (reservation, viewer) = self.reserve().await?;
+        let counted = async {
+            let position = position?;
+            let counts = match source.numbers() {
+                Some(numbers) => self.live.thread_counts(self.requester, &viewer, numbers, position).await?,
+                None => ThreadCounts::default(),
+            };
+            Ok::<_, DbErr>((position, counts))
+        };
+        let (position, counts) = counted.await.map_err(|error| self.requester.fault(error))?;
+        if !source.record(counts) {
+            return Ok((EventResponse::Empty, None));
+        }
+        Ok((self.respond(&viewer, Subject::ThreadCounts { counts, position }).await?, Some(reservation)))
+    }
+
+    /// Reserves room for a payload, and then reads the viewer: the reservation may wait for long, so permissions are
+    /// read after it.
+    async fn reserve(&self) -> Result<(Reservation, Arc<Viewer>), Failure> {
+        let reservation = self.live.executor.admission.reserve(self.requester.user(), self.expected_bytes).await;
+        Ok((reservation, self.requester.viewer().await?))
+    }
+
+    async fn respond(&self, viewer: &Viewer, subject: Subject<'_>) -> Result<EventResponse, Failure> {
+        let delivery = DeliveryContext { requester: self.requester, viewer, subject };
+        self.live.respond(self.operation, delivery).await
+    }
+
     /// Reads the rows that the event refers to and what the viewer may see of them; `None` if the event is not
     /// delivered to this viewer.
     async fn check_visibility(
         &self,
+        topic: Topic,
         viewer: &Viewer,
         event: &StreamedEvent,
     ) -> Result<Option<(Arc<EventContext>, Visibility)>, DbErr> {
         let context = self.live.event_context(&self.requester.services, event).await?;
         let user = self.requester.user();
-        let visibility = match self.topic {
+        let visibility = match topic {
             Topic::InboundMessages | Topic::Threads | Topic::Viewer
                 if context.is_thread_visible(viewer, user).await? =>
             {
@@ -141,7 +244,7 @@ impl Subscriber {
             Topic::Calls => context.call_visibility(viewer, user).await?.map_or(Visibility::Nothing, Visibility::Call),
             _ => Visibility::Nothing,
         };
-        let is_delivered = match self.topic {
+        let is_delivered = match topic {
             Topic::InboundMessages | Topic::Calls => visibility != Visibility::Nothing,
             // A user who loses access to a thread gets one final event.
             Topic::Threads => visibility != Visibility::Nothing || event.event.is_lost_by(user),

@@ -28,6 +28,7 @@ mod save_draft;
 mod send_message;
 mod set_availability;
 mod set_opt_out;
+mod set_presence;
 mod start_call;
 mod start_phone_verification;
 mod start_thread;
@@ -56,6 +57,7 @@ pub struct Mutation(
     mark_thread_read::MarkThreadReadMutation,
     mark_thread_unread::MarkThreadUnreadMutation,
     set_availability::SetAvailabilityMutation,
+    set_presence::SetPresenceMutation,
     mark_notifications_read::MarkNotificationsReadMutation,
     send_message::SendMessageMutation,
     start_thread::StartThreadMutation,

@@ -7,10 +7,13 @@ mod call_updated;
 mod directory_updated;
 mod inbound_message;
 mod notification_added;
+mod presence_updated;
+mod thread_counts_updated;
 mod thread_updated;
 mod viewer_updated;
 
-/// The subscriptions. Each event has a cursor; after a disconnect, subscribe with `after` set to the cursor of the last
+/// The subscriptions. Each event has a cursor, except for `threadCountsUpdated` and `presenceUpdated`, which deliver the
+/// current state; after a disconnect, subscribe with `after` set to the cursor of the last
 /// event you received, and no event is missed. Permissions are checked for each event. A subscription ends with an
 /// error if the cursor is older than the log, or from before a restored backup (CURSOR_EXPIRED), or if the subscriber
 /// falls behind (RESUME, with the `cursor` to resume from).
@@ -22,4 +25,6 @@ pub struct Subscription(
     call_updated::CallUpdatedSubscription,
     directory_updated::DirectoryUpdatedSubscription,
     viewer_updated::ViewerUpdatedSubscription,
+    thread_counts_updated::ThreadCountsUpdatedSubscription,
+    presence_updated::PresenceUpdatedSubscription,
 );

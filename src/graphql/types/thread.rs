@@ -5,7 +5,7 @@ use futures_util::future::try_join;
 use uuid::Uuid;
 
 use super::timeline::TimelineConnection;
-use super::{Call, Contact, Draft, Extension, Message, PhoneNumber, ThreadActivity, User};
+use super::{Call, Contact, Draft, Extension, Message, PhoneNumber, Presence, ThreadActivity, User};
 use crate::domain::access::{ThreadRelation, handler_reasons};
 use crate::domain::opt_out::{Cleared, OptOutState};
 use crate::domain::reply::clear_reply;
@@ -331,6 +331,13 @@ impl Thread {
     async fn unread_count(&self, ctx: &Context<'_>) -> Result<i32> {
         let seen = self.seen_count(ctx).await?.unwrap_or(self.model.answered_count);
         Ok((self.model.inbound_count - seen).max(0))
+    }
+
+    /// The users who look at the thread or write in it at the moment, including the viewer; the earliest first.
+    /// `presenceUpdated` delivers changes.
+    async fn presence(&self, ctx: &Context<'_>) -> Result<Vec<Presence>> {
+        let present = requester(ctx)?.services.presence.of_thread(self.viewer.agency(), self.model.id);
+        Ok(present.iter().filter_map(|presence| Presence::new(&self.viewer, presence)).collect())
     }
 
     /// The users who may see the thread and act on it now, with the reasons; ordered by name. For a closed thread these

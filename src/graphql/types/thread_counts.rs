@@ -1,14 +1,15 @@
 use async_graphql::{Context, SelectionField, SimpleObject};
+use sea_orm::DbErr;
 
 use crate::domain::{PhoneNumberId, ThreadStatus};
 use crate::graphql::context::requester;
 use crate::graphql::errors::Result;
 use crate::graphql::limits::MAX_COUNT;
-use crate::service::Viewer;
+use crate::service::{Services, Viewer};
 use crate::store::threads::{ThreadFilter, counts_to};
 
 /// The numbers of threads that the viewer may see, by state. Each is counted up to 1,000.
-#[derive(SimpleObject, Default)]
+#[derive(Debug, SimpleObject, Default, Clone, Copy, PartialEq, Eq)]
 pub struct ThreadCounts {
     /// The number of threads that the viewer holds, at most 1,000.
     mine: i32,
@@ -29,8 +30,21 @@ impl ThreadCounts {
     /// current field selects are counted.
     pub async fn read(ctx: &Context<'_>, viewer: &Viewer, numbers: Vec<PhoneNumberId>) -> Result<Self> {
         let requester = requester(ctx)?;
+        let selected: Vec<&str> = ctx.field().selection_set().map(|field: SelectionField<'_>| field.name()).collect();
+        let counted = Self::count(&requester.services, viewer, &numbers, |name| selected.contains(&name)).await;
+        counted.map_err(|error| requester.fault(error))
+    }
+
+    /// Counts the threads on these numbers, or on all if there are none, in one statement. Counts that are not wanted
+    /// stay 0.
+    pub async fn count(
+        services: &Services,
+        viewer: &Viewer,
+        numbers: &[PhoneNumberId],
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> std::result::Result<Self, DbErr> {
         let mut counts = Self::default();
-        let on_numbers = ThreadFilter { numbers, ..ThreadFilter::default() };
+        let on_numbers = ThreadFilter { numbers: numbers.to_vec(), ..ThreadFilter::default() };
         let with_status = |status: &[ThreadStatus]| ThreadFilter { status: status.to_vec(), ..on_numbers.clone() };
         let mine = ThreadFilter { assigned_to_me: Some(true), ..on_numbers.clone() };
         let mut all = [
@@ -41,11 +55,10 @@ impl ThreadCounts {
             ("needsReply", &mut counts.needs_reply, ThreadFilter { needs_reply: Some(true), ..on_numbers.clone() }),
             ("mineUnread", &mut counts.mine_unread, ThreadFilter { unread: Some(true), ..mine }),
         ];
-        let selected: Vec<&str> = ctx.field().selection_set().map(|field: SelectionField<'_>| field.name()).collect();
-        let wanted: Vec<_> = all.iter_mut().filter(|(name, ..)| selected.contains(name)).collect();
+        let wanted: Vec<_> = all.iter_mut().filter(|(name, ..)| is_wanted(name)).collect();
         let filters: Vec<ThreadFilter> = wanted.iter().map(|(.., filter)| filter.clone()).collect();
-        let found = counts_to(requester.services.request_reader(), &viewer.scope(), &filters, MAX_COUNT).await;
-        for ((_, count, _), found) in wanted.into_iter().zip(found.map_err(|error| requester.fault(error))?) {
+        let found = counts_to(services.request_reader(), &viewer.scope(), &filters, MAX_COUNT).await?;
+        for ((_, count, _), found) in wanted.into_iter().zip(found) {
             **count = i32::try_from(found).unwrap_or(i32::MAX);
         }
         Ok(counts)

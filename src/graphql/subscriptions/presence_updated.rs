@@ -1,0 +1,29 @@
+use async_graphql::{Context, ID, Subscription};
+use futures_util::stream::BoxStream;
+
+use crate::graphql::errors::Result;
+use crate::graphql::ids;
+use crate::graphql::live::{State, SubscriptionArguments, resolve_state};
+use crate::graphql::types::Presence;
+
+#[derive(Default)]
+pub(super) struct PresenceUpdatedSubscription;
+
+#[Subscription]
+impl PresenceUpdatedSubscription {
+    /// Delivers the presence of a user in a thread that the viewer may see when it begins, changes or ends. It is not
+    /// part of the log: nothing is replayed after a disconnect, so query `Thread.presence` then.
+    async fn presence_updated(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Delivers the presence in the thread with this ID only. Default: all threads.")] //
+        thread_id: Option<ID>,
+    ) -> Result<BoxStream<'static, Result<Presence>>> {
+        // A malformed ID is that of a thread in which nobody is.
+        let threads = thread_id.map(|id| ids::parse(&id).into_iter().collect());
+        resolve_state(ctx, SubscriptionArguments::Presence { threads }, |viewer, state| match state {
+            State::Presence(presence) => Presence::new(viewer, presence),
+            State::ThreadCounts(_) => None,
+        })
+    }
+}
