@@ -43,6 +43,7 @@ pub struct Metrics {
     operations: Family<OperationLabels, Histogram, fn() -> Histogram>,
     operation_errors: Family<ErrorLabels, Counter>,
     operation_names: Mutex<BTreeSet<String>>,
+    subscription_executions: Counter,
     fan_out_lag: Histogram,
     panics: Family<PanicLabels, Counter>,
 }
@@ -67,6 +68,7 @@ impl Metrics {
             operations: Family::new_with_constructor(request_seconds),
             operation_errors: Family::default(),
             operation_names: Mutex::default(),
+            subscription_executions: Counter::default(),
             fan_out_lag: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             panics: Family::default(),
         }
@@ -141,6 +143,11 @@ impl Metrics {
         }
         names.insert(name.to_owned());
         name.to_owned()
+    }
+
+    /// Counts an execution of the document of one or more subscriptions for an event.
+    pub fn subscription_execution(&self) {
+        self.subscription_executions.inc();
     }
 
     /// Observes the time from the commit of an event to its delivery to one subscriber.

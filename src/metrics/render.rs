@@ -61,6 +61,11 @@ impl Metrics {
             "Errors in GraphQL responses, by operation name and code",
             self.operation_errors.clone(),
         );
+        registry.register(
+            "subscription_executions",
+            "Executions of a subscription's document for an event; equal subscriptions share them",
+            self.subscription_executions.clone(),
+        );
         registry.register_with_unit(
             "fan_out_lag",
             "Time from the commit of an event to its delivery to one subscriber",

@@ -1,6 +1,7 @@
 //! Invalid requests get the documented status, store nothing, and cause no panic.
 
 use reqwest::StatusCode;
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -154,6 +155,37 @@ async fn other_methods_and_paths_are_refused() {
     assert_eq!(put.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(app.http.get(app.url("/api/twilio/nothing")).send().await.unwrap().status(), StatusCode::NOT_FOUND);
     assert_nothing_stored(&app).await;
+}
+
+/// Every input of type `DateTime`, in a query with the variable `$at`.
+const DATE_TIME_QUERIES: [&str; 4] = [
+    "query($at: DateTime!) { threads(filter: {lastMessageAfter: $at}) { totalCount } }",
+    "query($at: DateTime!) { threads(filter: {lastMessageBefore: $at}) { totalCount } }",
+    "query($at: DateTime!) { calls(filter: {startedAfter: $at}) { totalCount } }",
+    "query($at: DateTime!) { calls(filter: {startedBefore: $at}) { totalCount } }",
+];
+
+#[tokio::test]
+async fn a_time_outside_the_years_1_to_9999_is_refused() {
+    let app = TestApp::start().await;
+    let ana = app.token("acme", "ana");
+    for query in DATE_TIME_QUERIES {
+        for at in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59+01:00"] {
+            let answer = app.graphql(&ana, query, json!({"at": at})).await;
+            assert!(answer.get("errors").is_none(), "{at}: {answer}");
+        }
+        // The year counts in UTC.
+        let beyond = ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00", "0000-12-31T00:00:00Z"];
+        let not_rfc_3339 = ["10000-01-01T00:00:00Z", "+10000-01-01T00:00:00Z", "-0001-01-01T00:00:00Z"];
+        for at in beyond.into_iter().chain(not_rfc_3339) {
+            let literal = query.replace("($at: DateTime!)", "").replace("$at", &format!("\"{at}\""));
+            for (query, variables) in [(query, json!({"at": at})), (literal.as_str(), json!({}))] {
+                let answer = app.graphql(&ana, query, variables).await;
+                assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{query} {at}: {answer}");
+            }
+        }
+    }
+    assert_eq!(log::panics(), Vec::<String>::new());
 }
 
 /// The numbers of rows in the tables of the directory.

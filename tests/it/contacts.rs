@@ -1,8 +1,10 @@
 //! Changes of a contact: permissions, events for other users, and effects on the threads.
 
+use partyline::domain::EventKind;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::directory::{DESK, NURSES};
+use crate::support::directory::{DESK, EMPTY, NURSES};
 use crate::support::{TestApp, Text};
 
 const UPDATE: &str = "mutation($input: UpdateContactInput!) { updateContact(input: $input) {
@@ -113,4 +115,34 @@ async fn an_opt_out_in_one_thread_is_announced_in_the_others() {
     let listed = app.graphql(&chloe, stopped, json!({})).await["data"]["contacts"]["nodes"].clone();
     assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!((&listed[0]["address"], listed[0]["optedOutAt"].is_string()), (&json!("+13035560001"), true));
+}
+
+#[tokio::test]
+async fn an_opt_out_in_a_batch_of_texts_is_announced_once_per_thread() {
+    let app = TestApp::start().await;
+    let agency = app.agency("acme").await;
+    for (sid, number) in [("SM1", DESK), ("SM2", NURSES), ("SM3", EMPTY)] {
+        app.receive(Text::new(sid).to(number)).await;
+    }
+    let mut others = [app.thread_of("SM2").await.id, app.thread_of("SM3").await.id];
+    others.sort();
+    let before = app.events(agency).await.len();
+    // The batch also changes the thread of the nurses, by a text that sounds like an opt-out. The texts arrive in any
+    // order, and only one STOP is the first.
+    let batch = [
+        Text::new("SM4").body("STOP"),
+        Text::new("SM5").body("STOP"),
+        Text::new("SM6").to(NURSES).body("please take me off your list"),
+    ];
+    assert_eq!(app.post_as_one_batch(agency, &batch).await, [StatusCode::OK; 3]);
+    let events = app.events(agency).await.split_off(before);
+    assert_eq!(events.iter().filter(|event| event.kind == EventKind::InboundMessage).count(), batch.len());
+    let announced = events.iter().filter(|event| event.kind == EventKind::ContactUpdated);
+    let mut announced: Vec<_> = announced.map(|event| event.thread_id.unwrap()).collect();
+    announced.sort();
+    assert_eq!(announced, others, "once in each thread except the one with the STOP");
+    let contacts = app.contacts_at(agency, "+13035560001").await;
+    assert!(contacts[0].opted_out_at.is_some());
+    assert_eq!(app.thread_of("SM2").await.opt_out_hint_id, None);
+    app.assert_logs_are_gapless().await;
 }

@@ -1,6 +1,7 @@
 //! Ids of another agency behave like ids that do not exist. So do threads that a user cannot see.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use partyline::domain::access::{ThreadRelation, is_handler};
 use partyline::service::Viewer;
@@ -10,6 +11,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::support::directory::{AGENCIES, DESK, EMPTY, OTHER, OTHER_ACCOUNT, OTHER_TOKEN};
+use crate::support::socket::Socket;
 use crate::support::{TestApp, Text};
 use crate::variables::Site;
 use crate::variables::operations::id_operations;
@@ -96,25 +98,42 @@ async fn ids_of_another_agency_behave_like_unknown_ids() {
 }
 
 #[tokio::test]
-async fn a_subscription_to_an_id_of_another_agency_delivers_nothing() {
+async fn a_subscription_to_an_id_of_another_agency_delivers_as_much_as_to_an_unknown_id() {
     let site = Site::start().await;
     let (olga, own) = intrude(&site).await;
     let operations = id_operations(&site, &own);
     let subscriptions = operations.iter().filter(|operation| operation.root == "Subscription");
     let mut sockets = Vec::new();
     for operation in subscriptions {
-        let mut socket = site.app.socket(&olga).await;
-        socket.subscribe("1", &operation.document(&operation.id), json!({})).await;
-        sockets.push((operation, socket));
+        let (mut theirs, mut unknown) = (site.app.socket(&olga).await, site.app.socket(&olga).await);
+        theirs.subscribe("1", &operation.document(&operation.id), json!({})).await;
+        unknown.subscribe("1", &operation.document(&unknown_id(&operation.id)), json!({})).await;
+        sockets.push((operation, theirs, unknown));
     }
     assert!(!sockets.is_empty());
     let thread = site.nodes["Thread"].as_str().unwrap();
     let claim = format!("mutation {{ claimThread(input: {{threadId: \"{thread}\"}}) {{ userErrors {{ code }} }} }}");
     site.app.graphql(&site.ana, &claim, json!({})).await;
+    let presence = "mutation($id: ID!) { setPresence(input: {threadId: $id, state: VIEWING}) { userErrors { code } } }";
+    site.app.graphql(&site.ana, presence, json!({"id": thread})).await;
     site.app.text("+13035560001", DESK, "not for another agency").await;
-    for (operation, socket) in &mut sockets {
-        socket.subscribe("2", "{ viewer { key } }", json!({})).await;
-        assert_eq!(socket.event().await["viewer"]["key"], "olga", "{} with {}", operation.field, operation.path);
+    site.app.clock.advance(Duration::from_secs(1));
+    for (operation, theirs, unknown) in &mut sockets {
+        let (theirs, unknown) = (events_so_far(theirs).await, events_so_far(unknown).await);
+        assert_eq!(theirs, unknown, "{} with {}", operation.field, operation.path);
+    }
+}
+
+/// The events before the response to a query that is sent now.
+async fn events_so_far(socket: &mut Socket) -> Vec<Value> {
+    socket.subscribe("2", "{ viewer { key } }", json!({})).await;
+    let mut events = Vec::new();
+    loop {
+        let event = socket.event().await;
+        if event.get("viewer").is_some() {
+            return events;
+        }
+        events.push(event);
     }
 }
 

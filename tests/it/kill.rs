@@ -27,7 +27,8 @@ fn folder() -> TempDir {
     folder
 }
 
-async fn post(http: &Client, server: &Server, text: &Text) -> Option<StatusCode> {
+/// Delivers a text as Twilio does; returns the status of the response.
+pub(crate) async fn post(http: &Client, server: &Server, text: &Text) -> Option<StatusCode> {
     let request = http.post(format!("http://{}{SMS_PATH}", server.address));
     let request = request.header("content-type", "application/x-www-form-urlencoded");
     let request = request.header("x-twilio-signature", text.signature()).body(text.form());

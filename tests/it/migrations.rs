@@ -1,6 +1,7 @@
 //! The migrations run up, down, and up again, and the schema matches the entities.
 
 use migration::{Migrator, MigratorTrait as _, SchemaManager};
+use partyline::domain::{EventKind, QuarantineReason};
 use partyline::entity::{
     account, activity, agency, agency_position, assignment, audit, call, call_leg, contact, delivery_step, draft,
     event, extension, idempotency_key, media, message, notification, outbox, phone_number, phone_verification, pool,
@@ -14,8 +15,8 @@ use partyline::service::send_message::send_message;
 use partyline::service::sending;
 use partyline::service::sessions::create_sign_in_code;
 use partyline::service::verify_phone::start_phone_verification;
-use partyline::store::Database;
-use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait as _, QueryOrder as _};
+use partyline::store::{Database, bulk};
+use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait as _, QueryOrder as _, QuerySelect as _};
 
 use crate::support::database::TestDatabase;
 use crate::support::voice::{attribute, form};
@@ -125,6 +126,17 @@ async fn rows_written_by_the_server_can_be_read_as_entities() {
     assert!(empty.is_empty(), "{empty:?}");
 }
 
+/// Reverts the migrations from the last one to this one.
+async fn revert_through(conn: &DatabaseConnection, step: &str) {
+    let is_applied = async || {
+        let applied = Migrator::get_applied_migrations(conn).await.unwrap();
+        applied.iter().any(|migration| migration.name() == step)
+    };
+    while is_applied().await {
+        Migrator::down(conn, Some(1)).await.unwrap();
+    }
+}
+
 /// The earlier schema holds one voicemail per call, so the oldest one is kept.
 #[tokio::test]
 async fn going_down_keeps_the_oldest_voicemail_of_a_call() {
@@ -143,15 +155,95 @@ async fn going_down_keeps_the_oldest_voicemail_of_a_call() {
     assert_eq!(voicemail::Entity::find().count(app.db()).await.unwrap(), 6);
     let database = app.stop().await;
     let conn = Database::open(&database.url).await.unwrap().connect_to_migrate().await.unwrap();
-    let is_applied = async || {
-        let applied = Migrator::get_applied_migrations(&conn).await.unwrap();
-        applied.iter().any(|migration| migration.name() == STEP)
-    };
-    while is_applied().await {
-        Migrator::down(&conn, Some(1)).await.unwrap();
-    }
+    revert_through(&conn, STEP).await;
     Migrator::up(&conn, None).await.unwrap();
     let rows = voicemail::Entity::find().order_by_asc(voicemail::Column::RecordingSid).all(&conn).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.recording_sid.as_str()).collect::<Vec<_>>(), ["RE1", "RE4"]);
+    conn.close().await.unwrap();
+}
+
+/// Every kind of event.
+const EVENT_KINDS: [EventKind; 10] = [
+    EventKind::InboundMessage,
+    EventKind::OutboundMessage,
+    EventKind::MessageStatus,
+    EventKind::ThreadActivity,
+    EventKind::ContactUpdated,
+    EventKind::ThreadRead,
+    EventKind::DraftChanged,
+    EventKind::NotificationRead,
+    EventKind::DirectoryUpdated,
+    EventKind::CallUpdated,
+];
+
+/// The word for a kind of event before the migration `live_threads`, and the kind that its rows have after that
+/// migration is applied again.
+fn reverted_kind(kind: EventKind) -> (&'static str, EventKind) {
+    match kind {
+        EventKind::InboundMessage => ("INBOUND_MESSAGE", kind),
+        EventKind::DirectoryUpdated => ("DIRECTORY_UPDATED", kind),
+        EventKind::CallUpdated => ("CALL_UPDATED", kind),
+        EventKind::OutboundMessage | EventKind::MessageStatus => ("THREAD_UPDATED", EventKind::MessageStatus),
+        EventKind::ThreadActivity
+        | EventKind::ContactUpdated
+        | EventKind::ThreadRead
+        | EventKind::DraftChanged
+        | EventKind::NotificationRead => ("THREAD_UPDATED", EventKind::ThreadActivity),
+    }
+}
+
+/// An earlier build fails to read a row with a word that it does not know.
+#[tokio::test]
+async fn going_down_restores_the_words_of_the_earlier_build() {
+    const STEP: &str = "m20261129_000017_quarantine_reasons";
+    let app = TestApp::start().await;
+    app.receive(Text::new("SM1")).await;
+    app.receive(Text::new("SM2").to("+13035550199")).await;
+    assert_eq!(app.quarantined().await[0].reason, QuarantineReason::UnmatchedNumber);
+    let message = app.message("SM1").await;
+    let head = app.events(message.agency_id).await.last().expect("an event").clone();
+    let database = app.stop().await;
+    let conn = Database::open(&database.url).await.unwrap().connect_to_migrate().await.unwrap();
+    // One event of each kind, with the node that events of some kinds name.
+    let rows: Vec<event::Model> = (head.position + 1..)
+        .zip(EVENT_KINDS)
+        .map(|(position, kind)| {
+            let named = event::Model::of_message(&message, kind, message.created_at);
+            let is_of_message = reverted_kind(kind).1 == EventKind::MessageStatus || kind == EventKind::InboundMessage;
+            let message_id = named.message_id.filter(|_| is_of_message);
+            event::Model { position, message_id, node_id: Some("act_x".to_owned()), ..named }
+        })
+        .collect();
+    bulk::insert(&conn, rows).await.unwrap();
+
+    revert_through(&conn, STEP).await;
+    let inserted = event::Entity::find().order_by_desc(event::Column::Position).limit(EVENT_KINDS.len() as u64);
+    let reverted: Vec<(String, Option<String>)> = inserted
+        .clone()
+        .select_only()
+        .columns([event::Column::Kind, event::Column::NodeId])
+        .into_tuple()
+        .all(&conn)
+        .await
+        .unwrap();
+    for ((word, node), kind) in reverted.iter().rev().zip(EVENT_KINDS) {
+        assert_eq!(word, reverted_kind(kind).0, "{kind:?}");
+        // The earlier build writes no node for this kind.
+        assert_eq!(node.is_none(), word == "THREAD_UPDATED", "{kind:?}");
+    }
+    let reasons: Vec<String> = quarantine::Entity::find()
+        .select_only()
+        .column(quarantine::Column::Reason)
+        .into_tuple()
+        .all(&conn)
+        .await
+        .unwrap();
+    assert_eq!(reasons, ["UNMATCHED"]);
+
+    Migrator::up(&conn, None).await.unwrap();
+    let mut restored = inserted.all(&conn).await.unwrap();
+    restored.reverse();
+    assert_eq!(restored.iter().map(|row| row.kind).collect::<Vec<_>>(), EVENT_KINDS.map(|kind| reverted_kind(kind).1));
+    assert_eq!(quarantine::Entity::find().one(&conn).await.unwrap().unwrap().reason, QuarantineReason::UnmatchedNumber);
     conn.close().await.unwrap();
 }

@@ -164,43 +164,88 @@ const LIVE_LIST: &str = "subscription($after: EventCursor) { threadUpdated(after
     thread { id status revision inboundCount answeredCount needsReply waitingSince lastMessageAt lastActivityAt
         phoneNumber { id label } contact { id address name } assignee { id name } lastMessage { id body status } } } }";
 
-#[tokio::test]
-async fn a_thousand_subscribers_of_a_live_list_share_one_execution_per_event() {
-    const SOCKETS: usize = 32;
-    const PER_SOCKET: usize = 32;
+/// The document of a list with the viewer's own unread count and actions.
+const VIEWER_LIST: &str = include_str!("documents/shared_viewer_list.graphql");
+
+/// Members of the desk's pool.
+const MEMBERS: [&str; 4] = ["ben", "chloe", "eve", "fay"];
+/// The maximum number of subscriptions of a socket.
+const PER_SOCKET: usize = 32;
+
+/// A server with all [`MEMBERS`]. The documents of one user's subscriptions are limited, so there are several users.
+async fn start_with_members() -> TestApp {
     let app = TestApp::start().await;
-    // The documents of one user's subscriptions are limited, so there are more users.
     let more = "users: [{key: eve, name: Eve}, {key: fay, name: Fay}]";
     let pool = format!("phoneNumbers: [{{number: '{DESK}', pool: [{{user: eve}}, {{user: fay}}]}}]");
     app.apply(&format!("agencies: [{{key: acme, {more}, {pool}}}]")).await;
+    app
+}
+
+/// Opens sockets of the members in turn, each with this number of subscriptions to a document.
+async fn subscribed(app: &TestApp, document: &str, sockets: usize, subscriptions: usize) -> Vec<Socket> {
+    let mut open = Vec::new();
+    for user in MEMBERS.into_iter().cycle().take(sockets) {
+        let token = app.token("acme", user);
+        let after = app.cursor(&token).await;
+        let mut socket = app.socket(&token).await;
+        for n in 0..subscriptions {
+            socket.subscribe(&n.to_string(), document, json!({"after": after})).await;
+        }
+        open.push(socket);
+    }
+    open
+}
+
+/// How often a document was executed for an event since the server started.
+async fn executions(app: &TestApp) -> u64 {
+    let metrics = app.http.get(app.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    let count = metrics.lines().find_map(|line| line.strip_prefix("partyline_subscription_executions_total "));
+    count.unwrap_or_else(|| panic!("{metrics}")).parse().unwrap()
+}
+
+/// Receives a text, waits until every subscription has its event, and returns the number of executions and statements.
+async fn cost_of_text(app: &TestApp, sockets: &mut [Socket], subscriptions: usize, body: &str) -> (u64, u64) {
+    let executed = executions(app).await;
+    let before = app.services().database.statements();
+    app.text("+13035560001", DESK, body).await;
+    for socket in sockets {
+        for _ in 0..subscriptions {
+            assert_eq!(socket.event().await["threadUpdated"]["item"]["body"], body);
+        }
+    }
+    let statements = app.services().database.statements() - before;
+    (executions(app).await - executed, statements)
+}
+
+#[tokio::test]
+async fn a_thousand_subscribers_of_a_live_list_share_one_execution_per_event() {
+    const SOCKETS: usize = 32;
+    let app = start_with_members().await;
     let mut costs = Vec::new();
     for (count, subscriptions) in [(2, 1), (SOCKETS, PER_SOCKET)] {
-        let mut sockets = Vec::new();
-        for n in 0..count {
-            let token = app.token("acme", ["ben", "chloe", "eve", "fay"][n % 4]);
-            let after = app.cursor(&token).await;
-            let mut socket = app.socket(&token).await;
-            for n in 0..subscriptions {
-                socket.subscribe(&n.to_string(), LIVE_LIST, json!({"after": after})).await;
-            }
-            sockets.push(socket);
-        }
-        // The first text brings all subscribers up to date; afterwards, only the event itself costs statements.
-        for body in ["the first", "the second"] {
-            let before = app.services().database.statements();
-            app.text("+13035560001", DESK, body).await;
-            for socket in &mut sockets {
-                for _ in 0..subscriptions {
-                    assert_eq!(socket.event().await["threadUpdated"]["item"]["body"], body);
-                }
-            }
-            if body == "the second" {
-                costs.push(app.services().database.statements() - before);
-            }
-        }
+        let mut sockets = subscribed(&app, LIVE_LIST, count, subscriptions).await;
+        // The first text brings all subscribers up to date; afterwards, only the event itself costs anything.
+        cost_of_text(&app, &mut sockets, subscriptions, "the first").await;
+        let (executed, statements) = cost_of_text(&app, &mut sockets, subscriptions, "the second").await;
+        assert_eq!(executed, 1, "executions for {} subscriptions", count * subscriptions);
+        costs.push(statements);
     }
     // The contact and the last message are read once per execution.
     assert_eq!(costs[0], costs[1], "statements for 2 subscriptions and for {}", SOCKETS * PER_SOCKET);
+}
+
+#[tokio::test]
+async fn a_document_that_depends_on_the_viewer_is_executed_once_per_user() {
+    let app = start_with_members().await;
+    // Each member has two sockets.
+    let mut sockets = subscribed(&app, VIEWER_LIST, 2 * MEMBERS.len(), PER_SOCKET).await;
+    // An execution for the first text shows that the responses depend on the viewer; later ones are not shared between
+    // users.
+    cost_of_text(&app, &mut sockets, PER_SOCKET, "the first").await;
+    for body in ["the second", "the third"] {
+        let (executed, _) = cost_of_text(&app, &mut sockets, PER_SOCKET, body).await;
+        assert_eq!(usize::try_from(executed).unwrap(), MEMBERS.len(), "executions for {body}");
+    }
 }
 
 #[tokio::test]

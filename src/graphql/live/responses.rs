@@ -254,6 +254,7 @@ impl Live {
         };
         let loaders = Loaders::new(&requester);
         let request = operation.request().data(requester).data(loaders).data(phase);
+        self.executor.metrics.subscription_execution();
         let Some(mut response) = self.executor.schema.execute_stream(request).next().await else {
             return Ok(SharedResponse { response: EventResponse::Empty, is_personal: usage.is_individual() });
         };

@@ -7,7 +7,7 @@
 //! --bench live`).
 //!
 //! To return to the obvious version, let [`SingleFlight::get`] await `compute()` and return its result.
-//! `tests/it/shared.rs` counts the statements per event and shows the difference.
+//! `tests/it/shared.rs` counts the executions and statements per event and shows the difference.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;

@@ -22,8 +22,8 @@ use crate::variables::values::Values;
 /// Sockets, each with its number of subscriptions.
 type Sockets = Vec<(Socket, usize)>;
 
-/// The subscription of changes that concern only the user, which no action of another user triggers.
-const VIEWER_UPDATED: &str = "viewerUpdated";
+/// The subscriptions to which `flush` delivers nothing: to changes that concern only the user, and to state.
+const NOT_FLUSHED: [&str; 3] = ["viewerUpdated", "presenceUpdated", "threadCountsUpdated"];
 /// The server's limit of subscriptions per socket.
 const PER_SOCKET: usize = 32;
 
@@ -147,13 +147,13 @@ impl Site {
             for (index, document) in documents.iter().enumerate() {
                 socket.subscribe(&index.to_string(), document, json!({"after": after})).await;
             }
-            let is_shared = |document: &&String| !document.contains(VIEWER_UPDATED);
-            sockets.push((socket, documents.iter().filter(is_shared).count()));
+            let is_flushed = |document: &&String| !NOT_FLUSHED.iter().any(|name| document.contains(name));
+            sockets.push((socket, documents.iter().filter(is_flushed).count()));
         }
         sockets
     }
 
-    /// Triggers an event for every subscription but those of the user's own changes, and returns everything delivered up to it.
+    /// Triggers an event for every subscription that is not in `NOT_FLUSHED`, and returns everything delivered until then.
     async fn flush(&mut self, sockets: Sockets) -> Vec<String> {
         self.flushed += 1;
         let before = position(&self.app.cursor(&self.ana).await);
@@ -173,8 +173,9 @@ impl Site {
                 let message = socket.next().await.unwrap();
                 assert_eq!(message["type"], "next", "{message}");
                 let events = message["payload"]["data"].as_object().unwrap_or_else(|| panic!("{message}"));
-                let is_last =
-                    |(field, event): (&String, &Value)| field != VIEWER_UPDATED && position(&event["cursor"]) > before;
+                let is_last = |(field, event): (&String, &Value)| {
+                    !NOT_FLUSHED.contains(&field.as_str()) && position(&event["cursor"]) > before
+                };
                 if events.iter().any(is_last) {
                     done.insert(message["id"].to_string());
                 }

@@ -92,17 +92,18 @@ impl<'a> Walk<'a> {
         parts
     }
 
-    /// The subscriptions. `$after` is the cursor from which they start.
+    /// The subscriptions. `$after` is the cursor from which those to the log start.
     pub(super) fn subscriptions(&self) -> Vec<String> {
         let mut documents = Vec::new();
         for field in &self.schema.of("Subscription").fields {
             self.reach("Subscription", &field.name);
             let name = &field.name;
-            for part in self.parts(field.of.named(), 2, SUBSCRIPTION_COST) {
-                let document =
-                    format!("subscription($after: EventCursor) {{ {name}(after: $after) {{ cursor {} }} }}", part.text);
-                documents.push(document);
-            }
+            let is_of_log = field.arguments.iter().any(|argument| argument.name == "after");
+            let parts = self.parts(field.of.named(), 2, SUBSCRIPTION_COST);
+            documents.extend(parts.iter().map(|Part { text, .. }| match is_of_log {
+                true => format!("subscription($after: EventCursor) {{ {name}(after: $after) {{ cursor {text} }} }}"),
+                false => format!("subscription {{ {name} {{ {text} }} }}"),
+            }));
         }
         documents
     }

@@ -205,6 +205,9 @@ pub(super) async fn create_failures(app: &TestApp) {
     assert_accepted(&app.graphql(&ana, save, json!({"thread": thread})).await);
     app.document(INBOUND, &form("CAfailed", &[("From", "+13035560198"), ("To", SENTINEL)])).await;
     app.wait_for_call_log().await;
+    let view = "mutation($thread: ID!) {
+        setPresence(input: {threadId: $thread, state: VIEWING}) { userErrors { message } } }";
+    assert_accepted(&app.graphql(&ana, view, json!({"thread": thread})).await);
     call::Entity::update_many()
         .col_expr(call::Column::ErrorCode, Expr::value("10001"))
         .filter(call::Column::ProviderSid.eq("CAfailed"))

@@ -21,7 +21,8 @@ const KILLS: usize = 20;
 const THREADS: usize = 40;
 const CONCURRENT_REQUESTS: usize = 16;
 
-async fn ask(http: &Client, server: &Server, token: &str, query: &str, variables: Value) -> Option<Value> {
+/// The response to a GraphQL request; `None` if the server was killed or the response has errors.
+pub(super) async fn ask(http: &Client, server: &Server, token: &str, query: &str, variables: Value) -> Option<Value> {
     let request = http.post(format!("http://{}/graphql", server.address)).bearer_auth(token);
     let answer = request.json(&json!({"query": query, "variables": variables})).send().await.ok()?;
     // A server that is killed may have sent a partial response.

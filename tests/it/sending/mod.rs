@@ -3,6 +3,7 @@
 mod answers;
 mod attempts;
 mod gate;
+mod held_kill;
 mod holds;
 mod kill;
 mod limits;

@@ -22,6 +22,14 @@ async fn trigger_events(site: &Site, serial: u32) {
     let document =
         format!("mutation {{ setAvailability(input: {{availability: {availability}}}) {{ userErrors {{ code }} }} }}");
     site.ask(&document, &json!({})).await;
+    let state = if serial.is_multiple_of(2) { "VIEWING" } else { "COMPOSING" };
+    let presence = format!(
+        "mutation {{ setPresence(input: {{threadId: {}, state: {state}}}) {{ userErrors {{ code }} }} }}",
+        site.nodes["Thread"]
+    );
+    site.ask(&presence, &json!({})).await;
+    site.app.clock.advance(Duration::from_secs(1));
+    site.app.services().presence.expire();
 }
 
 /// Collects the events of both subscriptions by their cursors until they share one; an error ends the wait, too.
@@ -46,8 +54,10 @@ async fn follow(site: &Site, socket: &mut Socket, field: &str, serial: &mut u32)
             };
             let (key, event) = match message["type"].as_str() {
                 Some("next") => {
-                    let cursor = message["payload"]["data"][field]["cursor"].as_str().unwrap().to_owned();
-                    (cursor, without_later_changes(message["payload"].clone(), field))
+                    let event = &message["payload"]["data"][field];
+                    // State has no cursor, so it is recognized by its value.
+                    let key = event["cursor"].as_str().map_or_else(|| event.to_string(), str::to_owned);
+                    (key, without_later_changes(message["payload"].clone(), field))
                 }
                 _ => ("error".to_owned(), message),
             };
