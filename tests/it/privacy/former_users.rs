@@ -127,7 +127,8 @@ impl Site {
             for selection in &self.mutations[&field.name] {
                 values.serial += 1;
                 let input = self.schema.members(&values.with(&field.arguments, &[], None), &field.arguments);
-                let document = format!("mutation {{ {}({input}) {{ {selection} }} }}", field.name);
+                let input = if input.is_empty() { input } else { format!("({input})") };
+                let document = format!("mutation {{ {}{input} {{ {selection} }} }}", field.name);
                 texts.push(self.ask(token, &document, json!({})).await.to_string());
             }
         }

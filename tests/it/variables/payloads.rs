@@ -50,7 +50,11 @@ async fn the_events_of_subscriptions() {
         sockets.insert(field.name.as_str(), socket);
     }
     // Each socket answers this query after it has subscribed.
-    for socket in sockets.values_mut() {
+    for (name, socket) in &mut sockets {
+        if *name == "threadCountsUpdated" {
+            // The current state comes first.
+            assert_payload(name, &socket.event().await);
+        }
         socket.subscribe("2", "{ viewer { key } }", json!({})).await;
         assert_eq!(socket.event().await["viewer"]["key"], "ana");
         assert_eq!(socket.next().await.unwrap()["type"], "complete");
@@ -66,6 +70,10 @@ async fn the_events_of_subscriptions() {
     site.ask(read, &json!({"id": site.app.thread_of("SMevent").await.id.to_string()})).await;
     let event = sockets.remove("viewerUpdated").expect("a subscription").event().await;
     assert_payload("viewerUpdated", &event);
+    let view = "mutation($id: ID!) { setPresence(input: {threadId: $id, state: VIEWING}) { userErrors { code } } }";
+    site.ask(view, &json!({"id": site.app.thread_of("SMevent").await.id.to_string()})).await;
+    let event = sockets.remove("presenceUpdated").expect("a subscription").event().await;
+    assert_payload("presenceUpdated", &event);
     let away = "mutation { setAvailability(input: {availability: AWAY}) { userErrors { code } } }";
     site.ask(away, &json!({})).await;
     let event = sockets.remove("directoryUpdated").expect("a subscription").event().await;
