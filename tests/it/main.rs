@@ -25,6 +25,7 @@ mod issuer;
 mod kill;
 mod live;
 mod live_counts;
+mod live_lists;
 mod metrics;
 mod migrations;
 mod misdirected;
