@@ -52,6 +52,16 @@ impl Shape {
         }
         column
     }
+
+    /// The same for rows that are ordered by this text. PostgreSQL would otherwise compare it by the rules of the
+    /// database's locale; the other databases compare all text byte by byte.
+    pub(crate) fn sorted_text(self, name: &'static str, chars: u32) -> ColumnDef {
+        let mut column = self.text(name, chars);
+        if self.0 == DbBackend::Postgres {
+            column.custom(format!("varchar({chars}) COLLATE \"C\""));
+        }
+        column
+    }
 }
 
 pub(crate) fn id(name: &'static str) -> ColumnDef {

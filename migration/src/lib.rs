@@ -3,6 +3,7 @@
 pub use sea_orm_migration::prelude::*;
 
 mod columns;
+mod contact_names;
 mod m20261123_000001_directory;
 mod m20261123_000002_conversations;
 mod m20261123_000003_event_log;
@@ -25,6 +26,8 @@ mod m20261129_000019_message_history;
 mod m20261129_000020_notes_and_handled_voicemails;
 mod m20261129_000021_holds_and_drafts;
 mod m20261129_000022_sign_in_codes;
+mod m20261129_000023_contact_order;
+mod m20261129_000024_not_rung;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
@@ -55,6 +58,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000020_notes_and_handled_voicemails::Migration),
             Box::new(m20261129_000021_holds_and_drafts::Migration),
             Box::new(m20261129_000022_sign_in_codes::Migration),
+            Box::new(m20261129_000023_contact_order::Migration),
+            Box::new(m20261129_000024_not_rung::Migration),
         ]
     }
 }

@@ -33,6 +33,7 @@ pub mod presence;
 pub mod public_url;
 pub mod reply;
 pub mod restore;
+pub mod ringing;
 pub mod routing;
 pub mod schedule;
 pub mod search;

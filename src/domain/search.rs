@@ -1,4 +1,4 @@
-//! Text search by names and phone numbers, the same on every database.
+//! Text search by names and phone numbers, and the order of names, the same on every database.
 //!
 //! Databases disagree about case: SQLite lowers ASCII only, and what MariaDB and PostgreSQL lower depends on their
 //! collation and locale. So names are stored a second time in a search form, a search text is brought into the same
@@ -7,6 +7,13 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::phone::compact;
+
+/// The maximum length of a sort key, in characters. Names that differ only after it are equal in the order.
+pub const MAX_SORT_KEY_CHARS: usize = 65;
+/// The first character of the sort keys of names.
+const NAMED: char = '1';
+/// The sort key without a name. It follows the sort keys of all names.
+const UNNAMED: &str = "2";
 
 /// The least number of digits for which a leading 0 is interpreted as the trunk prefix of national notation.
 const NATIONAL_DIGITS: usize = 7;
@@ -23,6 +30,18 @@ pub fn fold(text: &str) -> String {
     let upper = text.nfkc().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
     // The lower case of `İ` is `i` with a combining dot above.
     upper.flat_map(char::to_lowercase).nfkc().collect::<String>().replace("i\u{307}", "i")
+}
+
+/// The sort key of a name, which databases compare byte by byte. Names that differ only in letter case or in accents
+/// have the same sort key: `Élodie` and `elodie`. Rows without a name come last.
+///
+/// The database stores this form. A change of this function needs a migration that recomputes it.
+pub fn sort_key(name: Option<&str>) -> String {
+    let Some(name) = name else { return UNNAMED.to_owned() };
+    let letters = fold(name.trim());
+    // Accents are separated from their letters and dropped; letters of other scripts are composed again.
+    let letters = letters.nfd().filter(|c| !matches!(c, '\u{300}'..='\u{36f}')).nfc();
+    std::iter::once(NAMED).chain(letters).take(MAX_SORT_KEY_CHARS).collect()
 }
 
 /// The digits to search for in E.164 numbers, if the search text is a phone number or a part of one: `303 555`,
@@ -63,6 +82,21 @@ mod tests {
             assert_ne!(fold(one), fold(other), "{one} and {other}");
         }
         assert_eq!(fold("100%_\\!"), "100%_\\!");
+    }
+
+    #[test]
+    fn names_are_ordered_regardless_of_case_and_accents() {
+        let sorted = ["Ångström", "angus", "Élodie", "ELSA", "Öztürk", "Zoë", "Борис", "한글"];
+        for pair in sorted.windows(2) {
+            assert!(sort_key(Some(pair[0])) < sort_key(Some(pair[1])), "{pair:?}");
+        }
+        for (one, other) in [("Élodie", "elodie"), ("E\u{301}lodie", "ÉLODIE"), (" Zoë ", "ZOE"), ("Straße", "STRASSE")]
+        {
+            assert_eq!(sort_key(Some(one)), sort_key(Some(other)), "{one} and {other}");
+        }
+        let last = "\u{10ffff}".repeat(200);
+        assert_eq!(sort_key(Some(&last)).chars().count(), MAX_SORT_KEY_CHARS);
+        assert!(sort_key(Some(&last)) < sort_key(None));
     }
 
     #[test]

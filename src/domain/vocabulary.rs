@@ -35,7 +35,7 @@ macro_rules! words_list {
             Role, Availability, PoolPolicy, RingStrategy, LegCallerId, OptOutReplies, ThreadStatus, Direction,
             MessageStatus, RoutingRung, MediaState, NotificationKind, ActivityKind, EventKind,
             QuarantineState, QuarantineReason, DeliverySource, OutboxState, Purpose, CallStatus, CallStage, CallEnd,
-            LegState, AccountTrouble, TwilioRequest, VoicemailFailure, CallerIdVerification
+            LegState, NotRungReason, AccountTrouble, TwilioRequest, VoicemailFailure, CallerIdVerification
         }
     };
 }
@@ -320,6 +320,16 @@ words! {
         Accepted = "ACCEPTED",
         /// The leg was connected with the caller.
         Connected = "CONNECTED",
+    }
+    /// The reason why the phone of a user did not ring for an inbound call.
+    NotRungReason {
+        Inactive = "INACTIVE",
+        /// Calls to the number are switched off for the user.
+        VoiceOff = "VOICE_OFF",
+        /// The user has no phone, or only one of the agency's own numbers.
+        NoPhone = "NO_PHONE",
+        NotVerified = "NOT_VERIFIED",
+        Away = "AWAY",
     }
     /// The reason why Twilio does not serve an account, in ascending order of severity.
     AccountTrouble {

@@ -1,10 +1,13 @@
 //! A phone call as a whole.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
 use super::call_leg;
 use crate::domain::call::CallState;
+use crate::domain::ringing::NotRung;
 use crate::domain::{
     AccountId, AgencyId, CallEnd, CallId, CallStage, CallStatus, CallerIdVerification, ContactId, Direction,
     ExtensionId, PhoneNumberId, ThreadId, UserId,
@@ -59,6 +62,10 @@ pub struct Model {
     pub caller_id_verification: Option<CallerIdVerification>,
     /// When this call caused a missed-call text; `None` if it caused none.
     pub missed_call_text_at: Option<DateTime<Utc>>,
+    /// The users whose phones did not ring for an inbound call, as JSON; read with [`Model::not_rung_users`]. `None` if
+    /// there are none.
+    #[sea_orm(column_type = "Text", nullable)]
+    pub not_rung: Option<String>,
     /// Grows with each event of the call. It is incremented where the event is appended.
     pub revision: i32,
 }
@@ -106,6 +113,7 @@ impl Model {
             told_at: None,
             caller_id_verification: None,
             missed_call_text_at: None,
+            not_rung: None,
             revision: 0,
         }
     }
@@ -115,6 +123,8 @@ impl Model {
     #[must_use]
     pub fn part_of(&self, user: UserId) -> Self {
         let own = |part: Option<UserId>| part.filter(|id| *id == user);
+        let mut not_rung = self.not_rung_users();
+        not_rung.retain(|id, _| *id == user);
         Self {
             contact_id: None,
             thread_id: None,
@@ -126,6 +136,7 @@ impl Model {
             answered_by_id: own(self.answered_by_id),
             started_by_id: own(self.started_by_id),
             caller_id_verification: None,
+            not_rung: stored(&not_rung),
             ..self.clone()
         }
     }
@@ -151,6 +162,7 @@ impl Model {
             error_code: self.error_code.clone(),
             verification: self.caller_id_verification,
             legs: legs.iter().map(call_leg::Model::leg).collect(),
+            not_rung: self.not_rung_users(),
         }
     }
 
@@ -175,5 +187,15 @@ impl Model {
         self.duration_seconds = state.duration_seconds;
         self.error_code.clone_from(&state.error_code);
         self.caller_id_verification = state.verification;
+        self.not_rung = stored(&state.not_rung);
     }
+
+    /// The users whose phones did not ring for an inbound call. A value that cannot be read counts as absent.
+    pub fn not_rung_users(&self) -> BTreeMap<UserId, NotRung> {
+        self.not_rung.as_deref().and_then(|users| serde_json::from_str(users).ok()).unwrap_or_default()
+    }
+}
+
+fn stored(not_rung: &BTreeMap<UserId, NotRung>) -> Option<String> {
+    if not_rung.is_empty() { None } else { serde_json::to_string(not_rung).ok() }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 
-use crate::domain::search::fold;
+use crate::domain::search::{fold, sort_key};
 use crate::domain::{AgencyId, ContactId, UserId};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -15,11 +15,13 @@ pub struct Model {
     pub id: ContactId,
     /// The address as sent by Twilio: E.164, a short code, an alphanumeric sender ID, or `whatsapp:+1…`.
     pub phone: String,
-    /// Set with [`Model::rename`], which also sets the search form.
+    /// Set with [`Model::rename`], which also sets the search form and the sort key.
     pub name: Option<String>,
     /// The search form of the name, by `domain::search::fold`.
     #[sea_orm(column_type = "Text", nullable)]
     pub name_folded: Option<String>,
+    /// The sort key of the name, by `domain::search::sort_key`.
+    pub sort_key: String,
     /// A note of the staff about the contact.
     #[sea_orm(column_type = "Text", nullable)]
     pub note: Option<String>,
@@ -45,6 +47,7 @@ impl Model {
             phone: phone.into(),
             name: None,
             name_folded: None,
+            sort_key: sort_key(None),
             note: None,
             provider_user_id: None,
             opted_out_at: None,
@@ -56,12 +59,21 @@ impl Model {
     /// The contact reduced to its phone, for a user who has written to the phone but may not see the contact.
     #[must_use]
     pub fn phone_only(self) -> Self {
-        Self { name: None, name_folded: None, note: None, provider_user_id: None, opted_out_at: None, ..self }
+        Self {
+            name: None,
+            name_folded: None,
+            sort_key: sort_key(None),
+            note: None,
+            provider_user_id: None,
+            opted_out_at: None,
+            ..self
+        }
     }
 
-    /// Sets the name and its search form.
+    /// Sets the name, its search form and its sort key.
     pub fn rename(&mut self, name: Option<String>) {
         self.name_folded = name.as_deref().map(fold);
+        self.sort_key = sort_key(name.as_deref());
         self.name = name;
     }
 }

@@ -371,6 +371,32 @@ pub enum ThreadOrder {
     LongestWaiting,
 }
 
+/// The order of a list of contacts.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "crate::store::contacts::ContactOrder")]
+pub enum ContactOrder {
+    /// The contact that was added last comes first.
+    Recent,
+    /// The contacts are sorted by name, regardless of letter case and accents. Contacts without a name come last.
+    Name,
+}
+
+/// The reason why the phone of a user did not ring for an inbound call.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::NotRungReason")]
+pub enum NotRungReason {
+    /// The user was not active.
+    Inactive,
+    /// Calls to the phone number were switched off for the user: `Assignment.voiceEnabled` was false.
+    VoiceOff,
+    /// The user had no phone number, or the number was one of the agency's own.
+    NoPhone,
+    /// The user had not verified their phone.
+    NotVerified,
+    /// The user's availability was AWAY.
+    Away,
+}
+
 /// The reason for which a user is a handler of a thread.
 #[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
 #[graphql(remote = "domain::access::HandlerReason")]

@@ -15,7 +15,7 @@ use super::limits::{DEFAULT_PAGE, MAX_PAGE};
 use super::loaders::ThreadList;
 use crate::domain::ThreadId;
 use crate::service::Fault;
-use crate::store::page::{Key, Page, Take, Window};
+use crate::store::page::{Page, SortKey, Take, Window};
 
 /// The pagination arguments of a connection, unvalidated.
 #[derive(Debug, Clone, Default)]
@@ -39,13 +39,21 @@ impl PageArgs {
         }
     }
 
-    /// Validates the arguments for a query of a table.
+    /// Validates the arguments for a query of a table that is sorted by time.
     ///
     /// # Errors
     /// BAD_USER_INPUT if a size is out of range, `first` and `last` are combined, or a cursor is malformed.
     pub fn window(&self) -> Result<Window> {
+        self.window_by()
+    }
+
+    /// Validates the arguments for a query of a table that is not sorted by time.
+    ///
+    /// # Errors
+    /// As [`window`](Self::window).
+    pub fn window_by<K: SortKey>(&self) -> Result<Window<K>> {
         let key = |name: &str, cursor: &Option<String>| {
-            let parse = |text: &String| text.parse::<Key>().map_err(|_| invalid_cursor(name));
+            let parse = |text: &String| text.parse::<K>().map_err(|_| invalid_cursor(name));
             cursor.as_ref().map(parse).transpose()
         };
         let (after, before) = (key("after", &self.after)?, key("before", &self.before)?);

@@ -1,17 +1,22 @@
 //! Contacts: the outside persons with whom an agency communicates.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
-    QueryFilter as _, QueryOrder as _, Select,
+    QueryFilter as _, QueryOrder as _, Select, Value,
 };
+use uuid::Uuid;
 
 use super::bulk::padded_list;
-use super::page::{Page, Window};
+use super::page::{Key, Page, ParseKeyError, SortKey, Window};
 use super::threads::Scope;
-use crate::domain::search::{fold, phone_part};
+use crate::domain::search::{MAX_SORT_KEY_CHARS, fold, phone_part};
 use crate::domain::{AgencyId, ContactId};
 use crate::entity::contact;
 
@@ -24,6 +29,83 @@ pub async fn page(
 ) -> Result<Page<contact::Model>, DbErr> {
     let query = window.apply(filtered(scope, filter), &Order::Desc, contact::Column::CreatedAt, contact::Column::Id);
     Ok(window.page(query.all(conn).await?))
+}
+
+/// One page of the contacts that match the filter and that the user may see, in the order of their names.
+pub async fn page_by_name(
+    conn: &impl ConnectionTrait,
+    scope: &Scope,
+    filter: &ContactFilter,
+    window: &Window<NameKey>,
+) -> Result<Page<contact::Model>, DbErr> {
+    let query = window.apply(filtered(scope, filter), &Order::Asc, contact::Column::SortKey, contact::Column::Id);
+    Ok(window.page(query.all(conn).await?))
+}
+
+/// The order of a list of contacts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ContactOrder {
+    /// Newest contact first.
+    #[default]
+    Recent,
+    /// By name, regardless of letter case and accents. Contacts without a name come last.
+    Name,
+}
+
+impl ContactOrder {
+    /// The cursor of a contact in a list with this order.
+    pub fn cursor(self, contact: &contact::Model) -> String {
+        match self {
+            Self::Recent => Key { at: contact.created_at, id: contact.id.0 }.to_string(),
+            Self::Name => NameKey { name: contact.sort_key.clone(), id: contact.id.0 }.to_string(),
+        }
+    }
+}
+
+/// The sort key of a contact in a list that is ordered by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameKey {
+    /// The sort key of the name, by `domain::search::sort_key`.
+    name: String,
+    id: Uuid,
+}
+
+impl SortKey for NameKey {
+    fn value(&self) -> Value {
+        self.name.as_str().into()
+    }
+
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+/// The prefix of the text form. No [`Key`] begins with it, so neither order accepts the cursors of the other.
+const NAME_KEY_PREFIX: char = 'n';
+/// The number of hexadecimal digits of the ID in the text form.
+const ID_DIGITS: usize = 32;
+
+impl fmt::Display for NameKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{NAME_KEY_PREFIX}{}{}", self.id.simple(), URL_SAFE_NO_PAD.encode(&self.name))
+    }
+}
+
+impl FromStr for NameKey {
+    type Err = ParseKeyError;
+
+    fn from_str(text: &str) -> Result<Self, ParseKeyError> {
+        let key = text.strip_prefix(NAME_KEY_PREFIX).and_then(|rest| rest.split_at_checked(ID_DIGITS));
+        let (id, name) = key.ok_or(ParseKeyError)?;
+        let id = Uuid::try_parse(id).map_err(|_| ParseKeyError)?;
+        let name = URL_SAFE_NO_PAD.decode(name).map_err(|_| ParseKeyError)?;
+        let name = String::from_utf8(name).map_err(|_| ParseKeyError)?;
+        // PostgreSQL rejects a statement with a NUL character.
+        if name.chars().count() > MAX_SORT_KEY_CHARS || name.contains('\0') {
+            return Err(ParseKeyError);
+        }
+        Ok(Self { name, id })
+    }
 }
 
 /// The number of contacts that match the filter and that the user may see.
@@ -158,4 +240,33 @@ fn containing(text: &str) -> LikeExpr {
         pattern.push(c);
     }
     LikeExpr::new(pattern + "%").escape('!')
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::domain::search::sort_key;
+
+    #[test]
+    fn a_cursor_is_valid_only_in_the_order_of_its_list() {
+        let (agency, id) = (AgencyId(Uuid::from_u128(1)), ContactId(Uuid::from_u128(2)));
+        let mut contact = contact::Model::begin(agency, id, "+13035560001", DateTime::UNIX_EPOCH);
+        for name in [None, Some("Élodie 한글".to_owned()), Some("\u{10ffff}".repeat(200))] {
+            contact.rename(name.clone());
+            let cursor = ContactOrder::Name.cursor(&contact);
+            assert_eq!(cursor.parse(), Ok(NameKey { name: sort_key(name.as_deref()), id: id.0 }));
+            assert_eq!(cursor.parse::<Key>(), Err(ParseKeyError), "{cursor}");
+        }
+        let recent = ContactOrder::Recent.cursor(&contact);
+        assert!(recent.parse::<Key>().is_ok());
+        let id = id.0.simple();
+        let encoded = |name: &str| format!("n{id}{}", URL_SAFE_NO_PAD.encode(name));
+        for cursor in
+            [recent, String::new(), format!("n{id}=="), format!("né{id}"), encoded("1a\0"), encoded(&"a".repeat(66))]
+        {
+            assert_eq!(cursor.parse::<NameKey>(), Err(ParseKeyError), "{cursor}");
+        }
+    }
 }

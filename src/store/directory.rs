@@ -11,9 +11,10 @@ use jiff::tz::TimeZone;
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use uuid::Uuid;
 
+use crate::domain::ringing::{self, RingFacts};
 use crate::domain::routing::{Member, Roster};
 use crate::domain::{
-    AccountId, AgencyId, AssignmentId, Availability, ExtensionId, PhoneNumberId, PoolId, Role, UserId,
+    AccountId, AgencyId, AssignmentId, ExtensionId, NotRungReason, PhoneNumberId, PoolId, Role, UserId,
 };
 use crate::entity::{agency, agency_position, assignment, extension, phone_number, pool, user};
 
@@ -161,10 +162,33 @@ impl Directory {
 
     /// The phone of a user, if calls may ring it now: the user is active and AVAILABLE, and the phone is verified.
     pub fn ringable_phone(&self, user: UserId) -> Option<&str> {
-        let user = self.active_user(user)?;
-        let may_ring = user.phone_verified && user.availability == Availability::Available;
-        // A number of the agency would answer the call with its own menu.
-        user.phone.as_deref().filter(|phone| may_ring && !self.is_shared(phone))
+        let user = self.user(user)?;
+        user.phone.as_deref().filter(|_| self.not_rung_reason(user, true).is_none())
+    }
+
+    /// The reason why a call does not ring the phone of a user now; `None` if it does. `voice_enabled` is that of the
+    /// user's assignment to the number, and true for an extension.
+    fn not_rung_reason(&self, user: &user::Model, voice_enabled: bool) -> Option<NotRungReason> {
+        ringing::not_rung_reason(&RingFacts {
+            active: user.active,
+            voice_enabled,
+            // A number of the agency would answer the call with its own menu.
+            has_phone: user.phone.as_deref().is_some_and(|phone| !self.is_shared(phone)),
+            phone_verified: user.phone_verified,
+            availability: user.availability,
+        })
+    }
+
+    /// The pool members of a number whose phones may not ring now, with the reasons.
+    pub fn not_rung_members(&self, number: PhoneNumberId) -> Vec<(UserId, NotRungReason)> {
+        let members = self.pool_members(number).filter_map(|row| Some((self.user(row.user_id)?, row.voice_enabled)));
+        members.filter_map(|(user, voice)| Some((user.id, self.not_rung_reason(user, voice)?))).collect()
+    }
+
+    /// The user of an extension, with the reason why their phone may not ring now; `None` if it may.
+    pub fn not_rung_user(&self, extension: ExtensionId) -> Option<(UserId, NotRungReason)> {
+        let user = self.user(self.extension(extension)?.user_id)?;
+        Some((user.id, self.not_rung_reason(user, true)?))
     }
 
     /// Whether `e164` is one of the agency's live numbers.

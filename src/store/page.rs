@@ -1,14 +1,22 @@
-//! Relay pagination over rows that are sorted by (time, id).
+//! Relay pagination over rows that are sorted by a value and their ID: usually by (time, id).
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait, Condition, DbBackend, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement};
+use sea_orm::{
+    ColumnTrait, Condition, DbBackend, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement, Value,
+};
 use uuid::Uuid;
 
-/// The sort key of a row, which a cursor encodes.
+/// The sort key of a row, which a cursor encodes: a value, and the row's ID, which orders rows with equal values.
+pub trait SortKey: FromStr<Err = ParseKeyError> {
+    fn value(&self) -> Value;
+    fn id(&self) -> Uuid;
+}
+
+/// The sort key of a row in a list that is ordered by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     pub at: DateTime<Utc>,
@@ -40,6 +48,16 @@ impl FromStr for Key {
     }
 }
 
+impl SortKey for Key {
+    fn value(&self) -> Value {
+        self.at.into()
+    }
+
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
 /// The maximum number of rows, and the end of the window from which they are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Take {
@@ -50,11 +68,11 @@ pub enum Take {
 
 /// The part of a list to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Window {
+pub struct Window<K = Key> {
     /// Only rows after this key.
-    pub after: Option<Key>,
+    pub after: Option<K>,
     /// Only rows before this key.
-    pub before: Option<Key>,
+    pub before: Option<K>,
     pub take: Take,
 }
 
@@ -63,59 +81,68 @@ impl Window {
     pub fn first(count: u64) -> Self {
         Self { after: None, before: None, take: Take::First(count) }
     }
+}
 
+impl<K: SortKey> Window<K> {
     fn limit(&self) -> u64 {
         match self.take {
             Take::First(count) | Take::Last(count) => count,
         }
     }
 
-    /// Restricts a query to the window of a list that is sorted by `(at, id)` in `order`. The query reads one row more
-    /// than the limit, which shows whether there are more rows.
-    pub fn apply<Q, C>(&self, query: Q, order: &Order, at: C, id: C) -> Q
+    /// Restricts a query to the window of a list that is sorted by `(value, id)` in `order`. The query reads one row
+    /// more than the limit, which shows whether there are more rows.
+    pub fn apply<Q, C>(&self, query: Q, order: &Order, value: C, id: C) -> Q
     where
         Q: QueryFilter + QueryOrder + QuerySelect,
         C: ColumnTrait,
     {
         let column = |column: C| Expr::col(column.as_column_ref());
-        self.order(query, order, &column(at), &column(id)).limit(self.limit() + 1)
+        self.order(query, order, &column(value), &column(id)).limit(self.limit() + 1)
     }
 
     /// [`Self::apply`] with the limit as a literal, for frequent queries. If the limit is a parameter, SQLite prepares
     /// the statement again for each value, because the plan depends on it.
-    pub fn apply_literal_limit<Q>(&self, query: Q, order: &Order, at: Expr, id: Expr, backend: DbBackend) -> Statement
+    pub fn apply_literal_limit<Q>(
+        &self,
+        query: Q,
+        order: &Order,
+        value: Expr,
+        id: Expr,
+        backend: DbBackend,
+    ) -> Statement
     where
         Q: QueryFilter + QueryOrder + QueryTrait,
     {
-        let mut statement = self.order(query, order, &at, &id).build(backend);
+        let mut statement = self.order(query, order, &value, &id).build(backend);
         statement.sql.push_str(&format!(" LIMIT {}", self.limit() + 1));
         statement
     }
 
-    fn order<Q>(&self, query: Q, order: &Order, at: &Expr, id: &Expr) -> Q
+    fn order<Q>(&self, query: Q, order: &Order, value: &Expr, id: &Expr) -> Q
     where
         Q: QueryFilter + QueryOrder,
     {
-        let later = |key: Key| {
+        let later = |key: &K| {
             Condition::any()
-                .add(at.clone().gt(key.at))
-                .add(Condition::all().add(at.clone().eq(key.at)).add(id.clone().gt(key.id)))
+                .add(value.clone().gt(key.value()))
+                .add(Condition::all().add(value.clone().eq(key.value())).add(id.clone().gt(key.id())))
         };
-        let earlier = |key: Key| {
+        let earlier = |key: &K| {
             Condition::any()
-                .add(at.clone().lt(key.at))
-                .add(Condition::all().add(at.clone().eq(key.at)).add(id.clone().lt(key.id)))
+                .add(value.clone().lt(key.value()))
+                .add(Condition::all().add(value.clone().eq(key.value())).add(id.clone().lt(key.id())))
         };
         let ascending = *order == Order::Asc;
         let mut query = query;
-        if let Some(key) = self.after {
+        if let Some(key) = &self.after {
             query = query.filter(if ascending { later(key) } else { earlier(key) });
         }
-        if let Some(key) = self.before {
+        if let Some(key) = &self.before {
             query = query.filter(if ascending { earlier(key) } else { later(key) });
         }
         let order = if self.reads_descending(order) { Order::Desc } else { Order::Asc };
-        query.order_by(at.clone(), order.clone()).order_by(id.clone(), order)
+        query.order_by(value.clone(), order.clone()).order_by(id.clone(), order)
     }
 
     /// Whether [`Self::apply`] reads the rows in descending order of their keys.

@@ -146,3 +146,98 @@ async fn an_opt_out_in_a_batch_of_texts_is_announced_once_per_thread() {
     assert_eq!(app.thread_of("SM2").await.opt_out_hint_id, None);
     app.assert_logs_are_gapless().await;
 }
+
+/// A page of the contacts that Ana sees.
+async fn page(app: &TestApp, arguments: &str) -> Value {
+    let query = format!(
+        "{{ contacts({arguments}) {{ nodes {{ address name }} totalCount pageInfo {{ \
+         hasNextPage hasPreviousPage startCursor endCursor }} }} }}"
+    );
+    let answer = app.graphql(&app.token("acme", "ana"), &query, json!({})).await;
+    assert!(answer.get("errors").is_none(), "{arguments}: {answer}");
+    answer["data"]["contacts"].clone()
+}
+
+fn addresses(page: &Value) -> Vec<String> {
+    page["nodes"].as_array().unwrap().iter().map(|node| node["address"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Contacts in an agency in addition to Carla Ruiz and Tom Becker: names that differ in case and accents only, names in
+/// another script, and two contacts without a name.
+async fn start_with_names() -> TestApp {
+    let app = TestApp::start().await;
+    let named = [
+        ("+13035560010", "Zoë Adams"),
+        ("+13035560011", "Élodie Martin"),
+        ("+13035560012", "elodie MARTIN"),
+        ("+13035560013", "ÖZGE Kaya"),
+        ("+13035560014", "Борис"),
+        ("+13035560015", "anton Berg"),
+    ];
+    let named = json!(named.map(|(phone, name)| json!({"phone": phone, "name": name})));
+    app.apply(&format!("agencies: [{{key: acme, contacts: {named}}}]")).await;
+    app.receive(Text::new("SMnameless1").from("+13035560021")).await;
+    app.receive(Text::new("SMnameless2").from("+13035560022")).await;
+    app
+}
+
+/// The last digits of the contacts in the order of their names: anton, Carla, Élodie, elodie, ÖZGE, Tom, Zoë, Борис.
+const BY_NAME: [&str; 10] = ["0015", "0001", "0011", "0012", "0013", "0002", "0010", "0014", "0021", "0022"];
+
+fn by_name() -> Vec<String> {
+    BY_NAME.map(|digits| format!("+1303556{digits}")).to_vec()
+}
+
+#[tokio::test]
+async fn contacts_are_listed_by_name_regardless_of_case_and_accents() {
+    let app = start_with_names().await;
+    assert_eq!(addresses(&page(&app, "orderBy: NAME").await), by_name());
+    assert_eq!(addresses(&page(&app, "orderBy: RECENT").await), addresses(&page(&app, "first: 25").await));
+    let found = page(&app, "orderBy: NAME, search: \"martin\"").await;
+    assert_eq!((addresses(&found), &found["totalCount"]), (by_name()[2..4].to_vec(), &json!(2)));
+    let contact = contact_of(&app, "SMnameless2").await;
+    for (name, place) in [(json!("Åke"), 0), (json!("Ågot"), 0), (json!("ødegaard"), 7), (Value::Null, 9)] {
+        update(&app, "ana", json!({"contactId": contact, "name": name})).await;
+        let listed = addresses(&page(&app, "orderBy: NAME").await);
+        assert_eq!(listed.iter().position(|address| address == "+13035560022"), Some(place), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn pages_by_name_contain_each_contact_once_in_both_directions() {
+    let app = start_with_names().await;
+    for size in [1, 3, 4] {
+        for (count, cursor, more, bound) in
+            [("first", "after", "hasNextPage", "endCursor"), ("last", "before", "hasPreviousPage", "startCursor")]
+        {
+            let (mut pages, mut at) = (Vec::new(), String::new());
+            loop {
+                let read = page(&app, &format!("orderBy: NAME, {count}: {size}{at}")).await;
+                pages.push(addresses(&read));
+                if read["pageInfo"][more] == false {
+                    break;
+                }
+                at = format!(", {cursor}: {}", read["pageInfo"][bound]);
+            }
+            if count == "last" {
+                pages.reverse();
+            }
+            assert_eq!(pages.concat(), by_name(), "{count}: {size}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn cursors_of_another_order_are_refused() {
+    let app = start_with_names().await;
+    let ana = app.token("acme", "ana");
+    let recent = page(&app, "first: 1").await["pageInfo"]["endCursor"].clone();
+    let name = page(&app, "orderBy: NAME, first: 1").await["pageInfo"]["endCursor"].clone();
+    for (order, cursor) in [("NAME", &recent), ("RECENT", &name), ("NAME", &json!("n")), ("NAME", &json!(""))] {
+        for argument in ["after", "before"] {
+            let query = format!("{{ contacts(orderBy: {order}, {argument}: {cursor}) {{ totalCount }} }}");
+            let answer = app.graphql(&ana, &query, json!({})).await;
+            assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{query}: {answer}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Search by name and phone, with the same results on every database.
 
 use migration::{Migrator, MigratorTrait as _};
-use partyline::domain::search::fold;
+use partyline::domain::search::{fold, sort_key};
 use partyline::entity::contact;
 use partyline::store::Database;
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, Statement};
@@ -129,7 +129,7 @@ async fn a_renamed_contact_is_found_only_by_the_new_name() {
 }
 
 #[tokio::test]
-async fn the_migration_fills_the_search_form_of_existing_names() {
+async fn the_migrations_fill_the_search_form_and_the_sort_key_of_existing_names() {
     const CONTACTS: u128 = 2_500;
     let database = TestDatabase::create().await;
     let conn = Database::open(&database.url).await.unwrap().connect_to_migrate().await.unwrap();
@@ -188,6 +188,14 @@ async fn the_migration_fills_the_search_form_of_existing_names() {
         }
         assert!(named > 1_500, "{named}");
         Migrator::down(&conn, Some(1)).await.unwrap();
+    }
+    Migrator::up(&conn, None).await.unwrap();
+    let rows = conn.query_all_raw(Statement::from_string(backend, "SELECT name, sort_key FROM contact")).await.unwrap();
+    assert_eq!(rows.len() as u128, CONTACTS);
+    for row in rows {
+        let (name, key): (Option<String>, String) =
+            (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap());
+        assert_eq!(key, sort_key(name.as_deref()));
     }
     conn.close().await.unwrap();
 }

@@ -4,11 +4,15 @@
 //! of times, gives the same state. Only the requests for which Twilio waits (an accepted leg, the end of a Dial) are
 //! applied in the order in which Twilio makes them.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{CallFacts, merge_leg_state, status, was_picked_up};
+use crate::domain::ringing::NotRung;
 use crate::domain::{
-    CallEnd, CallStage, CallStatus, CallerIdVerification, Direction, ExtensionId, LegState, UserId, call::leg_report,
+    CallEnd, CallStage, CallStatus, CallerIdVerification, Direction, ExtensionId, LegState, NotRungReason, UserId,
+    call::leg_report,
 };
 
 /// A call and its legs.
@@ -39,6 +43,8 @@ pub struct CallState {
     pub error_code: Option<String>,
     pub verification: Option<CallerIdVerification>,
     pub legs: Vec<Leg>,
+    /// The users at the destination of the call whose phones never rang.
+    pub not_rung: BTreeMap<UserId, NotRung>,
 }
 
 /// One phone's part in one step of a call.
@@ -89,6 +95,8 @@ pub struct CallStep {
     pub extension: Option<(ExtensionId, UserId)>,
     /// The users whose phones start to ring.
     pub rings: Vec<UserId>,
+    /// The users at the destination of the call whose phones may not ring now.
+    pub not_rung: Vec<(UserId, NotRungReason)>,
     pub verification: Option<CallerIdVerification>,
 }
 
@@ -156,6 +164,7 @@ impl CallState {
             error_code: None,
             verification: None,
             legs: Vec::new(),
+            not_rung: BTreeMap::new(),
         }
     }
 
@@ -188,6 +197,8 @@ impl CallState {
         if self.end.is_some() {
             self.end_legs(now);
         }
+        let legs = &self.legs;
+        self.not_rung.retain(|user, _| !legs.iter().any(|leg| leg.user == Some(*user)));
     }
 
     /// Whether a user may still accept the call on a leg of this step: the phones ring, and the caller has not hung up.
@@ -220,6 +231,12 @@ impl CallState {
         }
         for user in &event.rings {
             self.apply_leg(&LegReport::new(event.step, Some(*user), None, LegState::Ringing), now);
+        }
+        for (user, reason) in &event.not_rung {
+            let not_rung = NotRung { step: event.step, reason: *reason };
+            // The earliest step counts, in any order of the reports.
+            let known = self.not_rung.entry(*user).or_insert(not_rung);
+            *known = not_rung.min(*known);
         }
     }
 

@@ -4,7 +4,8 @@ use proptest::sample::{Index, subsequence};
 use uuid::Uuid;
 
 use super::state::{CallEvent, CallState, CallStep, DialResult, LegReport};
-use crate::domain::{CallEnd, CallStage, CallStatus, Direction, ExtensionId, LegState, UserId};
+use crate::domain::ringing::NotRung;
+use crate::domain::{CallEnd, CallStage, CallStatus, Direction, ExtensionId, LegState, NotRungReason, UserId};
 
 fn user(n: u128) -> UserId {
     UserId(Uuid::from_u128(n))
@@ -30,8 +31,15 @@ fn step(step: i32, stage: CallStage, rings: &[u128]) -> CallEvent {
         wrong_extensions: Some(step - 1),
         extension: (step > 1).then(|| (ExtensionId(Uuid::from_u128(9)), user(9))),
         rings: rings.iter().copied().map(user).collect(),
+        // The phone of user 1 rings in some steps, the phone of user 3 in none.
+        not_rung: vec![(user(1), NotRungReason::Away), (user(3), reason_at(step))],
         verification: None,
     })
+}
+
+/// The reason differs between the steps.
+fn reason_at(step: i32) -> NotRungReason {
+    if step == 2 { NotRungReason::Away } else { NotRungReason::VoiceOff }
 }
 
 /// All callbacks of a call: for none of them does Twilio wait.
@@ -159,4 +167,11 @@ fn a_call_is_open_until_the_caller_goes_on_or_hangs_up() {
     assert!(!state.is_open_at(2));
     state.apply(&CallEvent::Ended { end: CallEnd::Completed, seconds: None }, now());
     assert!(!state.is_open_at(3));
+}
+
+#[test]
+fn users_whose_phones_never_rang_keep_the_reason_of_the_earliest_step() {
+    let state = applied(&[step(4, CallStage::Ringing, &[1]), step(2, CallStage::Ringing, &[2])]);
+    let expected = NotRung { step: 2, reason: NotRungReason::Away };
+    assert_eq!(state.not_rung.into_iter().collect::<Vec<_>>(), [(user(3), expected)]);
 }

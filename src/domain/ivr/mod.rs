@@ -174,6 +174,14 @@ impl Plan {
             Self::HangUp { .. } => None,
         }
     }
+
+    /// The destination whose phones ring, or that has no phone left to ring. `None` if no phones are to ring: in a
+    /// menu, after a conversation, and for a call that arrives outside business hours (`open` is false).
+    pub fn destination(&self, open: bool) -> Option<Target> {
+        let (Self::Ring { next, .. } | Self::Voicemail { next, .. }) = self else { return None };
+        // A call that arrives outside business hours goes to the voicemail in its first step.
+        next.ring.as_ref().filter(|_| open || next.step > 1).map(|ring| ring.target)
+    }
 }
 
 impl Office<'_> {

@@ -317,3 +317,33 @@ fn every_path_ends_in_a_conversation_a_voicemail_or_a_goodbye_within_ten_steps()
     }
     assert!(paths > 10_000, "{paths}");
 }
+
+#[test]
+fn a_plan_has_a_destination_unless_no_phone_is_to_ring() {
+    let destination = |office: &Office<'_>, script: &[&str]| {
+        let mut state = IvrState::default();
+        let mut found = None;
+        for what in script {
+            let plan = plan_after(office, &state, what);
+            found = plan.destination(office.open);
+            state = plan.next().cloned().unwrap_or_default();
+        }
+        found
+    };
+    let (open, closed) = (office(), Office { open: false, ..office() });
+    let nobody = Office { phones: Vec::new(), ..office() };
+    for (office, script, expected) in [
+        (&open, &["call"][..], None),
+        (&open, &["call", "key"], Some(Target::MainLine)),
+        (&open, &["call", "key", "1:end 2:end 3:end"], Some(Target::MainLine)),
+        (&open, &["call", "key", "talked"], None),
+        (&open, &["call", "key 10"], Some(Target::Extension(extension(13)))),
+        (&open, &["call", "key 102"], Some(Target::Extension(extension(15)))),
+        (&nobody, &["call", "key"], Some(Target::MainLine)),
+        (&nobody, &["key"], Some(Target::MainLine)),
+        (&closed, &["call"], None),
+        (&closed, &["key 10"], None),
+    ] {
+        assert_eq!(destination(office, script), expected, "{script:?}");
+    }
+}

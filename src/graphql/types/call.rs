@@ -9,7 +9,7 @@ use crate::domain::error_actor::is_carrier_code;
 use crate::entity::{call, call_leg};
 use crate::graphql::context::{Requester, loaders};
 use crate::graphql::direct_json::DirectJson;
-use crate::graphql::enums::{CallLegState, CallStatus, Direction, ErrorActor};
+use crate::graphql::enums::{CallLegState, CallStatus, Direction, ErrorActor, NotRungReason};
 use crate::graphql::errors::Result;
 use crate::graphql::pagination::{Connection, ConnectionNode, PageArgs, Total};
 use crate::graphql::scalars::DateTime;
@@ -170,6 +170,15 @@ impl Call {
         Ok(shown.map(|model| CallLeg { viewer: Arc::clone(&self.viewer), model }).collect())
     }
 
+    /// The pool members, or the user of the dialed extension, whose phones did not ring for an inbound call, with the
+    /// reasons at the time of the call. Empty for outbound calls and for calls outside business hours. Only the
+    /// viewer's own entry if the viewer sees only their own part of the call.
+    async fn not_rung(&self) -> Vec<NotRung> {
+        let users = self.row().not_rung_users().into_iter();
+        let found = users.filter_map(|(id, not_rung)| Some((User::find(&self.viewer, id)?, not_rung.reason)));
+        found.map(|(user, reason)| NotRung { user, reason: reason.into() }).collect()
+    }
+
     /// The reason why the carrier refused an outbound call. Null if the carrier accepted the call.
     async fn failure(&self) -> Option<CallFailure> {
         let code = self.row().error_code.as_deref()?;
@@ -216,6 +225,15 @@ pub(super) struct CallFailure {
     message: String,
     /// The person who has to act on the failure.
     actor: ErrorActor,
+}
+
+/// A user whose phone did not ring for an inbound call.
+#[derive(SimpleObject)]
+pub(super) struct NotRung {
+    /// The user whose phone did not ring.
+    user: User,
+    /// The reason at the time of the call.
+    reason: NotRungReason,
 }
 
 pub struct CallLeg {

@@ -11,16 +11,23 @@ use crate::graphql::errors::Result;
 use crate::graphql::pagination::ConnectionNode;
 use crate::graphql::scalars::{ContactAddress, DateTime, PhoneE164};
 use crate::service::Viewer;
-use crate::store::page::Key;
+use crate::store::contacts::ContactOrder;
 
 pub struct Contact {
     viewer: Arc<Viewer>,
     model: Arc<contact::Model>,
+    /// The order of the list, which determines the cursor.
+    order: ContactOrder,
 }
 
 impl Contact {
     pub fn new(viewer: &Arc<Viewer>, model: Arc<contact::Model>) -> Self {
-        Self { viewer: Arc::clone(viewer), model }
+        Self::in_list(viewer, model, ContactOrder::default())
+    }
+
+    /// A contact in a list with this order.
+    pub fn in_list(viewer: &Arc<Viewer>, model: Arc<contact::Model>, order: ContactOrder) -> Self {
+        Self { viewer: Arc::clone(viewer), model, order }
     }
 
     pub(super) fn model(&self) -> &contact::Model {
@@ -40,7 +47,7 @@ impl DirectJson for Contact {
 
 impl ConnectionNode for Contact {
     fn cursor(&self) -> String {
-        Key { at: self.model.created_at, id: self.model.id.0 }.to_string()
+        self.order.cursor(&self.model)
     }
 }
 

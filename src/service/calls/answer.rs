@@ -55,7 +55,7 @@ async fn plan_and_record(
     if is_wrong && is_known_caller(&key.from) {
         services.calls.extension_guesses.count(key.agency, &key.from, services.clock.monotonic());
     }
-    services.calls.log.append(key, step_event(&plan, number, verification)).await;
+    services.calls.log.append(key, step_event(&plan, number, now, verification)).await;
     plan
 }
 

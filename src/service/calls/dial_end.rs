@@ -96,7 +96,7 @@ impl Unit for RecordDialEnd {
         } else if is_current && bridged {
             call.apply(tx, &CallEvent::Ended { end: CallEnd::Completed, seconds: None });
         } else if is_current {
-            call.apply(tx, &step_event(&plan, &self.number, None));
+            call.apply(tx, &step_event(&plan, &self.number, tx.now, None));
         }
         write(tx, call).await?;
         Ok(plan)

@@ -5,6 +5,8 @@
 //! steps of a caller are recorded behind the answer ([`CallLog`]); an accepted leg, a voicemail and the end of a call
 //! are recorded before it.
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::call::{CallEvent, CallStep};
 use crate::domain::ivr::{IvrState, MAX_STEPS, Plan};
 use crate::domain::{AccountId, AgencyId, CallStage, CallerIdVerification, PhoneNumberId, UserId};
@@ -72,8 +74,13 @@ pub struct LegKey {
     pub sid: String,
 }
 
-/// The event that the caller is sent the document of a plan.
-fn step_event(plan: &Plan, number: &CalledNumber, verification: Option<CallerIdVerification>) -> CallEvent {
+/// The event that the caller is sent the document of a plan, which was made at `now`.
+fn step_event(
+    plan: &Plan,
+    number: &CalledNumber,
+    now: DateTime<Utc>,
+    verification: Option<CallerIdVerification>,
+) -> CallEvent {
     let (stage, rings) = match plan {
         Plan::Menu { .. } => (CallStage::Greeting, Vec::new()),
         Plan::Ring { phones, .. } => (CallStage::Ringing, phones.iter().map(|(user, _)| *user).collect()),
@@ -87,6 +94,7 @@ fn step_event(plan: &Plan, number: &CalledNumber, verification: Option<CallerIdV
         wrong_extensions: plan.next().map(|next| next.tries.into()),
         extension: plan.next().and_then(|next| number.extension_of(next)),
         rings,
+        not_rung: number.not_rung(plan, now),
         verification,
     })
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::CallKey;
-use crate::domain::ivr::{IvrState, Line, Office, Phone, Target};
-use crate::domain::{AccountId, AgencyId, ExtensionId, LegCallerId, PhoneNumberId, PoolId, RingStrategy, UserId};
+use crate::domain::ivr::{IvrState, Line, Office, Phone, Plan, Target};
+use crate::domain::{
+    AccountId, AgencyId, ExtensionId, LegCallerId, NotRungReason, PhoneNumberId, PoolId, RingStrategy, UserId,
+};
 use crate::entity::{phone_number, pool};
 use crate::service::{Fault, Services};
 use crate::store::directory::AGENCY_WIDE;
@@ -138,11 +140,24 @@ impl CalledNumber {
             label: &self.number.label,
             greeting: pool.and_then(|pool| pool.greeting.as_deref()),
             voicemail_greeting: pool.and_then(|pool| pool.voicemail_greeting.as_deref()),
-            open: pool.is_none_or(|pool| pool.schedule().is_open(&directory.time_zone(), now)),
+            open: self.is_open(now),
             strategy: pool.map_or(RingStrategy::Simultaneous, |pool| pool.ring_strategy),
             ring_seconds: pool.and_then(|pool| u16::try_from(pool.ring_seconds).ok()).unwrap_or(20),
             phones: directory.voice_users(self.number.id).filter_map(|user| phone(user.id)).collect(),
             lines: lines.collect(),
+        }
+    }
+
+    fn is_open(&self, now: DateTime<Utc>) -> bool {
+        self.pool().is_none_or(|pool| pool.schedule().is_open(&self.directory.time_zone(), now))
+    }
+
+    /// The users at the destination of a plan whose phones may not ring now, with the reasons.
+    pub(super) fn not_rung(&self, plan: &Plan, now: DateTime<Utc>) -> Vec<(UserId, NotRungReason)> {
+        match plan.destination(self.is_open(now)) {
+            None => Vec::new(),
+            Some(Target::MainLine) => self.directory.not_rung_members(self.number.id),
+            Some(Target::Extension(id)) => self.directory.not_rung_user(id).into_iter().collect(),
         }
     }
 

@@ -74,7 +74,7 @@ async fn finish_recording(
     let agency = key.agency;
     let mut after = Vec::new();
     if is_over {
-        after.push(step_event(&plan, number, None));
+        after.push(step_event(&plan, number, now, None));
         after.push(CallEvent::Ended { end: CallEnd::Completed, seconds: None });
     }
     let report = recording.and_then(Recording::into_report);

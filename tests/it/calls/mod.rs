@@ -11,6 +11,7 @@ mod lists;
 mod live;
 mod missed_call_texts;
 mod missed_voicemails;
+mod not_rung;
 mod orders;
 mod outbound;
 mod reports;

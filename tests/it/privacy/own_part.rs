@@ -11,7 +11,7 @@ use super::world::{Case, DESK, assert_accepted, start};
 use crate::support::TestApp;
 
 const CALL: &str = "id status direction phoneNumber { e164 } contact { id } thread { id } extension { id }
-    answeredBy { key } startedBy { key } legs { user { key } } wrongExtensions
+    answeredBy { key } startedBy { key } legs { user { key } } notRung { user { key } reason } wrongExtensions
     voicemail { id } voicemails { id } startedAt endedAt durationSeconds";
 
 async fn remove(app: &TestApp, user: &str) {
@@ -30,6 +30,7 @@ async fn a_former_member_sees_only_their_own_part_of_a_call() {
     let mine = format!("{{ calls {{ totalCount nodes {{ {CALL} }} }} }}");
     let whole = app.graphql(&ben, &node, json!({"id": call})).await["data"]["node"].take();
     assert!(whole["contact"]["id"].is_string() && whole["voicemail"]["id"].is_string(), "{whole}");
+    assert_eq!(whole["notRung"].as_array().map(Vec::len), Some(2), "{whole}");
     for user in ["ben", "eve"] {
         remove(&app, user).await;
     }
@@ -37,7 +38,8 @@ async fn a_former_member_sees_only_their_own_part_of_a_call() {
     let expected = json!({
         "id": call, "status": whole["status"], "direction": "INBOUND", "phoneNumber": {"e164": DESK},
         "contact": null, "thread": null, "extension": null, "answeredBy": {"key": "ben"}, "startedBy": null,
-        "legs": [], "wrongExtensions": 0, "voicemail": null, "voicemails": [],
+        "legs": [], "notRung": [{"user": {"key": "ben"}, "reason": "NO_PHONE"}], "wrongExtensions": 0,
+        "voicemail": null, "voicemails": [],
         "startedAt": whole["startedAt"], "endedAt": whole["endedAt"], "durationSeconds": whole["durationSeconds"],
     });
     assert_eq!(own, expected);
