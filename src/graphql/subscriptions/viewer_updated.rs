@@ -37,6 +37,7 @@ async fn payload(view: EventView) -> Result<Option<ViewerUpdatedEvent>> {
         cursor: EventCursor(view.cursor),
         replayed: view.replayed,
         change: kind,
+        thread_id: view.context.event.thread_id.map(Into::into),
         thread: view.thread(),
         notification: notification.map(|row| Notification::new(&view.viewer, row)),
         phone_number: phone_number.and_then(|number| PhoneNumber::find(&view.viewer, number)),

@@ -82,8 +82,8 @@ async fn lists_of_two_hundred_random_operations_equal_fresh_queries() {
 
 #[tokio::test]
 #[ignore = "slow: part of `make test-full`"]
-async fn lists_of_three_thousand_random_operations_equal_fresh_queries() {
-    run(Random::from_environment("live lists, long"), 3_000).await;
+async fn lists_of_fifteen_hundred_random_operations_equal_fresh_queries() {
+    run(Random::from_environment("live lists, long"), 1_500).await;
 }
 
 async fn run(mut random: Random, operations: usize) {

@@ -88,7 +88,6 @@ impl TestApp {
         message::Entity::find().count(self.db()).await.unwrap()
     }
 
-    /// Asserts that the log of every agency has the positions 1, 2, 3 …, and that its head is the last one.
     /// Flags the last message of a thread for a decision, as if its delivery were unknown.
     pub(crate) async fn flag_a_message(&self, thread: &serde_json::Value) {
         let agency = self.agency("acme").await;
@@ -98,6 +97,7 @@ impl TestApp {
         self.services().writer.run(agency, flag).await.unwrap();
     }
 
+    /// Asserts that the log of every agency has the positions 1, 2, 3 …, and that its head is the last one.
     pub(crate) async fn assert_logs_are_gapless(&self) {
         for head in agency_position::Entity::find().all(self.db()).await.unwrap() {
             let positions: Vec<i64> = self.events(head.agency_id).await.iter().map(|event| event.position).collect();
