@@ -194,7 +194,7 @@ impl App {
     pub fn router(&self, extras: Extras, drain: watch::Receiver<bool>) -> Router {
         let (admission, metrics) = (self.admission.clone(), self.metrics.clone());
         let facts = ServerFacts { demo: extras.demo, graphiql: extras.graphiql };
-        let executor = Executor { schema: graphql::schema(facts), admission, metrics };
+        let executor = Executor::new(graphql::schema(facts), admission, metrics);
         let graphql = GraphqlState {
             services: self.services.clone(),
             documents: graphql::Documents::default(),

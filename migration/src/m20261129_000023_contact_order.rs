@@ -18,8 +18,11 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let column = Shape::of(manager).sorted_text("sort_key", MAX_CHARS).not_null().default(UNNAMED).take();
-        manager.alter_table(Table::alter().table("contact").add_column(column).take()).await?;
+        // SQLite and MariaDB do not undo a migration that is interrupted while it fills the column. It then runs again.
+        if !manager.has_column("contact", "sort_key").await? {
+            let column = Shape::of(manager).sorted_text("sort_key", MAX_CHARS).not_null().default(UNNAMED).take();
+            manager.alter_table(Table::alter().table("contact").add_column(column).take()).await?;
+        }
         fill(manager.get_connection(), "sort_key", sort_key).await?;
         manager.create_index(index("ix_contact_sort_key", "contact", &["agency_id", "sort_key", "id"])).await
     }

@@ -54,6 +54,8 @@ impl Bus {
     pub async fn run_sender(&self) {
         loop {
             let entries: Vec<String> = tokio::select! {
+                // Events must not wait for presence.
+                biased;
                 () = self.has_pending.notified() => self.take_pending().into_iter().map(encode_position).collect(),
                 presence = self.presence.take_outgoing() => presence.iter().map(encode_presence).collect(),
             };

@@ -19,12 +19,11 @@ pub const LIFETIME: Duration = Duration::from_secs(15);
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// The time after which other instances are told that unchanged presence lasts.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
-/// The maximum number of threads in which one user is present. The thread that was reported longest ago is left.
+/// The maximum number of threads in which one user is present. Presence in another thread ends that in the thread which
+/// was reported longest ago.
 const MAX_THREADS: usize = 8;
-/// The number of announcements that wait for a slow subscriber. It misses earlier ones.
+/// The capacity of the channel of changes of an agency. A subscriber that falls further behind misses changes.
 const CAPACITY: usize = 256;
-/// The maximum number of messages that wait to be sent to other instances.
-const MAX_OUTGOING: usize = 1_024;
 
 /// The presence of a user in a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +49,15 @@ pub struct PresenceBoard {
     clock: Arc<dyn Clock>,
     agencies: Mutex<HashMap<AgencyId, AgencyPresence>>,
     next_number: AtomicU64,
-    /// Presence to send to other instances; `None` if there are none.
-    outgoing: Option<Mutex<Vec<Presence>>>,
+    /// The latest presence to send to other instances, with its time on the monotonic clock. `None` if there are no other
+    /// instances.
+    outgoing: Option<Mutex<HashMap<(ThreadId, UserId), (Presence, Duration)>>>,
     has_outgoing: Notify,
 }
 
 #[derive(Debug)]
 struct AgencyPresence {
-    entries: HashMap<(ThreadId, UserId), Entry>,
+    threads: HashMap<ThreadId, HashMap<UserId, Entry>>,
     changes: broadcast::Sender<PresenceChange>,
 }
 
@@ -99,13 +99,13 @@ impl PresenceBoard {
         self.record(agency, thread, user, state);
     }
 
-    /// The users who are present in a thread, those who came first first.
+    /// The users who are present in a thread, ordered by `since`.
     pub fn of_thread(&self, agency: AgencyId, thread: ThreadId) -> Vec<Presence> {
         let now = self.clock.monotonic();
         let agencies = self.lock();
-        let entries = agencies.get(&agency).into_iter().flat_map(|of| &of.entries);
-        let here = entries.filter(|((of, _), entry)| *of == thread && entry.is_present(now));
-        let mut present: Vec<Presence> = here.map(|(_, entry)| entry.presence).collect();
+        let here = agencies.get(&agency).and_then(|of| of.threads.get(&thread));
+        let here = here.into_iter().flat_map(HashMap::values).filter(|entry| entry.is_present(now));
+        let mut present: Vec<Presence> = here.map(|entry| entry.presence).collect();
         present.sort_by_key(|presence| (presence.since, presence.user));
         present
     }
@@ -119,23 +119,30 @@ impl PresenceBoard {
     pub fn expire(&self) {
         let (now, at) = (self.clock.monotonic(), self.clock.now());
         let mut agencies = self.lock();
-        for of in agencies.values_mut() {
-            for entry in of.entries.values_mut() {
+        for AgencyPresence { threads, changes } in agencies.values_mut() {
+            for entry in threads.values_mut().flat_map(HashMap::values_mut) {
                 if entry.presence.state != PresenceState::Gone && !entry.is_present(now) {
                     entry.change(PresenceState::Gone, at);
                 }
-                self.announce(&of.changes, entry, now);
+                self.announce(changes, entry, now);
             }
-            of.entries.retain(|_, entry| entry.announced != PresenceState::Gone || entry.is_waiting(now));
+            threads.retain(|_, users| {
+                users.retain(|_, entry| entry.announced != PresenceState::Gone || entry.is_waiting(now));
+                !users.is_empty()
+            });
         }
-        agencies.retain(|_, of| !of.entries.is_empty() || of.changes.receiver_count() > 0);
+        agencies.retain(|_, of| !of.threads.is_empty() || of.changes.receiver_count() > 0);
     }
 
     /// Waits until there is presence to send to other instances, and takes it.
     pub(super) async fn take_outgoing(&self) -> Vec<Presence> {
         self.has_outgoing.notified().await;
-        let outgoing = self.outgoing.as_ref().map(|outgoing| outgoing.lock().unwrap_or_else(PoisonError::into_inner));
-        outgoing.map(|mut outgoing| std::mem::take(&mut *outgoing)).unwrap_or_default()
+        let Some(outgoing) = &self.outgoing else { return Vec::new() };
+        let taken = std::mem::take(&mut *outgoing.lock().unwrap_or_else(PoisonError::into_inner));
+        let now = self.clock.monotonic();
+        // While the database was away, presence may have become too old.
+        let lasting = taken.into_values().filter(|(_, at)| now.saturating_sub(*at) < LIFETIME);
+        lasting.map(|(presence, _)| presence).collect()
     }
 
     /// Returns the presence, and whether other instances need to know.
@@ -143,14 +150,15 @@ impl PresenceBoard {
         let (now, at) = (self.clock.monotonic(), self.clock.now());
         let mut agencies = self.lock();
         let of = agencies.entry(agency).or_insert_with(AgencyPresence::new);
-        let AgencyPresence { entries, changes } = of;
-        if !entries.contains_key(&(thread, user)) {
+        let AgencyPresence { threads, changes } = of;
+        if threads.get(&thread).is_none_or(|users| !users.contains_key(&user)) {
             if state == PresenceState::Gone {
                 return (Presence { agency, thread, user, state, since: at }, false);
             }
-            leave_oldest(entries, user, at);
+            leave_oldest(threads, user, at);
         }
-        let entry = entries.entry((thread, user)).or_insert_with(|| Entry::new(agency, thread, user, at, now));
+        let users = threads.entry(thread).or_default();
+        let entry = users.entry(user).or_insert_with(|| Entry::new(agency, thread, user, at, now));
         let is_change = entry.presence.state != state;
         let relays = is_change || now.saturating_sub(entry.relayed_at) >= REFRESH_INTERVAL;
         if is_change {
@@ -177,10 +185,9 @@ impl PresenceBoard {
 
     fn relay(&self, presence: Presence) {
         let Some(outgoing) = &self.outgoing else { return };
+        let latest = (presence, self.clock.monotonic());
         let mut outgoing = outgoing.lock().unwrap_or_else(PoisonError::into_inner);
-        if outgoing.len() < MAX_OUTGOING {
-            outgoing.push(presence);
-        }
+        outgoing.insert((presence.thread, presence.user), latest);
         drop(outgoing);
         self.has_outgoing.notify_one();
     }
@@ -192,7 +199,7 @@ impl PresenceBoard {
 
 impl AgencyPresence {
     fn new() -> Self {
-        Self { entries: HashMap::new(), changes: broadcast::Sender::new(CAPACITY) }
+        Self { threads: HashMap::new(), changes: broadcast::Sender::new(CAPACITY) }
     }
 }
 
@@ -224,9 +231,9 @@ impl Entry {
     }
 }
 
-/// Makes room for another thread of a user: the thread that was reported longest ago is left.
-fn leave_oldest(entries: &mut HashMap<(ThreadId, UserId), Entry>, user: UserId, at: DateTime<Utc>) {
-    let of_user = entries.values_mut().filter(|entry| entry.presence.user == user);
+/// Makes room for the presence of a user in another thread, see [`MAX_THREADS`].
+fn leave_oldest(threads: &mut HashMap<ThreadId, HashMap<UserId, Entry>>, user: UserId, at: DateTime<Utc>) {
+    let of_user = threads.values_mut().filter_map(|users| users.get_mut(&user));
     let mut present: Vec<_> = of_user.filter(|entry| entry.presence.state != PresenceState::Gone).collect();
     if present.len() < MAX_THREADS {
         return;

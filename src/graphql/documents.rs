@@ -87,6 +87,11 @@ impl Documents {
         Ok(document)
     }
 
+    /// Parses and checks the document of a request without a token, which must not displace cached documents.
+    pub(super) fn parse_uncached(text: &str) -> Result<Arc<Document>> {
+        Document::parse(text).map(Arc::new)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<Box<str>, Arc<Document>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -377,7 +377,8 @@ pub enum ThreadOrder {
 pub enum ContactOrder {
     /// The contact that was added last comes first.
     Recent,
-    /// The contacts are sorted by name, regardless of letter case and accents. Contacts without a name come last.
+    /// The contacts are sorted by the Unicode code points of their names, without regard to letter case and combining
+    /// accents. Contacts without a name come last.
     Name,
 }
 

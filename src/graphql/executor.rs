@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Name, Request};
 use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use super::Schema;
@@ -29,9 +30,18 @@ pub struct Executor {
     pub schema: Schema,
     pub admission: Arc<Admission>,
     pub metrics: Arc<Metrics>,
+    /// The permits of sign-ins.
+    sign_ins: Arc<Semaphore>,
 }
 
+/// The number of sign-ins that run at the same time; further ones wait.
+const SIGN_INS: usize = 4;
+
 impl Executor {
+    pub fn new(schema: Schema, admission: Arc<Admission>, metrics: Arc<Metrics>) -> Self {
+        Self { schema, admission, metrics, sign_ins: Arc::new(Semaphore::new(SIGN_INS)) }
+    }
+
     /// Executes a query or a mutation. The reservation counts the bytes of the response until they are sent.
     pub(super) async fn execute(
         &self,
@@ -44,20 +54,26 @@ impl Executor {
         self.contain((kind, name), &*requester.services.clock, &requester.request_id, executed).await
     }
 
-    /// Executes the mutation of a sign-in, which has no requester and so no permits: the rate of its address limits it.
+    /// Executes the mutation of a sign-in, which has no requester: few of them run at the same time. Its operation name
+    /// is not counted, because anybody could fill the list of names.
     pub(super) async fn execute_sign_in(&self, origin: Origin, prepared: Prepared) -> Result<OperationResponse> {
-        let label = (prepared.kind, prepared.label.clone());
+        let kind = prepared.kind;
         let Origin { services, request_id } = origin.clone();
         let executed = async {
             let mut request = Request::new(prepared.query).variables(prepared.variables).data(origin);
             request.operation_name = prepared.name;
             request.set_parsed_query(prepared.document.parsed.clone());
+            let admitted = async {
+                // The semaphore is never closed.
+                let _permit = self.sign_ins.acquire().await;
+                self.schema.execute(request).await
+            };
             tokio::select! {
-                response = self.schema.execute(request) => Ok((OperationResponse::of(response), ())),
-                () = services.clock.sleep(MUTATION_TIMEOUT) => Err(timeout_failure(label.0, MUTATION_TIMEOUT)),
+                response = cancel_on_drop(admitted) => Ok((OperationResponse::of(response), ())),
+                () = services.clock.sleep(MUTATION_TIMEOUT) => Err(timeout_failure(kind, MUTATION_TIMEOUT)),
             }
         };
-        let contained = self.contain(label.clone(), &*services.clock, &request_id, executed).await;
+        let contained = self.contain((kind, None), &*services.clock, &request_id, executed).await;
         contained.map(|(response, ())| response)
     }
 

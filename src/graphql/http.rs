@@ -23,7 +23,7 @@ use super::GraphqlState;
 use super::context::{Origin, Requester, make_request_id};
 use super::errors::{Code, Failure};
 use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_SIGN_IN_BYTES};
-use super::operation::{OperationResponse, RejectedRequest, RequestParameters, prepare};
+use super::operation::{OperationResponse, RejectedRequest, RequestParameters, prepare, prepare_sign_in};
 use super::reserved_body::reserve;
 use crate::admission::Limited;
 use crate::http::authentication::{self, AuthenticationError, client_address};
@@ -102,11 +102,12 @@ async fn sign_in(
     state.executor.admission.count_failed_authentication(client).map_err(too_many_requests)?;
     let unauthenticated = || (StatusCode::UNAUTHORIZED, Failure::unauthenticated(TokenProblem::Invalid));
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if !is_json(request.headers()) || length.is_none_or(|length| length > MAX_SIGN_IN_BYTES) {
+    if !is_json(request.headers()) || length.is_some_and(|length| length > MAX_SIGN_IN_BYTES) {
         return Err(unauthenticated());
     }
     let parameters = read_parameters(state, request, MAX_SIGN_IN_BYTES).await.map_err(|_| unauthenticated())?;
-    let prepared = prepare(state, parameters).ok().filter(|prepared| prepared.selects_only("exchangeSignInCode"));
+    let prepared = prepare_sign_in(state, parameters).ok();
+    let prepared = prepared.filter(|prepared| prepared.selects_only("exchangeSignInCode"));
     let prepared = prepared.ok_or_else(unauthenticated)?;
     let origin = Origin { services: Arc::clone(&state.services), request_id };
     let executed = state.executor.execute_sign_in(origin, prepared).await;

@@ -9,7 +9,7 @@ use async_graphql::{Name, Response, ServerError, Value, Variables};
 use serde::{Deserialize, Serialize};
 
 use super::GraphqlState;
-use super::documents::Document;
+use super::documents::{Document, Documents};
 use super::errors::{Code, Failure, Result, add_codes, code_of};
 use super::introspection;
 use super::limits::{BYTES_PER_POINT, check_value};
@@ -85,11 +85,24 @@ impl Prepared {
 
 /// Parses a request and checks it against the limits.
 pub(super) fn prepare(state: &GraphqlState, parameters: RequestParameters) -> Result<Prepared> {
+    prepare_with(state, parameters, |text| state.documents.get(text))
+}
+
+/// The same for a request without a token.
+pub(super) fn prepare_sign_in(state: &GraphqlState, parameters: RequestParameters) -> Result<Prepared> {
+    prepare_with(state, parameters, Documents::parse_uncached)
+}
+
+fn prepare_with(
+    state: &GraphqlState,
+    parameters: RequestParameters,
+    parse: impl FnOnce(&str) -> Result<Arc<Document>>,
+) -> Result<Prepared> {
     let Some(query) = parameters.query else {
         // Some clients check for this message instead of the code.
         return Err(Failure::new(Code::PersistedQueryNotSupported, "PersistedQueryNotSupported"));
     };
-    let document = state.documents.get(&query)?;
+    let document = parse(&query)?;
     if document.selects_schema && !state.introspection {
         return Err(introspection::disabled());
     }

@@ -10,8 +10,7 @@ use crate::store::sign_in_codes;
 use crate::store::writer::{Tx, Unit, UnitError};
 
 /// Increments a user's token generation: tokens issued before are rejected, and sockets opened with them are closed.
-/// Unused sign-in codes become invalid, too.
-/// Returns false if the user does not exist.
+/// Unused sign-in codes become invalid, too. Returns false if the user does not exist.
 ///
 /// Tokens of an external issuer have no generation. They end when the issuer revokes them or the user is deactivated.
 pub async fn revoke_tokens(services: &Services, agency: AgencyId, user: UserId) -> Result<bool, Fault> {

@@ -32,12 +32,13 @@ pub struct IssuedToken {
     pub expires_at: DateTime<Utc>,
 }
 
-/// The expiry of the token that a renewal would return now; `None` if the token cannot be renewed, because it comes
-/// from an external issuer or the session has reached its longest duration.
+/// The expiry of the token that a renewal would return now. `None` if the token cannot be renewed: it comes from an
+/// external issuer or does not say when the session began, a new token would end earlier, or the session has reached
+/// its longest duration.
 pub fn renewed_until(identity: &Identity, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let session = identity.session?;
-    let end = session.began_at.unwrap_or(now) + MAX_SESSION;
-    (end > identity.expires_at).then(|| (now + TOKEN_LIFETIME).max(identity.expires_at).min(end))
+    let end = identity.session?.began_at?.checked_add_signed(MAX_SESSION)?;
+    let until = (now + TOKEN_LIFETIME).min(end);
+    (end > identity.expires_at && until >= identity.expires_at).then_some(until)
 }
 
 /// Issues another token of the same session. The former token stays valid until it expires.
@@ -73,13 +74,13 @@ pub async fn exchange_sign_in_code(services: &Services, code: &SecretString) -> 
     let refused =
         || Refusal::invalid("This sign-in link was already used or has expired. Request another one.", "code");
     let (agency, digest) = (agency_of(code).ok_or_else(refused)?, digest(code));
+    // Read first, so that unknown codes do not reach the writer.
     let row = sign_in_codes::find(services.request_reader(), agency, &digest).await?.ok_or_else(refused)?;
-    if !services.writer.run(agency, Take { agency, digest }).await? {
-        return Err(refused().into());
-    }
+    let redeem = RedeemCode { agency, user: row.user_id, digest };
+    let generation = services.writer.run(agency, redeem).await?.ok_or_else(refused)?;
     let viewer = services.viewer(agency, row.user_id).await?.ok_or_else(refused)?;
     let now = services.clock.now();
-    let session = Session { generation: viewer.user().token_generation, began_at: Some(now) };
+    let session = Session { generation, began_at: Some(now) };
     issue(services, &viewer, session, now + TOKEN_LIFETIME)
 }
 
@@ -115,18 +116,23 @@ impl Unit for Create {
     }
 }
 
-/// Uses a code up. Returns whether it was valid.
-struct Take {
+/// Uses a code up. Returns the user's token generation if the code was valid: read in the same transaction, so that a
+/// revocation that follows also revokes the token.
+struct RedeemCode {
     agency: AgencyId,
+    user: UserId,
     digest: String,
 }
 
-impl Unit for Take {
-    type Output = bool;
+impl Unit for RedeemCode {
+    type Output = Option<i32>;
     type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, UnitError> {
-        Ok(sign_in_codes::take(tx.conn, self.agency, &self.digest, tx.now).await?)
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Option<i32>, UnitError> {
+        let directory = tx.directory(self.agency).await?;
+        let generation = directory.active_user(self.user).map(|user| user.token_generation);
+        let is_valid = sign_in_codes::take(tx.conn, self.agency, &self.digest, tx.now).await?;
+        Ok(generation.filter(|_| is_valid))
     }
 }
 
@@ -155,7 +161,11 @@ mod tests {
         assert_eq!(until(Some(0), week - 2, week - 3), Some(at(week)));
         assert_eq!(until(Some(0), week, week - 1), None);
         assert_eq!(until(Some(0), 30 * 24, 1), None, "a token of thirty days is not cut short");
-        assert_eq!(until(Some(0), 24, 1), Some(at(24)), "nor is one of a day");
-        assert_eq!(until(None, 5, 4), Some(at(16)), "without a time of the sign-in, the session begins now");
+        assert_eq!(until(Some(0), 24, 1), None, "nor is one of a day");
+        assert_eq!(until(Some(0), 24, 13), Some(at(25)));
+        assert_eq!(until(None, 5, 4), None, "a token of another program is not renewed");
+        let far = Session { generation: 0, began_at: Some(DateTime::<Utc>::MAX_UTC) };
+        let (agency, user) = (AgencyId(Uuid::nil()), UserId(Uuid::nil()));
+        assert_eq!(renewed_until(&Identity { agency, user, expires_at: at(1), session: Some(far) }, at(0)), None);
     }
 }

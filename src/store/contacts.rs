@@ -48,7 +48,8 @@ pub enum ContactOrder {
     /// Newest contact first.
     #[default]
     Recent,
-    /// By name, regardless of letter case and accents. Contacts without a name come last.
+    /// By the code points of the name, without regard to letter case and combining accents. Contacts without a name come
+    /// last.
     Name,
 }
 

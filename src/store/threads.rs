@@ -17,7 +17,7 @@ use crate::domain::{
 use crate::entity::{activity, call, contact, message, read_mark, thread};
 
 /// The properties of an active user that determine the visible threads, contacts and calls of the user's agency.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
     pub agency: AgencyId,
     pub user: UserId,

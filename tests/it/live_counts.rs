@@ -26,13 +26,6 @@ async fn now(app: &TestApp, user: &str, numbers: Value) -> Value {
     answer["data"]["threadCounts"].clone()
 }
 
-/// Asserts that a socket has received nothing: the response to a query comes next.
-async fn assert_silent(socket: &mut Socket) {
-    socket.subscribe("2", "{ viewer { key } }", json!({})).await;
-    assert!(socket.event().await["viewer"].is_object());
-    assert_eq!(socket.next().await.unwrap()["type"], "complete");
-}
-
 async fn receive(app: &TestApp, sid: &str, from: &str, number: &str) -> Value {
     app.receive(Text::new(sid).from(from).to(number)).await;
     json!(app.thread_of(sid).await.id.to_string())
@@ -67,7 +60,7 @@ async fn the_current_counts_come_first_and_then_each_change() {
     assert_eq!(next(&mut anas).await, one);
     // Ben is not in the pool of the nurses.
     for socket in [&mut bens, &mut nobodys] {
-        assert_silent(socket).await;
+        socket.assert_silent().await;
     }
 }
 
@@ -79,11 +72,11 @@ async fn many_changes_within_a_second_are_delivered_as_one() {
     for n in 0..9 {
         receive(&app, &format!("SM{n}"), &format!("+1303556110{n}"), DESK).await;
     }
-    assert_silent(&mut bens).await;
+    bens.assert_silent().await;
     app.clock.advance(Duration::from_secs(1));
     assert_eq!(next(&mut bens).await["unclaimed"], 9);
     app.clock.advance(Duration::from_secs(1));
-    assert_silent(&mut bens).await;
+    bens.assert_silent().await;
 }
 
 #[tokio::test]

@@ -24,15 +24,8 @@ async fn follow(app: &TestApp, agency: &str, user: &str, thread: Value) -> Socke
     let mut socket = app.socket(&app.token(agency, user)).await;
     socket.subscribe("1", LIVE, json!({"thread": thread})).await;
     // Operations begin in order, so the subscription has begun when the next one is answered.
-    assert_silent(&mut socket).await;
+    socket.assert_silent().await;
     socket
-}
-
-/// Asserts that a socket has received nothing: the response to a query comes next.
-async fn assert_silent(socket: &mut Socket) {
-    socket.subscribe("2", "{ viewer { key } }", json!({})).await;
-    assert!(socket.event().await["viewer"].is_object());
-    assert_eq!(socket.next().await.unwrap()["type"], "complete");
 }
 
 async fn next(socket: &mut Socket) -> (String, String, Value) {
@@ -77,7 +70,7 @@ async fn the_handlers_of_a_thread_see_who_looks_at_it() {
     // Dev is not a handler of the first thread.
     assert_eq!(next(&mut devs).await, seen("dev", "COMPOSING", &nurses));
     for socket in [&mut chloes, &mut devs, &mut devs_desk, &mut olgas] {
-        assert_silent(socket).await;
+        socket.assert_silent().await;
     }
     let here = json!([{"user": {"key": "ben"}, "state": "VIEWING", "since": "2026-11-23T15:00:00.000000Z"}]);
     assert_eq!(present(&app, &desk).await, here);
@@ -96,14 +89,14 @@ async fn presence_ends_fifteen_seconds_after_the_last_report() {
         app.services().presence.expire();
         set(&app, "ben", &thread, "VIEWING").await;
     }
-    assert_silent(&mut anas).await;
+    anas.assert_silent().await;
     app.clock.advance(Duration::from_secs(15));
     // Not even before the change is announced.
     assert_eq!(present(&app, &thread).await, json!([]));
     app.services().presence.expire();
     assert_eq!(next(&mut anas).await, seen("ben", "GONE", &thread));
     app.services().presence.expire();
-    assert_silent(&mut anas).await;
+    anas.assert_silent().await;
 }
 
 #[tokio::test]
@@ -118,11 +111,11 @@ async fn a_user_who_types_in_bursts_is_announced_once_a_second() {
     }
     assert_eq!(next(&mut anas).await, seen("ben", "VIEWING", &thread));
     app.services().presence.expire();
-    assert_silent(&mut anas).await;
+    anas.assert_silent().await;
     app.clock.advance(Duration::from_secs(1));
     app.services().presence.expire();
     assert_eq!(next(&mut anas).await, seen("ben", "COMPOSING", &thread));
-    assert_silent(&mut anas).await;
+    anas.assert_silent().await;
     set(&app, "ben", &thread, "GONE").await;
     app.clock.advance(Duration::from_secs(1));
     app.services().presence.expire();
@@ -144,7 +137,7 @@ async fn presence_in_an_invisible_thread_is_refused_and_a_former_handler_sees_no
     ))
     .await;
     set(&app, "ben", &desk, "COMPOSING").await;
-    assert_silent(&mut chloes).await;
+    chloes.assert_silent().await;
 }
 
 #[tokio::test]

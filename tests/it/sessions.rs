@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use partyline::ports::Clock as _;
 use partyline::service::revoke_tokens::revoke_tokens;
 use partyline::service::sessions::create_sign_in_code;
 use reqwest::StatusCode;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::socket::{Closed, Socket};
 use crate::support::{TestApp, log};
+use crate::tokens::signed;
 
 const EXCHANGE: &str = include_str!("documents/sessions_exchange.graphql");
 const RENEW: &str = include_str!("documents/sessions_renew.graphql");
@@ -216,4 +218,14 @@ async fn the_server_says_what_it_is() {
     let answer = app.graphql(&app.token("acme", "ben"), "{ server { version mode features } }", json!({})).await;
     let expected = json!({"version": env!("CARGO_PKG_VERSION"), "mode": "SERVE", "features": []});
     assert_eq!(answer["data"]["server"], expected);
+}
+
+#[tokio::test]
+async fn a_token_of_another_program_is_not_renewed() {
+    let app = TestApp::start().await;
+    let claims =
+        json!({"sub": "ben", "agency": "acme", "exp": (app.clock.now() + Duration::from_secs(60)).timestamp()});
+    let token = signed(&claims);
+    let refused = json!([{"__typename": "ForbiddenError", "code": "FORBIDDEN"}]);
+    assert_eq!(app.graphql(&token, RENEW, json!({})).await["data"]["renewSession"]["userErrors"], refused);
 }

@@ -21,7 +21,7 @@ async fn code(app: &TestApp, token: &SecretString) -> Option<String> {
 }
 
 /// A token as any program that knows the secret could sign it.
-fn signed(claims: &Value) -> SecretString {
+pub(crate) fn signed(claims: &Value) -> SecretString {
     jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(SECRET)).unwrap().into()
 }
 

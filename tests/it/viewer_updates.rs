@@ -20,13 +20,6 @@ async fn next(socket: &mut Socket) -> Value {
     socket.event().await["viewerUpdated"].clone()
 }
 
-/// Asserts that a socket has received nothing: the response to a query comes next.
-async fn assert_silent(socket: &mut Socket) {
-    socket.subscribe("2", "{ viewer { key } }", json!({})).await;
-    assert!(socket.event().await["viewer"].is_object());
-    assert_eq!(socket.next().await.unwrap()["type"], "complete");
-}
-
 async fn mark(app: &TestApp, user: &str, mutation: &str, input: Value) -> Value {
     let of = format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]);
     let document = format!(
@@ -66,7 +59,7 @@ async fn a_read_mark_reaches_the_same_users_windows_only() {
     // Ben's reply claims the thread, which resolves Chloe's notification.
     let event = next(&mut chloes).await;
     assert_eq!((&event["change"], &event["thread"]["id"]), (&json!("NOTIFICATION_RESOLVED"), &thread));
-    assert_silent(&mut chloes).await;
+    chloes.assert_silent().await;
     app.assert_logs_are_gapless().await;
 }
 
@@ -123,8 +116,8 @@ async fn a_notification_that_is_read_is_read_in_every_window() {
     let event = next(&mut bens).await;
     assert_eq!((&event["change"], &event["notification"]["id"]), (&json!("NOTIFICATION_READ"), &id));
     assert!(event["notification"]["readAt"].is_string());
-    assert_silent(&mut bens).await;
-    assert_silent(&mut chloes).await;
+    bens.assert_silent().await;
+    chloes.assert_silent().await;
 }
 
 #[tokio::test]
@@ -145,5 +138,5 @@ async fn gained_and_lost_numbers_are_announced_to_the_user() {
         let event = next(&mut bens).await;
         assert_eq!((&event["change"], &event["phoneNumber"]["e164"]), (&json!("ACCESS"), &json!(number.1)));
     }
-    assert_silent(&mut devs).await;
+    devs.assert_silent().await;
 }

@@ -24,6 +24,7 @@ use crate::graphql::operation::RejectedRequest;
 use crate::graphql::types::ThreadCounts;
 use crate::service::authenticate::TokenProblem;
 use crate::service::{Services, Viewer, ViewerUse};
+use crate::store::threads::Scope;
 
 /// The response to an operation for one event.
 #[derive(Debug, Clone)]
@@ -54,11 +55,10 @@ struct EventKey {
     replayed_from: Option<i64>,
 }
 
-/// The scope of counts, and the position of the log at which they are counted.
+/// The threads that are counted, and the position of the log at that time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct CountsKey {
-    agency: AgencyId,
-    user: UserId,
+    scope: Scope,
     numbers: Box<[PhoneNumberId]>,
     position: i64,
 }
@@ -69,8 +69,7 @@ enum SubjectKey {
     Event(EventKey, Visibility),
     /// A change of presence, by its number.
     Presence(u64),
-    /// The counts at a position of the log. The numbers whose threads are counted belong to the operation.
-    ThreadCounts(AgencyId, i64),
+    ThreadCounts(ThreadCounts),
 }
 
 /// Everything that a response depends on.
@@ -94,25 +93,17 @@ pub(super) struct DeliveryContext<'a> {
 /// What a response shows.
 #[derive(Clone, Copy)]
 pub(super) enum Subject<'a> {
-    Event {
-        context: &'a Arc<EventContext>,
-        visibility: Visibility,
-        event: &'a StreamedEvent,
-    },
+    Event { context: &'a Arc<EventContext>, visibility: Visibility, event: &'a StreamedEvent },
     Presence(PresenceChange),
-    /// The counts of the viewer's threads at a position of the log.
-    ThreadCounts {
-        counts: ThreadCounts,
-        position: i64,
-    },
+    ThreadCounts(ThreadCounts),
 }
 
 impl Subject<'_> {
-    fn key(&self, agency: AgencyId) -> SubjectKey {
+    fn key(&self) -> SubjectKey {
         match self {
             Self::Event { visibility, event, .. } => SubjectKey::Event(event_key(event), *visibility),
             Self::Presence(change) => SubjectKey::Presence(change.number),
-            Self::ThreadCounts { position, .. } => SubjectKey::ThreadCounts(agency, *position),
+            Self::ThreadCounts(counts) => SubjectKey::ThreadCounts(*counts),
         }
     }
 
@@ -121,8 +112,7 @@ impl Subject<'_> {
         match self {
             // A user's own part of a call is visible to nobody else.
             Self::Event { visibility, .. } => *visibility == Visibility::Call(CallVisibility::OwnPart),
-            Self::Presence(_) => false,
-            Self::ThreadCounts { .. } => true,
+            Self::Presence(_) | Self::ThreadCounts(_) => false,
         }
     }
 }
@@ -173,18 +163,25 @@ impl Live {
         self.presence_threads.get(now, change.number, read).await
     }
 
-    /// Counts the viewer's threads on these numbers, once for all windows of the user.
+    /// Counts the viewer's threads on these numbers, once for all windows of the user, and with a permit of the user as
+    /// for any other execution.
     pub(super) async fn thread_counts(
         &self,
         requester: &Requester,
         viewer: &Viewer,
         numbers: &[PhoneNumberId],
         position: i64,
-    ) -> Result<ThreadCounts, DbErr> {
+    ) -> Result<ThreadCounts, Failure> {
         let services = &requester.services;
-        let key = CountsKey { agency: viewer.agency(), user: requester.user(), numbers: numbers.into(), position };
+        let key = CountsKey { scope: viewer.scope(), numbers: numbers.into(), position };
+        if let Some(counts) = self.thread_counts.peek(services.clock.monotonic(), &key) {
+            return Ok(counts);
+        }
+        let permit = self.executor.admission.acquire_event(requester.agency(), requester.user()).await;
+        let _permit = permit.map_err(|limited| Failure::limited(&limited))?;
         let count = || ThreadCounts::count(services, viewer, numbers, |_| true).boxed();
-        self.thread_counts.get(services.clock.monotonic(), key, count).await
+        let counts = self.thread_counts.get(services.clock.monotonic(), key, count).await;
+        counts.map_err(|error| requester.fault(error))
     }
 
     /// Returns the response to an operation for an event.
@@ -199,7 +196,7 @@ impl Live {
         let user = delivery.requester.user();
         let shared = ResponseKey {
             operation: operation.id,
-            subject: delivery.subject.key(delivery.requester.agency()),
+            subject: delivery.subject.key(),
             role: delivery.viewer.role(),
             user: None,
         };
@@ -250,7 +247,7 @@ impl Live {
                 visibility,
             })),
             Subject::Presence(change) => ExecutionPhase::State(viewer, State::Presence(change.presence)),
-            Subject::ThreadCounts { counts, .. } => ExecutionPhase::State(viewer, State::ThreadCounts(counts)),
+            Subject::ThreadCounts(counts) => ExecutionPhase::State(viewer, State::ThreadCounts(counts)),
         };
         let loaders = Loaders::new(&requester);
         let request = operation.request().data(requester).data(loaders).data(phase);

@@ -1,7 +1,5 @@
-//! Subscriptions to state that is not in the log: presence, and the numbers of threads. Nothing is replayed, and a
-//! subscriber that falls behind skips to the current state.
+//! Subscriptions to state that is not in the log: presence, and the counts of threads. Nothing is replayed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::DbErr;
@@ -9,8 +7,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
 use crate::domain::{AgencyId, PhoneNumberId, ThreadId};
-use crate::events::Feeds;
 use crate::events::presence::PresenceChange;
+use crate::graphql::errors::{Code, Failure};
 use crate::graphql::types::ThreadCounts;
 use crate::ports::Clock;
 use crate::service::Services;
@@ -31,11 +29,18 @@ impl PresenceSource {
     }
 
     /// Waits for the next change in one of the threads.
-    pub(super) async fn next(&mut self) -> PresenceChange {
+    ///
+    /// # Errors
+    /// RESUME if the subscriber fell behind: it may have missed that a user left.
+    pub(super) async fn next(&mut self) -> Result<PresenceChange, Failure> {
         loop {
             match self.changes.recv().await {
-                Ok(change) if self.includes(change.presence.thread) => return change,
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Ok(change) if self.includes(change.presence.thread) => return Ok(change),
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => {
+                    let message = "The subscription fell behind. Subscribe again and query `Thread.presence`.";
+                    return Err(Failure::new(Code::Resume, message));
+                }
                 // Does not happen, because the board keeps agencies with subscribers.
                 Err(RecvError::Closed) => std::future::pending().await,
             }
@@ -47,12 +52,12 @@ impl PresenceSource {
     }
 }
 
-/// The numbers of a viewer's threads.
+/// The counts of a viewer's threads.
 pub(super) struct CountsSource {
-    feeds: Arc<Feeds>,
-    agency: AgencyId,
     /// The newest position of the log. Whatever changes a count appends an event.
     positions: watch::Receiver<i64>,
+    /// Signals changes of the directory. A change of another instance may become visible here only after its position.
+    directory: watch::Receiver<()>,
     /// `None`: none of the given numbers exists, so all counts are 0.
     numbers: Option<Vec<PhoneNumberId>>,
     /// When the threads were last counted, on the monotonic clock.
@@ -66,9 +71,9 @@ impl CountsSource {
         agency: AgencyId,
         numbers: Option<Vec<PhoneNumberId>>,
     ) -> Result<Self, DbErr> {
-        let feeds = Arc::clone(&services.feeds);
-        let positions = feeds.positions(agency).await?;
-        Ok(Self { feeds, agency, positions, numbers, counted_at: None, delivered: None })
+        let directory = services.feeds.directory_changes(agency);
+        let positions = services.feeds.positions(agency).await?;
+        Ok(Self { positions, directory, numbers, counted_at: None, delivered: None })
     }
 
     /// The numbers whose threads are counted, see [`Self::numbers`].
@@ -77,11 +82,12 @@ impl CountsSource {
     }
 
     /// Waits until the counts may have changed. Returns the newest position of the log; the first time at once.
-    pub(super) async fn changed(&mut self, clock: &dyn Clock) -> Result<i64, DbErr> {
+    pub(super) async fn changed(&mut self, clock: &dyn Clock) -> i64 {
         if let Some(counted_at) = self.counted_at {
-            if self.positions.changed().await.is_err() {
-                // The feed was dropped because it had no subscribers for a moment.
-                self.positions = self.feeds.positions(self.agency).await?;
+            // Neither sender is dropped, because a feed with receivers is kept.
+            tokio::select! {
+                _ = self.positions.changed() => {}
+                _ = self.directory.changed() => {}
             }
             let rest = COUNT_INTERVAL.saturating_sub(clock.monotonic().saturating_sub(counted_at));
             if !rest.is_zero() {
@@ -89,7 +95,8 @@ impl CountsSource {
             }
         }
         self.counted_at = Some(clock.monotonic());
-        Ok(*self.positions.borrow_and_update())
+        self.directory.mark_unchanged();
+        *self.positions.borrow_and_update()
     }
 
     /// Records the counts. Returns whether they differ from those that were delivered.

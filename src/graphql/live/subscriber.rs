@@ -180,7 +180,8 @@ impl Delivering<'_> {
         Ok((response, Some(reservation)))
     }
 
-    async fn respond_to_presence(&self, change: PresenceChange) -> Result<Reserved, Failure> {
+    async fn respond_to_presence(&self, change: Result<PresenceChange, Failure>) -> Result<Reserved, Failure> {
+        let change = change?;
         let (reservation, viewer) = self.reserve().await?;
         let is_visible = async {
             let thread = self.live.presence_thread(&self.requester.services, &change).await?;
@@ -192,25 +193,16 @@ impl Delivering<'_> {
         Ok((self.respond(&viewer, Subject::Presence(change)).await?, Some(reservation)))
     }
 
-    async fn respond_with_counts(
-        &self,
-        source: &mut CountsSource,
-        position: Result<i64, DbErr>,
-    ) -> Result<Reserved, Failure> {
+    async fn respond_with_counts(&self, source: &mut CountsSource, position: i64) -> Result<Reserved, Failure> {
         let (reservation, viewer) = self.reserve().await?;
-        let counted = async {
-            let position = position?;
-            let counts = match source.numbers() {
-                Some(numbers) => self.live.thread_counts(self.requester, &viewer, numbers, position).await?,
-                None => ThreadCounts::default(),
-            };
-            Ok::<_, DbErr>((position, counts))
+        let counts = match source.numbers() {
+            Some(numbers) => self.live.thread_counts(self.requester, &viewer, numbers, position).await?,
+            None => ThreadCounts::default(),
         };
-        let (position, counts) = counted.await.map_err(|error| self.requester.fault(error))?;
         if !source.record(counts) {
             return Ok((EventResponse::Empty, None));
         }
-        Ok((self.respond(&viewer, Subject::ThreadCounts { counts, position }).await?, Some(reservation)))
+        Ok((self.respond(&viewer, Subject::ThreadCounts(counts)).await?, Some(reservation)))
     }
 
     /// Reserves room for a payload, and then reads the viewer: the reservation may wait for long, so permissions are

@@ -25,7 +25,7 @@ pub(super) struct RenewSessionMutation;
 #[Object]
 impl RenewSessionMutation {
     /// Returns another token for the same user, valid for 12 hours, but at most until 7 days after the user signed in.
-    /// The former token stays valid until it expires. Tokens of an external issuer cannot be renewed here. Errors:
+    /// The former token stays valid until it expires. Only tokens that Partyline issued can be renewed. Errors:
     /// FORBIDDEN.
     async fn renew_session(&self, ctx: &Context<'_>) -> Result<RenewSessionPayload> {
         let mutation = MutationContext::new(ctx).await?;

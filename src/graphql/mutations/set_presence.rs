@@ -31,9 +31,9 @@ pub(super) struct SetPresenceMutation;
 
 #[Object]
 impl SetPresenceMutation {
-    /// Tells the other handlers of a thread that the viewer looks at it, writes in it, or has left it. Call it when
-    /// this changes, and every 5 to 10 seconds while it lasts: presence ends 15 seconds after the last call. Handlers
-    /// learn of a user's changes in a thread at most once a second. Errors: NOT_FOUND.
+    /// Reports whether the viewer views the thread, composes a text in it, or has left it. The latest report of any of
+    /// the viewer's windows counts. Repeat it every 5 to 10 seconds: presence ends 15 seconds after the latest report.
+    /// Other users receive the viewer's changes in a thread at most once per second. Errors: NOT_FOUND.
     async fn set_presence(
         &self,
         ctx: &Context<'_>,

@@ -12,11 +12,11 @@ mod thread_counts_updated;
 mod thread_updated;
 mod viewer_updated;
 
-/// The subscriptions. Each event has a cursor, except for `threadCountsUpdated` and `presenceUpdated`, which deliver the
-/// current state; after a disconnect, subscribe with `after` set to the cursor of the last
-/// event you received, and no event is missed. Permissions are checked for each event. A subscription ends with an
-/// error if the cursor is older than the log, or from before a restored backup (CURSOR_EXPIRED), or if the subscriber
-/// falls behind (RESUME, with the `cursor` to resume from).
+/// The subscriptions. Events of the log have a cursor; after a disconnect, subscribe with `after` set to the cursor of the
+/// last event you received, and no event is missed. Such a subscription ends with an error if the cursor is older than
+/// the log, or from before a restored backup (CURSOR_EXPIRED), or if the subscriber falls behind (RESUME, with the
+/// `cursor` to resume from). `presenceUpdated` and `threadCountsUpdated` deliver current state, have no cursor, and
+/// replay nothing. Permissions are checked for each delivery.
 #[derive(MergedSubscription, Default)]
 pub struct Subscription(
     inbound_message::InboundMessageSubscription,

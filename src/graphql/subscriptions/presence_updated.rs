@@ -11,8 +11,8 @@ pub(super) struct PresenceUpdatedSubscription;
 
 #[Subscription]
 impl PresenceUpdatedSubscription {
-    /// Delivers the presence of a user in a thread that the viewer may see when it begins, changes or ends. It is not
-    /// part of the log: nothing is replayed after a disconnect, so query `Thread.presence` then.
+    /// Delivers an event when the presence of a user begins, changes or ends in a thread that the viewer may see. It has
+    /// no cursor and replays nothing: query `Thread.presence` after a disconnect or a RESUME error.
     async fn presence_updated(
         &self,
         ctx: &Context<'_>,

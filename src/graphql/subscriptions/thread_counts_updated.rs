@@ -11,8 +11,8 @@ pub(super) struct ThreadCountsUpdatedSubscription;
 
 #[Subscription]
 impl ThreadCountsUpdatedSubscription {
-    /// Delivers the current numbers of threads, and then the new numbers when one of them changes, at most once a
-    /// second. It is not part of the log: there is no cursor, and after a disconnect the current numbers come first.
+    /// Delivers the viewer's current thread counts, and the new counts whenever one changes, at most once per second. It
+    /// has no cursor; after a disconnect, the current counts are delivered first.
     async fn thread_counts_updated(
         &self,
         ctx: &Context<'_>,

@@ -33,11 +33,13 @@ async fn payload(view: EventView) -> Result<Option<ViewerUpdatedEvent>> {
         ViewerEvent::NotificationResolved => (ViewerChange::NotificationResolved, None, None),
         ViewerEvent::Access(number) => (ViewerChange::Access, None, *number),
     };
+    let is_about_thread = matches!(change, ViewerEvent::ThreadRead | ViewerEvent::Draft) || view.thread().is_some();
+    let thread_id = view.context.event.thread_id.filter(|_| is_about_thread);
     Ok(Some(ViewerUpdatedEvent {
         cursor: EventCursor(view.cursor),
         replayed: view.replayed,
         change: kind,
-        thread_id: view.context.event.thread_id.map(Into::into),
+        thread_id: thread_id.map(Into::into),
         thread: view.thread(),
         notification: notification.map(|row| Notification::new(&view.viewer, row)),
         phone_number: phone_number.and_then(|number| PhoneNumber::find(&view.viewer, number)),

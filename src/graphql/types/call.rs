@@ -170,9 +170,10 @@ impl Call {
         Ok(shown.map(|model| CallLeg { viewer: Arc::clone(&self.viewer), model }).collect())
     }
 
-    /// The pool members, or the user of the dialed extension, whose phones did not ring for an inbound call, with the
-    /// reasons at the time of the call. Empty for outbound calls and for calls outside business hours. Only the
-    /// viewer's own entry if the viewer sees only their own part of the call.
+    /// The pool members, or the user of the dialed extension, whose phones could not ring for an inbound call, with the
+    /// reasons at the time of the call. Users whose phones could ring but whose turn did not come are not listed. Empty
+    /// for outbound calls and for calls outside business hours. Only the viewer's own entry if the viewer sees only their
+    /// own part of the call.
     async fn not_rung(&self) -> Vec<NotRung> {
         let users = self.row().not_rung_users().into_iter();
         let found = users.filter_map(|(id, not_rung)| Some((User::find(&self.viewer, id)?, not_rung.reason)));

@@ -90,8 +90,8 @@ pub struct ViewerUpdatedEvent {
     pub replayed: bool,
     /// The kind of the change.
     pub change: ViewerChange,
-    /// The ID of the thread that the change is about, also present if `thread` is null. Null if the change is not about a
-    /// thread.
+    /// The ID of the thread that was read or whose draft changed, also present if the viewer may no longer see it, and of
+    /// the thread in `thread`. Null for the other changes.
     pub thread_id: Option<ID>,
     /// The thread that was read, whose draft changed, or whose notifications were resolved, in its current state. Null
     /// for the other changes, or if the viewer may no longer see the thread.

@@ -9,7 +9,7 @@ use crate::service::{Services, Viewer};
 use crate::store::threads::{ThreadFilter, counts_to};
 
 /// The numbers of threads that the viewer may see, by state. Each is counted up to 1,000.
-#[derive(Debug, SimpleObject, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, SimpleObject, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ThreadCounts {
     /// The number of threads that the viewer holds, at most 1,000.
     mine: i32,

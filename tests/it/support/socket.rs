@@ -67,6 +67,13 @@ impl Socket {
         }
     }
 
+    /// Asserts that nothing has arrived: the response to a query that is sent now comes next.
+    pub(crate) async fn assert_silent(&mut self) {
+        self.subscribe("silent", "{ viewer { key } }", json!({})).await;
+        assert!(self.event().await["viewer"].is_object());
+        assert_eq!(self.next().await.unwrap()["type"], "complete");
+    }
+
     /// The data of the next event.
     pub(crate) async fn event(&mut self) -> Value {
         let mut message = self.next().await.unwrap();
