@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -53,6 +53,8 @@ pub fn renew_session(services: &Services, viewer: &Viewer, identity: &Identity) 
 
 fn issue(services: &Services, viewer: &Viewer, session: Session, expires_at: DateTime<Utc>) -> Outcome<IssuedToken> {
     let now = services.clock.now();
+    // Tokens hold whole seconds.
+    let expires_at = expires_at.trunc_subsecs(0);
     let (user, generation) = (viewer.user(), session.generation);
     let subject = Subject { agency: &viewer.directory.agency.key, user: &user.key, generation };
     let began_at = session.began_at.unwrap_or(now);
