@@ -49,10 +49,17 @@ pub struct PresenceBoard {
     clock: Arc<dyn Clock>,
     agencies: Mutex<HashMap<AgencyId, AgencyPresence>>,
     next_number: AtomicU64,
-    /// The latest presence to send to other instances, with its time on the monotonic clock. `None` if there are no other
-    /// instances.
-    outgoing: Option<Mutex<HashMap<(ThreadId, UserId), (Presence, Duration)>>>,
+    /// The latest presence to send to other instances; `None` if there are none.
+    outgoing: Option<Mutex<HashMap<(ThreadId, UserId), Outgoing>>>,
     has_outgoing: Notify,
+}
+
+/// Presence to send to other instances.
+#[derive(Debug)]
+struct Outgoing {
+    presence: Presence,
+    /// On the monotonic clock.
+    reported_at: Duration,
 }
 
 #[derive(Debug)]
@@ -141,8 +148,8 @@ impl PresenceBoard {
         let taken = std::mem::take(&mut *outgoing.lock().unwrap_or_else(PoisonError::into_inner));
         let now = self.clock.monotonic();
         // While the database was away, presence may have become too old.
-        let lasting = taken.into_values().filter(|(_, at)| now.saturating_sub(*at) < LIFETIME);
-        lasting.map(|(presence, _)| presence).collect()
+        let lasting = taken.into_values().filter(|report| now.saturating_sub(report.reported_at) < LIFETIME);
+        lasting.map(|report| report.presence).collect()
     }
 
     /// Returns the presence, and whether other instances need to know.
@@ -185,7 +192,7 @@ impl PresenceBoard {
 
     fn relay(&self, presence: Presence) {
         let Some(outgoing) = &self.outgoing else { return };
-        let latest = (presence, self.clock.monotonic());
+        let latest = Outgoing { presence, reported_at: self.clock.monotonic() };
         let mut outgoing = outgoing.lock().unwrap_or_else(PoisonError::into_inner);
         outgoing.insert((presence.thread, presence.user), latest);
         drop(outgoing);
