@@ -63,11 +63,16 @@ fn subscriber(
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
     use crate::ports::SystemClock;
 
-    #[test]
-    fn what_the_filter_excludes_is_disabled_at_its_call_site() {
+    /// Makes the test check the filter, in a process of its own: whether a call site is enabled is cached for the whole
+    /// process, and other tests install other subscribers.
+    const CHECKS: &str = "PARTYLINE_TEST_CHECKS_FILTER";
+
+    fn check() {
         let settings = LogSettings { filter: "info".into(), format: LogFormat::Text, otlp_endpoint: None };
         let (subscriber, _) = subscriber(&settings, LogLimit::new(Arc::new(SystemClock::new()))).unwrap();
         assert_eq!(subscriber.max_level_hint(), Some(LevelFilter::INFO));
@@ -75,5 +80,18 @@ mod tests {
             assert!(tracing::debug_span!("excluded").is_disabled());
             assert!(!tracing::info_span!("included").is_disabled());
         });
+    }
+
+    #[test]
+    fn what_the_filter_excludes_is_disabled_at_its_call_site() {
+        if std::env::var_os(CHECKS).is_some() {
+            check();
+            return;
+        }
+        let test = "telemetry::tests::what_the_filter_excludes_is_disabled_at_its_call_site";
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let output = command.args(["--exact", "--nocapture", test]).env(CHECKS, "1").output().unwrap();
+        let log = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && log.contains("1 passed"), "{log}");
     }
 }
