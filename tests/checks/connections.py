@@ -33,10 +33,29 @@ def connect(port, sent):
     return connection
 
 
+def is_socket(descriptor):
+    try:
+        return os.readlink(descriptor).startswith("socket:")
+    except FileNotFoundError:  # closed since the folder was listed
+        return False
+
+
 def open_sockets(server):
     """The number of sockets that the server holds. A client that does not read does not see the end of its connection."""
     descriptors = Path(f"/proc/{server.process.pid}/fd").iterdir()
-    return sum(os.readlink(descriptor).startswith("socket:") for descriptor in descriptors)
+    return sum(is_socket(descriptor) for descriptor in descriptors)
+
+
+def count_idle_sockets(server):
+    """The number of sockets without clients: once it is the same for a second, those of the start-up are closed."""
+    counts = []
+
+    def is_stable():
+        counts.append(open_sockets(server))
+        return len(counts) >= 20 and len(set(counts[-20:])) == 1
+
+    wait_until("the number of sockets is stable", is_stable)
+    return counts[-1]
 
 
 def wait_for_sockets(server, expected):
@@ -50,7 +69,7 @@ def main():
     arguments = parser.parse_args()
     figures = Figures()
     with Server(arguments.binary, PARTYLINE_CONNECTIONS=str(MAX_CONNECTIONS)) as server:
-        before, peak, idle = server.rss(), 0.0, open_sockets(server)
+        before, peak, idle = server.rss(), 0.0, count_idle_sockets(server)
         connections = [connect(server.port, REQUEST * 100) for _ in range(CONNECTIONS)]
         wait_for_sockets(server, idle + CONNECTIONS)
         end = time.monotonic() + 44
