@@ -1,4 +1,4 @@
-//! Who is looking at a thread or writing in it.
+//! Which users view a thread or compose a text in it.
 
 /// What a user does in a thread at the moment. It is never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

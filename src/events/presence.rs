@@ -1,5 +1,5 @@
-//! Presence: who is looking at a thread or writing in it. It is held in memory for some seconds, and neither stored nor
-//! put into the log. Instances on one PostgreSQL database tell each other over the [`bus`](super::Bus).
+//! Presence: which users view a thread or compose a text in it. It is held in memory for some seconds, and neither
+//! stored nor put into the log. Instances on one PostgreSQL database tell each other over the [`bus`](super::Bus).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -82,7 +82,7 @@ pub struct Services {
     pub directories: Arc<DirectoryCache>,
     /// The live events.
     pub feeds: Arc<Feeds>,
-    /// Who is looking at a thread or writing in it.
+    /// Which users view a thread or compose a text in it.
     pub presence: Arc<PresenceBoard>,
     /// The Twilio accounts and their tokens.
     pub accounts: accounts::Accounts,
