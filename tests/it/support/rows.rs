@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 
 use partyline::domain::{AgencyId, MessageId, ThreadId, UserId};
-use partyline::entity::{agency_position, contact, event, message, notification, quarantine, thread};
+use partyline::entity::{agency_position, call, contact, event, message, notification, quarantine, thread};
 use partyline::store::writer::{Tx, Unit, UnitError};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, DatabaseConnection, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QueryOrder as _,
+    ActiveValue::Set, ColumnTrait as _, DatabaseConnection, EntityTrait as _, IsolationLevel, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, TransactionTrait as _,
 };
 
 use super::app::TestApp;
@@ -97,27 +97,31 @@ impl TestApp {
         self.services().writer.run(agency, flag).await.unwrap();
     }
 
-    /// Asserts that the log of every agency has the positions 1, 2, 3 …, and that its head is the last one.
+    /// Asserts that the log of every agency has the positions 1, 2, 3 …, that its head is the last one, and that the
+    /// revision of each thread and call is the number of its events that are for all handlers. All rows are from one
+    /// snapshot, so that workers may go on meanwhile.
     pub(crate) async fn assert_logs_are_gapless(&self) {
-        for head in agency_position::Entity::find().all(self.db()).await.unwrap() {
-            let positions: Vec<i64> = self.events(head.agency_id).await.iter().map(|event| event.position).collect();
-            assert_eq!(positions, (1..=head.position).collect::<Vec<_>>(), "the log of {}", head.agency_id);
-            self.assert_revisions_count_events(head.agency_id).await;
-        }
-    }
+        let snapshot = self.db().begin_with_config(Some(IsolationLevel::RepeatableRead), None).await.unwrap();
+        for head in agency_position::Entity::find().all(&snapshot).await.unwrap() {
+            let agency = head.agency_id;
+            let log = event::Entity::find().filter(event::Column::AgencyId.eq(agency));
+            let mut events = log.order_by_asc(event::Column::Position).all(&snapshot).await.unwrap();
+            let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
+            assert_eq!(positions, (1..=head.position).collect::<Vec<_>>(), "the log of {agency}");
 
-    /// The revision of each thread and call is the number of its events that are for all handlers.
-    async fn assert_revisions_count_events(&self, agency: AgencyId) {
-        let mut events = self.events(agency).await;
-        events.retain(|event| !event.kind.is_personal());
-        for row in self.threads(agency).await {
-            let own = events.iter().filter(|event| event.thread_id == Some(row.id)).count();
-            assert_eq!(usize::try_from(row.revision).unwrap(), own, "the revision of {}", row.id);
+            events.retain(|event| !event.kind.is_personal());
+            let threads = thread::Entity::find().filter(thread::Column::AgencyId.eq(agency));
+            for row in threads.all(&snapshot).await.unwrap() {
+                let own = events.iter().filter(|event| event.thread_id == Some(row.id)).count();
+                assert_eq!(usize::try_from(row.revision).unwrap(), own, "the revision of {}", row.id);
+            }
+            let calls = call::Entity::find().filter(call::Column::AgencyId.eq(agency));
+            for row in calls.all(&snapshot).await.unwrap() {
+                let own = events.iter().filter(|event| event.call_id == Some(row.id)).count();
+                assert_eq!(usize::try_from(row.revision).unwrap(), own, "the revision of {}", row.id);
+            }
         }
-        for row in self.calls_of(agency).await {
-            let own = events.iter().filter(|event| event.call_id == Some(row.id)).count();
-            assert_eq!(usize::try_from(row.revision).unwrap(), own, "the revision of {}", row.id);
-        }
+        snapshot.rollback().await.unwrap();
     }
 }
 
