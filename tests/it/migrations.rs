@@ -63,7 +63,7 @@ async fn the_macro_lists_every_entity() {
 
 #[tokio::test]
 async fn up_down_and_up_again() {
-    let database = TestDatabase::create().await;
+    let database = TestDatabase::create_empty().await;
     let conn = Database::open(&database.url).await.unwrap().connect_to_migrate().await.unwrap();
     for _ in 0..2 {
         Migrator::up(&conn, None).await.unwrap();
@@ -79,7 +79,7 @@ async fn up_down_and_up_again() {
 
 #[tokio::test]
 async fn each_migration_can_be_reverted_and_applied_separately() {
-    let database = TestDatabase::create().await;
+    let database = TestDatabase::create_empty().await;
     let conn = Database::open(&database.url).await.unwrap().connect_to_migrate().await.unwrap();
     for _ in Migrator::migrations() {
         Migrator::up(&conn, Some(1)).await.unwrap();

@@ -131,7 +131,7 @@ async fn a_renamed_contact_is_found_only_by_the_new_name() {
 #[tokio::test]
 async fn the_migrations_fill_the_search_form_and_the_sort_key_of_existing_names() {
     const CONTACTS: u128 = 2_500;
-    let database = TestDatabase::create().await;
+    let database = TestDatabase::create_empty().await;
     let conn = Database::open(&database.url).await.unwrap().connect_to_migrate().await.unwrap();
     let at = Migrator::migrations().iter().position(|one| one.name().ends_with("contact_search")).unwrap();
     Migrator::up(&conn, Some(u32::try_from(at).unwrap())).await.unwrap();

@@ -131,7 +131,6 @@ impl TestApp {
         let own = source(&database.url).with("PARTYLINE_MEDIA", &database.media());
         let all = extra.iter().fold(own, |source, (name, value)| source.with(name, value));
         let settings = Settings::read(&all).expect("valid settings");
-        database.prepare().await;
         migrate_up(&settings).await.expect("the migrations succeed");
         let ports = Ports { clock: clock.clone(), ids: ids.clone() };
         let app = App::open(settings, ports).await.expect("the application starts");

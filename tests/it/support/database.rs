@@ -42,18 +42,30 @@ fn server() -> Option<String> {
 }
 
 impl TestDatabase {
-    /// Creates a database on the server that PARTYLINE_TEST_DATABASE_URL names, or a SQLite file without it.
+    /// Creates a database with all tables on the server that PARTYLINE_TEST_DATABASE_URL names, or a SQLite file without
+    /// it. It is a copy: the migrations, which `migrations.rs` runs one by one, take most of the time of a short test.
     pub(crate) async fn create() -> Self {
-        let Some(admin) = server() else { return Self::file() };
+        static TEMPLATE: OnceCell<Template> = OnceCell::const_new();
+        TEMPLATE.get_or_init(|| Box::pin(Template::create())).await.copy().await
+    }
+
+    /// Creates a database without tables.
+    pub(crate) async fn create_empty() -> Self {
+        match server() {
+            None => Self::file(),
+            Some(admin) => Self::on_server(admin, "").await,
+        }
+    }
+
+    async fn on_server(admin: String, options: &str) -> Self {
         let name = format!("partyline_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        statement(&admin, &format!("CREATE DATABASE {name}")).await;
+        statement(&admin, &format!("CREATE DATABASE {name} {options}")).await;
         let mut url = Url::parse(&admin).expect("PARTYLINE_TEST_DATABASE_URL is a URL");
         url.set_path(&name);
         Self { url: url.into(), folder: folder(), kind: Kind::Server { admin, name } }
     }
 
-    /// Creates a SQLite file regardless of the environment.
-    pub(crate) fn file() -> Self {
+    fn file() -> Self {
         let folder = folder();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("p.db").display());
         Self { url, folder, kind: Kind::File }
@@ -62,20 +74,6 @@ impl TestDatabase {
     /// The SQLite file; `None` on a database server.
     pub(crate) fn file_path(&self) -> Option<PathBuf> {
         matches!(self.kind, Kind::File).then(|| self.folder.path().join("p.db"))
-    }
-
-    /// Copies a migrated file to a SQLite database that does not exist yet: the migrations take most of the time of a
-    /// short test. `migrations.rs` runs them one by one.
-    pub(crate) async fn prepare(&self) {
-        static MIGRATED: OnceCell<Vec<u8>> = OnceCell::const_new();
-        let Some(path) = self.file_path().filter(|path| !path.exists()) else { return };
-        let migrated = MIGRATED.get_or_init(async || {
-            let template = Self::file();
-            migrate_up(&super::settings(&template.url)).await.expect("the migrations succeed");
-            // All connections are closed, so the file contains everything.
-            std::fs::read(template.file_path().expect("a file")).expect("the file is readable")
-        });
-        std::fs::write(path, migrated.await).expect("the folder is writable");
     }
 
     /// The folder for recordings.
@@ -89,6 +87,75 @@ impl TestDatabase {
             drop_database(admin, name).await;
         }
     }
+}
+
+/// What the databases of this process are copied from.
+enum Template {
+    /// The content of a SQLite file.
+    File(Vec<u8>),
+    /// A database on PostgreSQL, which copies its files. It is left behind on the server.
+    Postgres { admin: String, name: String },
+    /// Statements that create the tables on MariaDB, without one `ALTER TABLE` after the other.
+    MariaDb { admin: String, statements: String },
+}
+
+impl Template {
+    async fn create() -> Self {
+        let database = TestDatabase::create_empty().await;
+        migrate_up(&super::settings(&database.url)).await.expect("the migrations succeed");
+        // All connections are closed, so a file contains everything, and PostgreSQL may copy a database.
+        match &database.kind {
+            Kind::File => {
+                let path = database.file_path().expect("a file");
+                Self::File(std::fs::read(path).expect("the file is readable"))
+            }
+            Kind::Server { admin, name } if admin.starts_with("postgres") => {
+                let template = Self::Postgres { admin: admin.clone(), name: name.clone() };
+                std::mem::forget(database);
+                template
+            }
+            Kind::Server { admin, .. } => {
+                Self::MariaDb { admin: admin.clone(), statements: statements(&database.url).await }
+            }
+        }
+    }
+
+    async fn copy(&self) -> TestDatabase {
+        match self {
+            Self::File(content) => {
+                let database = TestDatabase::file();
+                let path = database.file_path().expect("a file");
+                std::fs::write(path, content).expect("the folder is writable");
+                database
+            }
+            Self::Postgres { admin, name } => TestDatabase::on_server(admin.clone(), &format!("TEMPLATE {name}")).await,
+            Self::MariaDb { admin, statements } => {
+                let database = TestDatabase::on_server(admin.clone(), "").await;
+                statement(&database.url, statements).await;
+                database
+            }
+        }
+    }
+}
+
+/// The statements that create the tables of a MariaDB database and record its migrations.
+async fn statements(url: &str) -> String {
+    let conn = sea_orm::Database::connect(url).await.expect("the test server answers");
+    let texts = async |sql: String, column: usize| -> Vec<String> {
+        let rows =
+            conn.query_all_raw(Statement::from_string(DbBackend::MySql, sql)).await.expect("the rows are readable");
+        rows.iter().map(|row| row.try_get_by_index(column).expect("a text")).collect()
+    };
+    // The tables refer to each other in any order.
+    let mut all = vec!["SET foreign_key_checks = 0".to_owned()];
+    for table in texts("SHOW TABLES".to_owned(), 0).await {
+        all.extend(texts(format!("SHOW CREATE TABLE `{table}`"), 1).await);
+    }
+    for version in texts("SELECT version FROM seaql_migrations".to_owned(), 0).await {
+        all.push(format!("INSERT INTO seaql_migrations VALUES ('{version}', 0)"));
+    }
+    conn.close().await.expect("the connection closes");
+    all.join(";\n")
 }
 
 fn folder() -> TempDir {
