@@ -28,6 +28,7 @@ mod m20261129_000021_holds_and_drafts;
 mod m20261129_000022_sign_in_codes;
 mod m20261129_000023_contact_order;
 mod m20261129_000024_not_rung;
+mod m20261130_000025_narrow_indexes;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000022_sign_in_codes::Migration),
             Box::new(m20261129_000023_contact_order::Migration),
             Box::new(m20261129_000024_not_rung::Migration),
+            Box::new(m20261130_000025_narrow_indexes::Migration),
         ]
     }
 }

@@ -23,3 +23,10 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// A log without events.
+    pub fn begin(agency_id: AgencyId, epoch: Uuid) -> Self {
+        Self { agency_id, epoch, position: 0, directory_version: 0, first_kept: 0 }
+    }
+}

@@ -130,6 +130,7 @@ fn add_writer(registry: &mut Registry, services: &Services) {
     );
     for (name, help, counter) in [
         ("writer_batches", "Transactions committed", &figures.batches),
+        ("writer_direct_batches", "Transactions committed without SeaORM's driver", &figures.direct_batches),
         ("writer_items", "Jobs committed", &figures.items),
         ("writer_failed_batches", "Batches that the database failed to commit", &figures.failed_batches),
         ("writer_retried_batches", "Batches that were run again after a conflict", &figures.retried_batches),
@@ -139,6 +140,8 @@ fn add_writer(registry: &mut Registry, services: &Services) {
     ] {
         registry.register(name, help, counter.clone());
     }
+    let help = "Pages in SQLite's write-ahead log at its last checkpoint, 0 on other databases";
+    registry.register("writer_log_pages", help, figures.log_pages.clone());
 }
 
 fn add_admission(registry: &mut Registry, admission: &Admission) {

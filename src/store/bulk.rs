@@ -10,16 +10,18 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityName as _, EntityTrait, IdenStatic as _,
-    IntoActiveModel, Iterable as _, ModelTrait, QueryTrait as _, Statement,
+    ActiveModelTrait, DbBackend, DbErr, EntityName as _, EntityTrait, IdenStatic as _, IntoActiveModel, Iterable as _,
+    ModelTrait, QueryTrait as _, Statement,
 };
+
+use super::statements::Statements;
 
 /// Maximum number of rows that one statement writes.
 pub const MAX_ROWS: usize = 64;
 
 /// Inserts rows whose keys must not exist yet. If the database rejects a row, no row of the same statement (a chunk of
 /// up to [`MAX_ROWS`]) is stored.
-pub async fn insert<M, A>(conn: &impl ConnectionTrait, rows: Vec<M>) -> Result<(), DbErr>
+pub async fn insert<M, A>(conn: &impl Statements, rows: Vec<M>) -> Result<(), DbErr>
 where
     M: ModelTrait + IntoActiveModel<A>,
     A: ActiveModelTrait<Entity = M::Entity> + Send,
@@ -30,7 +32,7 @@ where
 /// Inserts rows. If a row with the same `key` exists, updates `columns` of it instead. If `key` is empty, this is a
 /// plain insert.
 pub async fn upsert<M, A>(
-    conn: &impl ConnectionTrait,
+    conn: &impl Statements,
     rows: Vec<M>,
     key: &[Column<M>],
     columns: &[Column<M>],
@@ -40,7 +42,7 @@ where
     A: ActiveModelTrait<Entity = M::Entity> + Send,
 {
     for run in rows.chunks(MAX_ROWS) {
-        conn.execute_raw(statement(conn.get_database_backend(), run, key, columns)).await?;
+        conn.run(statement(conn.backend(), run, key, columns)).await?;
     }
     Ok(())
 }

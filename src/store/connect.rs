@@ -1,16 +1,21 @@
 //! Database connections and the settings of each kind of database.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
 
 use super::cancellation::cancel_with_request;
+use super::checkpoint::{LOG_FILE_BYTES, WRITER_CHECKPOINT_PAGES};
+use super::direct_sqlite::{DirectSqlite, Pragma};
 use crate::ports::private_file;
 
+/// The page cache of the connection that writes to SQLite, in KiB.
+const WRITER_CACHE_KIB: u32 = 64 << 10;
 /// How long opening a connection may take, and how long a statement waits for a free one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a statement of the API waits for a free connection.
@@ -78,8 +83,20 @@ impl Database {
         self.statements.load(Ordering::Relaxed)
     }
 
+    /// Opens the SQLite file for the writer's lane, without a thread of the driver.
+    pub(super) fn open_direct(&self) -> Result<DirectSqlite, DbErr> {
+        let options = SqliteConnectOptions::from_str(&self.url);
+        let options = options.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
+        DirectSqlite::open(options.get_filename(), SQLITE_BUSY_TIMEOUT, &direct_pragmas())
+    }
+
     /// Opens a dedicated connection for a writer lane.
     pub(super) async fn connect_to_write(&self) -> Result<DatabaseConnection, DbErr> {
+        connect(&self.url, Purpose::Write).await
+    }
+
+    /// Opens a dedicated connection that moves SQLite's write-ahead log into the database file.
+    pub(super) async fn connect_to_checkpoint(&self) -> Result<DatabaseConnection, DbErr> {
         connect(&self.url, Purpose::Write).await
     }
 
@@ -178,6 +195,23 @@ impl Purpose {
     }
 }
 
+/// The settings of connections that write to SQLite.
+fn writer_pragmas() -> Vec<Pragma> {
+    vec![
+        // An insert of many rows first saves each page that it changes, in a temporary file by default.
+        ("temp_store", "MEMORY".to_owned()),
+        ("cache_size", format!("-{WRITER_CACHE_KIB}")),
+        ("wal_autocheckpoint", WRITER_CHECKPOINT_PAGES.to_string()),
+        ("journal_size_limit", LOG_FILE_BYTES.to_string()),
+    ]
+}
+
+/// The same with those that [`connect`] sets by name.
+fn direct_pragmas() -> Vec<Pragma> {
+    let durable = [("synchronous", "FULL".to_owned()), ("foreign_keys", "ON".to_owned())];
+    durable.into_iter().chain(writer_pragmas()).collect()
+}
+
 async fn connect(url: &str, purpose: Purpose) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options
@@ -193,10 +227,13 @@ async fn connect(url: &str, purpose: Purpose) -> Result<DatabaseConnection, DbEr
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(SQLITE_BUSY_TIMEOUT)
                 .foreign_keys(true)
-                .statement_cache_capacity(PREPARED_STATEMENTS);
+                .statement_cache_capacity(PREPARED_STATEMENTS)
+                .pragma("temp_store", "MEMORY");
             match purpose {
                 Purpose::Read | Purpose::ReadForRequest => sqlite.pragma("query_only", "ON"),
-                Purpose::Write | Purpose::Migrate => sqlite,
+                Purpose::Write | Purpose::Migrate => {
+                    writer_pragmas().into_iter().fold(sqlite, |sqlite, (name, value)| sqlite.pragma(name, value))
+                }
             }
         })
         .map_sqlx_postgres_opts(move |postgres| {

@@ -179,18 +179,6 @@ pub async fn by_phone(
         .await
 }
 
-pub async fn by_phones(
-    conn: &impl ConnectionTrait,
-    agency: AgencyId,
-    phones: &BTreeSet<&str>,
-) -> Result<Vec<contact::Model>, DbErr> {
-    contact::Entity::find()
-        .filter(contact::Column::AgencyId.eq(agency))
-        .filter(contact::Column::Phone.is_in(padded_list(phones.iter().copied())))
-        .all(conn)
-        .await
-}
-
 /// Contacts whose phone is not in E.164 format, oldest first: short codes, alphanumeric senders, and numbers that a
 /// directory file wrote in another format. Channel addresses, which contain a colon, are omitted.
 pub async fn not_in_e164(conn: &impl ConnectionTrait, agency: AgencyId) -> Result<Vec<contact::Model>, DbErr> {

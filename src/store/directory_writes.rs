@@ -9,10 +9,11 @@ use sea_orm::{
 };
 
 use super::bulk;
+use super::statements::Statements;
 use crate::domain::{AgencyId, PhoneNumberId};
 use crate::entity::assignment;
 
-pub async fn add<M, A>(conn: &impl ConnectionTrait, row: M) -> Result<(), DbErr>
+pub async fn add<M, A>(conn: &impl Statements, row: M) -> Result<(), DbErr>
 where
     M: ModelTrait + IntoActiveModel<A>,
     A: ActiveModelTrait<Entity = M::Entity> + Send,

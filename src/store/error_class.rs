@@ -7,6 +7,8 @@ use sea_orm::sqlx::postgres::PgDatabaseError;
 use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 
+use super::direct_sqlite::SqliteFailure;
+
 /// How an error of one statement affects the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorClass {
@@ -24,7 +26,7 @@ pub fn classify(error: &DbErr) -> ErrorClass {
     let Some(error) = database_error(error) else {
         return if is_of_program(error) { ErrorClass::Rejected } else { ErrorClass::Fatal };
     };
-    if error.try_downcast_ref::<SqliteError>().is_some() {
+    if is_of_sqlite(error) {
         return match sqlite_code(error) {
             18..=20 => ErrorClass::Rejected, // TOOBIG, CONSTRAINT, MISMATCH
             _ => ErrorClass::Fatal,
@@ -67,7 +69,7 @@ pub fn is_unavailable(error: &DbErr) -> bool {
                 | SqlxError::WorkerCrashed
         );
     };
-    if error.try_downcast_ref::<SqliteError>().is_some() {
+    if is_of_sqlite(error) {
         // BUSY, READONLY, IOERR, FULL, CANTOPEN
         return matches!(sqlite_code(error), 5 | 8 | 10 | 13 | 14);
     }
@@ -92,7 +94,7 @@ pub fn describe(error: &DbErr) -> String {
         let place = error.constraint().or_else(|| error.table()).unwrap_or("-");
         let system = if error.try_downcast_ref::<PgDatabaseError>().is_some() {
             "PostgreSQL"
-        } else if error.try_downcast_ref::<SqliteError>().is_some() {
+        } else if is_of_sqlite(error) {
             "SQLite"
         } else {
             "MariaDB"
@@ -157,6 +159,10 @@ fn driver_error(error: &DbErr) -> Option<&SqlxError> {
 
 fn database_error(error: &DbErr) -> Option<&dyn DatabaseError> {
     driver_error(error)?.as_database_error()
+}
+
+fn is_of_sqlite(error: &dyn DatabaseError) -> bool {
+    error.try_downcast_ref::<SqliteError>().is_some() || error.try_downcast_ref::<SqliteFailure>().is_some()
 }
 
 /// SQLite's primary result code: the lowest byte of an extended code (sqlite.org/rescode.html).

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use super::bulk;
+use super::statements::Statements;
 use crate::domain::{AgencyId, UserId};
 use crate::entity::idempotency_key;
 
@@ -23,7 +24,7 @@ pub async fn find(
 }
 
 /// Records the use of a key that is unused or has expired.
-pub async fn save(conn: &impl ConnectionTrait, row: idempotency_key::Model) -> Result<(), DbErr> {
+pub async fn save(conn: &impl Statements, row: idempotency_key::Model) -> Result<(), DbErr> {
     use idempotency_key::Column as K;
     // An expired row of the same key may not have been deleted yet.
     bulk::upsert(conn, vec![row], &[K::AgencyId, K::UserId, K::Key], &[K::RequestHash, K::MessageId, K::CreatedAt])

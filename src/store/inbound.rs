@@ -2,43 +2,46 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType, Query, UnionType};
+use sea_orm::sea_query::{ExprTrait as _, Query, UnionType};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait,
+    ColumnTrait as _, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, QueryTrait as _,
 };
 
 use super::bulk::padded_list;
-use crate::domain::{AccountId, AgencyId, ContactId, PhoneNumberId, QuarantineId, QuarantineState};
-use crate::entity::{agency, contact, message, phone_number, quarantine, thread};
+use super::statements::{Kind, Row, Statements};
+use crate::domain::{AccountId, AgencyId, QuarantineId, QuarantineState};
+use crate::entity::{agency, message, phone_number, quarantine};
 
 /// A phone number within a Twilio account.
 pub type AccountNumber = (AccountId, String);
 
 /// The agencies that have or had each of these numbers, and whether the number is live there.
 pub async fn holders(
-    conn: &DatabaseTransaction,
+    conn: &impl Statements,
     accounts: BTreeSet<AccountId>,
     e164: BTreeSet<&str>,
 ) -> Result<Vec<(AccountNumber, AgencyId, bool)>, DbErr> {
-    let rows: Vec<(AccountId, String, AgencyId, Option<bool>)> = phone_number::Entity::find()
+    use phone_number::Column as N;
+    let columns = [N::TwilioAccountId, N::E164, N::AgencyId, N::Live];
+    let query = phone_number::Entity::find()
         .select_only()
-        .column(phone_number::Column::TwilioAccountId)
-        .column(phone_number::Column::E164)
-        .column(phone_number::Column::AgencyId)
-        .column(phone_number::Column::Live)
-        .filter(phone_number::Column::TwilioAccountId.is_in(padded_list(accounts)))
-        .filter(phone_number::Column::E164.is_in(padded_list(e164)))
-        .into_tuple()
-        .all(conn)
-        .await?;
-    Ok(rows.into_iter().map(|(account, e164, agency, live)| ((account, e164), agency, live == Some(true))).collect())
+        .columns(columns)
+        .filter(N::TwilioAccountId.is_in(padded_list(accounts)))
+        .filter(N::E164.is_in(padded_list(e164)));
+    let rows = conn.rows(query.build(conn.backend()), &columns.map(Kind::of)).await?;
+    let holder = |mut row: Row| {
+        let (account, e164, agency) = (row.take()?, row.take()?, row.take()?);
+        let live: Option<bool> = row.take()?;
+        Ok(((account, e164), agency, live == Some(true)))
+    };
+    rows.into_iter().map(holder).collect()
 }
 
 /// The texts among these SIDs that are stored already: in a thread of one of `holders` and, if `in_quarantine` is set,
 /// in quarantine.
 pub async fn stored(
-    conn: &DatabaseTransaction,
+    conn: &impl Statements,
     holders: &BTreeSet<AgencyId>,
     accounts: &BTreeSet<AccountId>,
     sids: &BTreeSet<&str>,
@@ -66,8 +69,8 @@ pub async fn stored(
         (false, false) => threads,
         (false, true) => threads.clone().union(UnionType::All, quarantine).take(),
     };
-    let rows = conn.query_all(&query).await?;
-    rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+    let rows = conn.rows(conn.backend().build(&query), &[M::TwilioAccountId, M::ProviderSid].map(Kind::of)).await?;
+    rows.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
 }
 
 /// A quarantined text: its id, account, SID and state.
@@ -75,7 +78,7 @@ pub type QuarantinedText = (QuarantineId, AccountId, String, QuarantineState);
 
 /// The quarantined texts among these SIDs, locked until the end of the transaction.
 pub async fn lock_quarantined(
-    conn: &DatabaseTransaction,
+    conn: &impl ConnectionTrait,
     accounts: &BTreeSet<AccountId>,
     sids: &BTreeSet<&str>,
 ) -> Result<Vec<QuarantinedText>, DbErr> {
@@ -92,50 +95,10 @@ pub async fn lock_quarantined(
     query.into_tuple().all(conn).await
 }
 
-/// Contacts by agency and address, and their threads by agency, number and contact.
-#[derive(Default)]
-pub struct Known {
-    pub contacts: HashMap<(AgencyId, String), contact::Model>,
-    pub threads: HashMap<(AgencyId, PhoneNumberId, ContactId), thread::Model>,
-}
-
-/// The contacts of these agencies that have one of these addresses, with all of their threads.
-pub async fn contacts_and_threads(
-    conn: &DatabaseTransaction,
-    agencies: BTreeSet<AgencyId>,
-    addresses: BTreeSet<&str>,
-) -> Result<Known, DbErr> {
-    let mut known = Known::default();
-    if agencies.is_empty() {
-        return Ok(known);
-    }
-    let mut query = contact::Entity::find()
-        .filter(contact::Column::AgencyId.is_in(padded_list(agencies)))
-        .filter(contact::Column::Phone.is_in(padded_list(addresses)))
-        .select_also(thread::Entity);
-    let same = |of_thread: thread::Column, of_contact: contact::Column| {
-        Expr::col((thread::Entity, of_thread)).equals((contact::Entity, of_contact))
-    };
-    QueryTrait::query(&mut query).join(
-        JoinType::LeftJoin,
-        thread::Entity,
-        Condition::all()
-            .add(same(thread::Column::AgencyId, contact::Column::AgencyId))
-            .add(same(thread::Column::ContactId, contact::Column::Id)),
-    );
-    // A contact with threads on several numbers appears once with each.
-    let rows: Vec<(contact::Model, Option<thread::Model>)> = query.all(conn).await?;
-    for (contact, thread) in rows {
-        known.threads.extend(thread.map(|row| ((row.agency_id, row.phone_number_id, row.contact_id), row)));
-        known.contacts.insert((contact.agency_id, contact.phone.clone()), contact);
-    }
-    Ok(known)
-}
-
 /// For numbers that are live in no agency: the agency that last had the number, otherwise the only agency of the
 /// account. Its admins see the quarantined text. Numbers without such an agency are absent.
 pub async fn last_holders(
-    conn: &DatabaseTransaction,
+    conn: &impl ConnectionTrait,
     numbers: BTreeSet<(AccountId, &str)>,
 ) -> Result<HashMap<AccountNumber, AgencyId>, DbErr> {
     if numbers.is_empty() {

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
 
 use super::bulk;
+use super::statements::Statements;
 use crate::domain::{AgencyId, ContactId};
 use crate::entity::{contact, delivery_step, message};
 
-pub async fn add(conn: &impl ConnectionTrait, row: message::Model) -> Result<(), DbErr> {
+pub async fn add(conn: &impl Statements, row: message::Model) -> Result<(), DbErr> {
     bulk::insert(conn, vec![row]).await
 }
 
@@ -42,7 +43,7 @@ pub async fn set_resent_as(conn: &impl ConnectionTrait, after: &message::Model) 
 }
 
 /// Adds a change of the delivery status of a message to its history.
-pub async fn add_delivery_step(conn: &impl ConnectionTrait, row: delivery_step::Model) -> Result<(), DbErr> {
+pub async fn add_delivery_step(conn: &impl Statements, row: delivery_step::Model) -> Result<(), DbErr> {
     bulk::insert(conn, vec![row]).await
 }
 

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use super::bulk::padded_list;
-use super::page::{Page, Window};
+use super::page::{IdKey, Page, Window};
 use super::thread_writes::mark_notifications_read;
 use crate::domain::{AgencyId, CallId, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId};
 use crate::entity::notification;
@@ -19,10 +19,10 @@ pub async fn page(
     agency: AgencyId,
     user: UserId,
     unread_only: bool,
-    window: &Window,
+    window: &Window<IdKey>,
 ) -> Result<Page<notification::Model>, DbErr> {
     let query = of_user(agency, user, unread_only);
-    let query = window.apply(query, &Order::Desc, notification::Column::CreatedAt, notification::Column::Id);
+    let query = window.apply(query, &Order::Desc, notification::Column::Id, notification::Column::Id);
     Ok(window.page(query.all(conn).await?))
 }
 

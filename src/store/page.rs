@@ -58,6 +58,34 @@ impl SortKey for Key {
     }
 }
 
+/// The sort key of a row in a list that is ordered by ID. An ID begins with the time of its creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdKey(pub Uuid);
+
+impl fmt::Display for IdKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
+    }
+}
+
+impl FromStr for IdKey {
+    type Err = ParseKeyError;
+
+    fn from_str(text: &str) -> Result<Self, ParseKeyError> {
+        Uuid::try_parse(text).map(Self).map_err(|_| ParseKeyError)
+    }
+}
+
+impl SortKey for IdKey {
+    fn value(&self) -> Value {
+        self.0.into()
+    }
+
+    fn id(&self) -> Uuid {
+        self.0
+    }
+}
+
 /// The maximum number of rows, and the end of the window from which they are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Take {
@@ -123,15 +151,14 @@ impl<K: SortKey> Window<K> {
     where
         Q: QueryFilter + QueryOrder,
     {
+        // The first comparison bounds the part of an index that is read.
         let later = |key: &K| {
-            Condition::any()
-                .add(value.clone().gt(key.value()))
-                .add(Condition::all().add(value.clone().eq(key.value())).add(id.clone().gt(key.id())))
+            let is_after = Condition::any().add(value.clone().gt(key.value())).add(id.clone().gt(key.id()));
+            Condition::all().add(value.clone().gte(key.value())).add(is_after)
         };
         let earlier = |key: &K| {
-            Condition::any()
-                .add(value.clone().lt(key.value()))
-                .add(Condition::all().add(value.clone().eq(key.value())).add(id.clone().lt(key.id())))
+            let is_before = Condition::any().add(value.clone().lt(key.value())).add(id.clone().lt(key.id()));
+            Condition::all().add(value.clone().lte(key.value())).add(is_before)
         };
         let ascending = *order == Order::Asc;
         let mut query = query;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _};
 
 use super::bulk::{insert, upsert};
+use super::statements::Statements;
 use crate::domain::{AgencyId, UserId};
 use crate::entity::phone_verification::{Column, Entity, Model};
 use crate::entity::verification_text;
@@ -14,14 +15,14 @@ pub async fn find(conn: &impl ConnectionTrait, agency: AgencyId, user: UserId) -
 }
 
 /// Stores a pending verification and replaces the user's previous one.
-pub async fn replace(conn: &impl ConnectionTrait, row: Model) -> Result<(), DbErr> {
+pub async fn replace(conn: &impl Statements, row: Model) -> Result<(), DbErr> {
     use Column::{CodeDigest, ExpiresAt, FirstSentAt, Phone, Sent, WrongCodes};
     let columns = [Phone, CodeDigest, WrongCodes, Sent, FirstSentAt, ExpiresAt];
     upsert(conn, vec![row], &[Column::AgencyId, Column::UserId], &columns).await
 }
 
 /// Records that a verification code was texted.
-pub async fn record_text(conn: &impl ConnectionTrait, text: verification_text::Model) -> Result<(), DbErr> {
+pub async fn record_text(conn: &impl Statements, text: verification_text::Model) -> Result<(), DbErr> {
     insert(conn, vec![text]).await
 }
 

@@ -3,6 +3,7 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait as _, QuerySelect as _, Statement};
 
 use super::bulk::upsert;
+use super::statements::Statements;
 use crate::entity::agency_position;
 use crate::entity::restore_mark::{Column, Entity, ID, Model};
 
@@ -11,7 +12,7 @@ pub async fn find(conn: &impl ConnectionTrait) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id(ID).one(conn).await
 }
 
-pub async fn save(conn: &impl ConnectionTrait, restores: i64, identity: String) -> Result<(), DbErr> {
+pub async fn save(conn: &impl Statements, restores: i64, identity: String) -> Result<(), DbErr> {
     let row = Model { id: ID, restores, identity };
     upsert(conn, vec![row], &[Column::Id], &[Column::Restores, Column::Identity]).await
 }

@@ -4,6 +4,7 @@ use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryF
 use uuid::Uuid;
 
 use super::bulk::{padded_list, upsert};
+use super::statements::Statements;
 use crate::domain::{AgencyId, UserId};
 use crate::entity::text_quota::{Column, Entity, Model};
 
@@ -19,6 +20,6 @@ pub async fn of_user(conn: &impl ConnectionTrait, agency: AgencyId, user: UserId
         .await
 }
 
-pub async fn save(conn: &impl ConnectionTrait, rows: Vec<Model>) -> Result<(), DbErr> {
+pub async fn save(conn: &impl Statements, rows: Vec<Model>) -> Result<(), DbErr> {
     upsert(conn, rows, &[Column::AgencyId, Column::UserId], &[Column::BeganAt, Column::Texts]).await
 }

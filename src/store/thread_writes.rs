@@ -9,6 +9,7 @@ use sea_orm::{
 
 use super::bulk;
 use super::notifications::resolve;
+use super::statements::Statements;
 use crate::domain::{AgencyId, ContactId, NotificationKind, ThreadId, UserId};
 use crate::entity::{activity, notification, read_mark, thread};
 
@@ -45,7 +46,7 @@ pub async fn set_claim_state(
 }
 
 /// Adds an entry to a thread's history.
-pub async fn add_activity(conn: &impl ConnectionTrait, row: activity::Model) -> Result<(), DbErr> {
+pub async fn add_activity(conn: &impl Statements, row: activity::Model) -> Result<(), DbErr> {
     bulk::insert(conn, vec![row]).await
 }
 

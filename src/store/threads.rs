@@ -1,5 +1,7 @@
 //! Threads: their visibility, lists and history.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Asterisk, CaseStatement, Expr, ExprTrait as _, Func, JoinType, Query};
 use sea_orm::{
@@ -329,11 +331,11 @@ pub async fn of_contacts(
 pub async fn with_contacts(
     conn: &impl ConnectionTrait,
     agency: AgencyId,
-    contacts: &[ContactId],
+    contacts: BTreeSet<ContactId>,
 ) -> Result<Vec<thread::Model>, DbErr> {
     thread::Entity::find()
         .filter(thread::Column::AgencyId.eq(agency))
-        .filter(thread::Column::ContactId.is_in(padded_list(contacts.iter().copied())))
+        .filter(thread::Column::ContactId.is_in(padded_list(contacts)))
         .all(conn)
         .await
 }

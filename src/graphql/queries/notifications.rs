@@ -27,7 +27,7 @@ impl NotificationsQuery {
     ) -> Result<Connection<Notification>> {
         let requester = requester(ctx)?;
         let viewer = requester.viewer().await?;
-        let window = PageArgs { first, after, last, before }.window()?;
+        let window = PageArgs { first, after, last, before }.window_by()?;
         let (agency, user, unread) = (viewer.agency(), viewer.id(), unread_only.unwrap_or(false));
         let page = notifications::page(requester.services.request_reader(), agency, user, unread, &window).await;
         let page = page.map_err(|error| requester.fault(error))?;

@@ -11,7 +11,7 @@ use crate::graphql::errors::Result;
 use crate::graphql::pagination::ConnectionNode;
 use crate::graphql::scalars::DateTime;
 use crate::service::Viewer;
-use crate::store::page::Key;
+use crate::store::page::IdKey;
 
 pub struct Notification {
     viewer: Arc<Viewer>,
@@ -45,7 +45,7 @@ impl DirectJson for Notification {}
 
 impl ConnectionNode for Notification {
     fn cursor(&self) -> String {
-        Key { at: self.model.created_at, id: self.model.id.0 }.to_string()
+        IdKey(self.model.id.0).to_string()
     }
 }
 

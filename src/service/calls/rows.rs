@@ -12,7 +12,7 @@ use crate::entity::{call, contact, thread};
 use crate::service::Viewer;
 use crate::store::bulk::insert;
 use crate::store::writer::{Tx, UnitError};
-use crate::store::{calls, contacts, thread_writes, threads};
+use crate::store::{calls, contacts, pairs, thread_writes};
 
 /// How long after its start the carrier is asked about a call without a final status.
 pub(super) const CHECK_AFTER: TimeDelta = TimeDelta::minutes(15);
@@ -97,35 +97,33 @@ async fn threads_of(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&CallKey]) -> Res
     if wanted.is_empty() { Ok(ThreadMap::new()) } else { find_or_begin_threads(tx, agency, &wanted, false).await }
 }
 
-/// Takes a constant number of statements, however many callers there are. `started_blind` applies to new threads.
+/// Takes a number of statements that hardly grows with the number of callers. `started_blind` applies to new threads.
 async fn find_or_begin_threads(
     tx: &mut Tx<'_>,
     agency: AgencyId,
     wanted: &BTreeSet<(PhoneNumberId, &str)>,
     started_blind: bool,
 ) -> Result<ThreadMap, DbErr> {
-    let phones: BTreeSet<&str> = wanted.iter().map(|(_, phone)| *phone).collect();
-    let rows = contacts::by_phones(tx.conn, agency, &phones).await?;
-    let mut of_phone: HashMap<String, ContactId> = rows.into_iter().map(|row| (row.phone, row.id)).collect();
+    let pairs = wanted.iter().map(|(number, phone)| (agency, *phone, *number)).collect();
+    let known = pairs::known(tx.conn, &pairs).await?;
+    let known_contacts = known.contacts.into_values().map(|row| (row.phone, row.id));
+    let mut of_phone: HashMap<String, ContactId> = known_contacts.collect();
     let mut new = Vec::new();
-    for phone in phones {
-        if !of_phone.contains_key(phone) {
-            let row = contact::Model::begin(agency, ContactId(tx.new_id()), phone, tx.now);
+    for (_, phone) in wanted {
+        if !of_phone.contains_key(*phone) {
+            let row = contact::Model::begin(agency, ContactId(tx.new_id()), *phone, tx.now);
             of_phone.insert(row.phone.clone(), row.id);
             new.push(row);
         }
     }
     insert(tx.conn, new).await?;
-    let ids: Vec<ContactId> = of_phone.values().copied().collect();
-    let rows = threads::with_contacts(tx.conn, agency, &ids).await?;
-    let known: HashMap<_, _> = rows.into_iter().map(|row| ((row.phone_number_id, row.contact_id), row.id)).collect();
     let (mut threads, mut new, mut seen) = (ThreadMap::new(), Vec::new(), Vec::new());
     for (number, phone) in wanted {
         let Some(contact) = of_phone.get(*phone).copied() else { continue };
-        let thread = match known.get(&(*number, contact)) {
+        let thread = match known.threads.get(&(agency, *number, contact)) {
             Some(thread) => {
-                seen.push(*thread);
-                *thread
+                seen.push(thread.id);
+                thread.id
             }
             None => {
                 let id = ThreadId(tx.new_id());

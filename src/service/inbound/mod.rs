@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::DbErr;
 use tracing::Instrument as _;
 use tracing::field::{Empty, display};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::domain::address::{is_e164, without_channel};
 use crate::domain::opt_out::{OptOutKeyword, keyword};
 use crate::domain::{AccountId, AgencyId, MessageId, QuarantineId};
 use crate::ports::IdGen;
-use crate::store::writer::{BulkUnit, Tx, UnitError, WhenAway};
+use crate::store::writer::{BulkUnit, Transaction, Tx, UnitError, WhenAway};
 use snapshot::Numbers;
 
 mod form;
@@ -157,7 +157,7 @@ impl BulkUnit for InboundTexts {
 
     async fn locate(
         &self,
-        conn: &DatabaseTransaction,
+        conn: &Transaction<'_>,
         items: &[&InboundItem],
     ) -> Result<(BTreeSet<AgencyId>, Numbers), DbErr> {
         let numbers = Numbers::of(conn, items).await?;

@@ -1,17 +1,18 @@
 //! Reads the rows that a batch of inbound texts depends on.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::DbErr;
 
 use super::{InboundItem, InboundText};
 use crate::domain::address::{is_e164, without_channel};
-use crate::domain::{AccountId, AgencyId, OptOutReplies, QuarantineId, QuarantineState};
-use crate::store::Directory;
+use crate::domain::{AccountId, AgencyId, ContactId, OptOutReplies, QuarantineId, QuarantineState};
 use crate::store::accounts::accounts_of_numbers;
-use crate::store::inbound::{self, AccountNumber, Known};
-use crate::store::writer::Tx;
+use crate::store::inbound::{self, AccountNumber};
+use crate::store::pairs::{self, Known};
+use crate::store::writer::{Transaction, Tx};
+use crate::store::{Directory, threads};
 
 /// The phone numbers that were texted, read before the lock. They tell which agencies to lock; the directories that are
 /// read under the lock decide.
@@ -24,7 +25,7 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    pub(super) async fn of(conn: &DatabaseTransaction, items: &[&InboundItem]) -> Result<Self, DbErr> {
+    pub(super) async fn of(conn: &Transaction<'_>, items: &[&InboundItem]) -> Result<Self, DbErr> {
         let named = || items.iter().filter(|item| item.has_usable_number());
         let e164: BTreeSet<&str> = named().map(|item| item.text.number()).collect();
         let mut numbers = Self::default();
@@ -60,14 +61,13 @@ pub(super) struct Snapshot {
 pub(super) async fn read(tx: &mut Tx<'_>, numbers: Numbers, items: &[&InboundItem]) -> Result<Snapshot, DbErr> {
     let stored = stored(tx, &numbers, items).await?;
     let agencies: BTreeSet<AgencyId> = numbers.live.values().copied().collect();
-    let addresses = readable(items).map(|text| text.from.as_str()).collect();
-    let known = inbound::contacts_and_threads(tx.conn, agencies.clone(), addresses).await?;
     let mut directories = HashMap::new();
     for agency in agencies {
         if tx.is_locked(agency) {
             directories.insert(agency, tx.directory(agency).await?);
         }
     }
+    let known = known(tx, items, &numbers, &directories).await?;
     let own_senders = own_senders(tx, items, &numbers, &directories).await?;
     let without_live_number = items
         .iter()
@@ -95,6 +95,35 @@ async fn stored(tx: &Tx<'_>, numbers: &Numbers, items: &[&InboundItem]) -> Resul
         }
     }
     Ok(stored)
+}
+
+/// The contacts of the texts with their threads on the numbers that they texted. A keyword applies to every thread of
+/// its contact, so all threads of these contacts are read.
+async fn known(
+    tx: &Tx<'_>,
+    items: &[&InboundItem],
+    numbers: &Numbers,
+    directories: &HashMap<AgencyId, Arc<Directory>>,
+) -> Result<Known, DbErr> {
+    let pair = |text: &'_ InboundText| {
+        let agency = *numbers.live.get(&(text.account, text.number().to_owned()))?;
+        let number = directories.get(&agency)?.live_number(text.account, text.number())?;
+        Some((agency, number.id))
+    };
+    let pairs = readable(items).filter_map(|text| pair(text).map(|(agency, number)| (agency, &*text.from, number)));
+    let mut known = pairs::known(tx.conn, &pairs.collect()).await?;
+    let mut with_keyword: BTreeMap<AgencyId, BTreeSet<ContactId>> = BTreeMap::new();
+    for text in readable(items).filter(|text| text.keyword().is_some()) {
+        let contact = pair(text).and_then(|(agency, _)| known.contacts.get(&(agency, text.from.clone())));
+        if let Some(contact) = contact {
+            with_keyword.entry(contact.agency_id).or_default().insert(contact.id);
+        }
+    }
+    for (agency, contacts) in with_keyword {
+        let rows = threads::with_contacts(tx.conn, agency, contacts).await?;
+        known.threads.extend(rows.into_iter().map(|row| ((agency, row.phone_number_id, row.contact_id), row)));
+    }
+    Ok(known)
 }
 
 /// The senders that are phone numbers on this server, among the texts that may get an automatic reply. Reads nothing

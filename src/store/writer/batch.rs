@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
-};
+use sea_orm::DbErr;
 
 use super::job::{BulkJob, Ended, Job, UnitJob};
 use super::ledger::Ledger;
+use super::transaction::{Transaction, is_beyond_direct};
 use super::{BulkUnit, Committed, Shared, Tx, UnitError, WhenAway};
 use crate::domain::AgencyId;
 use crate::store::error_class::{ErrorClass, classify, describe};
@@ -81,7 +80,7 @@ impl Cause {
 
 impl BatchError {
     /// Outside of items and units no single piece of work can be at fault.
-    fn of(error: DbErr) -> Self {
+    pub(super) fn of(error: DbErr) -> Self {
         match classify(&error) {
             ErrorClass::Conflict => Self::Conflict(error),
             ErrorClass::Rejected | ErrorClass::Fatal => Self::Database(error),
@@ -101,21 +100,16 @@ type Outputs<B> = Vec<<B as BulkUnit>::Output>;
 /// Writes a batch in one transaction. Returns the outputs of the bulk items and the effects of the commit.
 pub(super) async fn write<B: BulkUnit>(
     shared: &Shared<B>,
-    conn: &DatabaseConnection,
+    tx: Transaction<'_>,
     batch: &mut Batch<B>,
 ) -> Result<(Outputs<B>, Vec<Committed>), BatchError> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    let tx = conn.begin_with_options(options).await.map_err(BatchError::of)?;
     match write_in(shared, &tx, batch).await {
         Ok((outputs, ledger)) => {
             tx.commit().await.map_err(BatchError::of)?;
             Ok((outputs, ledger.into_committed(&shared.context.directories)))
         }
         // The connection may be broken and is discarded, so no further statement is sent.
-        Err(error @ BatchError::Database(_)) => Err(error),
+        Err(BatchError::Database(error)) if !is_beyond_direct(&error) => Err(BatchError::Database(error)),
         Err(error) => {
             tx.rollback().await.map_err(BatchError::Database)?;
             Err(error)
@@ -125,7 +119,7 @@ pub(super) async fn write<B: BulkUnit>(
 
 async fn write_in<B: BulkUnit>(
     shared: &Shared<B>,
-    tx: &DatabaseTransaction,
+    tx: &Transaction<'_>,
     batch: &mut Batch<B>,
 ) -> Result<(Outputs<B>, Ledger), BatchError> {
     let mut agencies: BTreeSet<AgencyId> = batch.units.iter().flat_map(|job| job.agencies.iter().copied()).collect();
@@ -173,13 +167,13 @@ async fn contained<B: BulkUnit, T>(shared: &Shared<B>, work: impl Future<Output 
 /// Runs one unit in a savepoint of its own. `Err` is an error that ends the batch.
 async fn run_unit<B: BulkUnit>(
     shared: &Shared<B>,
-    tx: &DatabaseTransaction,
+    tx: &Transaction<'_>,
     now: chrono::DateTime<chrono::Utc>,
     ledger: &mut Ledger,
     job: &mut UnitJob,
 ) -> Result<(), BatchError> {
     let mark = ledger.mark();
-    let savepoint = tx.begin().await.map_err(BatchError::of)?;
+    let savepoint = tx.savepoint().await.map_err(BatchError::of)?;
     let mut unit_tx = Tx::new(&shared.context, &savepoint, now, ledger);
     let run = async {
         let ended = job.work.run(&mut unit_tx).await?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 /// Counted since the start of the process.
@@ -14,6 +15,8 @@ pub struct WriterFigures {
     pub commit_seconds: Histogram,
     /// Committed transactions.
     pub batches: Counter,
+    /// Committed transactions on the lane's own connection to SQLite.
+    pub direct_batches: Counter,
     /// Committed jobs.
     pub items: Counter,
     /// Batches that the database failed to commit.
@@ -27,6 +30,8 @@ pub struct WriterFigures {
     /// Jobs that were turned away because a queue was full.
     pub overloaded: Counter,
     pub panics: Counter,
+    /// Pages of 4 KiB in SQLite's write-ahead log when it was last moved into the database file.
+    pub log_pages: Gauge,
 }
 
 impl Default for WriterFigures {
@@ -35,6 +40,7 @@ impl Default for WriterFigures {
             batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 8)),
             commit_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 14)),
             batches: Counter::default(),
+            direct_batches: Counter::default(),
             items: Counter::default(),
             failed_batches: Counter::default(),
             retried_batches: Counter::default(),
@@ -42,6 +48,7 @@ impl Default for WriterFigures {
             rejected_items: Counter::default(),
             overloaded: Counter::default(),
             panics: Counter::default(),
+            log_pages: Gauge::default(),
         }
     }
 }
@@ -53,6 +60,10 @@ impl WriterFigures {
         self.commit_seconds.observe(took.as_secs_f64());
         self.batches.inc();
         self.items.inc_by(jobs as u64);
+    }
+
+    pub(super) fn written_directly(&self) {
+        self.direct_batches.inc();
     }
 
     pub(super) fn failed(&self) {

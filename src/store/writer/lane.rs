@@ -8,15 +8,19 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr};
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use super::batch::{Batch, BatchError, write};
 use super::job::Job;
+use super::transaction::{Transaction, is_beyond_direct};
 use super::{BulkUnit, Committed, QUEUE_CAPACITY, Shared, WhenAway, WriteError};
 use crate::ports::Clock;
 use crate::store::RETRY_DELAY;
 use crate::store::bulk::MAX_ROWS;
+use crate::store::direct_sqlite::DirectSqlite;
 use crate::store::error_class::{describe, is_unavailable};
 
 /// How many times a batch is run again after a deadlock or a serialization failure.
@@ -30,6 +34,8 @@ pub(super) struct Lane<B: BulkUnit> {
     shared: Arc<Shared<B>>,
     /// `None` after a failure, because the state of the connection is unknown then.
     conn: Option<DatabaseConnection>,
+    /// The lane's own connection to SQLite, on which batches of texts are written; `None` also on other databases.
+    direct: Option<DirectSqlite>,
     /// Work that was taken from the queue and is not part of a batch yet.
     jobs: Vec<Job<B>>,
     /// When the database became unavailable, by the monotonic clock.
@@ -40,16 +46,36 @@ pub(super) struct Lane<B: BulkUnit> {
 impl<B: BulkUnit> Lane<B> {
     pub(super) async fn open(shared: Arc<Shared<B>>) -> Result<Self, DbErr> {
         let conn = shared.database.connect_to_write().await?;
-        Ok(Self { shared, conn: Some(conn), jobs: Vec::with_capacity(MAX_ROWS), away_since: None, panics_in_a_row: 0 })
+        let jobs = Vec::with_capacity(MAX_ROWS);
+        Ok(Self { shared, conn: Some(conn), direct: None, jobs, away_since: None, panics_in_a_row: 0 })
+    }
+
+    /// Starts the lane. On SQLite it has a thread of its own, which its statements block.
+    pub(super) fn start(self, queue: mpsc::Receiver<Job<B>>) -> Result<JoinHandle<()>, DbErr> {
+        if !self.is_sqlite() {
+            return Ok(tokio::spawn(self.supervise(queue)));
+        }
+        let (runtime, (running, end)) = (Handle::current(), oneshot::channel::<()>());
+        let lane = move || {
+            runtime.block_on(self.supervise(queue));
+            drop(running);
+        };
+        let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(lane);
+        thread.map_err(|error| DbErr::Custom(format!("the thread of the writer did not start: {error}")))?;
+        Ok(tokio::spawn(async move { drop(end.await) }))
+    }
+
+    fn is_sqlite(&self) -> bool {
+        self.shared.database.backend() == DbBackend::Sqlite
     }
 
     /// Runs the lane until its queue is closed, and again after a panic. The work at hand is answered as failed; queued
     /// work is not affected. A lane that only panics ends, which closes its queue.
-    pub(super) async fn supervise(mut self, mut queue: mpsc::Receiver<Job<B>>) {
+    async fn supervise(mut self, mut queue: mpsc::Receiver<Job<B>>) {
         while AssertUnwindSafe(self.run(&mut queue)).catch_unwind().await.is_err() {
             self.shared.figures.panicked();
             // The transaction was cut off at an unknown point.
-            self.conn = None;
+            (self.conn, self.direct) = (None, None);
             self.panics_in_a_row += 1;
             if self.panics_in_a_row >= MAX_PANICS {
                 tracing::error!(panics = self.panics_in_a_row, "a writer lane panicked repeatedly and has ended");
@@ -65,7 +91,7 @@ impl<B: BulkUnit> Lane<B> {
     }
 
     async fn run(&mut self, queue: &mut mpsc::Receiver<Job<B>>) {
-        let gathers = self.shared.database.backend() != DbBackend::Sqlite;
+        let gathers = !self.is_sqlite();
         let mut previous = 0;
         // Jobs are left over only from a time when the database was away.
         while !self.jobs.is_empty() || queue.recv_many(&mut self.jobs, MAX_ROWS).await > 0 {
@@ -175,6 +201,7 @@ impl<B: BulkUnit> Lane<B> {
         let now = self.shared.context.clock.monotonic();
         self.shared.figures.committed(jobs, now - started);
         self.panics_in_a_row = 0;
+        self.shared.commits.send_replace(());
         // The work is durable, so a panic here must not turn its answer into an error.
         if catch_unwind(AssertUnwindSafe(|| (self.shared.on_commit)(committed))).is_err() {
             tracing::error!("publishing committed events panicked; subscribers catch up from the event log");
@@ -186,6 +213,13 @@ impl<B: BulkUnit> Lane<B> {
     }
 
     async fn attempt(&mut self, batch: &mut Batch<B>) -> Result<(Vec<B::Output>, Vec<Committed>), BatchError> {
+        // Units need SeaORM's queries, and so do a few texts.
+        if self.is_sqlite() && batch.units.is_empty() {
+            match self.attempt_directly(batch).await {
+                Err(BatchError::Database(error)) if is_beyond_direct(&error) => {}
+                result => return result,
+            }
+        }
         let conn = match &self.conn {
             Some(conn) => conn,
             None => {
@@ -194,14 +228,43 @@ impl<B: BulkUnit> Lane<B> {
             }
         };
         let span = tracing::debug_span!("write_batch", items = batch.bulk.len(), units = batch.units.len());
-        let result = write(&self.shared, conn, batch).instrument(span).await;
-        if let Err(BatchError::Database(_)) = &result
-            && let Some(conn) = self.conn.take()
+        let result = match Transaction::begin(conn).await {
+            Ok(tx) => write(&self.shared, tx, batch).instrument(span).await,
+            Err(error) => Err(BatchError::of(error)),
+        };
+        if let Err(BatchError::Database(_)) = &result {
+            self.disconnect().await;
+        }
+        result
+    }
+
+    /// Writes texts on the lane's own connection. Fails with [`is_beyond_direct`] if that is not enough.
+    async fn attempt_directly(&mut self, batch: &mut Batch<B>) -> Result<(Vec<B::Output>, Vec<Committed>), BatchError> {
+        let direct = match &self.direct {
+            Some(direct) => direct,
+            None => self.direct.insert(self.shared.database.open_direct().map_err(BatchError::Database)?),
+        };
+        let span = tracing::debug_span!("write_batch_directly", items = batch.bulk.len());
+        let result = match Transaction::begin_direct(direct) {
+            Ok(tx) => write(&self.shared, tx, batch).instrument(span).await,
+            Err(error) => Err(BatchError::of(error)),
+        };
+        match &result {
+            Ok(_) => self.shared.figures.written_directly(),
+            Err(BatchError::Database(error)) if !is_beyond_direct(error) => self.disconnect().await,
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Closes the connections after a failure: their state is unknown, and the file itself may be at fault.
+    async fn disconnect(&mut self) {
+        self.direct = None;
+        if let Some(conn) = self.conn.take()
             && let Err(error) = conn.close().await
         {
             tracing::warn!(error = describe(&error), "a failed connection did not close");
         }
-        result
     }
 }
 

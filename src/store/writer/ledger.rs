@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, DbBackend, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _,
 };
+use uuid::Uuid;
 
-use super::Committed;
+use super::{Committed, Transaction};
 use crate::domain::{AgencyId, PhoneNumberId};
 use crate::entity::{agency_position, event};
 use crate::store::bulk::{insert, padded_list, upsert};
+use crate::store::statements::{Kind, Statements as _};
 use crate::store::{Directory, DirectoryCache};
 
 #[derive(Debug, Clone)]
@@ -40,7 +42,7 @@ pub(super) struct Mark {
 impl Ledger {
     /// Locks the position rows of the agencies in the order of their keys, so that two writers cannot deadlock. On
     /// SQLite, BEGIN IMMEDIATE is the lock.
-    pub(super) async fn lock(tx: &DatabaseTransaction, agencies: &BTreeSet<AgencyId>) -> Result<Self, DbErr> {
+    pub(super) async fn lock(tx: &Transaction<'_>, agencies: &BTreeSet<AgencyId>) -> Result<Self, DbErr> {
         let mut ledger = Self {
             heads: BTreeMap::new(),
             events: Vec::new(),
@@ -51,11 +53,12 @@ impl Ledger {
             let mut query = agency_position::Entity::find()
                 .filter(agency_position::Column::AgencyId.is_in(padded_list(agencies.iter().copied())))
                 .order_by_asc(agency_position::Column::AgencyId);
-            if tx.get_database_backend() != DbBackend::Sqlite {
+            if tx.backend() != DbBackend::Sqlite {
                 query = query.lock_exclusive();
             }
-            for row in query.all(tx).await? {
-                ledger.begin(row);
+            let kinds: Vec<Kind> = Kind::of_entity::<agency_position::Entity>().collect();
+            for mut row in tx.rows(query.build(tx.backend()), &kinds).await? {
+                ledger.begin(row.model(agency_position::Model::begin(AgencyId(Uuid::nil()), Uuid::nil()))?);
             }
         }
         Ok(ledger)
@@ -123,7 +126,7 @@ impl Ledger {
     }
 
     /// Writes the events and the new heads.
-    pub(super) async fn write(&self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    pub(super) async fn write(&self, tx: &Transaction<'_>) -> Result<(), DbErr> {
         use agency_position::Column::{AgencyId, DirectoryVersion, Position};
         insert(tx, self.events.clone()).await?;
         let moved = |head: &&Head| {

@@ -17,13 +17,13 @@ use std::future::Future;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use sea_orm::{DatabaseTransaction, DbBackend, DbErr};
+use sea_orm::{DbBackend, DbErr};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::{Database, DirectoryCache};
+use super::{Database, DirectoryCache, checkpoint};
 use crate::domain::{AgencyId, PhoneNumberId};
 use crate::entity::event;
 use crate::ports::{Clock, IdGen};
@@ -34,9 +34,11 @@ pub mod figures;
 mod job;
 mod lane;
 mod ledger;
+mod transaction;
 mod tx;
 
 pub use figures::WriterFigures;
+pub use transaction::Transaction;
 pub use tx::{Notice, Tx};
 
 /// Queue capacity per lane. When the queue is full, new work is rejected immediately. While the database is away, a
@@ -114,7 +116,7 @@ pub trait BulkUnit: Send + Sync + 'static {
     /// Finds the agencies of the items, which are locked next.
     fn locate(
         &self,
-        conn: &DatabaseTransaction,
+        conn: &Transaction<'_>,
         items: &[&Self::Item],
     ) -> impl Future<Output = Result<(BTreeSet<AgencyId>, Self::Located), DbErr>> + Send;
 
@@ -197,6 +199,8 @@ struct Shared<B> {
     bulk: B,
     figures: Arc<WriterFigures>,
     on_commit: Box<dyn Fn(Vec<Committed>) + Send + Sync>,
+    /// Wakes the task that moves SQLite's write-ahead log.
+    commits: watch::Sender<()>,
 }
 
 /// Hands work to the lanes.
@@ -224,17 +228,24 @@ impl<B: BulkUnit> Writer<B> {
     /// If the database cannot be reached.
     pub async fn open(parts: WriterParts<B>) -> Result<(Self, Vec<JoinHandle<()>>), DbErr> {
         let WriterParts { database, directories, clock, ids, bulk, on_commit } = parts;
-        let count = if database.backend() == DbBackend::Sqlite { 1 } else { LANES };
+        let is_sqlite = database.backend() == DbBackend::Sqlite;
+        let count = if is_sqlite { 1 } else { LANES };
         let context = Context { directories, clock, ids };
         let figures = Arc::new(WriterFigures::default());
-        let shared = Arc::new(Shared { database, context, bulk, figures, on_commit });
+        let (commits, committed) = watch::channel(());
+        let shared = Arc::new(Shared { database, context, bulk, figures, on_commit, commits });
         let mut lanes = Vec::with_capacity(count);
-        let mut tasks = Vec::with_capacity(count);
+        let mut tasks = Vec::with_capacity(count + 1);
+        if is_sqlite {
+            let conn = shared.database.connect_to_checkpoint().await?;
+            let (clock, figures) = (shared.context.clock.clone(), shared.figures.clone());
+            tasks.push(tokio::spawn(checkpoint::run(conn, committed, clock, figures)));
+        }
         for _ in 0..count {
             let (sender, queue) = mpsc::channel(QUEUE_CAPACITY);
             let lane = lane::Lane::open(shared.clone()).await?;
             lanes.push(sender);
-            tasks.push(tokio::spawn(lane.supervise(queue)));
+            tasks.push(lane.start(queue)?);
         }
         Ok((Self { lanes, shared }, tasks))
     }

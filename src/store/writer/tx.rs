@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::Context;
 use super::ledger::Ledger;
+use super::transaction::Transaction;
 use crate::domain::{
     ActivityId, AgencyId, AuditId, CallId, EventKind, MessageId, NotificationId, NotificationKind, RoutingRung,
     ThreadId, UserId,
@@ -17,7 +18,7 @@ use crate::store::{Directory, bulk, revisions};
 
 /// A savepoint, the time of the batch, and the event logs of the locked agencies.
 pub struct Tx<'a> {
-    pub conn: &'a DatabaseTransaction,
+    pub conn: &'a Transaction<'a>,
     /// The time of the whole batch.
     pub now: DateTime<Utc>,
     context: &'a Context,
@@ -46,7 +47,7 @@ pub struct Notice {
 impl<'a> Tx<'a> {
     pub(super) fn new(
         context: &'a Context,
-        conn: &'a DatabaseTransaction,
+        conn: &'a Transaction<'a>,
         now: DateTime<Utc>,
         ledger: &'a mut Ledger,
     ) -> Self {
@@ -105,13 +106,7 @@ impl<'a> Tx<'a> {
         if self.ledger.is_locked(agency) {
             return Ok(());
         }
-        let row = agency_position::Model {
-            agency_id: agency,
-            epoch: self.new_id(),
-            position: 0,
-            directory_version: 0,
-            first_kept: 0,
-        };
+        let row = agency_position::Model::begin(agency, self.new_id());
         bulk::insert(self.conn, vec![row.clone()]).await?;
         self.ledger.begin(row);
         Ok(())

@@ -59,7 +59,10 @@ impl Outage {
     pub(crate) async fn begin(&self, app: &TestApp) {
         self.refuse_connections();
         if let Self::File(_) = self {
-            app.services().writer.run_for(Vec::new(), RefuseWrites).await.expect("the pragma is set");
+            let writer = &app.services().writer;
+            writer.run_for(Vec::new(), RefuseWrites).await.expect("the pragma is set");
+            // The next work fails, and the writer closes its connections.
+            writer.run_for(Vec::new(), RefuseWrites).await.expect_err("the connection is read-only");
         }
     }
 
