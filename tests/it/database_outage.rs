@@ -227,8 +227,8 @@ async fn other_work_than_webhooks_fails_immediately_during_an_outage() {
     app.receive(Text::new("SM0")).await;
     let (ben, thread) = (app.viewer("acme", "ben").await, app.thread_of("SM0").await);
     let text = Text::new("SM1");
-    let failures = app.failed_batches();
     outage.begin(&app).await;
+    let failures = app.failed_batches();
     let claiming = async {
         wait::until("the text has been attempted", async || (app.failed_batches() > failures).then_some(())).await;
         // The clock stands still, so the lane stays in its retry delay.
