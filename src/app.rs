@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
 use migration::{Migrator, MigratorTrait as _};
+use sea_orm::{ConnectionTrait as _, DbBackend};
 use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -292,7 +293,12 @@ async fn saved_key(key: SecretKey, database: &Database) -> anyhow::Result<Secret
 pub async fn migrate_up(settings: &Settings) -> anyhow::Result<()> {
     let database = Database::open(&settings.database_url).await?;
     let conn = database.connect_to_migrate().await.context("the database cannot be opened")?;
+    let is_new = Migrator::get_applied_migrations(&conn).await?.is_empty();
     Migrator::up(&conn, None).await.context("the schema could not be brought up to date")?;
+    if is_new && database.backend() == DbBackend::Postgres {
+        // Without statistics, PostgreSQL takes every table for one of ten pages until autovacuum has seen it.
+        conn.execute_unprepared("ANALYZE").await.context("the statistics could not be made")?;
+    }
     conn.close().await?;
     database.reader.close().await?;
     database.request_reader.close().await?;

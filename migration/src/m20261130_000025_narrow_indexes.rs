@@ -8,59 +8,87 @@ use crate::columns::index;
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// Indexes of columns that are NULL in most rows: name, table, columns, and the column that is mostly NULL.
-const MOSTLY_NULL: [(&str, &str, &[&str], &str); 5] = [
-    ("ix_notification_call", "notification", &["agency_id", "call_id", "user_id"], "call_id"),
-    ("ix_thread_assignee", "thread", &["agency_id", "assignee_id", "last_activity_at"], "assignee_id"),
-    ("ix_thread_escalate", "thread", &["escalate_at"], "escalate_at"),
-    ("ix_call_starter", "call", &["agency_id", "started_by_id", "started_at"], "started_by_id"),
-    ("ix_call_look", "call", &["look_at"], "look_at"),
+/// An index: its name, table and columns, and the column without which a row is left out.
+type Definition = (&'static str, &'static str, &'static [&'static str], Option<&'static str>);
+
+/// The indexes before this migration, each with the one that takes its place.
+const REPLACED: [(Definition, Definition); 6] = [
+    (
+        ("ix_notification_user", "notification", &["agency_id", "user_id", "created_at", "id"], None),
+        ("ix_notification_of_user", "notification", &["agency_id", "user_id", "id"], None),
+    ),
+    (
+        ("ix_notification_call", "notification", &["agency_id", "call_id", "user_id"], None),
+        ("ix_notification_of_call", "notification", &["agency_id", "call_id", "user_id"], Some("call_id")),
+    ),
+    (
+        ("ix_thread_assignee", "thread", &["agency_id", "assignee_id", "last_activity_at"], None),
+        ("ix_thread_assigned", "thread", &["agency_id", "assignee_id", "last_activity_at"], Some("assignee_id")),
+    ),
+    (
+        ("ix_thread_escalate", "thread", &["escalate_at"], None),
+        ("ix_thread_escalating", "thread", &["escalate_at"], Some("escalate_at")),
+    ),
+    (
+        ("ix_call_starter", "call", &["agency_id", "started_by_id", "started_at"], None),
+        ("ix_call_started_by", "call", &["agency_id", "started_by_id", "started_at"], Some("started_by_id")),
+    ),
+    (("ix_call_look", "call", &["look_at"], None), ("ix_call_to_look_at", "call", &["look_at"], Some("look_at"))),
 ];
-
-const BY_TIME: (&str, &[&str]) = ("ix_notification_user", &["agency_id", "user_id", "created_at", "id"]);
-
-/// MariaDB needs an index of the foreign key's columns.
-fn by_id(backend: DbBackend) -> (&'static str, &'static [&'static str]) {
-    match backend {
-        DbBackend::MySql => ("ix_notification_user_id", &["agency_id", "user_id", "id"]),
-        _ => ("ix_notification_user_id", &["user_id", "id"]),
-    }
-}
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
+    /// On SQLite, an interrupted migration would otherwise leave some of the indexes behind.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let backend = manager.get_database_backend();
-        replace(manager, BY_TIME, by_id(backend)).await?;
-        // MariaDB has no partial indexes.
-        if backend != DbBackend::MySql {
-            for (name, table, columns, nullable) in MOSTLY_NULL {
-                manager.drop_index(Index::drop().name(name).table(table).to_owned()).await?;
-                let index = index(name, table, columns).and_where(Expr::col(nullable).is_not_null()).take();
-                manager.create_index(index).await?;
-            }
+        let replaced = replaced(manager);
+        for (_, after) in &replaced {
+            create(manager, after).await?;
+        }
+        // Last, because PostgreSQL then blocks readers only while it commits.
+        for (before, _) in &replaced {
+            drop(manager, before).await?;
         }
         Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let backend = manager.get_database_backend();
-        if backend != DbBackend::MySql {
-            for (name, table, columns, _) in MOSTLY_NULL {
-                manager.drop_index(Index::drop().name(name).table(table).to_owned()).await?;
-                manager.create_index(index(name, table, columns)).await?;
-            }
+        let replaced = replaced(manager);
+        for (before, _) in &replaced {
+            create(manager, before).await?;
         }
-        replace(manager, by_id(backend), BY_TIME).await
+        for (_, after) in &replaced {
+            drop(manager, after).await?;
+        }
+        Ok(())
     }
 }
 
-/// Replaces an index of notifications. The other one is created first, because MariaDB needs either.
-async fn replace(
-    manager: &SchemaManager<'_>,
-    (old, _): (&'static str, &'static [&'static str]),
-    (name, columns): (&'static str, &'static [&'static str]),
-) -> Result<(), DbErr> {
-    manager.create_index(index(name, "notification", columns)).await?;
-    manager.drop_index(Index::drop().name(old).table("notification").to_owned()).await
+/// MariaDB has no partial indexes and keeps those that are whole.
+fn replaced(manager: &SchemaManager<'_>) -> Vec<(Definition, Definition)> {
+    let is_partial = |(_, (_, _, _, nullable)): &(Definition, Definition)| nullable.is_some();
+    let has_partial = manager.get_database_backend() != DbBackend::MySql;
+    REPLACED.into_iter().filter(|pair| has_partial || !is_partial(pair)).collect()
+}
+
+/// Creates an index, unless it is left over from an attempt that was interrupted.
+async fn create(manager: &SchemaManager<'_>, (name, table, columns, nullable): &Definition) -> Result<(), DbErr> {
+    if manager.has_index(*table, *name).await? {
+        return Ok(());
+    }
+    let mut index = index(name, table, columns);
+    if let Some(column) = nullable {
+        index.and_where(Expr::col(*column).is_not_null());
+    }
+    manager.create_index(index).await
+}
+
+async fn drop(manager: &SchemaManager<'_>, (name, table, ..): &Definition) -> Result<(), DbErr> {
+    if !manager.has_index(*table, *name).await? {
+        return Ok(());
+    }
+    manager.drop_index(Index::drop().name(*name).table(*table).to_owned()).await
 }

@@ -101,6 +101,15 @@ async fn check_database(database: &Database, findings: &mut Findings) {
         Ok(false) => findings.report_ok("database: this kind of server is supported"),
         Err(_) => findings.report_wrong("database: the server did not answer a query for its version"),
     }
+    match database.tables_without_statistics().await {
+        Ok(tables) if tables.is_empty() => {}
+        Ok(tables) => findings.report_note(format!(
+            "database: PostgreSQL has no statistics on {}, so queries may be slow. Run ANALYZE, and check that autovacuum \
+             is on",
+            tables.join(", ")
+        )),
+        Err(_) => findings.report_wrong("database: the server did not answer a query for its statistics"),
+    }
     match Migrator::get_pending_migrations(&conn).await {
         Ok(pending) if pending.is_empty() => findings.report_ok("database: the schema is up to date"),
         Ok(pending) => findings

@@ -120,6 +120,10 @@ impl<A: ThreadAction> Unit for PerformAction<A> {
         let consequences = self.action.consequences(&context, &claim_state);
         Ok(write_claim_state(tx, &directory, &before, &claim_state, Some(self.user), consequences).await?)
     }
+
+    fn is_direct(&self) -> bool {
+        true
+    }
 }
 
 /// Writes a new claim state with its history entry, event and notifications.

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, DbBackend, DbErr, EntityName as _, EntityTrait, IdenStatic as _, IntoActiveModel, Iterable as _,
-    ModelTrait, QueryTrait as _, Statement,
+    ModelTrait, QueryTrait as _, Statement, Value,
 };
 
 use super::statements::Statements;
@@ -99,6 +99,32 @@ where
         insert = insert.on_conflict(on_conflict);
     }
     insert.build(backend)
+}
+
+/// Everything that determines the SQL text of a query: its name, and the lengths of its padded lists.
+type QueryShape = (Discriminant<DbBackend>, &'static str, [usize; 3]);
+
+static QUERY_CACHE: LazyLock<RwLock<HashMap<QueryShape, Arc<str>>>> = LazyLock::new(RwLock::default);
+
+/// The query that `build` builds, with its SQL text from the cache if possible. `values` are its values in their order,
+/// and `lengths` the lengths of the lists among them.
+pub fn cached_query(
+    backend: DbBackend,
+    name: &'static str,
+    lengths: [usize; 3],
+    values: Vec<Value>,
+    build: impl FnOnce() -> Statement,
+) -> Statement {
+    let shape = (discriminant(&backend), name, lengths);
+    let sql = QUERY_CACHE.read().unwrap_or_else(PoisonError::into_inner).get(&shape).cloned();
+    if let Some(sql) = sql {
+        let statement = Statement::from_sql_and_values(backend, &*sql, values);
+        debug_assert_eq!(statement, build(), "the query {name} of another shape");
+        return statement;
+    }
+    let built = build();
+    QUERY_CACHE.write().unwrap_or_else(PoisonError::into_inner).insert(shape, Arc::from(built.sql.as_str()));
+    built
 }
 
 /// A list for `IN`, padded to a power of two by repeating its last value.

@@ -14,6 +14,7 @@ use super::batched_pages;
 use super::bulk::padded_list;
 use super::call_visibility::{VisibleCall, condition, filter_visible, full_condition};
 use super::page::{Page, Window};
+use super::statements::{Statements, find};
 use super::threads::Scope;
 use crate::domain::{
     AccountId, AgencyId, CallId, CallStatus, ContactId, Direction, MediaState, PhoneNumberId, ThreadId, UserId,
@@ -213,32 +214,30 @@ pub async fn by_id(conn: &impl ConnectionTrait, agency: AgencyId, id: CallId) ->
 
 /// The calls with these Twilio call SIDs.
 pub async fn by_sids(
-    conn: &impl ConnectionTrait,
+    conn: &impl Statements,
     agency: AgencyId,
     account: AccountId,
     sids: &[&str],
 ) -> Result<Vec<call::Model>, DbErr> {
-    call::Entity::find()
+    let query = call::Entity::find()
         .filter(call::Column::AgencyId.eq(agency))
         .filter(call::Column::TwilioAccountId.eq(account))
-        .filter(call::Column::ProviderSid.is_in(padded_list(sids.iter().copied())))
-        .all(conn)
-        .await
+        .filter(call::Column::ProviderSid.is_in(padded_list(sids.iter().copied())));
+    find(conn, query).await
 }
 
 /// The legs of these calls, ordered by step.
 pub async fn legs_of(
-    conn: &impl ConnectionTrait,
+    conn: &impl Statements,
     agency: AgencyId,
     calls: &[CallId],
 ) -> Result<Vec<call_leg::Model>, DbErr> {
-    call_leg::Entity::find()
+    let query = call_leg::Entity::find()
         .filter(call_leg::Column::AgencyId.eq(agency))
         .filter(call_leg::Column::CallId.is_in(padded_list(calls.iter().copied())))
         .order_by_asc(call_leg::Column::Step)
-        .order_by_asc(call_leg::Column::Id)
-        .all(conn)
-        .await
+        .order_by_asc(call_leg::Column::Id);
+    find(conn, query).await
 }
 
 /// The voicemails of these calls, oldest first, without those whose recording is absent.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::error_class::describe;
 use super::writer::WriterFigures;
@@ -28,10 +28,11 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// A log of as many pages (400 MiB) shows that a reader does not end.
 const STUCK_PAGES: i64 = 100_000;
 
-/// Runs until the sender of `commits` is dropped.
+/// Runs until the sender of `commits` is dropped, which also drops that of `end`.
 pub(super) async fn run(
     conn: DatabaseConnection,
     mut commits: watch::Receiver<()>,
+    mut end: oneshot::Receiver<()>,
     clock: Arc<dyn Clock>,
     figures: Arc<WriterFigures>,
 ) {
@@ -39,7 +40,7 @@ pub(super) async fn run(
     while commits.changed().await.is_ok() {
         tokio::select! {
             () = clock.sleep(interval) => {}
-            () = closed(&mut commits) => {}
+            _ = &mut end => break,
         }
         match checkpoint(&conn).await {
             Ok(pages) => {
@@ -68,9 +69,4 @@ async fn checkpoint(conn: &DatabaseConnection) -> Result<i64, DbErr> {
     let row = conn.query_one_raw(statement).await?;
     // The columns are: whether it was refused, the pages in the log, and how many of them are moved.
     Ok(row.map(|row| row.try_get_by_index::<i32>(1)).transpose()?.unwrap_or_default().into())
-}
-
-/// Returns when the sender is dropped.
-async fn closed(commits: &mut watch::Receiver<()>) {
-    while commits.changed().await.is_ok() {}
 }

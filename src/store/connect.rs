@@ -97,7 +97,7 @@ impl Database {
 
     /// Opens a dedicated connection that moves SQLite's write-ahead log into the database file.
     pub(super) async fn connect_to_checkpoint(&self) -> Result<DatabaseConnection, DbErr> {
-        connect(&self.url, Purpose::Write).await
+        connect(&self.url, Purpose::Checkpoint).await
     }
 
     /// Opens a dedicated connection without a statement timeout, for migrations.
@@ -125,6 +125,20 @@ impl Database {
         let version = self.reader.query_one_raw(Statement::from_string(DbBackend::MySql, "SELECT VERSION()")).await?;
         let version: String = version.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
         Ok(!version.contains("MariaDB"))
+    }
+
+    /// The tables of more than a megabyte for which PostgreSQL has no statistics, so that it plans their queries blindly:
+    /// after a restore, or if autovacuum is off. Other databases have none to report.
+    pub async fn tables_without_statistics(&self) -> Result<Vec<String>, DbErr> {
+        if self.backend() != DbBackend::Postgres {
+            return Ok(Vec::new());
+        }
+        let query = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+            WHERE c.relkind = 'r' AND n.nspname = current_schema() AND pg_relation_size(c.oid) > 1048576 \
+            AND NOT EXISTS (SELECT 1 FROM pg_stats s WHERE s.schemaname = n.nspname AND s.tablename = c.relname) \
+            ORDER BY 1";
+        let rows = self.reader.query_all_raw(Statement::from_string(DbBackend::Postgres, query)).await?;
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 
     /// Fails if the database does not answer.
@@ -164,6 +178,7 @@ enum Purpose {
     Read,
     ReadForRequest,
     Write,
+    Checkpoint,
     Migrate,
 }
 
@@ -172,7 +187,7 @@ impl Purpose {
         match self {
             Self::Read => SYSTEM_CONNECTIONS,
             Self::ReadForRequest => REQUEST_CONNECTIONS,
-            Self::Write | Self::Migrate => 1,
+            Self::Write | Self::Checkpoint | Self::Migrate => 1,
         }
     }
 
@@ -181,14 +196,14 @@ impl Purpose {
     fn acquire_timeout(self) -> Duration {
         match self {
             Self::ReadForRequest => REQUEST_ACQUIRE_TIMEOUT,
-            Self::Read | Self::Write | Self::Migrate => CONNECT_TIMEOUT,
+            Self::Read | Self::Write | Self::Checkpoint | Self::Migrate => CONNECT_TIMEOUT,
         }
     }
 
     /// In seconds. SQLite does not support it.
     fn statement_timeout(self) -> Option<u32> {
         match self {
-            Self::Read | Self::Write => Some(STATEMENT_TIMEOUT),
+            Self::Read | Self::Write | Self::Checkpoint => Some(STATEMENT_TIMEOUT),
             Self::ReadForRequest => Some(REQUEST_STATEMENT_TIMEOUT),
             Self::Migrate => None,
         }
@@ -231,6 +246,7 @@ async fn connect(url: &str, purpose: Purpose) -> Result<DatabaseConnection, DbEr
                 .pragma("temp_store", "MEMORY");
             match purpose {
                 Purpose::Read | Purpose::ReadForRequest => sqlite.pragma("query_only", "ON"),
+                Purpose::Checkpoint => sqlite,
                 Purpose::Write | Purpose::Migrate => {
                     writer_pragmas().into_iter().fold(sqlite, |sqlite, (name, value)| sqlite.pragma(name, value))
                 }

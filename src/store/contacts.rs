@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::bulk::padded_list;
 use super::page::{Key, Page, ParseKeyError, SortKey, Window};
+use super::statements::{Statements, find};
 use super::threads::Scope;
 use crate::domain::search::{MAX_SORT_KEY_CHARS, fold, phone_part};
 use crate::domain::{AgencyId, ContactId};
@@ -140,7 +141,7 @@ pub async fn visible(
 /// These contacts, reduced to the phone where the user may not see the contact. Only for the contacts of threads and
 /// calls that the user may see.
 pub async fn redacted(
-    conn: &impl ConnectionTrait,
+    conn: &(impl ConnectionTrait + Statements),
     scope: &Scope,
     ids: &[ContactId],
 ) -> Result<Vec<contact::Model>, DbErr> {
@@ -155,16 +156,11 @@ pub async fn redacted(
 }
 
 /// These contacts of an agency, without redaction. Does not check visibility.
-pub async fn by_ids(
-    conn: &impl ConnectionTrait,
-    agency: AgencyId,
-    ids: &[ContactId],
-) -> Result<Vec<contact::Model>, DbErr> {
-    contact::Entity::find()
+pub async fn by_ids(conn: &impl Statements, agency: AgencyId, ids: &[ContactId]) -> Result<Vec<contact::Model>, DbErr> {
+    let query = contact::Entity::find()
         .filter(contact::Column::AgencyId.eq(agency))
-        .filter(contact::Column::Id.is_in(padded_list(ids.iter().copied())))
-        .all(conn)
-        .await
+        .filter(contact::Column::Id.is_in(padded_list(ids.iter().copied())));
+    find(conn, query).await
 }
 
 pub async fn by_phone(

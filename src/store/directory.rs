@@ -4,6 +4,7 @@
 //! `agency_position.directory_version`.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -37,6 +38,12 @@ pub struct Directory {
     assignments: Vec<assignment::Model>,
     user_index: HashMap<UserId, usize>,
     number_index: HashMap<PhoneNumberId, usize>,
+    /// The live numbers by E.164 number: more than one if several accounts have it.
+    live_numbers: HashMap<String, Vec<usize>>,
+    /// The active extensions of each scope, by their digits.
+    active_extensions: HashMap<PhoneNumberId, HashMap<String, usize>>,
+    /// The assignments of each number, in the order of `assignments`.
+    members: HashMap<PhoneNumberId, Vec<usize>>,
 }
 
 impl Directory {
@@ -69,12 +76,22 @@ impl Directory {
             .order_by_asc(extension::Column::Id)
             .all(conn)
             .await?;
+        let live = numbers.iter().enumerate().filter(|(_, number)| number.live == Some(true));
+        let live = live.map(|(at, number)| (number.e164.clone(), at));
+        let mut active_extensions: HashMap<PhoneNumberId, HashMap<String, usize>> = HashMap::new();
+        for (at, row) in extensions.iter().enumerate().filter(|(_, row)| row.live == Some(true)) {
+            active_extensions.entry(row.phone_number_id).or_default().insert(row.digits.clone(), at);
+        }
+        let members = assignments.iter().enumerate().map(|(at, row)| (row.phone_number_id, at));
         Ok(Some(Self {
             version: position.directory_version,
             epoch: position.epoch,
             agency: row,
             user_index: users.iter().enumerate().map(|(at, user)| (user.id, at)).collect(),
             number_index: numbers.iter().enumerate().map(|(at, number)| (number.id, at)).collect(),
+            live_numbers: grouped(live),
+            active_extensions,
+            members: grouped(members),
             users: users.into_iter().map(Arc::new).collect(),
             numbers: numbers.into_iter().map(Arc::new).collect(),
             pools: pools.into_iter().map(|pool| (PhoneNumberId::from(pool.id), pool)).collect(),
@@ -118,9 +135,11 @@ impl Directory {
 
     /// The live number that receives texts to `e164` in this account.
     pub fn live_number(&self, account: AccountId, e164: &str) -> Option<&Arc<phone_number::Model>> {
-        self.numbers
-            .iter()
-            .find(|number| number.live == Some(true) && number.twilio_account_id == account && number.e164 == e164)
+        self.live_numbers(e164).find(|number| number.twilio_account_id == account)
+    }
+
+    fn live_numbers(&self, e164: &str) -> impl Iterator<Item = &Arc<phone_number::Model>> {
+        self.live_numbers.get(e164).into_iter().flatten().filter_map(|at| self.numbers.get(*at))
     }
 
     pub fn pool(&self, id: PoolId) -> Option<&pool::Model> {
@@ -133,7 +152,7 @@ impl Directory {
 
     /// The live assignments of a number's pool: primary first, then the oldest.
     pub fn pool_members(&self, number: PhoneNumberId) -> impl Iterator<Item = &assignment::Model> {
-        self.assignments.iter().filter(move |row| row.phone_number_id == number)
+        self.members.get(&number).into_iter().flatten().filter_map(|at| self.assignments.get(*at))
     }
 
     /// The live assignments of a user to live numbers.
@@ -193,7 +212,7 @@ impl Directory {
 
     /// Whether `e164` is one of the agency's live numbers.
     pub fn is_shared(&self, e164: &str) -> bool {
-        self.numbers.iter().any(|number| number.live == Some(true) && number.e164 == e164)
+        self.live_numbers(e164).next().is_some()
     }
 
     /// The countries that users may call; `None` means only the country of the number from which they call.
@@ -219,12 +238,9 @@ impl Directory {
     /// The active extension with these digits on a number. An extension of the number takes precedence over one of the
     /// whole agency.
     pub fn extension_on(&self, number: PhoneNumberId, digits: &str) -> Option<&extension::Model> {
-        let with_scope = |scope: PhoneNumberId| {
-            self.extensions
-                .iter()
-                .find(move |row| row.live == Some(true) && row.phone_number_id == scope && row.digits == digits)
-        };
-        with_scope(number).or_else(|| with_scope(AGENCY_WIDE))
+        let with_scope = |scope| self.active_extensions.get(&scope)?.get(digits);
+        let at = with_scope(number).or_else(|| with_scope(AGENCY_WIDE))?;
+        self.extensions.get(*at)
     }
 
     /// The active extensions that are valid on a number: those of the number, and those of the whole agency whose
@@ -268,6 +284,15 @@ impl Directory {
     fn is_live(&self, number: PhoneNumberId) -> bool {
         self.number(number).is_some_and(|number| number.live == Some(true))
     }
+}
+
+/// The values of each key, in their order.
+fn grouped<K: Eq + Hash>(pairs: impl Iterator<Item = (K, usize)>) -> HashMap<K, Vec<usize>> {
+    let mut grouped: HashMap<K, Vec<usize>> = HashMap::new();
+    for (key, value) in pairs {
+        grouped.entry(key).or_default().push(value);
+    }
+    grouped
 }
 
 /// Applies to a number without a pool row.

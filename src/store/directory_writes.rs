@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use super::bulk;
-use super::statements::Statements;
+use super::statements::{Statements, change};
 use crate::domain::{AgencyId, PhoneNumberId};
 use crate::entity::assignment;
 
@@ -22,16 +22,16 @@ where
 }
 
 /// Updates every column of the row with the same primary key. Fails if the row does not exist.
-pub async fn save<M, A>(conn: &impl ConnectionTrait, row: M) -> Result<(), DbErr>
+pub async fn save<M, A>(conn: &impl Statements, row: M) -> Result<(), DbErr>
 where
     M: ModelTrait + IntoActiveModel<A>,
     A: ActiveModelTrait<Entity = M::Entity> + Send,
 {
-    <M::Entity as EntityTrait>::update(row.into_active_model().reset_all())
-        .validate()?
-        .exec_without_returning(conn)
-        .await
-        .map(drop)
+    let query = <M::Entity as EntityTrait>::update(row.into_active_model().reset_all()).validate()?;
+    match change(conn, &query).await? {
+        0 => Err(DbErr::RecordNotUpdated),
+        _ => Ok(()),
+    }
 }
 
 /// Unsets the primary user of a pool, because a pool has at most one.

@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use sea_orm::sea_query::{ExprTrait as _, Query, UnionType};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, QueryTrait as _,
+    QueryOrder as _, QuerySelect as _, QueryTrait as _, Value,
 };
 
-use super::bulk::padded_list;
+use super::bulk::{cached_query, padded_list};
 use super::statements::{Kind, Row, Statements};
 use crate::domain::{AccountId, AgencyId, QuarantineId, QuarantineState};
 use crate::entity::{agency, message, phone_number, quarantine};
@@ -24,12 +24,14 @@ pub async fn holders(
 ) -> Result<Vec<(AccountNumber, AgencyId, bool)>, DbErr> {
     use phone_number::Column as N;
     let columns = [N::TwilioAccountId, N::E164, N::AgencyId, N::Live];
-    let query = phone_number::Entity::find()
-        .select_only()
-        .columns(columns)
-        .filter(N::TwilioAccountId.is_in(padded_list(accounts)))
-        .filter(N::E164.is_in(padded_list(e164)));
-    let rows = conn.rows(query.build(conn.backend()), &columns.map(Kind::of)).await?;
+    let (backend, accounts, e164) = (conn.backend(), padded_list(accounts), padded_list(e164));
+    let lengths = [accounts.len(), e164.len(), 0];
+    let values = accounts.iter().map(|id| (*id).into()).chain(e164.iter().map(|e164| (*e164).into())).collect();
+    let query = cached_query(backend, "holders", lengths, values, || {
+        let query = phone_number::Entity::find().select_only().columns(columns);
+        query.filter(N::TwilioAccountId.is_in(accounts)).filter(N::E164.is_in(e164)).build(backend)
+    });
+    let rows = conn.rows(query, &columns.map(Kind::of)).await?;
     let holder = |mut row: Row| {
         let (account, e164, agency) = (row.take()?, row.take()?, row.take()?);
         let live: Option<bool> = row.take()?;
@@ -48,28 +50,45 @@ pub async fn stored(
     in_quarantine: bool,
 ) -> Result<HashSet<(AccountId, String)>, DbErr> {
     use {message::Column as M, quarantine::Column as Q};
-    let (accounts, sids) = (padded_list(accounts.iter().copied()), padded_list(sids.iter().copied()));
-    let threads = Query::select()
-        .columns([M::TwilioAccountId, M::ProviderSid])
-        .from(message::Entity)
-        .and_where(M::AgencyId.is_in(padded_list(holders.iter().copied())))
-        .and_where(M::TwilioAccountId.is_in(accounts.clone()))
-        .and_where(M::ProviderSid.is_in(sids.clone()))
-        .take();
-    let quarantine = Query::select()
-        .columns([Q::TwilioAccountId, Q::ProviderSid])
-        .from(quarantine::Entity)
-        .and_where(Q::TwilioAccountId.is_in(accounts))
-        .and_where(Q::ProviderSid.is_in(sids))
-        .take();
     // One statement for both, because each statement is a round trip.
-    let query = match (holders.is_empty(), in_quarantine) {
+    let name = match (holders.is_empty(), in_quarantine) {
         (true, false) => return Ok(HashSet::new()),
-        (true, true) => quarantine,
-        (false, false) => threads,
-        (false, true) => threads.clone().union(UnionType::All, quarantine).take(),
+        (true, true) => "stored in quarantine",
+        (false, false) => "stored in threads",
+        (false, true) => "stored",
     };
-    let rows = conn.rows(conn.backend().build(&query), &[M::TwilioAccountId, M::ProviderSid].map(Kind::of)).await?;
+    let (accounts, sids) = (padded_list(accounts.iter().copied()), padded_list(sids.iter().copied()));
+    let (backend, holders) = (conn.backend(), padded_list(holders.iter().copied()));
+    let lengths = [holders.len(), accounts.len(), sids.len()];
+    let of_account: Vec<Value> =
+        accounts.iter().map(|id| (*id).into()).chain(sids.iter().map(|sid| (*sid).into())).collect();
+    let mut values: Vec<Value> = holders.iter().map(|id| (*id).into()).collect();
+    for _ in 0..usize::from(!holders.is_empty()) + usize::from(in_quarantine) {
+        values.extend_from_slice(&of_account);
+    }
+    let query = cached_query(backend, name, lengths, values, || {
+        let quarantine = Query::select()
+            .columns([Q::TwilioAccountId, Q::ProviderSid])
+            .from(quarantine::Entity)
+            .and_where(Q::TwilioAccountId.is_in(accounts.clone()))
+            .and_where(Q::ProviderSid.is_in(sids.clone()))
+            .take();
+        if holders.is_empty() {
+            return backend.build(&quarantine);
+        }
+        let mut threads = Query::select()
+            .columns([M::TwilioAccountId, M::ProviderSid])
+            .from(message::Entity)
+            .and_where(M::AgencyId.is_in(holders))
+            .and_where(M::TwilioAccountId.is_in(accounts))
+            .and_where(M::ProviderSid.is_in(sids))
+            .take();
+        if in_quarantine {
+            threads.union(UnionType::All, quarantine);
+        }
+        backend.build(&threads)
+    });
+    let rows = conn.rows(query, &[M::TwilioAccountId, M::ProviderSid].map(Kind::of)).await?;
     rows.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
 }
 

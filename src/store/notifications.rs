@@ -9,6 +9,7 @@ use sea_orm::{
 
 use super::bulk::padded_list;
 use super::page::{IdKey, Page, Window};
+use super::statements::{Statements, change};
 use super::thread_writes::mark_notifications_read;
 use crate::domain::{AgencyId, CallId, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId};
 use crate::entity::notification;
@@ -64,7 +65,7 @@ pub async fn of_event(
 
 /// Resolves the open notifications of this kind about a message.
 pub async fn resolve_of_message(
-    conn: &impl ConnectionTrait,
+    conn: &impl Statements,
     agency: AgencyId,
     (thread, message): (ThreadId, MessageId),
     kind: NotificationKind,
@@ -78,7 +79,7 @@ pub async fn resolve_of_message(
 
 /// Resolves the open notifications of this kind about a call.
 pub async fn resolve_of_call(
-    conn: &impl ConnectionTrait,
+    conn: &impl Statements,
     agency: AgencyId,
     call: CallId,
     kind: NotificationKind,
@@ -90,7 +91,7 @@ pub async fn resolve_of_call(
 
 /// Resolves all open notifications of this kind.
 pub async fn resolve_of_kind(
-    conn: &impl ConnectionTrait,
+    conn: &impl Statements,
     agency: AgencyId,
     kind: NotificationKind,
     now: DateTime<Utc>,
@@ -100,21 +101,19 @@ pub async fn resolve_of_kind(
 
 /// Resolves the open notifications of this kind that match the condition.
 pub(super) async fn resolve(
-    conn: &impl ConnectionTrait,
+    conn: &impl Statements,
     agency: AgencyId,
     condition: Condition,
     kind: NotificationKind,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    notification::Entity::update_many()
+    let query = notification::Entity::update_many()
         .col_expr(notification::Column::ResolvedAt, Expr::value(now))
         .filter(notification::Column::AgencyId.eq(agency))
         .filter(condition)
         .filter(notification::Column::Kind.eq(kind))
-        .filter(notification::Column::ResolvedAt.is_null())
-        .exec(conn)
-        .await
-        .map(drop)
+        .filter(notification::Column::ResolvedAt.is_null());
+    change(conn, &query).await.map(drop)
 }
 
 fn of_user(agency: AgencyId, user: UserId, unread_only: bool) -> Select<notification::Entity> {

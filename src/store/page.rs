@@ -151,12 +151,20 @@ impl<K: SortKey> Window<K> {
     where
         Q: QueryFilter + QueryOrder,
     {
+        // In a list that is ordered by ID alone, a second comparison of the ID would hide the index from SQLite.
+        let is_by_id = value == id;
         // The first comparison bounds the part of an index that is read.
         let later = |key: &K| {
+            if is_by_id {
+                return Condition::all().add(id.clone().gt(key.id()));
+            }
             let is_after = Condition::any().add(value.clone().gt(key.value())).add(id.clone().gt(key.id()));
             Condition::all().add(value.clone().gte(key.value())).add(is_after)
         };
         let earlier = |key: &K| {
+            if is_by_id {
+                return Condition::all().add(id.clone().lt(key.id()));
+            }
             let is_before = Condition::any().add(value.clone().lt(key.value())).add(id.clone().lt(key.id()));
             Condition::all().add(value.clone().lte(key.value())).add(is_before)
         };
@@ -169,6 +177,9 @@ impl<K: SortKey> Window<K> {
             query = query.filter(if ascending { earlier(key) } else { later(key) });
         }
         let order = if self.reads_descending(order) { Order::Desc } else { Order::Asc };
+        if is_by_id {
+            return query.order_by(id.clone(), order);
+        }
         query.order_by(value.clone(), order.clone()).order_by(id.clone(), order)
     }
 

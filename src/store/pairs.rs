@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::DateTime;
 use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType, Query, SelectStatement, UnionType};
-use sea_orm::{Condition, DbErr, EntityTrait as _, QueryTrait};
+use sea_orm::{Condition, DbErr, EntityTrait as _, QueryTrait, SelectTwo, Value};
 use uuid::Uuid;
 
-use super::bulk::{MAX_ROWS, padded_list};
+use super::bulk::{MAX_ROWS, cached_query};
 use super::statements::{Kind, Statements};
-use crate::domain::{AgencyId, ContactId, PhoneNumberId, ThreadId};
+use crate::domain::{AgencyId, ContactId, PhoneNumberId};
 use crate::entity::{contact, thread};
 
 /// An address, and a phone number of an agency that was texted or called from it.
@@ -25,41 +24,47 @@ pub struct Known {
 /// The contacts with these addresses, and their threads on these numbers. Reads no other thread, because a contact may
 /// have one on every number of its agency. Takes one statement per [`MAX_ROWS`] pairs.
 pub async fn known(conn: &impl Statements, pairs: &BTreeSet<Pair<'_>>) -> Result<Known, DbErr> {
-    use {contact::Column as C, thread::Column as T};
-    let (column, same) = (|name| Expr::col((WANTED, name)), |a: Expr, b: Expr| a.eq(b));
-    let pairs: Vec<&Pair<'_>> = pairs.iter().collect();
+    let pairs: Vec<Pair<'_>> = pairs.iter().copied().collect();
     let kinds: Vec<Kind> = Kind::of_entity::<contact::Entity>().chain(Kind::of_entity::<thread::Entity>()).collect();
-    let (agency, now) = (AgencyId(Uuid::nil()), DateTime::UNIX_EPOCH);
     let mut known = Known::default();
     for part in pairs.chunks(MAX_ROWS) {
-        let mut query = contact::Entity::find().select_also(thread::Entity);
-        let select = QueryTrait::query(&mut query);
-        select.join_subquery(
-            JoinType::InnerJoin,
-            wanted(&padded_list(part.iter().copied())),
-            WANTED,
-            Condition::all()
-                .add(same(Expr::col((contact::Entity, C::AgencyId)), column(AGENCY)))
-                .add(same(Expr::col((contact::Entity, C::Phone)), column(ADDRESS))),
-        );
-        select.join(
-            JoinType::LeftJoin,
-            thread::Entity,
-            Condition::all()
-                .add(same(Expr::col((thread::Entity, T::AgencyId)), Expr::col((contact::Entity, C::AgencyId))))
-                .add(same(Expr::col((thread::Entity, T::ContactId)), Expr::col((contact::Entity, C::Id))))
-                .add(same(Expr::col((thread::Entity, T::PhoneNumberId)), column(NUMBER))),
-        );
-        for mut row in conn.rows(query.build(conn.backend()), &kinds).await? {
-            let contact = row.model(contact::Model::begin(agency, ContactId(Uuid::nil()), "", now))?;
-            let blank =
-                thread::Model::begin(agency, ThreadId(Uuid::nil()), PhoneNumberId(Uuid::nil()), contact.id, now);
-            let thread = row.joined_model(blank)?;
+        let (backend, mut part) = (conn.backend(), part.to_vec());
+        // A pair that is repeated would return its rows again, so the padding is a pair that matches nothing.
+        part.resize(part.len().next_power_of_two(), (AgencyId(Uuid::nil()), "", PhoneNumberId(Uuid::nil())));
+        let cells = |(agency, address, number): &Pair<'_>| [(*agency).into(), (*address).into(), (*number).into()];
+        let values: Vec<Value> = part.iter().flat_map(cells).collect();
+        let query = cached_query(backend, "pairs", [part.len(), 0, 0], values, || query(&part).build(backend));
+        for mut row in conn.rows(query, &kinds).await? {
+            let (contact, thread) = (row.model::<contact::Entity>()?, row.joined_model::<thread::Entity>()?);
             known.threads.extend(thread.map(|row| ((row.agency_id, row.phone_number_id, row.contact_id), row)));
             known.contacts.insert((contact.agency_id, contact.phone.clone()), contact);
         }
     }
     Ok(known)
+}
+
+fn query(pairs: &[Pair<'_>]) -> SelectTwo<contact::Entity, thread::Entity> {
+    use {contact::Column as C, thread::Column as T};
+    let contact = |column: C| Expr::col((contact::Entity, column));
+    let thread = |column: T| Expr::col((thread::Entity, column));
+    let wanted = |column| Expr::col((WANTED, column));
+    let mut query = contact::Entity::find().select_also(thread::Entity);
+    let select = QueryTrait::query(&mut query);
+    select.join_subquery(
+        JoinType::InnerJoin,
+        table(pairs),
+        WANTED,
+        Condition::all().add(contact(C::AgencyId).eq(wanted(AGENCY))).add(contact(C::Phone).eq(wanted(ADDRESS))),
+    );
+    select.join(
+        JoinType::LeftJoin,
+        thread::Entity,
+        Condition::all()
+            .add(thread(T::AgencyId).eq(contact(C::AgencyId)))
+            .add(thread(T::ContactId).eq(contact(C::Id)))
+            .add(thread(T::PhoneNumberId).eq(wanted(NUMBER))),
+    );
+    query
 }
 
 const WANTED: &str = "wanted";
@@ -68,7 +73,7 @@ const ADDRESS: &str = "address";
 const NUMBER: &str = "phone_number_id";
 
 /// The pairs as a table: a union, which all databases support, unlike a list of values with column names.
-fn wanted(pairs: &[&Pair<'_>]) -> SelectStatement {
+fn table(pairs: &[Pair<'_>]) -> SelectStatement {
     let mut rows = pairs.iter().map(|(agency, address, number)| {
         let mut row = Query::select();
         row.expr_as(*agency, AGENCY).expr_as(*address, ADDRESS).expr_as(*number, NUMBER);

@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+    ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _,
 };
 
 use super::bulk::padded_list;
+use super::statements::{Kind, Statements};
 use super::threads::Scope;
 use super::{Directory, contacts};
 use crate::domain::access::STAND_IN_RUNGS;
@@ -27,7 +28,7 @@ pub struct StandIns {
 
 impl StandIns {
     /// Loads the stand-ins of a thread.
-    pub async fn load(conn: &impl ConnectionTrait, thread: &thread::Model) -> Result<Self, DbErr> {
+    pub async fn load(conn: &impl Statements, thread: &thread::Model) -> Result<Self, DbErr> {
         let mut of_threads = Self::load_all(conn, thread.agency_id, std::slice::from_ref(thread)).await?;
         Ok(of_threads.remove(&thread.id).unwrap_or_default())
     }
@@ -35,25 +36,24 @@ impl StandIns {
     /// Loads the stand-ins of threads of one agency; threads without any are omitted. Most threads were routed by the
     /// pool only and need a single statement.
     pub async fn load_all(
-        conn: &impl ConnectionTrait,
+        conn: &impl Statements,
         agency: AgencyId,
         threads: &[thread::Model],
     ) -> Result<HashMap<ThreadId, Self>, DbErr> {
         use notification::Column as N;
-        let routed: Vec<(ThreadId, UserId, RoutingRung)> = notification::Entity::find()
+        let columns = [N::ThreadId, N::UserId, N::Rung];
+        let routed = notification::Entity::find()
             .select_only()
-            .columns([N::ThreadId, N::UserId, N::Rung])
+            .columns(columns)
             .distinct()
             .filter(N::AgencyId.eq(agency))
             .filter(N::ThreadId.is_in(padded_list(threads.iter().map(|thread| thread.id))))
             .filter(N::CallId.is_null())
-            .filter(N::Rung.is_in(STAND_IN_RUNGS))
-            .into_tuple()
-            .all(conn)
-            .await?;
+            .filter(N::Rung.is_in(STAND_IN_RUNGS));
         let mut found: HashMap<ThreadId, Self> = HashMap::new();
-        for (thread, user, rung) in routed {
-            found.entry(thread).or_default().routed.insert((user, rung));
+        for mut row in conn.rows(routed.build(conn.backend()), &columns.map(Kind::of)).await? {
+            let thread = row.take()?;
+            found.entry(thread).or_default().routed.insert((row.take()?, row.take()?));
         }
         let with = |found: &HashMap<ThreadId, Self>, rung: RoutingRung| -> Vec<&thread::Model> {
             threads.iter().filter(|thread| found.get(&thread.id).is_some_and(|of| of.has(rung))).collect()
@@ -73,18 +73,17 @@ impl StandIns {
         }
         let by_extension: Vec<ThreadId> = with(&found, RoutingRung::Extension).iter().map(|thread| thread.id).collect();
         if !by_extension.is_empty() {
-            let named: Vec<(ThreadId, ExtensionId)> = message::Entity::find()
+            let columns = [message::Column::ThreadId, message::Column::ExtensionId];
+            let named = message::Entity::find()
                 .select_only()
-                .columns([message::Column::ThreadId, message::Column::ExtensionId])
+                .columns(columns)
                 .distinct()
                 .filter(message::Column::AgencyId.eq(agency))
                 .filter(message::Column::ThreadId.is_in(padded_list(by_extension)))
-                .filter(message::Column::ExtensionId.is_not_null())
-                .into_tuple()
-                .all(conn)
-                .await?;
-            for (thread, extension) in named {
-                found.entry(thread).or_default().extensions.insert(extension);
+                .filter(message::Column::ExtensionId.is_not_null());
+            for mut row in conn.rows(named.build(conn.backend()), &columns.map(Kind::of)).await? {
+                let thread = row.take()?;
+                found.entry(thread).or_default().extensions.insert(row.take()?);
             }
         }
         Ok(found)

@@ -2,11 +2,13 @@
 //! SQLite, for which SeaORM has no row type.
 
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use sea_orm::entity::prelude::async_trait;
 use sea_orm::sea_query::{ColumnType, ValueType};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    Iterable as _, ModelTrait, QueryResult, Statement, TryGetError, TryGetable, Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, Iterable as _, QueryResult, QueryTrait, Select, Statement, TryGetError, TryGetable, TryIntoModel,
+    Value,
 };
 use uuid::Uuid;
 
@@ -15,8 +17,8 @@ use uuid::Uuid;
 pub trait Statements: Sync {
     fn backend(&self) -> DbBackend;
 
-    /// Runs a statement that returns no rows.
-    async fn run(&self, statement: Statement) -> Result<(), DbErr>;
+    /// Runs a statement that returns no rows. Returns how many rows it changed.
+    async fn run(&self, statement: Statement) -> Result<u64, DbErr>;
 
     /// The rows of a query whose cells have these kinds.
     async fn rows(&self, statement: Statement, kinds: &[Kind]) -> Result<Vec<Row>, DbErr>;
@@ -34,8 +36,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// # Panics
-    /// If no entity has a column of this type.
+    /// The kind of a column. A column of a type that no entity has is taken for text.
     pub fn of<C: ColumnTrait>(column: C) -> Self {
         match column.def().get_column_type() {
             ColumnType::Boolean => Self::Bool,
@@ -65,19 +66,29 @@ impl Row {
         T::try_from(self.cell()?).map_err(|_| wrong_type())
     }
 
-    /// The next cells as the columns of a model, written over `blank`.
-    pub fn model<M: ModelTrait>(&mut self, mut blank: M) -> Result<M, DbErr> {
-        for column in <M::Entity as EntityTrait>::Column::iter() {
-            blank.try_set(column, self.cell()?)?;
+    /// The next cells as the columns of an entity.
+    pub fn model<E>(&mut self) -> Result<E::Model, DbErr>
+    where
+        E: EntityTrait,
+        E::ActiveModel: TryIntoModel<E::Model>,
+    {
+        let mut model = <E::ActiveModel as ActiveModelTrait>::default();
+        for column in E::Column::iter() {
+            model.try_set(column, self.cell()?)?;
         }
-        Ok(blank)
+        model.try_into_model()
     }
 
-    /// The same for a model of a left join, which begins with the agency; `None` if there is none.
-    pub fn joined_model<M: ModelTrait>(&mut self, blank: M) -> Result<Option<M>, DbErr> {
+    /// The same for an entity of a left join whose first column is an ID; `None` if there is no row of it. It must be the
+    /// last one of the row.
+    pub fn joined_model<E>(&mut self) -> Result<Option<E::Model>, DbErr>
+    where
+        E: EntityTrait,
+        E::ActiveModel: TryIntoModel<E::Model>,
+    {
         match self.0.as_slice().first() {
             Some(Value::Uuid(None)) => Ok(None),
-            _ => self.model(blank).map(Some),
+            _ => self.model::<E>().map(Some),
         }
     }
 
@@ -90,6 +101,22 @@ fn wrong_type() -> DbErr {
     DbErr::Type("a cell of a row".to_owned())
 }
 
+/// Runs an update or a delete. Returns how many rows it changed.
+pub fn change<'a>(conn: &'a impl Statements, query: &impl QueryTrait) -> BoxFuture<'a, Result<u64, DbErr>> {
+    conn.run(query.build(conn.backend()))
+}
+
+/// The rows of an entity that a query selects.
+pub async fn find<E>(conn: &impl Statements, query: Select<E>) -> Result<Vec<E::Model>, DbErr>
+where
+    E: EntityTrait,
+    E::ActiveModel: TryIntoModel<E::Model>,
+{
+    let kinds: Vec<Kind> = Kind::of_entity::<E>().collect();
+    let rows = conn.rows(query.build(conn.backend()), &kinds).await?;
+    rows.into_iter().map(|mut row| row.model::<E>()).collect()
+}
+
 macro_rules! impl_statements {
     ($($connection:ty),*) => { $(
         #[async_trait::async_trait]
@@ -98,8 +125,8 @@ macro_rules! impl_statements {
                 self.get_database_backend()
             }
 
-            async fn run(&self, statement: Statement) -> Result<(), DbErr> {
-                self.execute_raw(statement).await.map(drop)
+            async fn run(&self, statement: Statement) -> Result<u64, DbErr> {
+                self.execute_raw(statement).await.map(|done| done.rows_affected())
             }
 
             async fn rows(&self, statement: Statement, kinds: &[Kind]) -> Result<Vec<Row>, DbErr> {

@@ -9,14 +9,14 @@ use sea_orm::{
 
 use super::bulk;
 use super::notifications::resolve;
-use super::statements::Statements;
+use super::statements::{Statements, change};
 use crate::domain::{AgencyId, ContactId, NotificationKind, ThreadId, UserId};
 use crate::entity::{activity, notification, read_mark, thread};
 
 /// Updates the status and the assignee of a thread if both are still as in `before` (optimistic concurrency). Returns
 /// whether they were.
 pub async fn set_claim_state(
-    conn: &impl ConnectionTrait,
+    conn: &impl Statements,
     before: &thread::Model,
     after: &thread::Model,
 ) -> Result<bool, DbErr> {
@@ -25,7 +25,7 @@ pub async fn set_claim_state(
         Some(user) => T::AssigneeId.eq(user),
         None => T::AssigneeId.is_null(),
     };
-    let change = thread::ActiveModel {
+    let new = thread::ActiveModel {
         status: Set(after.status),
         assignee_id: Set(after.assignee_id),
         claimed_at: Set(after.claimed_at),
@@ -34,15 +34,13 @@ pub async fn set_claim_state(
         escalate_at: Set(after.escalate_at),
         ..Default::default()
     };
-    let done = thread::Entity::update_many()
-        .set(change)
+    let query = thread::Entity::update_many()
+        .set(new)
         .filter(T::AgencyId.eq(before.agency_id))
         .filter(T::Id.eq(before.id))
         .filter(T::Status.eq(before.status))
-        .filter(same_assignee)
-        .exec(conn)
-        .await?;
-    Ok(done.rows_affected == 1)
+        .filter(same_assignee);
+    Ok(change(conn, &query).await? == 1)
 }
 
 /// Adds an entry to a thread's history.
@@ -78,7 +76,7 @@ pub async fn set_answered(conn: &impl ConnectionTrait, after: &thread::Model) ->
 
 /// Sets the last activity of these threads after a call.
 pub async fn record_call_activity(
-    conn: &impl ConnectionTrait,
+    conn: &impl Statements,
     agency: AgencyId,
     ids: &[ThreadId],
     now: DateTime<Utc>,
@@ -86,13 +84,11 @@ pub async fn record_call_activity(
     if ids.is_empty() {
         return Ok(());
     }
-    thread::Entity::update_many()
+    let query = thread::Entity::update_many()
         .set(thread::ActiveModel { last_activity_at: Set(now), ..Default::default() })
         .filter(thread::Column::AgencyId.eq(agency))
-        .filter(thread::Column::Id.is_in(bulk::padded_list(ids.iter().copied())))
-        .exec(conn)
-        .await
-        .map(drop)
+        .filter(thread::Column::Id.is_in(bulk::padded_list(ids.iter().copied())));
+    change(conn, &query).await.map(drop)
 }
 
 /// Records that the carrier blocks texts from the thread's number to its contact.
@@ -146,7 +142,7 @@ async fn update(
 
 /// Resolves the open inbound-message notifications of a thread for all users but `except`, the user who now handles it.
 pub async fn resolve_alerts(
-    conn: &impl ConnectionTrait,
+    conn: &impl Statements,
     agency: AgencyId,
     thread: ThreadId,
     except: UserId,

@@ -13,6 +13,7 @@ use super::batched_pages;
 use super::bulk::padded_list;
 use super::page::{Key, Page, Window};
 use super::stand_ins::stands_in;
+use super::statements::{Statements, find};
 use crate::domain::{
     ActivityId, AgencyId, ContactId, Direction, ExtensionId, PhoneNumberId, ThreadId, ThreadStatus, UserId,
 };
@@ -277,8 +278,8 @@ pub(super) fn filtered(scope: &Scope, filter: &ThreadFilter) -> Select<thread::E
 }
 
 /// One thread, if the user may see it.
-pub async fn visible(conn: &impl ConnectionTrait, scope: &Scope, id: ThreadId) -> Result<Option<thread::Model>, DbErr> {
-    scope.select().filter(thread::Column::Id.eq(id)).one(conn).await
+pub async fn visible(conn: &impl Statements, scope: &Scope, id: ThreadId) -> Result<Option<thread::Model>, DbErr> {
+    Ok(find(conn, scope.select().filter(thread::Column::Id.eq(id))).await?.pop())
 }
 
 /// One thread of an agency. Does not check visibility.
@@ -329,15 +330,14 @@ pub async fn of_contacts(
 
 /// All threads with these contacts. Does not check visibility.
 pub async fn with_contacts(
-    conn: &impl ConnectionTrait,
+    conn: &impl Statements,
     agency: AgencyId,
     contacts: BTreeSet<ContactId>,
 ) -> Result<Vec<thread::Model>, DbErr> {
-    thread::Entity::find()
+    let query = thread::Entity::find()
         .filter(thread::Column::AgencyId.eq(agency))
-        .filter(thread::Column::ContactId.is_in(padded_list(contacts)))
-        .all(conn)
-        .await
+        .filter(thread::Column::ContactId.is_in(padded_list(contacts)));
+    find(conn, query).await
 }
 
 /// All threads with a contact, newest activity first. Does not check visibility.

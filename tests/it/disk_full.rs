@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use partyline::domain::{AccountId, AgencyId, QuarantineId, QuarantineReason, QuarantineState};
 use partyline::entity::{message, quarantine};
+use partyline::store::statements::{Kind, Statements as _};
 use partyline::store::writer::{Tx, Unit, UnitError, WriteError};
 use reqwest::StatusCode;
-use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait as _, IntoActiveModel as _, Statement};
+use sea_orm::{DbBackend, EntityTrait as _, IntoActiveModel as _, Statement};
 use uuid::Uuid;
 
 use crate::support::{TestApp, Text, wait};
@@ -17,6 +18,8 @@ use crate::support::{TestApp, Text, wait};
 /// the next connection has no limit.
 struct Limit {
     pages: i64,
+    /// Whether it is the writer's own connection or that of SeaORM.
+    is_direct: bool,
 }
 
 impl Unit for Limit {
@@ -24,11 +27,14 @@ impl Unit for Limit {
     type Refusal = Infallible;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
-        let asked = Statement::from_string(DbBackend::Sqlite, "PRAGMA page_count");
-        let row = tx.conn.query_one_raw(asked).await?.expect("a page count");
-        let limit = row.try_get_by_index::<i64>(0)? + self.pages;
-        tx.conn.execute_unprepared(&format!("PRAGMA max_page_count = {limit}")).await?;
+        let pragma = |text: String| Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {text}"));
+        let count = tx.conn.rows(pragma("page_count".to_owned()), &[Kind::BigInt]).await?.remove(0).take::<i64>()?;
+        tx.conn.rows(pragma(format!("max_page_count = {}", count + self.pages)), &[Kind::BigInt]).await?;
         Ok(())
+    }
+
+    fn is_direct(&self) -> bool {
+        self.is_direct
     }
 }
 
@@ -58,7 +64,9 @@ impl Unit for OversizedInsert {
 }
 
 async fn limit(app: &TestApp, agency: AgencyId, pages: i64) {
-    app.services().writer.run(agency, Limit { pages }).await.expect("the limit is set");
+    for is_direct in [true, false] {
+        app.services().writer.run(agency, Limit { pages, is_direct }).await.expect("the limit is set");
+    }
 }
 
 /// A text of about ten pages from a new contact.

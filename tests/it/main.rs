@@ -13,6 +13,7 @@ mod claims;
 mod command_line;
 mod contacts;
 mod database_outage;
+mod direct_batches;
 mod directory_file;
 mod disk_full;
 mod doctor;

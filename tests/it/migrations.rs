@@ -16,9 +16,11 @@ use partyline::service::sending;
 use partyline::service::sessions::create_sign_in_code;
 use partyline::service::verify_phone::start_phone_verification;
 use partyline::store::{Database, bulk};
-use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, EntityTrait, PaginatorTrait as _, QueryOrder as _, QuerySelect as _,
+};
 
-use crate::support::database::TestDatabase;
+use crate::support::database::{TestDatabase, server_is};
 use crate::support::voice::{attribute, form};
 use crate::support::{TestApp, Text};
 
@@ -88,6 +90,20 @@ async fn each_migration_can_be_reverted_and_applied_separately() {
     }
     assert!(Migrator::get_pending_migrations(&conn).await.unwrap().is_empty());
     conn.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn large_tables_without_statistics_are_found_on_postgresql() {
+    let app = TestApp::start().await;
+    let without = async || app.services().database.tables_without_statistics().await.unwrap();
+    assert_eq!(without().await, [""; 0]);
+    if server_is("postgres") {
+        let table = "CREATE TABLE blind WITH (autovacuum_enabled = false) AS SELECT generate_series(1, 100000)";
+        app.db().execute_unprepared(table).await.unwrap();
+        assert_eq!(without().await, ["blind"]);
+        app.db().execute_unprepared("ANALYZE blind").await.unwrap();
+        assert_eq!(without().await, [""; 0]);
+    }
 }
 
 #[tokio::test]

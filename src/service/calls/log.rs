@@ -165,4 +165,8 @@ impl Unit for RecordEvents {
         }
         Ok(())
     }
+
+    fn is_direct(&self) -> bool {
+        true
+    }
 }

@@ -17,14 +17,24 @@ pub(in crate::store) struct SqliteFailure {
 }
 
 pub(super) fn to_db_err(error: Error) -> DbErr {
-    match error.sqlite_error() {
-        Some(failure) => {
-            let failure = SqliteFailure { code: failure.extended_code };
-            DbErr::Query(RuntimeErr::SqlxError(SqlxError::Database(Box::new(failure)).into()))
-        }
-        // An error of the program. Its text may quote a value.
-        None => DbErr::Type("a statement was used wrongly".to_owned()),
-    }
+    let code = match error {
+        Error::SqliteFailure(failure, _) | Error::SqlInputError { error: failure, .. } => failure.extended_code,
+        // A value or a statement that this connection is not made for.
+        _ => return beyond(),
+    };
+    DbErr::Query(RuntimeErr::SqlxError(SqlxError::Database(Box::new(SqliteFailure { code })).into()))
+}
+
+const DIRECT: &str = "the writer's own connection to SQLite";
+
+/// The error of what only SeaORM's connections can do.
+pub(in crate::store) fn beyond() -> DbErr {
+    DbErr::BackendNotSupported { db: DIRECT, ctx: "this query or value" }
+}
+
+/// Whether a statement failed only because it needs one of SeaORM's connections.
+pub(in crate::store) fn is_beyond(error: &DbErr) -> bool {
+    matches!(error, DbErr::BackendNotSupported { db: DIRECT, .. })
 }
 
 impl fmt::Display for SqliteFailure {

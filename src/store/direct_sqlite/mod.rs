@@ -19,7 +19,7 @@ use values::{Bound, read};
 mod error;
 mod values;
 
-pub(super) use error::SqliteFailure;
+pub(super) use error::{SqliteFailure, beyond, is_beyond};
 
 /// How many prepared statements are kept.
 const PREPARED_STATEMENTS: usize = 512;
@@ -53,12 +53,12 @@ impl DirectSqlite {
         self.lock().prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(to_db_err)
     }
 
-    /// Runs a statement that returns no rows.
-    pub(super) fn run(&self, Statement { sql, values, .. }: &Statement) -> Result<(), DbErr> {
+    /// Runs a statement that returns no rows. Returns how many rows it changed.
+    pub(super) fn run(&self, Statement { sql, values, .. }: &Statement) -> Result<u64, DbErr> {
         let values = values.iter().flat_map(|values| &values.0).map(Bound);
         let conn = self.lock();
         let run = |mut statement: rusqlite::CachedStatement<'_>| statement.execute(params_from_iter(values));
-        conn.prepare_cached(sql).and_then(run).map(drop).map_err(to_db_err)
+        conn.prepare_cached(sql).and_then(run).map(|changed| changed as u64).map_err(to_db_err)
     }
 
     /// The rows of a query whose cells have these kinds.
@@ -74,7 +74,7 @@ impl DirectSqlite {
         Ok(read_rows)
     }
 
-    /// A panic while the lock was held leaves nothing half done: the lane opens another connection after it.
+    /// A panic while the lock was held leaves nothing half done but the transaction, which is rolled back.
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.conn.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,7 +9,7 @@ use sea_orm::sea_query::OptionEnum;
 use sea_orm::{DbErr, Value};
 use uuid::Uuid;
 
-use super::error::to_db_err;
+use super::error::{beyond, to_db_err};
 use crate::store::statements::{Kind, Row};
 
 /// A parameter of a statement.
@@ -45,7 +45,8 @@ impl ToSql for Bound<'_> {
 pub(super) fn read(row: &rusqlite::Row<'_>, kinds: &[Kind]) -> Result<Row, DbErr> {
     let cells = kinds.iter().enumerate().map(|(index, kind)| {
         let stored = row.get_ref(index).map_err(to_db_err)?;
-        cell(stored, *kind).ok_or_else(|| DbErr::Type(format!("cell {index} of a row")))
+        // Another program may have stored a form that the other driver can read.
+        cell(stored, *kind).ok_or_else(beyond)
     });
     cells.collect::<Result<_, _>>().map(Row::new)
 }

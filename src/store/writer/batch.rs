@@ -8,9 +8,10 @@ use sea_orm::DbErr;
 
 use super::job::{BulkJob, Ended, Job, UnitJob};
 use super::ledger::Ledger;
-use super::transaction::{Transaction, is_beyond_direct};
+use super::transaction::Transaction;
 use super::{BulkUnit, Committed, Shared, Tx, UnitError, WhenAway};
 use crate::domain::AgencyId;
+use crate::store::direct_sqlite::is_beyond;
 use crate::store::error_class::{ErrorClass, classify, describe};
 
 /// The work of one transaction.
@@ -41,6 +42,11 @@ impl<B: BulkUnit> Batch<B> {
     pub(super) fn has_retries(&self, bulk: &B) -> bool {
         self.bulk.iter().any(|job| bulk.when_away(&job.item) == WhenAway::Retry)
             || self.units.iter().any(|job| job.work.when_away() == WhenAway::Retry)
+    }
+
+    /// Whether the batch is tried on the lane's own connection to SQLite.
+    pub(super) fn is_direct(&self) -> bool {
+        self.units.iter().all(|job| job.work.is_direct())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -109,7 +115,7 @@ pub(super) async fn write<B: BulkUnit>(
             Ok((outputs, ledger.into_committed(&shared.context.directories)))
         }
         // The connection may be broken and is discarded, so no further statement is sent.
-        Err(BatchError::Database(error)) if !is_beyond_direct(&error) => Err(BatchError::Database(error)),
+        Err(BatchError::Database(error)) if !is_beyond(&error) => Err(BatchError::Database(error)),
         Err(error) => {
             tx.rollback().await.map_err(BatchError::Database)?;
             Err(error)

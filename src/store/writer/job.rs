@@ -63,6 +63,7 @@ pub(super) trait ErasedUnit: Send {
     fn reject(&mut self);
     fn is_abandoned(&self) -> bool;
     fn when_away(&self) -> WhenAway;
+    fn is_direct(&self) -> bool;
     fn answer(self: Box<Self>, is_committed: bool);
 }
 
@@ -101,6 +102,10 @@ impl<U: Unit> ErasedUnit for PendingUnit<U> {
 
     fn when_away(&self) -> WhenAway {
         self.unit.when_away()
+    }
+
+    fn is_direct(&self) -> bool {
+        self.unit.is_direct()
     }
 
     fn answer(self: Box<Self>, is_committed: bool) {

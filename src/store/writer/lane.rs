@@ -15,12 +15,12 @@ use tracing::Instrument as _;
 
 use super::batch::{Batch, BatchError, write};
 use super::job::Job;
-use super::transaction::{Transaction, is_beyond_direct};
+use super::transaction::Transaction;
 use super::{BulkUnit, Committed, QUEUE_CAPACITY, Shared, WhenAway, WriteError};
 use crate::ports::Clock;
 use crate::store::RETRY_DELAY;
 use crate::store::bulk::MAX_ROWS;
-use crate::store::direct_sqlite::DirectSqlite;
+use crate::store::direct_sqlite::{DirectSqlite, is_beyond};
 use crate::store::error_class::{describe, is_unavailable};
 
 /// How many times a batch is run again after a deadlock or a serialization failure.
@@ -34,7 +34,7 @@ pub(super) struct Lane<B: BulkUnit> {
     shared: Arc<Shared<B>>,
     /// `None` after a failure, because the state of the connection is unknown then.
     conn: Option<DatabaseConnection>,
-    /// The lane's own connection to SQLite, on which batches of texts are written; `None` also on other databases.
+    /// The lane's own connection to SQLite, on which most batches are written; `None` also on other databases.
     direct: Option<DirectSqlite>,
     /// Work that was taken from the queue and is not part of a batch yet.
     jobs: Vec<Job<B>>,
@@ -58,11 +58,16 @@ impl<B: BulkUnit> Lane<B> {
         let (runtime, (running, end)) = (Handle::current(), oneshot::channel::<()>());
         let lane = move || {
             runtime.block_on(self.supervise(queue));
-            drop(running);
+            // The task below may have been dropped.
+            let _ = running.send(());
         };
         let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(lane);
         thread.map_err(|error| DbErr::Custom(format!("the thread of the writer did not start: {error}")))?;
-        Ok(tokio::spawn(async move { drop(end.await) }))
+        Ok(tokio::spawn(async move {
+            if end.await.is_err() {
+                tracing::error!("the writer's thread ended unexpectedly");
+            }
+        }))
     }
 
     fn is_sqlite(&self) -> bool {
@@ -213,10 +218,10 @@ impl<B: BulkUnit> Lane<B> {
     }
 
     async fn attempt(&mut self, batch: &mut Batch<B>) -> Result<(Vec<B::Output>, Vec<Committed>), BatchError> {
-        // Units need SeaORM's queries, and so do a few texts.
-        if self.is_sqlite() && batch.units.is_empty() {
+        // Most units need SeaORM's queries, and so do a few texts.
+        if self.is_sqlite() && batch.is_direct() {
             match self.attempt_directly(batch).await {
-                Err(BatchError::Database(error)) if is_beyond_direct(&error) => {}
+                Err(BatchError::Database(error)) if is_beyond(&error) => {}
                 result => return result,
             }
         }
@@ -238,20 +243,20 @@ impl<B: BulkUnit> Lane<B> {
         result
     }
 
-    /// Writes texts on the lane's own connection. Fails with [`is_beyond_direct`] if that is not enough.
+    /// Writes a batch on the lane's own connection. Fails with [`is_beyond`] if that is not enough.
     async fn attempt_directly(&mut self, batch: &mut Batch<B>) -> Result<(Vec<B::Output>, Vec<Committed>), BatchError> {
         let direct = match &self.direct {
             Some(direct) => direct,
             None => self.direct.insert(self.shared.database.open_direct().map_err(BatchError::Database)?),
         };
-        let span = tracing::debug_span!("write_batch_directly", items = batch.bulk.len());
+        let span = tracing::debug_span!("write_batch_directly", items = batch.bulk.len(), units = batch.units.len());
         let result = match Transaction::begin_direct(direct) {
             Ok(tx) => write(&self.shared, tx, batch).instrument(span).await,
             Err(error) => Err(BatchError::of(error)),
         };
         match &result {
             Ok(_) => self.shared.figures.written_directly(),
-            Err(BatchError::Database(error)) if !is_beyond_direct(error) => self.disconnect().await,
+            Err(BatchError::Database(error)) if !is_beyond(error) => self.disconnect().await,
             Err(_) => {}
         }
         result

@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use sea_orm::{
     ColumnTrait as _, DbBackend, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    QueryTrait as _,
 };
-use uuid::Uuid;
 
 use super::{Committed, Transaction};
 use crate::domain::{AgencyId, PhoneNumberId};
 use crate::entity::{agency_position, event};
 use crate::store::bulk::{insert, padded_list, upsert};
-use crate::store::statements::{Kind, Statements as _};
+use crate::store::statements::{Statements as _, find};
 use crate::store::{Directory, DirectoryCache};
 
 #[derive(Debug, Clone)]
@@ -56,9 +54,8 @@ impl Ledger {
             if tx.backend() != DbBackend::Sqlite {
                 query = query.lock_exclusive();
             }
-            let kinds: Vec<Kind> = Kind::of_entity::<agency_position::Entity>().collect();
-            for mut row in tx.rows(query.build(tx.backend()), &kinds).await? {
-                ledger.begin(row.model(agency_position::Model::begin(AgencyId(Uuid::nil()), Uuid::nil()))?);
+            for row in find(tx, query).await? {
+                ledger.begin(row);
             }
         }
         Ok(ledger)

@@ -65,6 +65,12 @@ pub trait Unit: Send + 'static {
     fn when_away(&self) -> WhenAway {
         WhenAway::Fail
     }
+
+    /// Whether the work usually needs no more than [`Statements`](super::statements::Statements). On SQLite it is then
+    /// tried on the lane's own connection first, which is faster, and is run again on SeaORM's if it needs more.
+    fn is_direct(&self) -> bool {
+        false
+    }
 }
 
 /// Why a unit did not complete. In each case its savepoint is rolled back.
@@ -201,6 +207,8 @@ struct Shared<B> {
     on_commit: Box<dyn Fn(Vec<Committed>) + Send + Sync>,
     /// Wakes the task that moves SQLite's write-ahead log.
     commits: watch::Sender<()>,
+    /// Ends this task when it is dropped.
+    _end: oneshot::Sender<()>,
 }
 
 /// Hands work to the lanes.
@@ -232,14 +240,14 @@ impl<B: BulkUnit> Writer<B> {
         let count = if is_sqlite { 1 } else { LANES };
         let context = Context { directories, clock, ids };
         let figures = Arc::new(WriterFigures::default());
-        let (commits, committed) = watch::channel(());
-        let shared = Arc::new(Shared { database, context, bulk, figures, on_commit, commits });
+        let ((commits, committed), (end, ended)) = (watch::channel(()), oneshot::channel());
+        let shared = Arc::new(Shared { database, context, bulk, figures, on_commit, commits, _end: end });
         let mut lanes = Vec::with_capacity(count);
         let mut tasks = Vec::with_capacity(count + 1);
         if is_sqlite {
             let conn = shared.database.connect_to_checkpoint().await?;
             let (clock, figures) = (shared.context.clock.clone(), shared.figures.clone());
-            tasks.push(tokio::spawn(checkpoint::run(conn, committed, clock, figures)));
+            tasks.push(tokio::spawn(checkpoint::run(conn, committed, ended, clock, figures)));
         }
         for _ in 0..count {
             let (sender, queue) = mpsc::channel(QUEUE_CAPACITY);

@@ -6,17 +6,17 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
 };
 
-use crate::store::direct_sqlite::DirectSqlite;
+use crate::store::direct_sqlite::{DirectSqlite, beyond};
 use crate::store::statements::{Kind, Row, Statements};
 
 /// A transaction, or a savepoint within one. A connection on which one was dropped before its end must be closed.
 ///
-/// A transaction on the lane's own connection to SQLite can do what [`Statements`] can, which is enough for most inbound
-/// texts. SeaORM's queries fail in it with [`is_beyond_direct`]; the batch is then run on a connection of SeaORM's.
+/// A transaction on the lane's own connection to SQLite can do what [`Statements`] can. SeaORM's queries fail in it, and
+/// the batch is then run on one of SeaORM's connections (`direct_sqlite::is_beyond`).
 pub struct Transaction<'a>(Inner<'a>);
 
 enum Inner<'a> {
-    Direct(&'a DirectSqlite),
+    Direct { conn: &'a DirectSqlite, is_savepoint: bool },
     SeaOrm(DatabaseTransaction),
 }
 
@@ -31,68 +31,65 @@ impl<'a> Transaction<'a> {
 
     pub(super) fn begin_direct(conn: &'a DirectSqlite) -> Result<Self, DbErr> {
         conn.command("BEGIN IMMEDIATE")?;
-        Ok(Self(Inner::Direct(conn)))
+        Ok(Self(Inner::Direct { conn, is_savepoint: false }))
     }
 
-    pub(super) async fn savepoint(&self) -> Result<Transaction<'static>, DbErr> {
+    pub(super) async fn savepoint(&self) -> Result<Self, DbErr> {
         match &self.0 {
-            Inner::Direct(_) => Err(beyond_direct()),
+            Inner::Direct { conn, .. } => {
+                conn.command("SAVEPOINT unit")?;
+                Ok(Self(Inner::Direct { conn, is_savepoint: true }))
+            }
             Inner::SeaOrm(tx) => tx.begin().await.map(|tx| Transaction(Inner::SeaOrm(tx))),
         }
     }
 
     pub(super) async fn commit(self) -> Result<(), DbErr> {
         match self.0 {
-            Inner::Direct(conn) => conn.command("COMMIT"),
+            Inner::Direct { conn, is_savepoint: true } => conn.command("RELEASE unit"),
+            Inner::Direct { conn, is_savepoint: false } => conn.command("COMMIT"),
             Inner::SeaOrm(tx) => tx.commit().await,
         }
     }
 
     pub(super) async fn rollback(self) -> Result<(), DbErr> {
         match self.0 {
-            Inner::Direct(conn) => conn.command("ROLLBACK"),
+            Inner::Direct { conn, is_savepoint: true } => {
+                conn.command("ROLLBACK TO unit")?;
+                conn.command("RELEASE unit")
+            }
+            Inner::Direct { conn, is_savepoint: false } => conn.command("ROLLBACK"),
             Inner::SeaOrm(tx) => tx.rollback().await,
         }
     }
 
     fn sea_orm(&self) -> Result<&DatabaseTransaction, DbErr> {
         match &self.0 {
-            Inner::Direct(_) => Err(beyond_direct()),
+            Inner::Direct { .. } => Err(beyond()),
             Inner::SeaOrm(tx) => Ok(tx),
         }
     }
-}
-
-const DIRECT: &str = "the writer's own connection to SQLite";
-
-fn beyond_direct() -> DbErr {
-    DbErr::BackendNotSupported { db: DIRECT, ctx: "a query of SeaORM" }
-}
-
-/// Whether a statement failed only because the transaction cannot run queries of SeaORM.
-pub(super) fn is_beyond_direct(error: &DbErr) -> bool {
-    matches!(error, DbErr::BackendNotSupported { db: DIRECT, .. })
 }
 
 #[async_trait::async_trait]
 impl Statements for Transaction<'_> {
     fn backend(&self) -> DbBackend {
         match &self.0 {
-            Inner::Direct(_) => DbBackend::Sqlite,
+            Inner::Direct { .. } => DbBackend::Sqlite,
             Inner::SeaOrm(tx) => tx.backend(),
         }
     }
 
-    async fn run(&self, statement: Statement) -> Result<(), DbErr> {
+    async fn run(&self, statement: Statement) -> Result<u64, DbErr> {
         match &self.0 {
-            Inner::Direct(conn) => conn.run(&statement),
+            Inner::Direct { conn, .. } => conn.run(&statement),
             Inner::SeaOrm(tx) => tx.run(statement).await,
         }
     }
 
     async fn rows(&self, statement: Statement, kinds: &[Kind]) -> Result<Vec<Row>, DbErr> {
         match &self.0 {
-            Inner::Direct(conn) => conn.rows(&statement, kinds),
+            Inner::Direct { conn, .. } => conn.rows(&statement, kinds),
             Inner::SeaOrm(tx) => tx.rows(statement, kinds).await,
         }
     }

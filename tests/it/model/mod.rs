@@ -179,8 +179,10 @@ impl<'a> Case<'a> {
             self.sent += usize::from(operation.is_text());
             operations.push(operation);
         }
-        // Submitted without a pause, so that all of them are queued before the writer takes the first.
-        let answers = join_all(operations.iter().map(|operation| operation.perform(self))).await;
+        // Submitted while the writer waits, so that all of them are queued before it takes the first.
+        let blocked = self.app.block_writer(self.agency).await;
+        let submitted = join_all(operations.iter().map(|operation| operation.perform(self)));
+        let (answers, ()) = tokio::join!(submitted, blocked.unblock());
         let mut expected = vec![None; operations.len()];
         for texts in [true, false] {
             for (operation, expected) in operations.iter().zip(&mut expected) {
