@@ -75,7 +75,7 @@ twiml: $(VENV)/installed ## validate every TwiML document with Twilio's own help
 	$(VENV)/bin/python tests/twilio/check_twiml.py --self-test
 	$(VENV)/bin/python tests/twilio/check_twiml.py src/twilio/twiml/snapshots
 
-durability: binary ## verify with strace that each text is synced before its 200 (python3, strace)
+durability: binary ## verify with strace that each text is synced before its 200 and survives a power cut (python3, strace)
 	scripts/durability --binary $(PARTYLINE)
 
 restore: binary ## restore a backup that was taken under load, ten times (python3)
