@@ -364,12 +364,14 @@ pub async fn held_by(
 ) -> Result<Vec<thread::Model>, DbErr> {
     let mut query = thread::Entity::find()
         .filter(thread::Column::AgencyId.eq(agency))
-        .filter(thread::Column::AssigneeId.eq(user))
-        .order_by_asc(thread::Column::Id);
+        .filter(thread::Column::AssigneeId.eq(user));
     if let Some(number) = number {
         query = query.filter(thread::Column::PhoneNumberId.eq(number));
     }
-    query.all(conn).await
+    let mut rows = query.all(conn).await?;
+    // Sorted here: sorted by SQLite, it would read all threads of the agency in the order of their ids.
+    rows.sort_unstable_by_key(|row| row.id);
+    Ok(rows)
 }
 
 /// The read marks of a user for these threads. A thread that the user has never read has none.

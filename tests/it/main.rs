@@ -36,6 +36,7 @@ mod opt_out;
 mod opt_out_hints;
 mod own_numbers;
 mod panics;
+mod plans;
 mod poison;
 mod presence;
 mod privacy;
