@@ -10,11 +10,15 @@ PARTYLINE := $(TARGET)/debug/partyline
 VENV := $(TARGET)/ci-venv
 CLIENTS := tests/clients
 CLIENTS_VENV := $(TARGET)/clients-venv
+COMPARE := benches/compare
+COMPARE_TARGET := $(TARGET)/compare
+PEERS := $(COMPARE_TARGET)/peers
 # More test threads than cores, because some tests wait for a database that does not respond.
 export RUST_TEST_THREADS ?= 6
 
 .PHONY: help run test test-full test-all lint check-format clippy schema check-schema openapi licenses bench bench-postgres \
-        signatures twiml durability restore bounds clients browser clients-python check-readme binary
+        compare compare-report check-compare signatures twiml durability restore bounds clients browser clients-python \
+        check-readme binary
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +71,19 @@ bench: ## run the benchmarks of docs/benchmarks.md on SQLite (about 15 minutes)
 bench-postgres: ## run the webhook benchmark on PostgreSQL, with each commit synced to disk (Debian: postgresql-15)
 	PARTYLINE_TEST_SYNC=1 scripts/test-databases run postgres -- cargo bench --bench webhook
 
+# The load generators are a workspace of their own; benches/compare/Cargo.toml says why.
+compare: $(PEERS)/installed ## compare the release binary with GraphQL Yoga and Mercurius, and update docs/benchmarks.md (Node 20, npm, python3; about ten minutes)
+	cargo build --release --locked
+	cargo build --release --locked --manifest-path $(COMPARE)/Cargo.toml --target-dir $(COMPARE_TARGET)
+	python3 $(COMPARE)/compare.py --partyline $(TARGET)/release/partyline --generators $(COMPARE_TARGET)/release \
+		--node-modules $(PEERS)/node_modules --docs docs
+
+compare-report: ## update docs/benchmarks.md and its pictures from docs/benchmarks/compare.json, without measuring (python3)
+	python3 $(COMPARE)/compare.py --from docs/benchmarks/compare.json --docs docs
+
+check-compare: ## test the report of `make compare` (python3)
+	python3 -m unittest discover --start-directory $(COMPARE)
+
 signatures: binary $(VENV)/installed ## verify requests that are signed by Twilio's own helper library (python3)
 	$(VENV)/bin/python tests/twilio/vectors.py | diff -u tests/twilio/vectors.json -
 	$(VENV)/bin/python tests/twilio/sign_requests.py --binary $(PARTYLINE)
@@ -118,4 +135,15 @@ $(CLIENTS_VENV)/installed: $(CLIENTS)/python/requirements.txt
 # npm writes this file last.
 $(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
 	cd $(CLIENTS) && npm ci --ignore-scripts
+	touch $@
+
+# Of these packages, only better-sqlite3 needs its install script, which downloads or compiles its native module. The
+# headers of Node are not downloaded if they are installed beside it.
+$(PEERS)/installed: $(COMPARE)/peers/package.json $(COMPARE)/peers/package-lock.json
+	mkdir -p $(PEERS)
+	cp $^ $(PEERS)
+	cd $(PEERS) && npm ci --ignore-scripts --no-audit --no-fund
+	prefix=$$(node --print 'path.dirname(path.dirname(process.execPath))'); \
+	if [[ -d $$prefix/include/node ]]; then export npm_config_nodedir=$$prefix; fi; \
+	cd $(PEERS) && npm rebuild better-sqlite3 && node --eval 'new (require("better-sqlite3"))(":memory:")'
 	touch $@
