@@ -362,9 +362,8 @@ pub async fn held_by(
     user: UserId,
     number: Option<PhoneNumberId>,
 ) -> Result<Vec<thread::Model>, DbErr> {
-    let mut query = thread::Entity::find()
-        .filter(thread::Column::AgencyId.eq(agency))
-        .filter(thread::Column::AssigneeId.eq(user));
+    let mut query =
+        thread::Entity::find().filter(thread::Column::AgencyId.eq(agency)).filter(thread::Column::AssigneeId.eq(user));
     if let Some(number) = number {
         query = query.filter(thread::Column::PhoneNumberId.eq(number));
     }
