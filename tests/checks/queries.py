@@ -30,8 +30,9 @@ SMALL = "{ viewer { name } threads(first: 10) { nodes { id status contact { phon
 
 
 ROUNDS = 3
-# In ms. Smaller differences are within the scheduling noise of two cores.
-SCHEDULING_NOISE = 15.0
+# In ms. Smaller differences are within the scheduling noise of two cores. On SQLite, the writer's thread waits for its
+# turn beside the threads that the attack keeps busy.
+SCHEDULING_NOISE = 25.0
 # In ms, while another user keeps a costly query running. Before the limits it was 6 s.
 MAX_LATENCY = 250.0
 
