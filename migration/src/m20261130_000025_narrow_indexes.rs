@@ -44,27 +44,24 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let replaced = replaced(manager);
-        for (_, after) in &replaced {
-            create(manager, after).await?;
-        }
-        // Last, because PostgreSQL then blocks readers only while it commits.
-        for (before, _) in &replaced {
-            drop(manager, before).await?;
-        }
-        Ok(())
+        replace(manager, &replaced(manager)).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let replaced = replaced(manager);
-        for (before, _) in &replaced {
-            create(manager, before).await?;
-        }
-        for (_, after) in &replaced {
-            drop(manager, after).await?;
-        }
-        Ok(())
+        let back: Vec<_> = replaced(manager).into_iter().map(|(before, after)| (after, before)).collect();
+        replace(manager, &back).await
     }
+}
+
+async fn replace(manager: &SchemaManager<'_>, pairs: &[(Definition, Definition)]) -> Result<(), DbErr> {
+    for (_, after) in pairs {
+        create(manager, after).await?;
+    }
+    // Last, because PostgreSQL then blocks readers only while it commits.
+    for (before, _) in pairs {
+        drop(manager, before).await?;
+    }
+    Ok(())
 }
 
 /// MariaDB has no partial indexes and keeps those that are whole.
