@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
 use std::marker::PhantomData;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use dataloader::BatchFn;
 use dataloader::cached::Loader;
@@ -60,7 +60,18 @@ impl<S: BatchSource> BatchFn<S::Key, Result<S::Value>> for Batch<S> {
 
 type LoaderOf<S> = Loader<<S as BatchSource>::Key, Result<<S as BatchSource>::Value>, Batch<S>>;
 
-async fn load<S: BatchSource>(requester: &Requester, loader: &LoaderOf<S>, key: S::Key) -> Result<S::Value> {
+/// A loader that is created for the first key, because an execution uses only a few of them.
+struct LazyLoader<S: BatchSource>(OnceLock<LoaderOf<S>>);
+
+impl<S: BatchSource> Default for LazyLoader<S> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+async fn load<S: BatchSource>(requester: &Requester, loader: &LazyLoader<S>, key: S::Key) -> Result<S::Value> {
+    let batch = || Batch { requester: requester.clone(), source: PhantomData };
+    let loader = loader.0.get_or_init(|| Loader::new(batch()));
     // If another field fails, the field that runs a batch may be canceled and the batch is lost. So it is tried twice.
     // Boxed, because the future of each field of a type is as large as that of its largest field; see "Boxed futures"
     // in `graphql`.
@@ -72,61 +83,30 @@ async fn load<S: BatchSource>(requester: &Requester, loader: &LoaderOf<S>, key: 
     Err(Failure::internal(&requester.request_id))
 }
 
+#[derive(Default)]
 struct LoaderSet {
-    threads: LoaderOf<Threads>,
-    contacts: LoaderOf<Contacts>,
-    contacts_as_seen: LoaderOf<ContactsAsSeen>,
-    messages: LoaderOf<Messages>,
-    media: LoaderOf<MediaOfMessages>,
-    recipients: LoaderOf<RecipientsOfMessages>,
-    delivery_steps: LoaderOf<DeliveryStepsOfMessages>,
-    stand_ins: LoaderOf<StandInsOfThreads>,
-    drafts: LoaderOf<OwnDrafts>,
-    threads_of_contacts: LoaderOf<ThreadsOfContacts>,
-    seen_counts: LoaderOf<SeenCounts>,
-    calls: LoaderOf<Calls>,
-    legs: LoaderOf<LegsOfCalls>,
-    voicemails: LoaderOf<VoicemailsOfCalls>,
-    message_pages: LoaderOf<Pages<Messages>>,
-    message_counts: LoaderOf<Counts<Messages>>,
-    activity_pages: LoaderOf<Pages<Activity>>,
-    activity_counts: LoaderOf<Counts<Activity>>,
-    call_pages: LoaderOf<Pages<Calls>>,
-    call_counts: LoaderOf<Counts<Calls>>,
-    timeline_pages: LoaderOf<Pages<Timeline>>,
-    timeline_counts: LoaderOf<Counts<Timeline>>,
-}
-
-impl LoaderSet {
-    fn new(requester: &Requester) -> Arc<Self> {
-        fn loader<S: BatchSource>(requester: &Requester) -> LoaderOf<S> {
-            Loader::new(Batch { requester: requester.clone(), source: PhantomData })
-        }
-        Arc::new(Self {
-            threads: loader(requester),
-            contacts: loader(requester),
-            contacts_as_seen: loader(requester),
-            messages: loader(requester),
-            media: loader(requester),
-            recipients: loader(requester),
-            delivery_steps: loader(requester),
-            stand_ins: loader(requester),
-            drafts: loader(requester),
-            threads_of_contacts: loader(requester),
-            seen_counts: loader(requester),
-            calls: loader(requester),
-            legs: loader(requester),
-            voicemails: loader(requester),
-            message_pages: loader(requester),
-            message_counts: loader(requester),
-            activity_pages: loader(requester),
-            activity_counts: loader(requester),
-            call_pages: loader(requester),
-            call_counts: loader(requester),
-            timeline_pages: loader(requester),
-            timeline_counts: loader(requester),
-        })
-    }
+    threads: LazyLoader<Threads>,
+    contacts: LazyLoader<Contacts>,
+    contacts_as_seen: LazyLoader<ContactsAsSeen>,
+    messages: LazyLoader<Messages>,
+    media: LazyLoader<MediaOfMessages>,
+    recipients: LazyLoader<RecipientsOfMessages>,
+    delivery_steps: LazyLoader<DeliveryStepsOfMessages>,
+    stand_ins: LazyLoader<StandInsOfThreads>,
+    drafts: LazyLoader<OwnDrafts>,
+    threads_of_contacts: LazyLoader<ThreadsOfContacts>,
+    seen_counts: LazyLoader<SeenCounts>,
+    calls: LazyLoader<Calls>,
+    legs: LazyLoader<LegsOfCalls>,
+    voicemails: LazyLoader<VoicemailsOfCalls>,
+    message_pages: LazyLoader<Pages<Messages>>,
+    message_counts: LazyLoader<Counts<Messages>>,
+    activity_pages: LazyLoader<Pages<Activity>>,
+    activity_counts: LazyLoader<Counts<Activity>>,
+    call_pages: LazyLoader<Pages<Calls>>,
+    call_counts: LazyLoader<Counts<Calls>>,
+    timeline_pages: LazyLoader<Pages<Timeline>>,
+    timeline_counts: LazyLoader<Counts<Timeline>>,
 }
 
 /// The loaders of one execution.
@@ -137,12 +117,12 @@ pub struct Loaders {
 
 impl Loaders {
     pub fn new(requester: &Requester) -> Self {
-        Self { requester: requester.clone(), set: RwLock::new(LoaderSet::new(requester)) }
+        Self { requester: requester.clone(), set: RwLock::default() }
     }
 
     /// Drops all loaded rows; called after a mutation.
     pub fn clear(&self) {
-        *self.set.write().unwrap_or_else(PoisonError::into_inner) = LoaderSet::new(&self.requester);
+        *self.set.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
     }
 
     fn set(&self) -> Arc<LoaderSet> {
