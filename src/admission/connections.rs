@@ -139,6 +139,13 @@ pub struct SubscriptionPermit {
     bytes: usize,
 }
 
+impl SubscriptionPermit {
+    /// Waits until this many bytes may be prepared for sending to the user, like [`Admission::reserve`].
+    pub async fn reserve(&self, bytes: usize) -> Reservation {
+        Reservation::acquire(&self.user, bytes).await
+    }
+}
+
 impl Drop for SubscriptionPermit {
     fn drop(&mut self) {
         let user = &self.user.connections;

@@ -51,8 +51,10 @@ impl Feeds {
         Self { conn, directories, feeds: Mutex::default() }
     }
 
-    /// Appends the events of a commit of this process and wakes the subscribers.
+    /// Appends the events of a commit of this process, and wakes the subscribers from a worker of the runtime. The
+    /// thread of a writer's lane would add the task of each subscriber to the runtime's queue one by one.
     pub fn publish(&self, committed: &[Committed]) {
+        let mut heads = Vec::new();
         let mut feeds = self.lock();
         for Committed { agency, events, .. } in committed {
             let Some(feed) = feeds.get_mut(agency) else { continue };
@@ -61,8 +63,12 @@ impl Feeds {
                 feed.directory.send_replace(());
             }
             if let Some(newest) = events.last() {
-                feed.signal(newest.position);
+                heads.push((feed.head.clone(), newest.position));
             }
+        }
+        drop(feeds);
+        if !heads.is_empty() {
+            tokio::spawn(async move { heads.iter().for_each(|(head, position)| signal(head, *position)) });
         }
     }
 
@@ -111,7 +117,7 @@ impl Feeds {
                     feed.tail.clear();
                     feed.end = Some(head.position);
                     feed.directory.send_replace(());
-                    feed.signal(head.position);
+                    signal(&feed.head, head.position);
                 }
             }
         }
@@ -131,7 +137,7 @@ impl Feeds {
             }
             // A subscriber at the newest signaled position does not read the log, so the position must be signaled.
             if let Some(end) = feed.end {
-                feed.signal(end);
+                signal(&feed.head, end);
             }
         }
     }
@@ -257,14 +263,15 @@ impl Feed {
             }
         }
     }
+}
 
-    fn signal(&self, position: i64) {
-        self.head.send_if_modified(|head| {
-            let newer = position > *head;
-            *head = (*head).max(position);
-            newer
-        });
-    }
+/// Wakes the subscribers of a feed if the position is newer than the newest that they know.
+fn signal(head: &watch::Sender<i64>, position: i64) {
+    head.send_if_modified(|head| {
+        let newer = position > *head;
+        *head = (*head).max(position);
+        newer
+    });
 }
 
 fn changes_directory(events: &[Arc<event::Model>]) -> bool {

@@ -42,7 +42,7 @@ pub(in crate::graphql) struct Subscriber {
     source: Source,
     /// The expected size of a payload.
     expected_bytes: usize,
-    _permit: SubscriptionPermit,
+    permit: SubscriptionPermit,
 }
 
 /// What a subscription delivers.
@@ -105,13 +105,13 @@ impl Subscriber {
                 Source::ThreadCounts(Box::new(counts.map_err(|error| requester.fault(error))?))
             }
         };
-        Ok(Some(Self { live, requester, operation, source, expected_bytes, _permit: permit }))
+        Ok(Some(Self { live, requester, operation, source, expected_bytes, permit }))
     }
 
     /// Waits for the next message.
     pub(in crate::graphql) async fn next(&mut self) -> Delivery {
-        let Self { live, requester, operation, source, expected_bytes, .. } = self;
-        let delivering = Delivering { live, requester, operation, expected_bytes: *expected_bytes };
+        let Self { live, requester, operation, source, expected_bytes, permit } = self;
+        let delivering = Delivering { live, requester, operation, permit, expected_bytes: *expected_bytes };
         loop {
             let response = match source {
                 Source::Log(source) => {
@@ -147,6 +147,7 @@ struct Delivering<'a> {
     live: &'a Live,
     requester: &'a Requester,
     operation: &'a Operation,
+    permit: &'a SubscriptionPermit,
     expected_bytes: usize,
 }
 
@@ -208,7 +209,7 @@ impl Delivering<'_> {
     /// Reserves room for a payload, and then reads the viewer: the reservation may wait for long, so permissions are
     /// read after it.
     async fn reserve(&self) -> Result<(Reservation, Arc<Viewer>), Failure> {
-        let reservation = self.live.executor.admission.reserve(self.requester.user(), self.expected_bytes).await;
+        let reservation = self.permit.reserve(self.expected_bytes).await;
         Ok((reservation, self.requester.viewer().await?))
     }
 

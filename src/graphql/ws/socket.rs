@@ -15,7 +15,7 @@ use futures_util::{FutureExt as _, SinkExt, StreamExt as _, poll};
 use super::close::{wait_for_close, wait_for_drain};
 use super::operation::{self, Outgoing};
 use super::protocol::{self, Close, Incoming};
-use super::waker::SourceWaker;
+use super::waker::{SourceWaker, TaskWaker};
 use crate::admission::{Reservation, SocketPermit};
 use crate::graphql::GraphqlState;
 use crate::graphql::context::{Requester, make_request_id};
@@ -187,10 +187,10 @@ struct Operation {
 
 impl Operation {
     /// Advances to the next message. Ready with an empty `ready` means that the operation has ended.
-    fn poll(&mut self, task: &Context<'_>) -> Poll<()> {
+    fn poll(&mut self) -> Poll<()> {
         if self.ready.is_none() {
             let Self { messages, waker, ready, .. } = self;
-            *ready = ready!(waker.poll_if_woken(task, |context| messages.poll_next_unpin(context)));
+            *ready = ready!(waker.poll_if_woken(|context| messages.poll_next_unpin(context)));
         }
         Poll::Ready(())
     }
@@ -198,6 +198,7 @@ impl Operation {
 
 struct Session<'a> {
     ws: &'a mut WebSocket,
+    waker: TaskWaker,
     incoming_waker: SourceWaker,
     state: Arc<GraphqlState>,
     identity: Identity,
@@ -217,13 +218,15 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(ws: &'a mut WebSocket, state: Arc<GraphqlState>, identity: Identity) -> Self {
         let close = wait_for_close(Arc::clone(&state.services), identity, state.drain.clone());
+        let waker = TaskWaker::default();
         Self {
             ws,
-            incoming_waker: SourceWaker::new(),
+            incoming_waker: waker.source(),
             state,
             identity,
             close,
-            close_waker: SourceWaker::new(),
+            close_waker: waker.source(),
+            waker,
             operations: VecDeque::new(),
             reads_first: true,
             has_buffered: false,
@@ -257,13 +260,14 @@ impl<'a> Session<'a> {
     }
 
     fn poll(&mut self, task: &Context<'_>) -> Poll<Action> {
-        if let Poll::Ready(close) = self.close_waker.poll_if_woken(task, |context| self.close.poll_unpin(context)) {
+        self.waker.register(task);
+        if let Poll::Ready(close) = self.close_waker.poll_if_woken(|context| self.close.poll_unpin(context)) {
             return Poll::Ready(Action::Close(close));
         }
         let action = if self.reads_first {
-            self.poll_incoming(task).or_else(|| self.poll_operations(task))
+            self.poll_incoming().or_else(|| self.poll_operations())
         } else {
-            self.poll_operations(task).or_else(|| self.poll_incoming(task))
+            self.poll_operations().or_else(|| self.poll_incoming())
         };
         match action {
             Some(action) => Poll::Ready(action),
@@ -272,9 +276,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn poll_incoming(&mut self, task: &Context<'_>) -> Option<Action> {
+    fn poll_incoming(&mut self) -> Option<Action> {
         let Self { ws, incoming_waker, .. } = self;
-        match incoming_waker.poll_if_woken(task, |context| pin!(receive(ws)).poll(context)) {
+        match incoming_waker.poll_if_woken(|context| pin!(receive(ws)).poll(context)) {
             Poll::Ready(incoming) => {
                 self.reads_first = false;
                 Some(Action::Handle(incoming))
@@ -283,9 +287,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn poll_operations(&mut self, task: &Context<'_>) -> Option<Action> {
+    fn poll_operations(&mut self) -> Option<Action> {
         loop {
-            let index = self.operations.iter_mut().position(|operation| operation.poll(task).is_ready())?;
+            let index = self.operations.iter_mut().position(|operation| operation.poll().is_ready())?;
             let mut operation = self.operations.remove(index)?;
             // An operation that has ended is ready without a message.
             if let Some(message) = operation.ready.take() {
@@ -332,8 +336,9 @@ impl<'a> Session<'a> {
         let request_id = make_request_id(&services);
         let requester = Requester::new(services, self.identity, request_id);
         let messages = operation::run(&self.state, requester, Arc::clone(&id), parameters);
+        let waker = self.waker.source();
         // Boxed, so that an idle socket reserves no room for operations that are being sent.
-        self.operations.push_back(Box::new(Operation { id, messages, waker: SourceWaker::new(), ready: None }));
+        self.operations.push_back(Box::new(Operation { id, messages, waker, ready: None }));
         Ok(())
     }
 
@@ -359,7 +364,7 @@ impl<'a> Session<'a> {
     /// advances to its next message, because an operation that is not polled may hold a computation that subscribers on
     /// other sockets are waiting for.
     async fn write(&mut self, message: Option<Message>) -> Result<(), SessionEnd> {
-        let Self { ws, state, close, close_waker, operations, has_buffered, .. } = self;
+        let Self { ws, state, waker, close, close_waker, operations, has_buffered, .. } = self;
         *has_buffered = message.is_some();
         let mut written = match message {
             Some(message) => Either::Left(SinkExt::feed(&mut **ws, message)),
@@ -375,12 +380,13 @@ impl<'a> Session<'a> {
                 if let Poll::Ready(written) = written.poll_unpin(task) {
                     return Poll::Ready(written.map_err(|_| SessionEnd::ConnectionLost));
                 }
-                if let Poll::Ready(reason) = close_waker.poll_if_woken(task, |context| close.poll_unpin(context)) {
+                waker.register(task);
+                if let Poll::Ready(reason) = close_waker.poll_if_woken(|context| close.poll_unpin(context)) {
                     return Poll::Ready(Err(reason.into()));
                 }
                 for operation in operations.iter_mut() {
                     // The operation keeps its message until it is sent.
-                    let _ = operation.poll(task);
+                    let _ = operation.poll();
                 }
                 timeout.poll_unpin(task).map(|()| Err(Close::Terminated.into()))
             })

@@ -14,7 +14,24 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 
-/// Records whether one of the sources that a task polls has woken the task since it was last polled.
+/// Wakes a task for each of its sources.
+#[derive(Default)]
+pub(super) struct TaskWaker(Arc<AtomicWaker>);
+
+impl TaskWaker {
+    /// Sets the task that the sources wake. Called before the sources are polled, so that no wake-up is lost.
+    pub(super) fn register(&self, task: &Context<'_>) {
+        self.0.register(task.waker());
+    }
+
+    /// Adds a source. It counts as woken until it has been polled for the first time.
+    pub(super) fn source(&self) -> SourceWaker {
+        let signal = Arc::new(Signal { woken: AtomicBool::new(true), task: Arc::clone(&self.0) });
+        SourceWaker { waker: Waker::from(Arc::clone(&signal)), signal }
+    }
+}
+
+/// Records whether a source has woken the task since it was last polled.
 pub(super) struct SourceWaker {
     signal: Arc<Signal>,
     waker: Waker,
@@ -22,7 +39,7 @@ pub(super) struct SourceWaker {
 
 struct Signal {
     woken: AtomicBool,
-    task: AtomicWaker,
+    task: Arc<AtomicWaker>,
 }
 
 impl Wake for Signal {
@@ -37,23 +54,13 @@ impl Wake for Signal {
 }
 
 impl SourceWaker {
-    /// A source counts as woken until it has been polled for the first time.
-    pub(super) fn new() -> Self {
-        let signal = Arc::new(Signal { woken: AtomicBool::new(true), task: AtomicWaker::new() });
-        Self { waker: Waker::from(Arc::clone(&signal)), signal }
-    }
-
     /// Polls the source if it has woken. A source that was ready counts as woken, because it may be ready again.
-    pub(super) fn poll_if_woken<T>(
-        &self,
-        task: &Context<'_>,
-        poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        // Registered before the flag is read, so that a later wake-up reaches this task.
-        self.signal.task.register(task.waker());
-        if !self.signal.woken.swap(false, Ordering::AcqRel) {
+    pub(super) fn poll_if_woken<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        // Most sources have not woken, and a load is cheaper than a swap.
+        if !self.signal.woken.load(Ordering::Acquire) {
             return Poll::Pending;
         }
+        self.signal.woken.swap(false, Ordering::AcqRel);
         let polled = poll(&mut Context::from_waker(&self.waker));
         if polled.is_ready() {
             self.signal.woken.store(true, Ordering::Release);
@@ -70,12 +77,13 @@ mod tests {
 
     #[test]
     fn only_a_source_that_has_woken_is_polled() {
-        let source = SourceWaker::new();
-        let task = Context::from_waker(noop_waker_ref());
+        let task = TaskWaker::default();
+        task.register(&Context::from_waker(noop_waker_ref()));
+        let source = task.source();
         let mut polls = 0;
         let mut waker = None;
         let mut poll = |result: Poll<()>| {
-            source.poll_if_woken(&task, |context| {
+            source.poll_if_woken(|context| {
                 polls += 1;
                 waker = Some(context.waker().clone());
                 result
@@ -85,7 +93,7 @@ mod tests {
         assert!(poll(Poll::Pending).is_pending(), "a source that was ready is polled again");
         assert!(poll(Poll::Ready(())).is_pending(), "a source that has not woken is not polled");
         waker.take().unwrap().wake();
-        assert!(source.poll_if_woken(&task, |_| Poll::Ready(())).is_ready(), "a source that has woken is polled");
+        assert!(source.poll_if_woken(|_| Poll::Ready(())).is_ready(), "a source that has woken is polled");
         assert_eq!(polls, 2);
     }
 }
