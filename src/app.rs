@@ -201,7 +201,7 @@ impl App {
             documents: graphql::Documents::default(),
             costs: graphql::limits::Costs::of_schema(),
             introspection: self.settings.introspection.unwrap_or(extras.introspection),
-            live: Live::new(executor.clone()),
+            live: Arc::new(Live::new(executor.clone())),
             executor,
             allowed_origins: self.settings.allowed_origins.clone(),
             graphiql: extras.graphiql,

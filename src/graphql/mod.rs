@@ -71,7 +71,7 @@ pub struct GraphqlState {
     pub costs: limits::Costs,
     pub introspection: bool,
     /// The state that subscriptions share.
-    pub live: Live,
+    pub live: Arc<Live>,
     /// The origins whose pages may call the API from a browser, such as `https://example.org`.
     pub allowed_origins: Vec<String>,
     /// Whether `GET /graphiql` is served.

@@ -3,9 +3,11 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
+use futures_util::future::BoxFuture;
 
 /// A clock that tests can replace.
 pub trait Clock: Send + Sync + Debug {
@@ -20,6 +22,12 @@ pub trait Clock: Send + Sync + Debug {
     /// Waits for a few milliseconds, only to batch work. Correctness must not depend on it, so a test clock may use
     /// real time here instead of waiting to be advanced.
     fn pause(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// A sleep that owns its clock, so that it can be stored.
+pub fn owned_sleep(clock: &Arc<dyn Clock>, duration: Duration) -> BoxFuture<'static, ()> {
+    let clock = Arc::clone(clock);
+    Box::pin(async move { clock.sleep(duration).await })
 }
 
 /// The system clock.

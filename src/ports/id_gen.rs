@@ -15,7 +15,8 @@ pub trait IdGen: Send + Sync + Debug {
     fn nonce(&self) -> [u8; 24];
 }
 
-/// The generator for production, which uses the randomness of the operating system.
+/// The generator for production. Ids come from a generator in memory that the operating system seeds, because a text
+/// needs ten of them; nonces come from the operating system.
 #[derive(Debug)]
 pub struct SystemIdGen {
     context: std::sync::Mutex<ContextV7>,

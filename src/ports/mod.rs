@@ -8,5 +8,5 @@ pub mod media_store;
 pub mod private_file;
 pub mod twilio_rest;
 
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, SystemClock, owned_sleep};
 pub use id_gen::{IdGen, SystemIdGen};

@@ -15,13 +15,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use hyper::rt::{Sleep, Timer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::activity::Activity;
 use super::figures::OpenConnection;
-use crate::ports::Clock;
+use crate::ports::{Clock, owned_sleep};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -43,7 +44,7 @@ pub(super) struct WatchedStream {
     clock: Arc<dyn Clock>,
     write_limit: Duration,
     /// Runs while the send buffer of the kernel is full.
-    write_timeout: Option<Mutex<RunningTimer>>,
+    write_timeout: Option<Mutex<BoxFuture<'static, ()>>>,
     activity: Arc<Activity>,
     _open: OpenConnection,
 }
@@ -86,7 +87,7 @@ impl WatchedStream {
             self.activity.record_written(*written.as_ref().unwrap_or(&0));
             return Poll::Ready(written);
         }
-        let timeout = self.write_timeout.get_or_insert_with(|| Mutex::new(start_timer(&self.clock, self.write_limit)));
+        let timeout = self.write_timeout.get_or_insert_with(|| Mutex::new(owned_sleep(&self.clock, self.write_limit)));
         let timeout = timeout.get_mut().unwrap_or_else(PoisonError::into_inner);
         timeout.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
@@ -101,7 +102,7 @@ impl Timer for HeadTimer {
             clock: self.clock.clone(),
             has_read: self.has_read.clone(),
             head: Some(self.limits.head),
-            running: Mutex::new(start_timer(&self.clock, limit)),
+            running: Mutex::new(owned_sleep(&self.clock, limit)),
         })
     }
 
@@ -111,13 +112,6 @@ impl Timer for HeadTimer {
     }
 }
 
-type RunningTimer = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-fn start_timer(clock: &Arc<dyn Clock>, limit: Duration) -> RunningTimer {
-    let clock = clock.clone();
-    Box::pin(async move { clock.sleep(limit).await })
-}
-
 /// The timeout of one request head.
 struct HeadTimeout {
     clock: Arc<dyn Clock>,
@@ -125,7 +119,7 @@ struct HeadTimeout {
     /// The head limit; `None` once the head has begun to arrive and the limit applies.
     head: Option<Duration>,
     /// A mutex only because hyper requires `Sync`.
-    running: Mutex<RunningTimer>,
+    running: Mutex<BoxFuture<'static, ()>>,
 }
 
 impl Sleep for HeadTimeout {}
@@ -138,7 +132,7 @@ impl Future for HeadTimeout {
         if self.has_read.load(Ordering::Relaxed)
             && let Some(limit) = self.head.take()
         {
-            self.running = Mutex::new(start_timer(&self.clock, limit));
+            self.running = Mutex::new(owned_sleep(&self.clock, limit));
         }
         let running = self.running.get_mut().unwrap_or_else(PoisonError::into_inner);
         running.as_mut().poll(cx)

@@ -118,15 +118,14 @@ impl Subject<'_> {
 }
 
 /// The state that all subscriptions share.
-#[derive(Clone)]
 pub struct Live {
     pub(super) executor: Executor,
     pub(super) operations: Arc<Operations>,
-    event_contexts: Arc<SingleFlight<EventKey, Arc<EventContext>>>,
+    event_contexts: SingleFlight<EventKey, Arc<EventContext>>,
     /// The threads in which presence changed, by the number of the change.
-    presence_threads: Arc<SingleFlight<u64, Arc<ThreadAccess>>>,
-    thread_counts: Arc<SingleFlight<CountsKey, ThreadCounts>>,
-    responses: Arc<SingleFlight<ResponseKey, SharedResponse>>,
+    presence_threads: SingleFlight<u64, Arc<ThreadAccess>>,
+    thread_counts: SingleFlight<CountsKey, ThreadCounts>,
+    responses: SingleFlight<ResponseKey, SharedResponse>,
 }
 
 impl Live {
@@ -134,10 +133,10 @@ impl Live {
         Self {
             executor,
             operations: Arc::default(),
-            event_contexts: Arc::default(),
-            presence_threads: Arc::default(),
-            thread_counts: Arc::default(),
-            responses: Arc::default(),
+            event_contexts: SingleFlight::default(),
+            presence_threads: SingleFlight::default(),
+            thread_counts: SingleFlight::default(),
+            responses: SingleFlight::default(),
         }
     }
 

@@ -16,7 +16,6 @@ use super::state::{CountsSource, PresenceSource};
 use crate::admission::{Reservation, SubscriptionPermit};
 use crate::domain::cursor::Cursor;
 use crate::entity::event;
-use crate::events::presence::PresenceChange;
 use crate::events::{StreamedEvent, SubscribeError, Subscription};
 use crate::graphql::context::Requester;
 use crate::graphql::errors::{Code, Failure, add_codes};
@@ -36,7 +35,7 @@ pub(in crate::graphql) enum Delivery {
 }
 
 pub(in crate::graphql) struct Subscriber {
-    live: Live,
+    live: Arc<Live>,
     requester: Requester,
     operation: Arc<Operation>,
     source: Source,
@@ -71,7 +70,7 @@ impl Subscriber {
     /// # Errors
     /// The reason why the request is rejected.
     pub(in crate::graphql) async fn begin(
-        live: Live,
+        live: Arc<Live>,
         requester: Requester,
         prepared: Prepared,
     ) -> Result<Option<Self>, RejectedRequest> {
@@ -121,14 +120,9 @@ impl Subscriber {
                     // `graphql`.
                     Box::pin(delivering.respond_to_event(source, event).instrument(span)).await
                 }
-                Source::Presence(source) => {
-                    let change = source.next().await;
-                    Box::pin(delivering.respond_to_presence(change)).await
-                }
-                Source::ThreadCounts(source) => {
-                    let position = source.changed(&*delivering.requester.services.clock).await;
-                    Box::pin(delivering.respond_with_counts(source, position)).await
-                }
+                // These wait in a box of their own, because most subscriptions follow the log.
+                Source::Presence(source) => Box::pin(delivering.respond_to_presence(source)).await,
+                Source::ThreadCounts(source) => Box::pin(delivering.respond_with_counts(source)).await,
             };
             match response {
                 Ok((EventResponse::Payload(payload), Some(reservation))) => {
@@ -181,8 +175,8 @@ impl Delivering<'_> {
         Ok((response, Some(reservation)))
     }
 
-    async fn respond_to_presence(&self, change: Result<PresenceChange, Failure>) -> Result<Reserved, Failure> {
-        let change = change?;
+    async fn respond_to_presence(&self, source: &mut PresenceSource) -> Result<Reserved, Failure> {
+        let change = source.next().await?;
         let (reservation, viewer) = self.reserve().await?;
         let is_visible = async {
             let thread = self.live.presence_thread(&self.requester.services, &change).await?;
@@ -194,7 +188,8 @@ impl Delivering<'_> {
         Ok((self.respond(&viewer, Subject::Presence(change)).await?, Some(reservation)))
     }
 
-    async fn respond_with_counts(&self, source: &mut CountsSource, position: i64) -> Result<Reserved, Failure> {
+    async fn respond_with_counts(&self, source: &mut CountsSource) -> Result<Reserved, Failure> {
+        let position = source.changed(&*self.requester.services.clock).await;
         let (reservation, viewer) = self.reserve().await?;
         let counts = match source.numbers() {
             Some(numbers) => self.live.thread_counts(self.requester, &viewer, numbers, position).await?,

@@ -30,9 +30,12 @@ pub(super) fn wait_for_close(
 
 /// Waits until the server drains.
 pub(super) async fn wait_for_drain(drain: &mut watch::Receiver<bool>) {
-    if drain.wait_for(|draining| *draining).await.is_err() {
-        // The sender was dropped, so the server will not drain.
-        std::future::pending::<()>().await;
+    // `wait_for` would make each idle socket larger.
+    while !*drain.borrow_and_update() {
+        if drain.changed().await.is_err() {
+            // The sender was dropped, so the server will not drain.
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -54,21 +57,33 @@ async fn wait_for_rejection(services: &Services, identity: &Identity) -> TokenPr
     // The directory may have changed between the check of the token and this subscription to its changes.
     changes.mark_changed();
     while changes.changed().await.is_ok() {
-        // Checked twice, because the cached directory may be from just before another instance's change.
-        for _ in 0..2 {
-            // Boxed: a rare future, see "Boxed futures" in `graphql`.
-            match Box::pin(services.directories.get(identity.agency)).await {
-                Ok(directory) => {
-                    let user = directory.as_ref().and_then(|directory| directory.user(identity.user));
-                    if let Err(problem) = identity.check(user.map(|user| &**user)) {
-                        return problem;
-                    }
-                }
-                // The database is unavailable. Check again later; requests that need the database report the error.
-                Err(_) => changes.mark_changed(),
-            }
-            services.clock.sleep(RECHECK_DELAY).await;
+        // Boxed: a rare future, see "Boxed futures" in `graphql`.
+        if let Some(problem) = Box::pin(find_rejection(services, identity, &mut changes)).await {
+            return problem;
         }
     }
     std::future::pending().await
+}
+
+/// Checks the user after a change of the directory; `None` if the token is still accepted.
+async fn find_rejection(
+    services: &Services,
+    identity: &Identity,
+    changes: &mut watch::Receiver<()>,
+) -> Option<TokenProblem> {
+    // Checked twice, because the cached directory may be from just before another instance's change.
+    for _ in 0..2 {
+        match services.directories.get(identity.agency).await {
+            Ok(directory) => {
+                let user = directory.as_ref().and_then(|directory| directory.user(identity.user));
+                if let Err(problem) = identity.check(user.map(|user| &**user)) {
+                    return Some(problem);
+                }
+            }
+            // The database is unavailable. Check again later; requests that need the database report the error.
+            Err(_) => changes.mark_changed(),
+        }
+        services.clock.sleep(RECHECK_DELAY).await;
+    }
+    None
 }

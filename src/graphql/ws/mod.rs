@@ -54,8 +54,9 @@ pub(super) async fn upgrade(
     let client = client_address(&state.executor.admission, &extensions, &headers);
     upgrade
         .protocols([protocol::NAME])
-        // The default is 128 KiB per socket, and most sockets are idle. Longer messages are read in several steps.
-        .read_buffer_size(512)
+        // The default is 128 KiB per socket, and most sockets are idle. The buffer grows to the longest message, by the
+        // whole length although its beginning has been read, so it begins small. Longer messages are read in steps.
+        .read_buffer_size(64)
         // Messages that are ready together are written together, up to this size.
         .write_buffer_size(2 << 10)
         .max_message_size(MAX_BODY_BYTES)

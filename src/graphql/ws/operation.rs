@@ -35,7 +35,7 @@ pub(super) fn run(
     id: Arc<str>,
     parameters: RequestParameters,
 ) -> BoxStream<'static, Outgoing> {
-    let (executor, live) = (state.executor.clone(), state.live.clone());
+    let (executor, live) = (state.executor.clone(), Arc::clone(&state.live));
     let (metrics, request_id, failed_id) = (executor.metrics.clone(), requester.request_id.clone(), Arc::clone(&id));
     let prepared = prepare(state, parameters);
     let begin = async move {

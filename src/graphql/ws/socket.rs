@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
-use futures_util::future::{BoxFuture, Either};
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use futures_util::{FutureExt as _, SinkExt, StreamExt as _, poll};
+use futures_util::{FutureExt as _, SinkExt, StreamExt as _};
 
 use super::close::{wait_for_close, wait_for_drain};
 use super::operation::{self, Outgoing};
@@ -23,7 +23,7 @@ use crate::graphql::errors::{Code, Failure};
 use crate::graphql::limits::{CLOSE_TIMEOUT, INIT_TIMEOUT, MAX_OPERATIONS, SEND_TIMEOUT};
 use crate::graphql::operation::{RejectedRequest, RequestParameters};
 use crate::http::authentication::bearer;
-use crate::ports::Clock;
+use crate::ports::{Clock, owned_sleep};
 use crate::service::authenticate::{AuthError, Identity, TokenProblem};
 
 /// How a session ends.
@@ -45,13 +45,16 @@ impl From<Close> for SessionEnd {
 
 /// Serves a socket until it is closed.
 ///
-/// The futures of the handshake, of incoming messages and of the close are boxed, so that an idle socket stays small;
-/// see "Boxed futures" in `graphql`. The socket itself is boxed because the future would hold it twice, as an argument
+/// The futures of the handshake and of the close are boxed, so that an idle socket stays small; see "Boxed futures" in
+/// `graphql`. The socket itself is boxed because the future would hold it twice, as an argument
 /// and as a variable.
 pub(super) async fn serve(mut ws: Box<WebSocket>, state: Arc<GraphqlState>, client: IpAddr) {
     let clock = Arc::clone(&state.services.clock);
     let end = match Box::pin(handshake(&mut ws, &state, client)).await {
-        Ok((identity, _permit)) => Session::new(&mut ws, state, identity).run().await,
+        Ok((identity, _permit)) => {
+            let mut session = Session::new(&mut ws, state, identity);
+            poll_fn(|task| session.poll(task)).await
+        }
         Err(end) => end,
     };
     match end {
@@ -167,12 +170,10 @@ async fn receive(ws: &mut WebSocket) -> Result<Incoming, SessionEnd> {
     }
 }
 
-/// The next action of a session.
-enum Action {
-    Close(Close),
-    Handle(Result<Incoming, SessionEnd>),
-    Send(Outgoing, Box<Operation>),
-    /// Nothing else is ready, so buffered messages are written.
+/// What a session writes next.
+enum Write {
+    Message(Utf8Bytes),
+    /// The messages in the write buffer.
     Flush,
 }
 
@@ -209,11 +210,18 @@ struct Session<'a> {
     operations: VecDeque<Box<Operation>>,
     /// Whether incoming messages are polled before operations. The two alternate.
     reads_first: bool,
+    /// Nothing else is read or sent before this is written.
+    write: Option<Write>,
+    /// Runs while the socket does not accept the write.
+    write_timeout: Option<BoxFuture<'static, ()>>,
     /// Whether the write buffer may hold messages.
     has_buffered: bool,
     /// The reservations of the buffered messages.
     unsent: Vec<Reservation>,
 }
+
+/// `None` if there was nothing to do.
+type Progress = Option<Result<(), SessionEnd>>;
 
 impl<'a> Session<'a> {
     fn new(ws: &'a mut WebSocket, state: Arc<GraphqlState>, identity: Identity) -> Self {
@@ -229,169 +237,152 @@ impl<'a> Session<'a> {
             waker,
             operations: VecDeque::new(),
             reads_first: true,
+            write: Some(Write::Message(protocol::ack())),
+            write_timeout: None,
             has_buffered: false,
             unsent: Vec::new(),
         }
     }
 
-    async fn run(&mut self) -> SessionEnd {
-        let mut result = self.send(protocol::ack()).await;
+    /// Runs the session to its end. Polled by hand, because the futures of a message would more than double the size of
+    /// an idle socket.
+    fn poll(&mut self, task: &mut Context<'_>) -> Poll<SessionEnd> {
+        self.waker.register(task);
         loop {
-            result = match result {
-                Ok(()) => self.step().await,
-                Err(end) => return end,
+            if let Poll::Ready(close) = self.close_waker.poll_if_woken(|context| self.close.poll_unpin(context)) {
+                return Poll::Ready(close.into());
+            }
+            if let Err(end) = ready!(self.poll_write(task)) {
+                return Poll::Ready(end);
+            }
+            let progress = if self.reads_first {
+                self.poll_incoming().or_else(|| self.poll_operations())
+            } else {
+                self.poll_operations().or_else(|| self.poll_incoming())
             };
-        }
-    }
-
-    /// Handles one incoming message, sends one outgoing message, or flushes the write buffer.
-    async fn step(&mut self) -> Result<(), SessionEnd> {
-        match poll_fn(|task| self.poll(task)).await {
-            Action::Close(close) => Err(close.into()),
-            Action::Handle(incoming) => Box::pin(self.handle(incoming?)).await,
-            Action::Send(message, operation) => self.send_outgoing(message, operation).await,
-            Action::Flush => {
-                self.write(None).await?;
-                // Releases the reservations, and the vector's memory because most sockets are idle.
-                self.unsent = Vec::new();
-                Ok(())
+            match progress {
+                Some(Ok(())) => {}
+                Some(Err(end)) => return Poll::Ready(end),
+                None if self.has_buffered => self.write = Some(Write::Flush),
+                None => return Poll::Pending,
             }
         }
     }
 
-    fn poll(&mut self, task: &Context<'_>) -> Poll<Action> {
-        self.waker.register(task);
-        if let Poll::Ready(close) = self.close_waker.poll_if_woken(|context| self.close.poll_unpin(context)) {
-            return Poll::Ready(Action::Close(close));
-        }
-        let action = if self.reads_first {
-            self.poll_incoming().or_else(|| self.poll_operations())
-        } else {
-            self.poll_operations().or_else(|| self.poll_incoming())
+    /// Buffers a message, or flushes the buffer. The buffer is also written when it is full.
+    ///
+    /// A socket that does not accept the data within [`SEND_TIMEOUT`] is closed. While the write blocks, each operation
+    /// advances to its next message, because an operation that is not polled may hold a computation that subscribers on
+    /// other sockets are waiting for.
+    fn poll_write(&mut self, task: &mut Context<'_>) -> Poll<Result<(), SessionEnd>> {
+        let written = match &self.write {
+            None => return Poll::Ready(Ok(())),
+            Some(Write::Message(_)) => SinkExt::<Message>::poll_ready_unpin(self.ws, task),
+            Some(Write::Flush) => SinkExt::<Message>::poll_flush_unpin(self.ws, task),
         };
-        match action {
-            Some(action) => Poll::Ready(action),
-            None if self.has_buffered => Poll::Ready(Action::Flush),
-            None => Poll::Pending,
+        if written.is_pending() {
+            let clock = &self.state.services.clock;
+            let timeout = self.write_timeout.get_or_insert_with(|| owned_sleep(clock, SEND_TIMEOUT));
+            for operation in &mut self.operations {
+                // The operation keeps its message until it is sent.
+                let _ = operation.poll();
+            }
+            return timeout.poll_unpin(task).map(|()| Err(Close::Terminated.into()));
         }
+        self.write_timeout = None;
+        let written = match (written, self.write.take()) {
+            (Poll::Ready(Ok(())), Some(Write::Message(frame))) => {
+                self.has_buffered = true;
+                self.ws.start_send_unpin(Message::Text(frame))
+            }
+            (Poll::Ready(written), _) => {
+                self.has_buffered = false;
+                // Releases the reservations, and the vector's memory because most sockets are idle.
+                self.unsent = Vec::new();
+                written
+            }
+            (Poll::Pending, _) => return Poll::Pending,
+        };
+        Poll::Ready(written.map_err(|_| SessionEnd::ConnectionLost))
     }
 
-    fn poll_incoming(&mut self) -> Option<Action> {
+    fn poll_incoming(&mut self) -> Progress {
         let Self { ws, incoming_waker, .. } = self;
         match incoming_waker.poll_if_woken(|context| pin!(receive(ws)).poll(context)) {
             Poll::Ready(incoming) => {
                 self.reads_first = false;
-                Some(Action::Handle(incoming))
+                Some(incoming.and_then(|incoming| self.handle(incoming)))
             }
             Poll::Pending => None,
         }
     }
 
-    fn poll_operations(&mut self) -> Option<Action> {
+    fn poll_operations(&mut self) -> Progress {
         loop {
             let index = self.operations.iter_mut().position(|operation| operation.poll().is_ready())?;
             let mut operation = self.operations.remove(index)?;
             // An operation that has ended is ready without a message.
-            if let Some(message) = operation.ready.take() {
-                self.reads_first = true;
-                return Some(Action::Send(message, operation));
+            let Some(message) = operation.ready.take() else { continue };
+            self.reads_first = true;
+            if message.deactivated {
+                return Some(Err(Close::Forbidden(TokenProblem::Inactive).into()));
             }
+            self.unsent.extend(message.reservation);
+            self.send(message.frame);
+            if !message.last {
+                self.operations.push_back(operation);
+            }
+            return Some(Ok(()));
         }
     }
 
-    async fn handle(&mut self, incoming: Incoming) -> Result<(), SessionEnd> {
+    fn handle(&mut self, incoming: Incoming) -> Result<(), SessionEnd> {
         match incoming {
-            Incoming::Init(_) => Err(Close::TooManyInits.into()),
-            Incoming::Ping(payload) => self.send(protocol::pong(payload)).await,
-            Incoming::Pong => Ok(()),
-            Incoming::WebSocketPing => {
-                // The pong is flushed before more is read, so that a client that pings and never reads is closed.
-                self.has_buffered = true;
-                Ok(())
-            }
-            Incoming::Complete(id) => {
-                // It is not an error if the operation has already ended or never existed.
-                self.operations.retain(|operation| operation.id != id);
-                Ok(())
-            }
-            Incoming::Subscribe(id, parameters) => self.subscribe(id, *parameters).await,
+            Incoming::Init(_) => return Err(Close::TooManyInits.into()),
+            Incoming::Ping(payload) => self.send(protocol::pong(payload)),
+            Incoming::Pong => {}
+            // The pong is flushed before more is read, so that a client that pings and never reads is closed.
+            Incoming::WebSocketPing => self.write = Some(Write::Flush),
+            // It is not an error if the operation has already ended or never existed.
+            Incoming::Complete(id) => self.operations.retain(|operation| operation.id != id),
+            Incoming::Subscribe(id, parameters) => return self.subscribe(id, *parameters),
         }
+        Ok(())
     }
 
-    async fn subscribe(&mut self, id: Arc<str>, parameters: RequestParameters) -> Result<(), SessionEnd> {
+    fn subscribe(&mut self, id: Arc<str>, parameters: RequestParameters) -> Result<(), SessionEnd> {
         if self.operations.iter().any(|operation| operation.id == id) {
             return Err(Close::Duplicate(id).into());
         }
-        if self.operations.len() >= MAX_OPERATIONS {
-            let message =
-                format!("A socket can run at most {MAX_OPERATIONS} operations at a time. Complete one first.");
-            let rejected = RejectedRequest::from(Failure::new(Code::RateLimited, message));
-            return self.send(protocol::error(&id, &protocol::json(&rejected.errors()))).await;
-        }
-        if let Err(limited) = self.state.executor.admission.count_request(self.identity.agency, self.identity.user) {
-            let rejected = RejectedRequest::from(Failure::limited(&limited));
-            return self.send(protocol::error(&id, &protocol::json(&rejected.errors()))).await;
+        if let Err(failure) = self.admit_operation() {
+            let rejected = RejectedRequest::from(failure);
+            self.send(protocol::error(&id, &protocol::json(&rejected.errors())));
+            return Ok(());
         }
         let services = Arc::clone(&self.state.services);
         let request_id = make_request_id(&services);
         let requester = Requester::new(services, self.identity, request_id);
         let messages = operation::run(&self.state, requester, Arc::clone(&id), parameters);
         let waker = self.waker.source();
-        // Boxed, so that an idle socket reserves no room for operations that are being sent.
+        // Boxed, so that the list of a socket with a single operation is small.
         self.operations.push_back(Box::new(Operation { id, messages, waker, ready: None }));
         Ok(())
     }
 
-    async fn send_outgoing(&mut self, message: Outgoing, operation: Box<Operation>) -> Result<(), SessionEnd> {
-        if message.deactivated {
-            return Err(Close::Forbidden(TokenProblem::Inactive).into());
+    /// Counts an operation, unless too many are running or the user sends too many requests.
+    fn admit_operation(&self) -> Result<(), Failure> {
+        if self.operations.len() >= MAX_OPERATIONS {
+            let message =
+                format!("A socket can run at most {MAX_OPERATIONS} operations at a time. Complete one first.");
+            return Err(Failure::new(Code::RateLimited, message));
         }
-        self.unsent.extend(message.reservation);
-        self.send(message.frame).await?;
-        if !message.last {
-            self.operations.push_back(operation);
-        }
-        Ok(())
+        let admission = &self.state.executor.admission;
+        let admitted = admission.count_request(self.identity.agency, self.identity.user);
+        admitted.map_err(|limited| Failure::limited(&limited))
     }
 
-    async fn send(&mut self, frame: Utf8Bytes) -> Result<(), SessionEnd> {
-        self.write(Some(Message::Text(frame))).await
-    }
-
-    /// Buffers a message, or flushes the buffer if there is none. The buffer is also written when it is full.
-    ///
-    /// A socket that does not accept the data within [`SEND_TIMEOUT`] is closed. While the write blocks, each operation
-    /// advances to its next message, because an operation that is not polled may hold a computation that subscribers on
-    /// other sockets are waiting for.
-    async fn write(&mut self, message: Option<Message>) -> Result<(), SessionEnd> {
-        let Self { ws, state, waker, close, close_waker, operations, has_buffered, .. } = self;
-        *has_buffered = message.is_some();
-        let mut written = match message {
-            Some(message) => Either::Left(SinkExt::feed(&mut **ws, message)),
-            None => Either::Right(SinkExt::<Message>::flush(&mut **ws)),
-        };
-        // Nearly every write completes at once and needs no timer.
-        if let Poll::Ready(written) = poll!(&mut written) {
-            return written.map_err(|_| SessionEnd::ConnectionLost);
-        }
-        let waiting = async move {
-            let mut timeout = state.services.clock.sleep(SEND_TIMEOUT);
-            poll_fn(|task| {
-                if let Poll::Ready(written) = written.poll_unpin(task) {
-                    return Poll::Ready(written.map_err(|_| SessionEnd::ConnectionLost));
-                }
-                waker.register(task);
-                if let Poll::Ready(reason) = close_waker.poll_if_woken(|context| close.poll_unpin(context)) {
-                    return Poll::Ready(Err(reason.into()));
-                }
-                for operation in operations.iter_mut() {
-                    // The operation keeps its message until it is sent.
-                    let _ = operation.poll();
-                }
-                timeout.poll_unpin(task).map(|()| Err(Close::Terminated.into()))
-            })
-            .await
-        };
-        Box::pin(waiting).await
+    /// Writes a message before anything else is read or sent.
+    fn send(&mut self, frame: Utf8Bytes) {
+        self.write = Some(Write::Message(frame));
     }
 }
