@@ -11,9 +11,7 @@ from shared import NotMeasured
 
 # The first eight bytes of all seeded ids: a UUID of version 7 from 2024, so that they sort before new ids.
 ID_PREFIX = "0190000000007000"
-TABLES = (
-    "contact", "thread", "thread_activity", "message", "delivery_step", "event", "notification", "read_mark",
-)  # fmt: skip
+TABLES = "contact thread thread_activity message delivery_step event notification read_mark".split()
 REFERENCES = (
     ("thread", "contact_id", "contact"),
     ("thread", "phone_number_id", "phone_number"),

@@ -22,6 +22,9 @@ class Comparison:
     def values(self, field):
         return [row.get(field) for row in self.rows]
 
+    def errors(self):
+        return sum(row.get("errors", 0) for row in self.rows)
+
     def ratio(self, field):
         """The value with the most messages divided by that with the fewest; None if there is none."""
         first, last = self.values(field)[0], self.values(field)[-1]
@@ -31,6 +34,8 @@ class Comparison:
     def verdict(self):
         if not self.operation.has_target:
             return ""
+        if self.errors():
+            return "**missed**"
         ratios = (self.ratio("cpu_us"), self.ratio("p50_ms"))
         return "ok" if all(ratio is not None and ratio <= LIMIT for ratio in ratios) else "**missed**"
 
@@ -53,7 +58,8 @@ def table(results):
     heads = [f"CPU, {sizes[0]}", *sizes[1:], "÷", f"p50, {sizes[0]}", *sizes[1:], "÷"]
     lines = [f"| | {' | '.join(heads)} | |", "|---|" + "---:|" * len(heads) + "---|"]
     for comparison in compared:
-        cells = [comparison.operation.label]
+        errors = comparison.errors()
+        cells = [comparison.operation.label + (f" ({errors:,} errors)" if errors else "")]
         for field, unit in (("cpu_us", "µs"), ("p50_ms", "ms")):
             form = "{:,.0f} " if unit == "µs" else "{:,.2f} "
             cells += ["" if value is None else form.format(value) + unit for value in comparison.values(field)]

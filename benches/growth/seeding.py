@@ -163,7 +163,8 @@ class Seeding:
                 "id": database.id("d0", "t"),
                 "phone_number_id": seat("number_id"),
                 "contact_id": database.id("c0", "t"),
-                "status": f"CASE WHEN {is_unclaimed} THEN 'UNCLAIMED' WHEN {is_claimed} THEN 'CLAIMED' ELSE 'CLOSED' END",
+                "status": f"CASE WHEN {is_unclaimed} THEN 'UNCLAIMED' WHEN {is_claimed} THEN 'CLAIMED' "
+                "ELSE 'CLOSED' END",
                 "assignee_id": f"CASE WHEN {is_claimed} THEN {assignee} END",
                 "claimed_at": f"CASE WHEN {is_claimed} THEN {at(last)} END",
                 "last_assignee_id": f"CASE WHEN NOT ({is_unclaimed} OR {is_claimed}) THEN {seat('first_id')} END",

@@ -1,10 +1,13 @@
 """Tests of the report with made-up results, and of the history; nothing is measured. Run by `make check-compare`."""
 
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 
+from cost import CpuMeter
 from databases import Sqlite, open_database
 from growth_report import BEGIN, END, comparisons, results_file, size, summary, table, write_report
 from operations import OPERATIONS, QUERIES, query_bodies
@@ -41,6 +44,12 @@ class Ratios(unittest.TestCase):
 
     def test_an_operation_without_a_value_misses_its_target(self):
         self.assertEqual(self.verdict(row("claim_1", 10_000), row("claim_1", 5_000_000, None)), (None, "**missed**"))
+
+    def test_an_error_misses_the_target(self):
+        failed = row("claim_1", 5_000_000) | {"errors": 2}
+        (comparison,) = comparisons(results(row("claim_1", 10_000), failed))
+        self.assertEqual(comparison.verdict, "**missed**")
+        self.assertIn("| claim (2 errors) |", table(results(row("claim_1", 10_000), failed))[2])
 
     def test_an_operation_without_a_target_has_no_verdict(self):
         self.assertEqual(self.verdict(row("timeline", 10_000), row("timeline", 5_000_000, 900.0)), (9.0, ""))
@@ -136,6 +145,21 @@ def seed_into_bare_tables(database):
     connection.commit()
     connection.close()
     database.seed(statements)
+
+
+class CpuTime(unittest.TestCase):
+    def test_the_time_of_a_child_that_has_ended_counts(self):
+        busy = "import time\nwhile time.process_time() < 0.2: pass"
+        parent = f"import subprocess, sys; input(); subprocess.run([sys.executable, '-c', {busy!r}]); print(); input()"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen([sys.executable, "-c", parent], **pipes) as process:
+            meter = CpuMeter([process.pid, None])
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            process.stdout.readline()
+            used = meter.used_us()
+            process.stdin.write(b"\n")
+        self.assertGreater(used, 190_000)
 
 
 class Requests(unittest.TestCase):
