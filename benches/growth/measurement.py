@@ -5,6 +5,7 @@ the median of the repetitions. The servers of the other sizes are paused meanwhi
 """
 
 import json
+import random
 import time
 from dataclasses import dataclass
 
@@ -27,8 +28,8 @@ from shared import (
     run_generator,
 )
 
-# Contacts that are not seeded; each repetition uses others of them.
-FIRST_NEW_CONTACT, NEW_CONTACTS = 1_000_000, 20_000
+# Contacts that are not seeded. Each repetition takes others of them, also in a database that is used again.
+UNKNOWN_CONTACTS, NEW_CONTACTS = range(1_000_000, 8_000_000), 20_000
 IDLE_SECONDS = 3
 LOAD_SECONDS = 10  # the most that a measurement may take
 PAGES_BEFORE = 19
@@ -72,8 +73,8 @@ class Site:
             after = response["data"]["threads"]["pageInfo"]["endCursor"]
         return after
 
-    def use_new_contacts(self, repetition):
-        first = FIRST_NEW_CONTACT + repetition * NEW_CONTACTS
+    def use_new_contacts(self):
+        first = random.choice(UNKNOWN_CONTACTS[:-NEW_CONTACTS])
         self.new = self.write("new", (f"{n % NUMBERS} {n}" for n in range(first, first + NEW_CONTACTS)))
 
     def measure(self, operation):
@@ -137,7 +138,7 @@ class Measurement:
         for repetition in range(self.plan.repetitions + 1):
             log(f"  repetition {repetition} of {self.plan.repetitions}")
             for site in self.sites:
-                site.use_new_contacts(repetition)
+                site.use_new_contacts()
             for operation in OPERATIONS:
                 for site in self.rotated(repetition):
                     with paused([other.server for other in self.sites if other is not site]):
