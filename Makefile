@@ -13,11 +13,12 @@ CLIENTS_VENV := $(TARGET)/clients-venv
 COMPARE := benches/compare
 COMPARE_TARGET := $(TARGET)/compare
 PEERS := $(COMPARE_TARGET)/peers
+GROWTH := benches/growth
 # More test threads than cores, because some tests wait for a database that does not respond.
 export RUST_TEST_THREADS ?= 6
 
 .PHONY: help run test test-full test-all lint check-format clippy schema check-schema openapi licenses bench bench-postgres \
-        compare compare-report check-compare signatures twiml durability restore bounds clients browser clients-python \
+        compare compare-report growth growth-report check-compare signatures twiml durability restore bounds clients browser clients-python \
         check-readme binary
 
 help: ## list all targets
@@ -81,8 +82,24 @@ compare: $(PEERS)/installed ## compare the release binary with GraphQL Yoga and 
 compare-report: ## update docs/benchmarks.md and its pictures from docs/benchmarks/compare.json, without measuring (python3)
 	python3 $(COMPARE)/compare.py --from docs/benchmarks/compare.json --docs docs
 
-check-compare: ## test the report of `make compare` (python3)
-	python3 -m unittest discover --start-directory $(COMPARE)
+# A gibibyte of buffer cache, as an operator with millions of messages would give the server.
+growth: ## measure what grows with 10 thousand, 1 and 5 million messages, and update docs/benchmarks.md (python3; Debian: postgresql-15, mariadb-server; about 45 minutes)
+	cargo build --release --locked
+	cargo build --release --locked --manifest-path $(COMPARE)/Cargo.toml --target-dir $(COMPARE_TARGET)
+	measure() { \
+		local database=$$1; shift; \
+		"$$@" python3 $(GROWTH)/growth.py --database $$database --partyline $(TARGET)/release/partyline \
+			--generators $(COMPARE_TARGET)/release --docs docs; \
+	}; \
+	measure sqlite; \
+	export PARTYLINE_TEST_SYNC=1 PARTYLINE_TEST_CACHE=1024; \
+	for database in postgres mariadb; do measure $$database scripts/test-databases run $$database --; done
+
+growth-report: ## update docs/benchmarks.md from docs/benchmarks/growth-*.json, without measuring (python3)
+	python3 $(GROWTH)/growth.py --docs docs
+
+check-compare: ## test the reports of `make compare` and `make growth` (python3)
+	for folder in $(COMPARE) $(GROWTH); do python3 -m unittest discover --start-directory $$folder; done
 
 signatures: binary $(VENV)/installed ## verify requests that are signed by Twilio's own helper library (python3)
 	$(VENV)/bin/python tests/twilio/vectors.py | diff -u tests/twilio/vectors.json -

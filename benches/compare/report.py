@@ -156,12 +156,12 @@ def write_pictures(results, folder):
     return written
 
 
-def replace_section(page, section):
-    """Puts the section between the two markers of the page."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"benchmarks.md must have the lines {BEGIN} and {END}")
+def replace_section(page, section, begin, end):
+    """Puts the section, which includes the two markers, in place of what is between them on the page."""
+    before, found_begin, rest = page.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise SystemExit(f"benchmarks.md must have the lines {begin} and {end}")
     return before + section + after
 
 
@@ -170,7 +170,7 @@ def write_report(results, docs):
     results.write(docs / "benchmarks/compare.json")
     pictures = write_pictures(results, docs / "benchmarks")
     page = docs / "benchmarks.md"
-    page.write_text(replace_section(page.read_text(), section(results, pictures)))
+    page.write_text(replace_section(page.read_text(), section(results, pictures), BEGIN, END))
 
 
 def print_report(results):

@@ -21,6 +21,7 @@ PEERS = Path(__file__).resolve().parent / "peers"
 ACCOUNT = "AC00000000000000000000000000000001"
 AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
 JWT_SECRET = "0123456789abcdef0123456789abcdef"
+SECRET_KEY = "0123456789abcdef0123456789abcdef"
 
 # The same agency as in schema.sql: 50 users, and 100 numbers with a pool of five users each.
 USERS = 50
@@ -50,7 +51,12 @@ def user_key(number):
     return f"u{number:02d}"
 
 
-def directory():
+def pool_of(number):
+    """The users in the pool of a number; the first one is primary."""
+    return [user_key(1 + (number * 7 + place * 11) % USERS) for place in range(POOL)]
+
+
+def directory(pool_of=pool_of):
     """The agency as a directory file of Partyline."""
     lines = [
         "agencies:",
@@ -73,8 +79,7 @@ def directory():
             "        policy: FIRST_CLAIM",
             "        pool:",
         ]
-        for place in range(POOL):
-            user = user_key(1 + (number * 7 + place * 11) % USERS)
+        for place, user in enumerate(pool_of(number)):
             primary = "true" if place == 0 else "false"
             lines.append(f"          - {{user: {user}, primary: {primary}, smsEnabled: true}}")
     lines.append("    extensions:")
@@ -173,6 +178,51 @@ class Server:
             self.process.wait()
 
 
+class Partyline:
+    """The commands of Partyline on one database."""
+
+    def __init__(self, program, database_url, port, folder):
+        self.program, self.port, self.folder = program, port, folder
+        self.environment = {
+            "DATABASE_URL": database_url,
+            "PARTYLINE_LISTEN": f"127.0.0.1:{port}",
+            "PARTYLINE_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "PARTYLINE_JWT_SECRET": JWT_SECRET,
+            "PARTYLINE_SECRET_KEY": SECRET_KEY,
+            "PARTYLINE_LOG": "warn",
+            "TWILIO_API_BASE": "http://127.0.0.1:9",  # refuses connections: nothing leaves this machine
+        }
+
+    def run(self, *arguments):
+        """What the command prints."""
+        done = subprocess.run(
+            [self.program, *arguments],
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT,
+            cwd=self.folder,
+        )
+        if done.returncode:
+            raise NotMeasured(f"partyline {' '.join(arguments)}: {done.stderr[-600:]}{done.stdout[-300:]}")
+        return done.stdout.strip()
+
+    def create_agency(self, directory):
+        """Creates the tables and the agency of a directory file."""
+        self.run("migrate", "up")
+        self.run("apply", str(directory))
+
+    def write_tokens(self, file, users):
+        """Writes a token for each of these users, one per line, and returns the file."""
+        token = ("token", "--agency", "compare", "--ttl", "12h", "--user")
+        file.write_text("".join(f"{self.run(*token, user_key(user))}\n" for user in users))
+        return file
+
+    def serve(self, name, log, tokens):
+        """Starts the server."""
+        return Server(name, [self.program, "serve"], self.environment, self.port, log, tokens, self.folder)
+
+
 class Servers:
     """The running servers, by name. Each start has a fresh database."""
 
@@ -200,37 +250,10 @@ class Servers:
         return self.running[name]
 
     def start_partyline(self, name, port, database, log):
-        environment = {
-            "DATABASE_URL": f"sqlite://{database}?mode=rwc",
-            "PARTYLINE_LISTEN": f"127.0.0.1:{port}",
-            "PARTYLINE_PUBLIC_URL": f"http://127.0.0.1:{port}",
-            "PARTYLINE_JWT_SECRET": JWT_SECRET,
-            "PARTYLINE_LOG": "warn",
-            "TWILIO_API_BASE": "http://127.0.0.1:9",  # refuses connections: nothing leaves this machine
-        }
-
-        def partyline(*arguments):
-            command = [self.programs.partyline, *arguments]
-            done = subprocess.run(
-                command,
-                env={**os.environ, **environment},
-                capture_output=True,
-                text=True,
-                timeout=COMMAND_TIMEOUT,
-                cwd=self.folder,
-            )
-            if done.returncode:
-                raise NotMeasured(f"partyline {' '.join(arguments)}: {done.stderr[-600:]}{done.stdout[-300:]}")
-            return done.stdout.strip()
-
-        partyline("migrate", "up")
-        partyline("apply", str(self.directory))
-        users = [user_key(user) for user in range(1, ADMINS + 1)]
-        tokens = [partyline("token", "--agency", "compare", "--user", user, "--ttl", "12h") for user in users]
-        token_file = log.with_suffix(".tokens")
-        token_file.write_text("\n".join(tokens) + "\n")
-        command = [self.programs.partyline, "serve"]
-        return Server(name, command, environment, port, log, token_file, self.folder)
+        partyline = Partyline(self.programs.partyline, f"sqlite://{database}?mode=rwc", port, self.folder)
+        partyline.create_agency(self.directory)
+        tokens = partyline.write_tokens(log.with_suffix(".tokens"), range(1, ADMINS + 1))
+        return partyline.serve(name, log, tokens)
 
     def start_limit(self, name, port, database, log):
         fan_address = f"127.0.0.1:{free_port()}"

@@ -21,7 +21,7 @@ pub struct Account {
 
 impl Account {
     /// The form of inbound text number `i`, and its signature.
-    pub fn text(&self, i: u64, number: u32, contact: u32) -> (String, String) {
+    pub fn text(&self, i: u128, number: u32, contact: u32) -> (String, String) {
         let (sid, to, from) = (format!("SM{i:032x}"), number_e164(number), contact_e164(contact));
         self.signed(vec![
             ("ToCountry", "US"),
@@ -47,7 +47,7 @@ impl Account {
     }
 
     /// The form of inbound call number `i`, and its signature.
-    pub fn call(&self, i: u64, number: u32, contact: u32) -> (String, String) {
+    pub fn call(&self, i: u128, number: u32, contact: u32) -> (String, String) {
         let (sid, to, from) = (format!("CA{i:032x}"), number_e164(number), contact_e164(contact));
         self.signed(vec![
             ("CallSid", &sid),

@@ -186,7 +186,7 @@ fn poster(addr: String, path: String, account: Account, sids: mpsc::Receiver<u64
     let mut stream = std::net::TcpStream::connect(&addr).unwrap();
     stream.set_nodelay(true).unwrap();
     for sid in sids {
-        let (body, signature) = account.text(sid, 0, 0);
+        let (body, signature) = account.text(sid.into(), 0, 0);
         let sent = Instant::now();
         write!(
             stream,

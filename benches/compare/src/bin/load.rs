@@ -10,6 +10,9 @@
 //!
 //! With a file `ids`, each connection goes through the same list of ids, which replace `$ID` in the body, and the
 //! measurement ends with the list: all connections compete for each id. With `count`, it ends after as many requests.
+//!
+//! Texts and calls are from random contacts to random numbers, or with a file `pairs` from one of its lines, which have
+//! the index of a number and that of a contact. SIDs ascend, or with `sids=scattered` have no order, as Twilio's.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -24,6 +27,7 @@ use tokio::net::TcpStream;
 use tokio::task::{LocalSet, spawn_local};
 
 const WARM_UP: Duration = Duration::from_millis(250);
+const SCATTER: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
 struct Endpoint {
     name: String,
@@ -37,6 +41,9 @@ struct Endpoint {
     ids: Vec<String>,
     /// Number of requests after which the measurement ends; 0 means no limit.
     count: u64,
+    /// The numbers and contacts of texts and calls. If it is empty, both are random.
+    pairs: Vec<(u32, u32)>,
+    has_scattered_sids: bool,
 }
 
 impl Endpoint {
@@ -55,8 +62,23 @@ impl Endpoint {
             bearers: options.lines("bearers"),
             ids: options.lines("ids"),
             count: options.number("count", 0),
+            pairs: options.lines("pairs").iter().filter_map(|line| parse_pair(line)).collect(),
+            has_scattered_sids: options.get("sids") == "scattered",
         }
     }
+
+    /// The number and the contact of the next text or call.
+    fn pair(&self) -> (u32, u32) {
+        match self.pairs.len() {
+            0 => (fastrand::u32(0..100), fastrand::u32(0..10_000)),
+            count => self.pairs[fastrand::usize(0..count)],
+        }
+    }
+}
+
+fn parse_pair(line: &str) -> Option<(u32, u32)> {
+    let (number, contact) = line.split_once(' ')?;
+    Some((number.parse().ok()?, contact.parse().ok()?))
 }
 
 #[derive(Default)]
@@ -103,7 +125,7 @@ impl Run {
         if endpoint.count > 0 && i >= endpoint.count {
             return None;
         }
-        let (number, contact) = (fastrand::u32(0..100), fastrand::u32(0..10_000));
+        let (number, contact) = endpoint.pair();
         let mut headers = String::new();
         let body = match endpoint.kind.as_str() {
             "gql" => {
@@ -119,7 +141,9 @@ impl Run {
                 }
             }
             kind => {
-                let sid = self.first_sid + i;
+                let sid = u128::from(self.first_sid + i);
+                // Multiplication by an odd number keeps SIDs unique.
+                let sid = if endpoint.has_scattered_sids { sid.wrapping_mul(SCATTER) } else { sid };
                 let (body, signature) = if kind == "voice" {
                     endpoint.account.call(sid, number, contact)
                 } else {
