@@ -150,11 +150,13 @@ impl Sender {
     /// Sends the text of an attempt. If this panics, the result of the attempt is unknown and is looked up at the
     /// carrier.
     async fn send(self, attempt: SendAttempt) {
-        let jitter = self.services.ids.nonce()[0];
         let (agency, message) = (attempt.agency, attempt.message);
         let span = tracing::debug_span!("send_text", %agency, %message);
-        let sending = AssertUnwindSafe(send_attempt(&self.services, attempt, jitter)).catch_unwind();
-        match sending.instrument(span).await {
+        let sending = async {
+            let jitter = self.services.ids.nonce()[0];
+            send_attempt(&self.services, attempt, jitter).await
+        };
+        match AssertUnwindSafe(sending).catch_unwind().instrument(span).await {
             Ok(Ok(outcome)) => self.metrics.send(&outcome),
             Ok(Err(error)) => {
                 tracing::error!(%error, %message, "the result of an attempt was not recorded; it is looked up");

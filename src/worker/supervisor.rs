@@ -98,7 +98,7 @@ impl Timer<'_> {
         work: W,
     ) -> JoinHandle<()>
     where
-        W: Fn(Arc<Services>) -> F + Send + 'static,
+        W: Fn(Arc<Services>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), E>> + Send,
         E: Display + Send,
     {
@@ -107,7 +107,9 @@ impl Timer<'_> {
         tokio::spawn(async move {
             loop {
                 services.clock.sleep(period).await;
-                run_once(&services, &metrics, &status, work(Arc::clone(&services))).await;
+                // Called within the run, so that its panic is caught as well.
+                let run = async { work(Arc::clone(&services)).await };
+                run_once(&services, &metrics, &status, run).await;
             }
         })
     }
