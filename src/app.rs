@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::admission::Admission;
 use crate::config::{Authentication, EventBus, SecretKey, Settings};
 use crate::domain::{AgencyId, UserId, webhook_paths};
-use crate::events::{Bus, Feeds, PresenceBoard};
+use crate::events::{Bus, BusReceiver, BusSender, Feeds, PresenceBoard};
 use crate::graphql::{self, Executor, GraphqlState, Live, ServerFacts};
 use crate::http::observe::{Observer, observe, respond_to_panic};
 use crate::metrics::Metrics;
@@ -37,9 +37,10 @@ use crate::service::restore::RestoreGuard;
 use crate::service::seal::Sealer;
 use crate::service::sending::{OutboxSignal, Sending};
 use crate::service::sessions::create_sign_in_code;
-use crate::store::writer::{Committed, Writer, WriterParts};
+use crate::store::writer::{Committed, Writer, WriterParts, WriterTasks};
 use crate::store::{Database, DirectoryCache, accounts};
 use crate::twilio::{self, WebhookState};
+use crate::worker::supervise;
 
 /// The clock and the source of ids and randomness.
 #[derive(Clone)]
@@ -57,7 +58,8 @@ pub struct App {
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
     connections: ConnectionMetrics,
-    lanes: Vec<JoinHandle<()>>,
+    /// The tasks that write to the database. They end when there is nothing left to write.
+    writing: Vec<JoinHandle<()>>,
     bus: Option<Arc<Bus>>,
 }
 
@@ -121,10 +123,18 @@ impl App {
                 })
             },
         };
-        let (writer, mut lanes) = Writer::open(parts).await.context("the writer cannot be opened")?;
+        let (writer, WriterTasks { lanes, checkpointer }) =
+            Writer::open(parts).await.context("the writer cannot be opened")?;
         let writer = Arc::new(writer);
-        let (log, writing) = CallLog::open(writer.clone(), clock.clone());
-        lanes.push(writing);
+        let (log, log_writer) = CallLog::open(writer.clone(), clock.clone());
+        let connections = ConnectionMetrics::default();
+        let metrics = Arc::new(Metrics::new(connections.open.clone(), connections.refused.clone()));
+        let mut writing = lanes;
+        writing.extend(checkpointer.map(|checkpointer| {
+            let description = "moves SQLite's write-ahead log into the database file";
+            supervise(checkpointer, "checkpoints", description, &clock, &metrics)
+        }));
+        writing.push(supervise(log_writer, "call_log", "writes the steps of calls", &clock, &metrics));
         let media = MediaStore::new(settings.media.clone());
         let media_links = MediaLinks::new(&secret_key.current, &settings.public_url);
         let calls = Calls {
@@ -158,9 +168,7 @@ impl App {
             ids,
         });
         let admission = Admission::new(&settings.limits, services.clock.clone());
-        let connections = ConnectionMetrics::default();
-        let metrics = Arc::new(Metrics::new(connections.open.clone(), connections.refused.clone()));
-        Ok(Self { services, sealer, settings, admission, metrics, connections, lanes, bus })
+        Ok(Self { services, sealer, settings, admission, metrics, connections, writing, bus })
     }
 
     /// A link to the console that signs this user in. It works once, within 10 minutes.
@@ -183,10 +191,11 @@ impl App {
     /// Starts to notify other instances of new events and to receive their notifications, until the tasks are aborted.
     pub fn join_bus(&self) -> Vec<JoinHandle<()>> {
         let Some(bus) = &self.bus else { return Vec::new() };
-        let (sender, listener) = (bus.clone(), bus.clone());
+        let (clock, metrics) = (&self.services.clock, &self.metrics);
+        let (sender, receiver) = (BusSender::new(bus.clone()), BusReceiver::new(bus.clone()));
         vec![
-            tokio::spawn(async move { sender.run_sender().await }),
-            tokio::spawn(async move { listener.run_listener().await }),
+            supervise(sender, "bus_sender", "notifies other instances of events and presence", clock, metrics),
+            supervise(receiver, "bus_receiver", "receives events and presence of other instances", clock, metrics),
         ]
     }
 
@@ -258,9 +267,9 @@ impl App {
         let clock = self.services.clock.clone();
         drop(self.services);
         let written = async {
-            for lane in self.lanes {
-                if lane.await.is_err() {
-                    tracing::error!("a writer lane ended unexpectedly");
+            for task in self.writing {
+                if task.await.is_err() {
+                    tracing::error!("a task that writes ended unexpectedly");
                 }
             }
         };

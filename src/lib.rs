@@ -40,7 +40,7 @@
 //! graphql -> http, metrics, admission, events, service, store, entity, domain, ports
 //! twilio -> http, metrics, service, domain, ports
 //! rest -> http, metrics, admission, service, store, entity, domain, ports
-//! worker -> metrics, service, store, domain
+//! worker -> metrics, service, events, store, domain, ports
 //! config -> admission, store, domain, ports
 //! ```
 //!

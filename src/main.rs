@@ -98,10 +98,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let ports = Ports { clock: Arc::new(SystemClock::new()), ids: Arc::new(SystemIdGen::new()) };
     // Dropped last, so that the remaining spans are exported.
     let (limit, _export) = telemetry::init(&LogSettings::read(&source)?, ports.clock.clone())?;
-    tokio::spawn(limit.report());
     match command {
-        Command::Serve { no_migrate, graphiql } => commands::serve::run(&source, ports, no_migrate, graphiql).await,
-        Command::Demo { carrier } => commands::demo::run(source, ports, carrier).await,
+        Command::Serve { no_migrate, graphiql } => {
+            commands::serve::run(&source, ports, limit, no_migrate, graphiql).await
+        }
+        Command::Demo { carrier } => commands::demo::run(source, ports, limit, carrier).await,
         Command::TwilioSim(arguments) => commands::twilio_sim::run(*arguments).await,
         Command::Simulate { what } => commands::simulate::run(ports, what).await,
         Command::Apply { file } => commands::apply::run(&source, ports, &file).await,

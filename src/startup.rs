@@ -1,18 +1,21 @@
 //! Starts a server from its settings, and shuts it down.
 
+use std::convert::Infallible;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::{App, Extras, Ports, migrate_up};
 use crate::config::Settings;
 use crate::service::reseal_accounts::reseal_accounts;
-use crate::worker::Workers;
+use crate::telemetry::LogLimit;
+use crate::worker::{Timer, Workers};
 use crate::{server, shutdown};
 
 /// The timeout of open requests during the shutdown.
@@ -67,11 +70,20 @@ pub async fn prepare(settings: Settings, ports: Ports, options: Options) -> anyh
 }
 
 impl PreparedServer {
-    /// Serves until a shutdown signal, then drains open requests and stops the workers.
-    pub async fn serve(self) -> anyhow::Result<()> {
+    /// Serves until a shutdown signal, then drains open requests and stops the workers. Meanwhile it logs how many log
+    /// lines `log_limit` suppressed.
+    pub async fn serve(self, log_limit: LogLimit) -> anyhow::Result<()> {
         let clock = self.app.services.clock.clone();
         let workers = Workers::start(&self.app.services, self.app.metrics());
-        let bus = self.app.join_bus();
+        let mut tasks = self.app.join_bus();
+        let timer = Timer { services: &self.app.services, metrics: self.app.metrics() };
+        tasks.push(timer.every(LogLimit::PERIOD, "log_limit", "logs how many log lines were suppressed", move |_| {
+            let log_limit = log_limit.clone();
+            async move {
+                log_limit.report();
+                Ok::<_, Infallible>(())
+            }
+        }));
         let (drain, draining) = watch::channel(false);
         let metrics_address = self.metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let metrics = self.metrics_listener.map(|listener| {
@@ -86,7 +98,7 @@ impl PreparedServer {
                 drain_timeout: DRAIN_TIMEOUT,
                 ..server::Options::default()
             };
-            tokio::spawn(server::serve(listener, router, clock.clone(), options, stopped))
+            server::serve(listener, router, clock.clone(), options, stopped)
         });
         let router = self.app.router(self.extras, draining);
         tracing::info!(address = %self.address, "serving");
@@ -107,14 +119,11 @@ impl PreparedServer {
             figures: self.app.connection_metrics(),
             ..server::Options::default()
         };
-        server::serve(self.listener, router, clock, options, stopped).await;
-        if let Some(metrics) = metrics {
-            // The task holds the services, which must be dropped before the writer can stop. A panic in it has been
-            // logged.
-            let _ = metrics.await;
-        }
+        // In one task, so that neither can end alone.
+        let serving = server::serve(self.listener, router, clock, options, stopped);
+        tokio::join!(serving, OptionFuture::from(metrics));
         workers.stop(DRAIN_TIMEOUT).await;
-        for task in bus {
+        for task in tasks {
             task.abort();
             // The result is the cancellation error.
             let _ = task.await;

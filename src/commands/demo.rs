@@ -18,6 +18,7 @@ use partyline::startup::{Options, prepare};
 use partyline::store::inbox::{Details, inbox};
 use partyline::store::page::Window;
 use partyline::store::threads::{ThreadFilter, ThreadOrder};
+use partyline::telemetry::LogLimit;
 
 use super::twilio_sim::{self, ACCOUNT};
 
@@ -40,7 +41,12 @@ const TEXTS: [(&str, &str, &str); 12] = [
     ("+13035560005", FRONT_DESK, "We are a family of four"),
 ];
 
-pub(crate) async fn run(source: Source, ports: Ports, carrier: SocketAddr) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(
+    source: Source,
+    ports: Ports,
+    log_limit: LogLimit,
+    carrier: SocketAddr,
+) -> anyhow::Result<ExitCode> {
     let source = source
         .with_default("DATABASE_URL", "sqlite://partyline-demo.db?mode=rwc")
         .with_default("TWILIO_API_BASE", &format!("http://{carrier}"));
@@ -71,7 +77,7 @@ pub(crate) async fn run(source: Source, ports: Ports, carrier: SocketAddr) -> an
     let link = ready.app.sign_in_link(directory.agency_id(), user.id).await?;
     println!("Sign-in link for apps, valid once within 10 minutes:");
     println!("{link}");
-    ready.serve().await?;
+    ready.serve(log_limit).await?;
     Ok(ExitCode::SUCCESS)
 }
 

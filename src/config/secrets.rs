@@ -1,12 +1,12 @@
 //! The server's own secrets: set by the operator, or generated when first needed and saved next to an SQLite database.
 
-use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{ConfigError, Source, invalid};
+use crate::domain::hexadecimal::hexadecimal;
 use crate::ports::private_file;
 
 const MIN_BYTES: usize = 32;
@@ -109,12 +109,7 @@ fn generate(path: &Path) -> Result<SecretString, ConfigError> {
         path: path.to_owned(),
         error: std::io::Error::other("the operating system's random number generator failed"),
     })?;
-    let hexadecimal = bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
-    Ok(SecretString::from(hexadecimal))
+    Ok(SecretString::from(hexadecimal(&bytes)))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod dialing;
 pub mod error_actor;
 pub mod extension;
 pub mod folding;
+pub mod hexadecimal;
 pub mod hours;
 pub mod ids;
 pub mod inbound;

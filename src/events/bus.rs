@@ -14,14 +14,14 @@ use crate::domain::presence::PresenceState;
 use crate::domain::{AgencyId, ThreadId, UserId};
 use crate::ports::Clock;
 use crate::store::Database;
-use crate::store::error_class::describe;
 use crate::store::notify_listen::{Listener, MAX_PAYLOAD, notify};
 use crate::store::writer::Committed;
 
 /// The delay before a lost connection is opened again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Sends the newest positions of the agencies in which this instance has committed, and receives those of others.
+/// What this instance and others tell each other: the newest positions of the agencies in which they have committed,
+/// and presence.
 #[derive(Debug)]
 pub struct Bus {
     database: Database,
@@ -50,57 +50,93 @@ impl Bus {
         self.has_pending.notify_one();
     }
 
-    /// Sends queued positions and presence. It never returns.
-    pub async fn run_sender(&self) {
-        loop {
-            let entries: Vec<String> = tokio::select! {
-                // Events must not wait for presence.
-                biased;
-                () = self.has_pending.notified() => self.take_pending().into_iter().map(encode_position).collect(),
-                presence = self.presence.take_outgoing() => presence.iter().map(encode_presence).collect(),
-            };
-            for payload in pack(entries) {
-                if let Err(error) = notify(&self.database.reader, &payload).await {
-                    // Not retried, because the other instances also poll.
-                    tracing::warn!(error = describe(&error), "other instances could not be notified");
-                }
-            }
-        }
-    }
-
     fn take_pending(&self) -> BTreeMap<AgencyId, i64> {
         std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
 
-    /// Receives positions and presence from other instances. It never returns.
-    pub async fn run_listener(&self) {
-        loop {
-            let Err(error) = self.listen().await;
-            tracing::warn!(
-                error = describe(&error),
-                "notifications from other instances are not received; events are polled instead"
-            );
-            self.clock.sleep(RETRY_DELAY).await;
-        }
+/// Sends what a [`Bus`] has queued.
+pub struct BusSender(Arc<Bus>);
+
+impl BusSender {
+    pub fn new(bus: Arc<Bus>) -> Self {
+        Self(bus)
     }
 
-    async fn listen(&self) -> Result<std::convert::Infallible, DbErr> {
-        let mut listener = Listener::open(&self.database).await?;
-        // Notifications before LISTEN, or while the connection was lost, are made up for by a poll.
-        self.feeds.poll().await?;
-        loop {
-            match listener.recv().await? {
-                Some(payload) => {
-                    for (agency, position) in payload.split_whitespace().filter_map(decode_position) {
-                        self.feeds.catch_up_to(agency, position).await?;
-                    }
-                    for (agency, thread, user, state) in payload.split_whitespace().filter_map(decode_presence) {
-                        self.presence.receive(agency, thread, user, state);
-                    }
-                }
-                None => self.feeds.poll().await?,
-            }
+    /// Waits until positions or presence are queued, and sends them. They are sent once: after an error or a panic, the
+    /// polls of the other instances find the events, and presence that lasts is sent again after a few seconds.
+    ///
+    /// # Errors
+    /// If a notification could not be sent.
+    pub async fn send_next(&self) -> Result<(), DbErr> {
+        let Self(bus) = self;
+        let entries: Vec<String> = tokio::select! {
+            // Events must not wait for presence.
+            biased;
+            () = bus.has_pending.notified() => bus.take_pending().into_iter().map(encode_position).collect(),
+            presence = bus.presence.take_outgoing() => presence.iter().map(encode_presence).collect(),
+        };
+        let mut outcome = Ok(());
+        for payload in pack(entries) {
+            outcome = outcome.and(notify(&bus.database.reader, &payload).await);
         }
+        outcome
+    }
+}
+
+/// Receives positions and presence from other instances.
+pub struct BusReceiver {
+    bus: Arc<Bus>,
+    /// `None` before the first connection, and after an error or a panic.
+    listener: Option<Listener>,
+    has_failed: bool,
+}
+
+impl BusReceiver {
+    pub fn new(bus: Arc<Bus>) -> Self {
+        Self { bus, listener: None, has_failed: false }
+    }
+
+    /// Opens the connection, or waits for the next notification and processes it. After an error it first waits for a
+    /// second.
+    ///
+    /// # Errors
+    /// If the database failed. Until the next success, events of other instances are found by polling.
+    pub async fn receive_next(&mut self) -> Result<(), DbErr> {
+        if self.has_failed {
+            self.bus.clock.sleep(RETRY_DELAY).await;
+        }
+        let result = match self.listener.take() {
+            None => self.connect().await,
+            Some(listener) => self.receive(listener).await,
+        };
+        self.has_failed = result.is_err();
+        result
+    }
+
+    async fn connect(&mut self) -> Result<(), DbErr> {
+        let listener = Listener::open(&self.bus.database).await?;
+        // Notifications before LISTEN, or while the connection was lost, are made up for by a poll.
+        self.bus.feeds.poll().await?;
+        self.listener = Some(listener);
+        Ok(())
+    }
+
+    async fn receive(&mut self, mut listener: Listener) -> Result<(), DbErr> {
+        let Bus { feeds, presence, .. } = &*self.bus;
+        match listener.recv().await? {
+            Some(payload) => {
+                for (agency, position) in payload.split_whitespace().filter_map(decode_position) {
+                    feeds.catch_up_to(agency, position).await?;
+                }
+                for (agency, thread, user, state) in payload.split_whitespace().filter_map(decode_presence) {
+                    presence.receive(agency, thread, user, state);
+                }
+            }
+            None => feeds.poll().await?,
+        }
+        self.listener = Some(listener);
+        Ok(())
     }
 }
 

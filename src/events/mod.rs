@@ -11,7 +11,7 @@ mod feed;
 pub mod presence;
 mod stream;
 
-pub use bus::Bus;
+pub use bus::{Bus, BusReceiver, BusSender};
 pub use feed::Feeds;
 pub use presence::PresenceBoard;
 pub use stream::{StreamedEvent, SubscribeError, Subscription};

@@ -98,6 +98,7 @@ impl Metrics {
         let failures = Family::<WorkerLabels, Counter>::default();
         let last_run = Family::<WorkerLabels, Gauge>::default();
         let last_success = Family::<WorkerLabels, Gauge>::default();
+        let period = Family::<WorkerLabels, Gauge>::default();
         let timestamp = |at: Option<DateTime<Utc>>| at.map_or(0, |at| at.timestamp());
         for status in self.workers.all() {
             let (labels, history) = (WorkerLabels { worker: status.name }, status.history());
@@ -105,6 +106,9 @@ impl Metrics {
             failures.get_or_create(&labels).inc_by(history.failures + history.panics);
             last_run.get_or_create(&labels).set(timestamp(history.last_run_at));
             last_success.get_or_create(&labels).set(timestamp(history.last_success_at));
+            if let Some(seconds) = status.period.map(|period| period.as_secs()) {
+                period.get_or_create(&labels).set(signed(seconds));
+            }
         }
         registry.register("worker_runs", "Runs of a background task", runs);
         registry.register("worker_failures", "Runs of a background task that failed or panicked", failures);
@@ -114,6 +118,8 @@ impl Metrics {
             "Unix time of the last successful run, 0 for none",
             last_success,
         );
+        let help = "Pause between two runs of a background task; absent for tasks that wait for work";
+        registry.register("worker_period_seconds", help, period);
     }
 }
 

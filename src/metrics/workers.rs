@@ -16,8 +16,8 @@ pub struct WorkerStatus {
     /// The label in metrics.
     pub name: &'static str,
     pub description: &'static str,
-    /// The pause between two runs.
-    pub period: Duration,
+    /// The pause between two runs; `None` if the task waits for work instead.
+    pub period: Option<Duration>,
     history: Mutex<WorkerHistory>,
 }
 
@@ -34,7 +34,12 @@ pub struct WorkerHistory {
 }
 
 impl WorkerRegistry {
-    pub fn register(&self, name: &'static str, description: &'static str, period: Duration) -> Arc<WorkerStatus> {
+    pub fn register(
+        &self,
+        name: &'static str,
+        description: &'static str,
+        period: Option<Duration>,
+    ) -> Arc<WorkerStatus> {
         let status = Arc::new(WorkerStatus { name, description, period, history: Mutex::default() });
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&status));
         status
@@ -82,7 +87,11 @@ impl fmt::Display for WorkerStatus {
         let WorkerHistory { last_success_at, last_error, .. } = self.history();
         let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let success = last_success_at.map_or_else(|| "none".to_owned(), time);
-        write!(f, "{} ({}), every {} s, last success: {success}", self.name, self.description, self.period.as_secs())?;
+        write!(f, "{} ({})", self.name, self.description)?;
+        if let Some(period) = self.period {
+            write!(f, ", every {} s", period.as_secs())?;
+        }
+        write!(f, ", last success: {success}")?;
         match last_error {
             Some((at, error)) => write!(f, ", last error: {} {error}", time(at)),
             None => f.write_str(", last error: none"),
@@ -99,7 +108,7 @@ mod tests {
     #[test]
     fn the_status_shows_the_last_success_and_the_last_error() {
         let registry = WorkerRegistry::default();
-        let status = registry.register("escalation", "notifies pools", Duration::from_secs(5));
+        let status = registry.register("escalation", "notifies pools", Some(Duration::from_secs(5)));
         let idle = "escalation (notifies pools), every 5 s, last success: none, last error: none";
         assert_eq!(status.to_string(), idle);
         let now = DateTime::UNIX_EPOCH;
@@ -113,5 +122,8 @@ mod tests {
             "escalation (notifies pools), every 5 s, last success: 1970-01-01T00:00:00Z, \
              last error: 1970-01-01T00:00:10Z panicked"
         );
+        let without_period = registry.register("call_log", "writes the steps of calls", None);
+        let idle = "call_log (writes the steps of calls), last success: none, last error: none";
+        assert_eq!(without_period.to_string(), idle);
     }
 }

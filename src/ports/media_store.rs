@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use uuid::Uuid;
 
 use crate::domain::AgencyId;
+use crate::domain::hexadecimal::hexadecimal;
 
 #[derive(Debug, Clone)]
 pub struct MediaStore {
@@ -28,7 +29,7 @@ impl MediaStore {
     /// # Errors
     /// Returns an error if the file cannot be written.
     pub async fn put(&self, agency: AgencyId, bytes: &[u8], scratch: Uuid) -> io::Result<String> {
-        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let digest = hexadecimal(&Sha256::digest(bytes));
         let path = self.path(agency, &digest);
         if fs::try_exists(&path).await? {
             return Ok(digest);

@@ -10,6 +10,7 @@ use super::outbound::{self, OutboundDraft, opt_out_state};
 use super::text_limits::admit;
 use super::thread_action::{Consequences, write_claim_state};
 use super::{Refusal, RefusalCode, Viewer};
+use crate::domain::hexadecimal::hexadecimal;
 use crate::domain::opt_out::Cleared;
 use crate::domain::reply::{ReplyBlock, clear_reply, reply};
 use crate::domain::segments::MAX_CHARS;
@@ -121,8 +122,7 @@ impl<'a> IdempotentRequest<'a> {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part);
         }
-        let hash = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { agency, user, key: &draft.idempotency_key, hash }
+        Self { agency, user, key: &draft.idempotency_key, hash: hexadecimal(&hasher.finalize()) }
     }
 
     /// The text that the same request queued before. Refused with CONFLICT if the key was used for a different request.

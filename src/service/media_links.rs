@@ -6,6 +6,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
+use crate::domain::hexadecimal::hexadecimal;
 use crate::domain::{AgencyId, UserId};
 
 const VALID_FOR: TimeDelta = TimeDelta::minutes(15);
@@ -32,7 +33,7 @@ impl MediaLinks {
     pub fn link(&self, (agency, user): (AgencyId, UserId), id: &str, now: DateTime<Utc>) -> String {
         let expires = Self::expiry(now).timestamp();
         let signature = mac(&self.key, &signed((agency, user), id, expires)).finalize().into_bytes();
-        let signature: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
+        let signature = hexadecimal(&signature);
         format!("{}/media/{id}?agency={agency}&user={user}&expires={expires}&signature={signature}", self.public_url)
     }
 

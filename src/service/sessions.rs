@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::authenticate::{Identity, Session, Subject};
 use super::{Fault, Outcome, Refusal, RefusalCode, Services, Viewer};
+use crate::domain::hexadecimal::hexadecimal;
 use crate::domain::{AgencyId, UserId};
 use crate::entity::sign_in_code;
 use crate::store::sign_in_codes;
@@ -93,7 +94,7 @@ fn agency_of(code: &SecretString) -> Option<AgencyId> {
 
 /// The SHA-256 hash of a code, in hexadecimal.
 fn digest(code: &SecretString) -> String {
-    Sha256::digest(code.expose_secret()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(code.expose_secret()))
 }
 
 struct Create {

@@ -2,7 +2,6 @@
 //! dialed.
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
@@ -13,6 +12,7 @@ use super::text_limits::limit_exceeded;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::delivery::SendOutcome;
 use crate::domain::dialing::check_number;
+use crate::domain::hexadecimal::hexadecimal;
 use crate::domain::opt_out::{Cleared, OptOutState, gate};
 use crate::domain::pace::Pace;
 use crate::domain::{AgencyId, Purpose, TwilioRequest, UserId};
@@ -86,11 +86,7 @@ fn digest(agency: AgencyId, user: UserId, phone: &str, code: &str) -> String {
         hasher.update(part);
         hasher.update([0]);
     }
-    hasher.finalize().iter().fold(String::new(), |mut text, byte| {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hexadecimal(&hasher.finalize())
 }
 
 struct Begin {

@@ -28,38 +28,65 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// A log of as many pages (400 MiB) shows that a reader does not end.
 const STUCK_PAGES: i64 = 100_000;
 
-/// Runs until the sender of `commits` is dropped, which also drops that of `end`.
-pub(super) async fn run(
+/// Moves the pages after commits, until the writer has ended.
+pub struct Checkpointer {
     conn: DatabaseConnection,
-    mut commits: watch::Receiver<()>,
-    mut end: oneshot::Receiver<()>,
+    commits: watch::Receiver<()>,
+    end: oneshot::Receiver<()>,
     clock: Arc<dyn Clock>,
     figures: Arc<WriterFigures>,
-) {
-    let (mut interval, mut is_stuck) = (BUSY_INTERVAL, false);
-    while commits.changed().await.is_ok() {
-        tokio::select! {
-            () = clock.sleep(interval) => {}
-            _ = &mut end => break,
+    interval: Duration,
+    is_stuck: bool,
+}
+
+impl Checkpointer {
+    /// The senders of `commits` and `end` are dropped together, when the writer has ended.
+    pub(super) fn new(
+        conn: DatabaseConnection,
+        commits: watch::Receiver<()>,
+        end: oneshot::Receiver<()>,
+        clock: Arc<dyn Clock>,
+        figures: Arc<WriterFigures>,
+    ) -> Self {
+        Self { conn, commits, end, clock, figures, interval: BUSY_INTERVAL, is_stuck: false }
+    }
+
+    /// Waits for a commit and then for the interval, and moves pages. `None` once the writer has ended.
+    ///
+    /// # Errors
+    /// If the pages were not moved. The writer's connection moves them instead.
+    pub async fn run_next(&mut self) -> Option<Result<(), DbErr>> {
+        if !self.wait_for_commit().await {
+            if let Err(error) = self.conn.close_by_ref().await {
+                tracing::warn!(error = describe(&error), "the connection for checkpoints did not close");
+            }
+            return None;
         }
-        match checkpoint(&conn).await {
-            Ok(pages) => {
-                figures.log_pages.set(pages);
-                interval = if pages < BUSY_PAGES { IDLE_INTERVAL } else { BUSY_INTERVAL };
-                if pages >= STUCK_PAGES && !is_stuck {
-                    tracing::warn!(pages, "the write-ahead log grows: a reader of the database does not end");
-                }
-                is_stuck = pages >= STUCK_PAGES;
-            }
-            // The writer's connection moves the pages instead.
-            Err(error) => {
-                tracing::warn!(error = describe(&error), "the write-ahead log was not moved into the database");
-                interval = IDLE_INTERVAL;
-            }
+        let result = checkpoint(&self.conn).await;
+        self.interval = match &result {
+            Ok(pages) if *pages >= BUSY_PAGES => BUSY_INTERVAL,
+            Ok(_) | Err(_) => IDLE_INTERVAL,
+        };
+        Some(result.map(|pages| self.report(pages)))
+    }
+
+    /// Returns false if the writer has ended.
+    async fn wait_for_commit(&mut self) -> bool {
+        if self.commits.changed().await.is_err() {
+            return false;
+        }
+        tokio::select! {
+            () = self.clock.sleep(self.interval) => true,
+            _ = &mut self.end => false,
         }
     }
-    if let Err(error) = conn.close().await {
-        tracing::warn!(error = describe(&error), "the connection for checkpoints did not close");
+
+    fn report(&mut self, pages: i64) {
+        self.figures.log_pages.set(pages);
+        if pages >= STUCK_PAGES && !self.is_stuck {
+            tracing::warn!(pages, "the write-ahead log grows: a reader of the database does not end");
+        }
+        self.is_stuck = pages >= STUCK_PAGES;
     }
 }
 

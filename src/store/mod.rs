@@ -46,6 +46,7 @@ pub mod writer;
 pub const RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(250);
 
 pub use cancellation::cancel_on_drop;
+pub use checkpoint::Checkpointer;
 pub use connect::{ConnectError, Database, REQUEST_CONNECTIONS, sqlite_file};
 pub use directory::Directory;
 pub use directory_cache::DirectoryCache;

@@ -15,11 +15,8 @@ use tracing_subscriber::layer::{Context, Filter};
 
 use crate::ports::Clock;
 
-/// The number of warnings and errors that a call site may log per [`PERIOD`].
+/// The number of warnings and errors that a call site may log per [`LogLimit::PERIOD`].
 const MAX_LINES: u64 = 20;
-/// The period of the limit, and the interval of the reports.
-const PERIOD: Duration = Duration::from_secs(10);
-
 /// Counts the warnings and errors of each call site. The number of call sites is fixed, so memory is bounded.
 #[derive(Clone)]
 pub struct LogLimit {
@@ -45,17 +42,17 @@ struct Suppressed {
 }
 
 impl LogLimit {
+    /// The period of the limit, and the interval of the reports.
+    pub const PERIOD: Duration = Duration::from_secs(10);
+
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, call_sites: Arc::default() }
     }
 
-    /// Logs the number of suppressed lines per call site every ten seconds. It never returns.
-    pub async fn report(self) {
-        loop {
-            self.clock.sleep(PERIOD).await;
-            for Suppressed { file, line, lines } in self.take_suppressed() {
-                tracing::warn!(lines, place = format!("{file}:{line}"), "repeated log lines were suppressed");
-            }
+    /// Logs the number of lines per call site that were suppressed since the last report.
+    pub fn report(&self) {
+        for Suppressed { file, line, lines } in self.take_suppressed() {
+            tracing::warn!(lines, place = format!("{file}:{line}"), "repeated log lines were suppressed");
         }
     }
 
@@ -73,7 +70,7 @@ impl LogLimit {
             lines: 0,
             suppressed: 0,
         });
-        if now.saturating_sub(call_site.began) >= PERIOD {
+        if now.saturating_sub(call_site.began) >= Self::PERIOD {
             (call_site.began, call_site.lines) = (now, 0);
         }
         call_site.lines += 1;
@@ -169,7 +166,7 @@ mod tests {
             let suppressed = limit.take_suppressed();
             assert_eq!(suppressed.iter().map(|call_site| call_site.lines).collect::<Vec<_>>(), [1_000 - MAX_LINES]);
             assert_eq!(limit.take_suppressed(), []);
-            clock.0.store(PERIOD.as_secs(), Ordering::Relaxed);
+            clock.0.store(LogLimit::PERIOD.as_secs(), Ordering::Relaxed);
             fail();
             assert_eq!(shown.load(Ordering::Relaxed), MAX_LINES + 102);
         });

@@ -22,8 +22,8 @@ pub use otlp::SpanExport;
 /// Starts logging to standard error; standard output is reserved for the output of commands.
 ///
 /// Libraries log only warnings and errors, whatever the filter says, because their other lines may quote statements and
-/// requests. Each call site logs a limited number of warnings and errors per period; [`LogLimit::report`] logs how many
-/// were suppressed.
+/// requests. Each call site logs a limited number of warnings and errors per period. A server calls
+/// [`LogLimit::report`] to log how many were suppressed.
 ///
 /// With `otlp_endpoint`, spans are exported to an OpenTelemetry collector until the returned value is dropped.
 ///

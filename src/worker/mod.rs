@@ -1,19 +1,14 @@
 //! Background tasks. Each run is idempotent, and the next run makes up for one that failed.
 //!
-//! A run that panics counts as failed, and the task goes on. The status of each task is shown at `/readyz` and
-//! `/metrics`.
+//! A run that panics counts as failed, and the task goes on (`supervisor`). The status of each task is shown at
+//! `/readyz` and `/metrics`.
 
-use std::fmt::Display;
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use tokio::task::JoinHandle;
-use tracing::Instrument as _;
 
-use crate::metrics::{Component, Metrics, WorkerStatus};
+use crate::metrics::Metrics;
 use crate::service::calls::check_overdue_calls;
 use crate::service::escalate::escalate;
 use crate::service::fetch_recordings::fetch_recordings;
@@ -22,6 +17,9 @@ use crate::service::sending::{mark_interrupted_attempts, resolve_unknown_texts};
 use crate::service::{Fault, Services};
 
 mod outbox;
+mod supervisor;
+
+pub use supervisor::{Task, Timer, supervise};
 
 /// The background tasks of a server. They end when this is dropped.
 pub struct Workers {
@@ -84,60 +82,5 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.sending.abort();
         self.timers.iter().for_each(JoinHandle::abort);
-    }
-}
-
-/// Starts periodic tasks.
-pub struct Timer<'a> {
-    pub services: &'a Arc<Services>,
-    pub metrics: &'a Arc<Metrics>,
-}
-
-impl Timer<'_> {
-    /// Runs `work` again and again, with a pause of `period` before each run.
-    pub fn every<W, F, E>(
-        &self,
-        period: Duration,
-        name: &'static str,
-        description: &'static str,
-        work: W,
-    ) -> JoinHandle<()>
-    where
-        W: Fn(Arc<Services>) -> F + Send + 'static,
-        F: Future<Output = Result<(), E>> + Send,
-        E: Display + Send,
-    {
-        let status = self.metrics.workers.register(name, description, period);
-        let (services, metrics) = (Arc::clone(self.services), Arc::clone(self.metrics));
-        tokio::spawn(async move {
-            loop {
-                services.clock.sleep(period).await;
-                run_once(&services, &metrics, &status, work(Arc::clone(&services))).await;
-            }
-        })
-    }
-}
-
-/// Runs a task once and records the result.
-async fn run_once<E: Display>(
-    services: &Services,
-    metrics: &Metrics,
-    status: &WorkerStatus,
-    work: impl Future<Output = Result<(), E>>,
-) {
-    let span = tracing::debug_span!("background_task", worker = status.name);
-    let result = AssertUnwindSafe(work).catch_unwind().instrument(span).await;
-    let now = services.clock.now();
-    match result {
-        Ok(Ok(())) => status.succeeded(now),
-        Ok(Err(error)) => {
-            tracing::warn!(worker = status.name, %error, "a background task failed; it runs again");
-            status.failed(error.to_string(), now);
-        }
-        Err(_) => {
-            tracing::error!(worker = status.name, "a background task panicked; it runs again");
-            metrics.panicked(Component::Worker);
-            status.panicked(now);
-        }
     }
 }

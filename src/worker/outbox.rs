@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
-use super::run_once;
+use super::supervisor::run_once;
 use crate::domain::{AgencyId, PhoneNumberId};
 use crate::metrics::{Component, Metrics, WorkerStatus};
 use crate::service::sending::{NextStep, SendAttempt, begin_next_attempt, send_attempt};
@@ -35,36 +35,54 @@ struct Sender {
 
 type Numbers = HashMap<(AgencyId, PhoneNumberId), Arc<Notify>>;
 
-/// Sends the texts in the outbox until sending is stopped, then completes the attempts in progress.
+/// Starts a task for each number that has a text to send, and wakes it for further ones.
+struct Dispatcher {
+    sender: Sender,
+    numbers: Numbers,
+    /// The tasks of the numbers. They are aborted when this is dropped.
+    tasks: JoinSet<()>,
+}
+
+/// Sends the texts in the outbox until sending is stopped, then completes the attempts in progress. Goes on after a
+/// panic.
 pub(super) async fn run(services: Arc<Services>, metrics: Arc<Metrics>) {
-    let status = metrics.workers.register("outbox", "sends the texts in the outbox", POLL_PERIOD);
+    let status = metrics.workers.register("outbox", "sends the texts in the outbox", Some(POLL_PERIOD));
     let sender = Sender { services, metrics, status };
-    let signal = &sender.services.sending.outbox_signal;
-    let mut numbers = Numbers::new();
-    // Aborted when this task is aborted.
-    let mut tasks = JoinSet::new();
-    tokio::select! {
-        () = sender.services.restore.released() => {}
-        () = signal.stopped() => return,
+    let mut dispatcher = Dispatcher { sender, numbers: Numbers::new(), tasks: JoinSet::new() };
+    while AssertUnwindSafe(dispatcher.run()).catch_unwind().await.is_err() {
+        tracing::error!("the task that starts sending panicked; it goes on");
+        dispatcher.sender.panicked();
+        dispatcher.sender.services.clock.sleep(RETRY_DELAY).await;
     }
-    // Texts that were left by the previous server are sent immediately.
-    let mut due = sender.due().await;
-    loop {
-        for (agency, number) in due {
-            let notify = numbers.entry((agency, number)).or_insert_with(|| {
-                let notify = Arc::new(Notify::new());
-                tasks.spawn(sender.clone().supervise_number(agency, number, notify.clone()));
-                notify
-            });
-            notify.notify_one();
+}
+
+impl Dispatcher {
+    async fn run(&mut self) {
+        let Self { sender, numbers, tasks } = self;
+        let signal = &sender.services.sending.outbox_signal;
+        tokio::select! {
+            () = sender.services.restore.released() => {}
+            () = signal.stopped() => return,
         }
-        due = tokio::select! {
-            () = signal.stopped() => break,
-            numbers = signal.notified() => numbers.into_iter().collect(),
-            () = sender.services.clock.sleep(POLL_PERIOD) => sender.due().await,
-        };
+        // Texts that were left by the previous server are sent immediately.
+        let mut due = sender.due().await;
+        loop {
+            for (agency, number) in due {
+                let notify = numbers.entry((agency, number)).or_insert_with(|| {
+                    let notify = Arc::new(Notify::new());
+                    tasks.spawn(sender.clone().supervise_number(agency, number, notify.clone()));
+                    notify
+                });
+                notify.notify_one();
+            }
+            due = tokio::select! {
+                () = signal.stopped() => break,
+                numbers = signal.notified() => numbers.into_iter().collect(),
+                () = sender.services.clock.sleep(POLL_PERIOD) => sender.due().await,
+            };
+        }
+        while tasks.join_next().await.is_some() {}
     }
-    while tasks.join_next().await.is_some() {}
 }
 
 impl Sender {
@@ -132,11 +150,13 @@ impl Sender {
     /// Sends the text of an attempt. If this panics, the result of the attempt is unknown and is looked up at the
     /// carrier.
     async fn send(self, attempt: SendAttempt) {
-        let jitter = self.services.ids.nonce()[0];
         let (agency, message) = (attempt.agency, attempt.message);
         let span = tracing::debug_span!("send_text", %agency, %message);
-        let sending = AssertUnwindSafe(send_attempt(&self.services, attempt, jitter)).catch_unwind();
-        match sending.instrument(span).await {
+        let sending = async {
+            let jitter = self.services.ids.nonce()[0];
+            send_attempt(&self.services, attempt, jitter).await
+        };
+        match AssertUnwindSafe(sending).catch_unwind().instrument(span).await {
             Ok(Ok(outcome)) => self.metrics.send(&outcome),
             Ok(Err(error)) => {
                 tracing::error!(%error, %message, "the result of an attempt was not recorded; it is looked up");

@@ -3,20 +3,26 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use partyline::domain::AgencyId;
+use partyline::domain::presence::PresenceState;
+use partyline::domain::{AgencyId, CallStage};
+use partyline::entity::call;
 use partyline::metrics::WorkerStatus;
 use partyline::service::inbound::InboundTexts;
 use partyline::service::{Fault, Refusal};
-use partyline::store::writer::{Tx, Unit, UnitError, WriteError, Writer, WriterParts};
-use partyline::worker::Timer;
+use partyline::store::writer::{Committed, Tx, Unit, UnitError, WriteError, Writer, WriterParts, WriterTasks};
+use partyline::worker::{Timer, supervise};
 use reqwest::StatusCode;
-use sea_orm::ConnectionTrait as _;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use serde_json::{Value, json};
 
 use crate::support::clock::MockClock;
+use crate::support::database::server_is;
 use crate::support::directory::DESK;
+use crate::support::voice::{INBOUND, attribute, form};
 use crate::support::{TestApp, Text, wait};
 
 const BATCH: usize = 64;
@@ -168,20 +174,31 @@ async fn a_text_to_a_corrupt_thread_goes_to_quarantine_alone() {
     }
 }
 
-#[tokio::test]
-async fn a_panic_while_events_are_published_does_not_fail_the_work() {
-    let app = TestApp::start().await;
-    let acme = app.agency("acme").await;
-    let (services, panics) = (app.services(), Arc::new(AtomicBool::new(true)));
+/// Another writer on the database of the server.
+async fn second_writer(
+    app: &TestApp,
+    on_commit: impl Fn(Vec<Committed>) + Send + Sync + 'static,
+) -> (Writer<InboundTexts>, WriterTasks) {
+    let services = app.services();
     let parts = WriterParts {
         database: services.database.clone(),
         directories: Arc::clone(&services.directories),
         clock: Arc::clone(&services.clock),
         ids: Arc::clone(&services.ids),
         bulk: InboundTexts::new(Arc::clone(&services.ids)),
-        on_commit: Box::new(move |_| assert!(!panics.swap(false, Ordering::SeqCst), "a panic that the test injects")),
+        on_commit: Box::new(on_commit),
     };
-    let (writer, lanes) = Writer::open(parts).await.unwrap();
+    Writer::open(parts).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_panic_while_events_are_published_does_not_fail_the_work() {
+    let app = TestApp::start().await;
+    let acme = app.agency("acme").await;
+    let panics = AtomicBool::new(true);
+    let (writer, WriterTasks { lanes, .. }) =
+        second_writer(&app, move |_| assert!(!panics.swap(false, Ordering::SeqCst), "a panic that the test injects"))
+            .await;
     let events = app.events(acme).await.len();
     for n in 1..=2 {
         writer.run(acme, Faulty { agency: acme, ending: Ending::Done }).await.unwrap();
@@ -251,6 +268,136 @@ async fn a_background_task_that_panics_runs_again_and_shows_it() {
     assert!(ready.contains("test (panics once), every 1 s, last success: 2026-"), "{ready}");
     assert!(ready.contains("panicked"), "{ready}");
     assert!(metrics(&app).await.contains("partyline_worker_failures_total{worker=\"test\"} 1\n"));
+}
+
+fn status(app: &TestApp, worker: &str) -> Arc<WorkerStatus> {
+    app.metrics().workers.all().into_iter().find(|status| status.name == worker).unwrap()
+}
+
+/// Waits until a background task of this server has panicked for the first time.
+async fn wait_for_panic(app: &TestApp, worker: &str) {
+    let status = status(app, worker);
+    wait::until("the task has panicked", || async { (status.history().panics == 1).then_some(()) }).await;
+    assert_panics(app, "Worker", 1).await;
+    let ready = app.http.get(app.url("/readyz")).send().await.unwrap();
+    assert_eq!(ready.status(), StatusCode::OK);
+    let lines = ready.text().await.unwrap();
+    let line = lines.lines().find(|line| line.starts_with(&format!("{worker} ("))).unwrap();
+    assert!(line.ends_with("panicked") && !line.contains("every"), "{lines}");
+}
+
+/// Panics in the task that completes the future.
+struct PanickingWaker;
+
+impl Wake for PanickingWaker {
+    fn wake(self: Arc<Self>) {
+        panic!("a panic that the test injects");
+    }
+}
+
+/// Sets the status of all calls.
+async fn set_status(app: &TestApp, status: &str) {
+    let conn = sea_orm::Database::connect(&app.database.url).await.unwrap();
+    let change = call::Entity::update_many().col_expr(call::Column::Status, Expr::value(status));
+    change.exec(&conn).await.unwrap();
+}
+
+#[tokio::test]
+async fn steps_of_calls_outlast_a_panic_of_the_task_that_writes_them() {
+    let app = TestApp::start_with_phones().await;
+    let acme = app.agency("acme").await;
+    let greeting = app.document(INBOUND, &form("CA1", &[])).await;
+    assert_eq!(app.call("CA1").await.stage, CallStage::Greeting);
+    // The first attempt to write the next step of this call fails.
+    set_status(&app, "BROKEN").await;
+    // While the step of another call waits for the lane, further entries are queued: the next step, and a flush whose
+    // completion panics.
+    let blocked = app.block_writer(acme).await;
+    app.document(INBOUND, &form("CA2", &[])).await;
+    blocked.wait_for_queued(1).await;
+    app.document(&attribute(&greeting, "action"), &form("CA1", &[("Digits", "")])).await;
+    let mut flush = Box::pin(app.services().calls.log.flush());
+    let waker = Waker::from(Arc::new(PanickingWaker));
+    assert!(flush.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    blocked.unblock().await;
+    wait_for_panic(&app, "call_log").await;
+    drop(flush);
+    set_status(&app, "RINGING").await;
+    wait::until("the step is stored", || async {
+        app.clock.advance(Duration::from_secs(1));
+        (app.calls_with("CA1").await[0].stage == CallStage::Ringing).then_some(())
+    })
+    .await;
+    app.document(INBOUND, &form("CA3", &[])).await;
+    for sid in ["CA2", "CA3"] {
+        assert_eq!(app.call(sid).await.stage, CallStage::Greeting);
+    }
+    app.assert_logs_are_gapless().await;
+}
+
+#[tokio::test]
+#[ignore = "database servers only: instances tell each other over PostgreSQL"]
+async fn the_notifications_between_servers_go_on_after_a_panic_on_a_server() {
+    if !server_is("postgres") {
+        return;
+    }
+    let mut one = TestApp::start().await;
+    let mut two = one.start_second_server().await;
+    let (acme, ben) = (one.agency("acme").await, one.user("acme", "ben").await);
+    one.receive(Text::new("SM1")).await;
+    let thread = one.thread_of("SM1").await.id;
+    let mut socket = two.socket(&two.token("acme", "ben")).await;
+    socket.subscribe("1", "subscription { inboundMessage { message { body } } }", json!({})).await;
+    socket.assert_silent().await;
+    let (sender, receiver) = (one.join_bus()[0], two.join_bus()[1]);
+    wait::until("the receiver is connected", || async {
+        status(&two, "bus_receiver").history().last_success_at.is_some().then_some(())
+    })
+    .await;
+
+    one.clock.panic_in(sender);
+    one.services().presence.report(acme, thread, ben, PresenceState::Viewing);
+    wait_for_panic(&one, "bus_sender").await;
+    one.clock.panic_in(receiver);
+    wait::until("the sender has sent again", || async {
+        one.clock.advance(Duration::from_secs(1));
+        for state in [PresenceState::Composing, PresenceState::Viewing] {
+            one.services().presence.report(acme, thread, ben, state);
+        }
+        (status(&two, "bus_receiver").history().panics == 1).then_some(())
+    })
+    .await;
+    wait_for_panic(&two, "bus_receiver").await;
+
+    // Nothing else polls the feeds, so the event arrives only through the receiver.
+    one.text("+13035560001", DESK, "still here").await;
+    let event = one.with_running_clock(socket.event()).await;
+    assert_eq!(event["inboundMessage"]["message"]["body"], "still here");
+    two.stop().await;
+    one.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "SQLite only: checkpoints"]
+async fn checkpoints_go_on_after_a_panic_on_sqlite() {
+    let app = TestApp::start().await;
+    let acme = app.agency("acme").await;
+    let (writer, WriterTasks { lanes, checkpointer }) = second_writer(&app, |_| {}).await;
+    let task = supervise(checkpointer.unwrap(), "test", "panics once", &app.services().clock, app.metrics());
+    let write = async || writer.run(acme, Faulty { agency: acme, ending: Ending::Done }).await.unwrap();
+    app.clock.panic_in(task.id());
+    write().await;
+    wait_for_panic(&app, "test").await;
+    write().await;
+    wait::until("the next checkpoint", || async {
+        app.clock.advance(Duration::from_secs(1));
+        status(&app, "test").history().last_success_at.is_some().then_some(())
+    })
+    .await;
+    drop(writer);
+    for task in lanes.into_iter().chain([task]) {
+        wait::within("the task ends", task).await.unwrap();
+    }
 }
 
 const VERIFY: &str = include_str!("documents/panics_verify.graphql");

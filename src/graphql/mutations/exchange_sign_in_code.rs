@@ -1,6 +1,7 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
+use super::mutation_context::token_fields;
 use crate::graphql::context::Origin;
 use crate::graphql::errors::Result;
 use crate::graphql::scalars::DateTime;
@@ -39,17 +40,12 @@ impl ExchangeSignInCodeMutation {
         #[graphql(desc = "The input of `exchangeSignInCode`.")] input: ExchangeSignInCodeInput,
     ) -> Result<ExchangeSignInCodePayload> {
         let origin = Origin::of(ctx)?;
-        match exchange_sign_in_code(&origin.services, &SecretString::from(input.code)).await {
-            Ok(issued) => Ok(ExchangeSignInCodePayload {
-                token: Some(issued.token.expose_secret().to_owned()),
-                expires_at: Some(issued.expires_at.into()),
-                user_errors: Vec::new(),
-            }),
-            Err(Error::Refused(refusal)) => {
-                let user_errors = vec![UserError::input(refusal)];
-                Ok(ExchangeSignInCodePayload { token: None, expires_at: None, user_errors })
-            }
-            Err(Error::Failed(fault)) => Err(origin.fault(&fault)),
-        }
+        let resolved = match exchange_sign_in_code(&origin.services, &SecretString::from(input.code)).await {
+            Ok(issued) => Ok(issued),
+            Err(Error::Refused(refusal)) => Err(vec![UserError::input(refusal)]),
+            Err(Error::Failed(fault)) => return Err(origin.fault(&fault)),
+        };
+        let (token, expires_at, user_errors) = token_fields(resolved);
+        Ok(ExchangeSignInCodePayload { token, expires_at, user_errors })
     }
 }

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, MaybeUndefined};
+use secrecy::ExposeSecret as _;
 
 use crate::entity::{call, draft, extension, thread, voicemail};
 use crate::graphql::context::{Requester, loaders, requester};
 use crate::graphql::errors::Result;
 use crate::graphql::loaders::Loaders;
+use crate::graphql::scalars::DateTime;
 use crate::graphql::types::user_error::UserError;
 use crate::graphql::types::{Assignment, Call, Draft, Extension, Message, Pool, Thread, User, Voicemail};
 use crate::service::compose::Queued;
 use crate::service::manage_pool::PoolMember;
+use crate::service::sessions::IssuedToken;
 use crate::service::{Error, Outcome, Refusal, RefusalCode, Services, Viewer};
 
 /// The requester, loaders and viewer of one mutation.
@@ -164,6 +167,18 @@ impl<'a> MutationContext<'a> {
             Ok(_) => (Some(User::new(&viewer, viewer.user().clone())), Vec::new()),
             Err(user_errors) => (None, user_errors),
         })
+    }
+}
+
+/// The token, its expiry and the user errors of a payload.
+pub(super) fn token_fields(
+    resolved: std::result::Result<IssuedToken, Vec<UserError>>,
+) -> (Option<String>, Option<DateTime>, Vec<UserError>) {
+    match resolved {
+        Ok(IssuedToken { token, expires_at }) => {
+            (Some(token.expose_secret().to_owned()), Some(expires_at.into()), Vec::new())
+        }
+        Err(user_errors) => (None, None, user_errors),
     }
 }
 

@@ -1,7 +1,6 @@
 use async_graphql::{Context, Object, SimpleObject};
-use secrecy::ExposeSecret as _;
 
-use super::mutation_context::MutationContext;
+use super::mutation_context::{MutationContext, token_fields};
 use crate::graphql::context::requester;
 use crate::graphql::errors::Result;
 use crate::graphql::scalars::DateTime;
@@ -31,13 +30,7 @@ impl RenewSessionMutation {
         let mutation = MutationContext::new(ctx).await?;
         let outcome = renew_session(mutation.services(), mutation.viewer(), requester(ctx)?.identity());
         let (_, resolved) = mutation.resolve(outcome).await?;
-        Ok(match resolved {
-            Ok(issued) => RenewSessionPayload {
-                token: Some(issued.token.expose_secret().to_owned()),
-                expires_at: Some(issued.expires_at.into()),
-                user_errors: Vec::new(),
-            },
-            Err(user_errors) => RenewSessionPayload { token: None, expires_at: None, user_errors },
-        })
+        let (token, expires_at, user_errors) = token_fields(resolved);
+        Ok(RenewSessionPayload { token, expires_at, user_errors })
     }
 }

@@ -1,5 +1,6 @@
 //! Records the steps of callers after their answers: one queue, and one task that writes what is queued agency by
-//! agency, so that many calls take few transactions.
+//! agency, so that many calls take few transactions. The task keeps what it took from the queue until it is written,
+//! also after a panic, and drops it after three attempts.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -9,7 +10,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use super::CallKey;
 use super::record::{RecordedCall, insert_new, write};
@@ -18,7 +18,7 @@ use crate::domain::call::CallEvent;
 use crate::domain::{AccountId, AgencyId};
 use crate::ports::Clock;
 use crate::service::Writer;
-use crate::store::writer::{Tx, Unit, UnitError};
+use crate::store::writer::{Tx, Unit, UnitError, WriteError};
 
 const QUEUE_CAPACITY: usize = 4096;
 /// The maximum number of events that are written together.
@@ -28,8 +28,9 @@ const YIELDS: usize = 32;
 /// How long an answer waits for room in the queue. After that the event is dropped, and the next request of the call
 /// makes up for it.
 const ENQUEUE_TIMEOUT: Duration = Duration::from_millis(500);
-/// The pause after the database failed.
+/// The pause before events that were not written are tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// How many times events are tried before they are dropped. An attempt that panics counts.
 const MAX_ATTEMPTS: u32 = 3;
 
 /// One event of a call.
@@ -51,11 +52,12 @@ pub struct CallLog {
 }
 
 impl CallLog {
-    /// Starts to write. The task writes everything that is queued and ends when the log is dropped.
-    pub fn open(writer: Arc<Writer>, clock: Arc<dyn Clock>) -> (Self, JoinHandle<()>) {
-        let (queue, entries) = mpsc::channel(QUEUE_CAPACITY);
-        let task = tokio::spawn(run(entries, writer, clock.clone()));
-        (Self { queue, clock }, task)
+    /// A log, and the task that writes it.
+    pub fn open(writer: Arc<Writer>, clock: Arc<dyn Clock>) -> (Self, CallLogWriter) {
+        let (sender, queue) = mpsc::channel(QUEUE_CAPACITY);
+        let entries = Vec::with_capacity(BATCH_SIZE);
+        let task = CallLogWriter { queue, writer, clock: clock.clone(), entries, pending: Vec::new(), attempts: 0 };
+        (Self { queue: sender, clock }, task)
     }
 
     /// Queues an event. A crash before it is written loses it; the next request of the call makes up for it.
@@ -74,15 +76,63 @@ impl CallLog {
     pub async fn flush(&self) {
         let (flushed, wait) = oneshot::channel();
         if self.queue.send(Entry::Flush(flushed)).await.is_ok() {
-            // The task ends only after the last sender is dropped.
+            // A panic of the task also ends the wait.
             let _ = wait.await;
         }
     }
 }
 
-async fn run(mut queue: mpsc::Receiver<Entry>, writer: Arc<Writer>, clock: Arc<dyn Clock>) {
-    let mut entries = Vec::with_capacity(BATCH_SIZE);
-    while queue.recv_many(&mut entries, BATCH_SIZE).await > 0 {
+/// The receiving half of the queue.
+pub struct CallLogWriter {
+    queue: mpsc::Receiver<Entry>,
+    writer: Arc<Writer>,
+    clock: Arc<dyn Clock>,
+    /// Entries that were taken from the queue. Empty between two runs unless a run panicked.
+    entries: Vec<Entry>,
+    /// Events that are not written yet.
+    pending: Vec<AgencyEvents>,
+    /// How many attempts to write `pending` have begun.
+    attempts: u32,
+}
+
+/// Events of calls of one agency, in their order.
+struct AgencyEvents {
+    agency: AgencyId,
+    events: Arc<Vec<LoggedEvent>>,
+}
+
+impl CallLogWriter {
+    /// Makes one attempt to write the pending events; if there are none, it waits for some. `None` once the log has
+    /// been dropped and nothing is left to write.
+    ///
+    /// # Errors
+    /// If some events were not written. The next run tries them again; after three attempts they are dropped.
+    pub async fn write_next(&mut self) -> Option<Result<(), WriteError>> {
+        if self.attempts >= MAX_ATTEMPTS {
+            // The last attempt panicked.
+            self.drop_pending();
+        }
+        let flushes = if self.pending.is_empty() {
+            self.take_entries().await?
+        } else {
+            self.clock.sleep(RETRY_DELAY).await;
+            Vec::new()
+        };
+        let result = self.write_pending().await;
+        // A caller on the line does not wait for a second attempt.
+        for flush in flushes {
+            // The waiting request may have been dropped.
+            let _ = flush.send(());
+        }
+        Some(result)
+    }
+
+    /// Waits for entries. Puts their events into `pending`, and returns the flushes. `None` if the queue is closed.
+    async fn take_entries(&mut self) -> Option<Vec<oneshot::Sender<()>>> {
+        let Self { queue, entries, .. } = self;
+        if entries.is_empty() && queue.recv_many(entries, BATCH_SIZE).await == 0 {
+            return None;
+        }
         for _ in 0..YIELDS {
             tokio::task::yield_now().await;
         }
@@ -99,35 +149,56 @@ async fn run(mut queue: mpsc::Receiver<Entry>, writer: Arc<Writer>, clock: Arc<d
                 Entry::Flush(flush) => flushes.push(flush),
             }
         }
-        let mut pending: Vec<_> = events.into_iter().map(|(agency, events)| (agency, Arc::new(events))).collect();
-        for attempt in 1..=MAX_ATTEMPTS {
-            // Concurrently, so that a failure of one agency does not delay the others.
-            let attempts = pending.into_iter().map(|(agency, events)| {
-                let writer = &writer;
-                async move {
-                    let written = writer.run(agency, RecordEvents { events: events.clone() }).await;
-                    written.err().map(|error| (agency, events, error))
-                }
-            });
-            let failed: Vec<_> = join_all(attempts).await.into_iter().flatten().collect();
-            // A caller on the line does not wait for a second attempt.
-            for flush in flushes.drain(..) {
-                // The waiting request may have been dropped.
-                let _ = flush.send(());
-            }
-            if attempt == MAX_ATTEMPTS {
-                for (_, _, error) in &failed {
-                    tracing::warn!(%error, "steps of calls were not recorded; the next requests of the calls make up for it");
-                }
-            }
-            pending = failed.into_iter().map(|(agency, events, _)| (agency, events)).collect();
-            if pending.is_empty() {
-                break;
-            }
-            if attempt < MAX_ATTEMPTS {
-                clock.sleep(RETRY_DELAY).await;
+        let pending = events.into_iter().map(|(agency, events)| AgencyEvents { agency, events: Arc::new(events) });
+        self.pending = pending.collect();
+        Some(flushes)
+    }
+
+    async fn write_pending(&mut self) -> Result<(), WriteError> {
+        self.attempts += 1;
+        // Concurrently, so that a failure of one agency does not delay the others.
+        let units = self.pending.iter().map(|part| {
+            let unit = RecordEvents { events: Arc::clone(&part.events) };
+            self.writer.run(part.agency, unit)
+        });
+        let results = join_all(units).await;
+        let mut outcome = Ok(());
+        let mut unwritten = Vec::new();
+        for (part, result) in self.pending.drain(..).zip(results) {
+            let Err(error) = result else { continue };
+            outcome = Err(error);
+            match error {
+                // An event that cannot be stored must not affect other calls.
+                WriteError::Rejected => unwritten.extend(part.by_call()),
+                _ => unwritten.push(part),
             }
         }
+        self.pending = unwritten;
+        if self.pending.is_empty() {
+            self.attempts = 0;
+        } else if self.attempts >= MAX_ATTEMPTS {
+            self.drop_pending();
+        }
+        outcome
+    }
+
+    fn drop_pending(&mut self) {
+        let events: usize = self.pending.iter().map(|part| part.events.len()).sum();
+        tracing::warn!(events, "steps of calls were not recorded; the next requests of the calls make up for it");
+        self.pending.clear();
+        self.attempts = 0;
+    }
+}
+
+impl AgencyEvents {
+    /// The same events, divided into one part per call.
+    fn by_call(self) -> impl Iterator<Item = Self> {
+        let agency = self.agency;
+        let mut calls: HashMap<(AccountId, String), Vec<LoggedEvent>> = HashMap::new();
+        for event in Arc::unwrap_or_clone(self.events) {
+            calls.entry((event.call.account, event.call.sid.clone())).or_default().push(event);
+        }
+        calls.into_values().map(move |events| Self { agency, events: Arc::new(events) })
     }
 }
 

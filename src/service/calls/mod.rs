@@ -35,7 +35,7 @@ pub use callbacks::{CallReference, record_call_end, record_leg_status};
 pub use check_overdue::check_overdue_calls;
 pub use dial_end::{DialEnd, handle_dial_end};
 pub use extension_guesses::ExtensionGuesses;
-pub use log::CallLog;
+pub use log::{CallLog, CallLogWriter};
 pub use outbound::{CONTACT_LEG, Dial, OutboundKey, handle_outbound_press, outbound_dial_ended, screen_outbound};
 pub use start_call::{StartCall, own_phone, start_call};
 pub use switchboard::{CalledNumber, Switchboard};

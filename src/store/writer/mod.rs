@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::{Database, DirectoryCache, checkpoint};
+use super::{Checkpointer, Database, DirectoryCache};
 use crate::domain::{AgencyId, PhoneNumberId};
 use crate::entity::event;
 use crate::ports::{Clock, IdGen};
@@ -229,12 +229,20 @@ pub struct WriterParts<B> {
     pub on_commit: Box<dyn Fn(Vec<Committed>) + Send + Sync>,
 }
 
+/// The tasks of a [`Writer`]. They end after the writer is dropped.
+pub struct WriterTasks {
+    /// The lanes, which are running and supervise themselves.
+    pub lanes: Vec<JoinHandle<()>>,
+    /// To be run by the caller. `None` on databases other than SQLite.
+    pub checkpointer: Option<Checkpointer>,
+}
+
 impl<B: BulkUnit> Writer<B> {
     /// Opens the lanes. They finish the queued work and end when the writer is dropped.
     ///
     /// # Errors
     /// If the database cannot be reached.
-    pub async fn open(parts: WriterParts<B>) -> Result<(Self, Vec<JoinHandle<()>>), DbErr> {
+    pub async fn open(parts: WriterParts<B>) -> Result<(Self, WriterTasks), DbErr> {
         let WriterParts { database, directories, clock, ids, bulk, on_commit } = parts;
         let is_sqlite = database.backend() == DbBackend::Sqlite;
         let count = if is_sqlite { 1 } else { LANES };
@@ -242,20 +250,22 @@ impl<B: BulkUnit> Writer<B> {
         let figures = Arc::new(WriterFigures::default());
         let ((commits, committed), (end, ended)) = (watch::channel(()), oneshot::channel());
         let shared = Arc::new(Shared { database, context, bulk, figures, on_commit, commits, _end: end });
-        let mut lanes = Vec::with_capacity(count);
-        let mut tasks = Vec::with_capacity(count + 1);
-        if is_sqlite {
+        let checkpointer = if is_sqlite {
             let conn = shared.database.connect_to_checkpoint().await?;
             let (clock, figures) = (shared.context.clock.clone(), shared.figures.clone());
-            tasks.push(tokio::spawn(checkpoint::run(conn, committed, ended, clock, figures)));
-        }
+            Some(Checkpointer::new(conn, committed, ended, clock, figures))
+        } else {
+            None
+        };
+        let mut lanes = Vec::with_capacity(count);
+        let mut tasks = Vec::with_capacity(count);
         for _ in 0..count {
             let (sender, queue) = mpsc::channel(QUEUE_CAPACITY);
             let lane = lane::Lane::open(shared.clone()).await?;
             lanes.push(sender);
             tasks.push(lane.start(queue)?);
         }
-        Ok((Self { lanes, shared }, tasks))
+        Ok((Self { lanes, shared }, WriterTasks { lanes: tasks, checkpointer }))
     }
 
     /// Commits one item of the bulk unit.

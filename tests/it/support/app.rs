@@ -17,7 +17,7 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{self, JoinHandle};
 use uuid::Uuid;
 
 use super::clock::MockClock;
@@ -121,9 +121,11 @@ impl TestApp {
         Self::serve(self.database.clone(), clock, ids, self.extra.clone()).await
     }
 
-    /// Connects this server to the notifications between servers that share a database.
-    pub(crate) fn join_bus(&mut self) {
+    /// Connects this server to the notifications between servers that share a database. Returns the tasks that send
+    /// and receive them.
+    pub(crate) fn join_bus(&mut self) -> Vec<task::Id> {
         self.bus = self.app.join_bus();
+        self.bus.iter().map(JoinHandle::id).collect()
     }
 
     async fn serve(database: Arc<TestDatabase>, clock: Arc<MockClock>, ids: Arc<SeededIds>, extra: Extra) -> Self {

@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use partyline::ports::Clock;
 use tokio::sync::watch;
+use tokio::task;
 
 /// The start time of the mock clock in every test: a Monday, 15:00 UTC.
 pub(crate) const ORIGIN: i64 = 1_795_446_000;
@@ -16,12 +18,17 @@ pub(crate) const ORIGIN: i64 = 1_795_446_000;
 pub(crate) struct MockClock {
     elapsed: watch::Sender<Duration>,
     panics_on_monotonic: AtomicBool,
+    panicking_task: Mutex<Option<task::Id>>,
 }
 
 impl MockClock {
     pub(crate) fn new() -> Self {
         // The monotonic time does not start at zero, so that nothing appears to date from the clock's start.
-        Self { elapsed: watch::Sender::new(Duration::from_secs(3600)), panics_on_monotonic: AtomicBool::new(false) }
+        Self {
+            elapsed: watch::Sender::new(Duration::from_secs(3600)),
+            panics_on_monotonic: AtomicBool::new(false),
+            panicking_task: Mutex::new(None),
+        }
     }
 
     /// Advances the time and wakes every sleeper whose time has come.
@@ -32,6 +39,24 @@ impl MockClock {
     /// Makes the next call of `monotonic` panic.
     pub(crate) fn panic_on_monotonic(&self) {
         self.panics_on_monotonic.store(true, Ordering::SeqCst);
+    }
+
+    /// Makes the next call of `monotonic` or `sleep` in this task panic.
+    pub(crate) fn panic_in(&self, task: task::Id) {
+        *self.panicking_task.lock().unwrap() = Some(task);
+    }
+
+    /// Panics if [`panic_in`](Self::panic_in) has chosen the task that calls.
+    fn check_task(&self) {
+        let is_chosen = {
+            let mut chosen = self.panicking_task.lock().unwrap();
+            let is_chosen = chosen.is_some() && *chosen == task::try_id();
+            if is_chosen {
+                *chosen = None;
+            }
+            is_chosen
+        };
+        assert!(!is_chosen, "a panic that the test injects");
     }
 
     pub(crate) fn advance_days(&self, days: u64) {
@@ -53,10 +78,12 @@ impl Clock for MockClock {
 
     fn monotonic(&self) -> Duration {
         assert!(!self.panics_on_monotonic.swap(false, Ordering::SeqCst), "a panic that the test injects");
+        self.check_task();
         *self.elapsed.borrow()
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.check_task();
         let mut elapsed = self.elapsed.subscribe();
         let until = *elapsed.borrow() + duration;
         Box::pin(async move {
