@@ -4,6 +4,7 @@ pub use sea_orm_migration::prelude::*;
 
 mod columns;
 mod contact_names;
+mod indexes;
 mod m20261123_000001_directory;
 mod m20261123_000002_conversations;
 mod m20261123_000003_event_log;
@@ -29,6 +30,7 @@ mod m20261129_000022_sign_in_codes;
 mod m20261129_000023_contact_order;
 mod m20261129_000024_not_rung;
 mod m20261130_000025_narrow_indexes;
+mod m20261130_000026_growing_lists;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
@@ -62,6 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000023_contact_order::Migration),
             Box::new(m20261129_000024_not_rung::Migration),
             Box::new(m20261130_000025_narrow_indexes::Migration),
+            Box::new(m20261130_000026_growing_lists::Migration),
         ]
     }
 }

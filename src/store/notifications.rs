@@ -22,9 +22,18 @@ pub async fn page(
     unread_only: bool,
     window: &Window<IdKey>,
 ) -> Result<Page<notification::Model>, DbErr> {
-    let query = of_user(agency, user, unread_only);
-    let query = window.apply(query, &Order::Desc, notification::Column::Id, notification::Column::Id);
-    Ok(window.page(query.all(conn).await?))
+    let column = notification::Column::Id;
+    let rows =
+        async |is_read| window.apply(of_user(agency, user, is_read), &Order::Desc, column, column).all(conn).await;
+    let mut newest = rows(false).await?;
+    if !unread_only {
+        newest.extend(rows(true).await?);
+        newest.sort_by_key(|row| row.id);
+        if window.reads_descending(&Order::Desc) {
+            newest.reverse();
+        }
+    }
+    Ok(window.page(newest))
 }
 
 /// The number of a user's notifications.
@@ -34,7 +43,8 @@ pub async fn count(
     user: UserId,
     unread_only: bool,
 ) -> Result<u64, DbErr> {
-    of_user(agency, user, unread_only).count(conn).await
+    let unread = of_user(agency, user, false).count(conn).await?;
+    if unread_only { Ok(unread) } else { Ok(unread + of_user(agency, user, true).count(conn).await?) }
 }
 
 /// Those of these notifications that belong to the user.
@@ -44,8 +54,10 @@ pub async fn own_among(
     user: UserId,
     ids: &[NotificationId],
 ) -> Result<Vec<notification::Model>, DbErr> {
-    of_user(agency, user, false)
+    notification::Entity::find()
+        .filter(notification::Column::AgencyId.eq(agency))
         .filter(notification::Column::Id.is_in(padded_list(ids.iter().copied())))
+        .filter(notification::Column::UserId.eq(user))
         .all(conn)
         .await
 }
@@ -116,11 +128,14 @@ pub(super) async fn resolve(
     change(conn, &query).await.map(drop)
 }
 
-fn of_user(agency: AgencyId, user: UserId, unread_only: bool) -> Select<notification::Entity> {
-    let query = notification::Entity::find()
+/// The read or the unread notifications of a user. They are in two indexes: a user reads nearly everything in the course
+/// of time, so what is unread would be found only by reading the whole history.
+fn of_user(agency: AgencyId, user: UserId, is_read: bool) -> Select<notification::Entity> {
+    let read_at = notification::Column::ReadAt;
+    notification::Entity::find()
         .filter(notification::Column::AgencyId.eq(agency))
-        .filter(notification::Column::UserId.eq(user));
-    if unread_only { query.filter(notification::Column::ReadAt.is_null()) } else { query }
+        .filter(notification::Column::UserId.eq(user))
+        .filter(if is_read { read_at.is_not_null() } else { read_at.is_null() })
 }
 
 /// Marks these notifications of a user as read.

@@ -46,7 +46,7 @@ impl Scope {
         }
         let mut any = Condition::any()
             .add(T::AssigneeId.eq(self.user))
-            .add(Condition::all().add(T::Status.ne(ThreadStatus::Closed)).add(stands_in(self)));
+            .add(Condition::all().add(T::Status.is_in(OPEN)).add(stands_in(self)));
         if !self.numbers.is_empty() {
             any = any.add(T::PhoneNumberId.is_in(padded_list(self.numbers.iter().copied())));
         }
@@ -87,6 +87,10 @@ impl Scope {
     }
 }
 
+/// The statuses of threads that are not closed. They are named one by one, because an index finds no rows that do not
+/// have a value.
+const OPEN: [ThreadStatus; 2] = [ThreadStatus::Unclaimed, ThreadStatus::Claimed];
+
 /// The order of a list of threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ThreadOrder {
@@ -113,8 +117,7 @@ impl ThreadOrder {
         match self {
             Self::LatestActivity => own(T::LastActivityAt),
             Self::LongestWaiting => {
-                let needs_reply =
-                    own(T::InboundCount).gt(own(T::AnsweredCount)).and(own(T::Status).ne(ThreadStatus::Closed));
+                let needs_reply = own(T::InboundCount).gt(own(T::AnsweredCount)).and(own(T::Status).is_in(OPEN));
                 let waiting = CaseStatement::new().case(needs_reply, own(T::WaitingSince));
                 Func::coalesce([waiting.into(), Expr::value(NEVER)]).into()
             }
@@ -261,7 +264,7 @@ pub(super) fn filtered(scope: &Scope, filter: &ThreadFilter) -> Select<thread::E
         let answered = T::AnsweredCount.into_expr();
         let count = T::InboundCount.into_expr();
         query = query.filter(if needs_reply {
-            Condition::all().add(count.gt(answered)).add(T::Status.ne(ThreadStatus::Closed))
+            Condition::all().add(count.gt(answered)).add(T::Status.is_in(OPEN))
         } else {
             Condition::any().add(count.lte(answered)).add(T::Status.eq(ThreadStatus::Closed))
         });

@@ -45,16 +45,17 @@ async fn lists_and_timers_are_read_through_their_indexes() {
     ] {
         for unread in [false, true] {
             let plan = plan_of(&app, async |conn| notifications::page(conn, acme, ben, unread, &window).await).await;
-            assert!(plan.contains("ix_notification_of_user (agency_id=? AND user_id=?"), "{plan}");
+            let index = if unread { "ix_notification_unread" } else { "ix_notification_read" };
+            assert!(plan.contains(&format!("{index} (agency_id=? AND user_id=?")), "{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{plan}");
         }
     }
-    let plan = plan_of(&app, async |conn| notifications::count(conn, acme, ben, false).await).await;
-    assert!(plan.contains("ix_notification_of_user"), "{plan}");
+    let plan = plan_of(&app, async |conn| notifications::count(conn, acme, ben, true).await).await;
+    assert!(plan.contains("ix_notification_unread"), "{plan}");
     let plan = plan_of(&app, async |conn| thread_writes::due_escalations(conn, now, 10).await).await;
     assert!(plan.contains("ix_thread_escalating"), "{plan}");
     let plan = plan_of(&app, async |conn| threads::held_by(conn, acme, ben, None).await).await;
-    assert!(plan.contains("ix_thread_assigned"), "{plan}");
+    assert!(plan.contains("ix_thread_of_assignee"), "{plan}");
     let plan = plan_of(&app, async |conn| calls::due(conn, now, 10).await).await;
     assert!(plan.contains("ix_call_to_look_at"), "{plan}");
 }

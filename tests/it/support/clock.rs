@@ -95,7 +95,7 @@ impl Clock for MockClock {
     }
 
     fn pause(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(tokio::task::yield_now())
+        Box::pin(task::yield_now())
     }
 }
 
