@@ -16,6 +16,8 @@
 //!   the buffer, one message per operation and their positions in the log.
 //! - Small buffers and boxed futures: 13.4 KiB instead of 41 to 51 KiB per idle subscriber, together with sharing the
 //!   directory look-ups. See "Boxed futures" in `graphql`.
+//! - A session that is polled by hand instead of awaiting a future per message, and a read buffer of 64 bytes: 6.0 instead
+//!   of 7.3 KiB per idle subscriber of 10,000, and 14 instead of 22 µs of CPU per delivery to them (`make compare`).
 //! - A waker per source ([`waker`]), and no timer for a write that completes at once.
 //!
 //! To return to the obvious version, add the crate async-graphql-axum and route `/graphql/ws` to its

@@ -6,7 +6,7 @@
 //! 29.0 µs per frame instead of 32.5 to 39.5 µs, and a p99 of 20.3 to 25.2 ms instead of 23.2 to 26.5 ms
 //! (docs/benchmarks.md; `ONLY=fanout cargo bench --bench live`).
 //!
-//! To return to the obvious version, let [`SourceWaker::poll_if_woken`] call `poll(task)` unconditionally.
+//! To return to the obvious version, let [`SourceWaker::poll_if_woken`] call `poll` unconditionally.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
