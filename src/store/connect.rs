@@ -16,6 +16,9 @@ use crate::ports::private_file;
 
 /// The page cache of the connection that writes to SQLite, in KiB.
 const WRITER_CACHE_KIB: u32 = 64 << 10;
+/// The same of a connection that reads. A page of an inbox whose threads are spread over years of history reads two
+/// megabytes, which is all that SQLite's default would hold.
+const READER_CACHE_KIB: u32 = 8 << 10;
 /// How long opening a connection may take, and how long a statement waits for a free one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a statement of the API waits for a free connection.
@@ -245,7 +248,9 @@ async fn connect(url: &str, purpose: Purpose) -> Result<DatabaseConnection, DbEr
                 .statement_cache_capacity(PREPARED_STATEMENTS)
                 .pragma("temp_store", "MEMORY");
             match purpose {
-                Purpose::Read | Purpose::ReadForRequest => sqlite.pragma("query_only", "ON"),
+                Purpose::Read | Purpose::ReadForRequest => {
+                    sqlite.pragma("query_only", "ON").pragma("cache_size", format!("-{READER_CACHE_KIB}"))
+                }
                 Purpose::Checkpoint => sqlite,
                 Purpose::Write | Purpose::Migrate => {
                     writer_pragmas().into_iter().fold(sqlite, |sqlite, (name, value)| sqlite.pragma(name, value))
