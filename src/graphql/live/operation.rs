@@ -28,6 +28,8 @@ pub(super) struct Operation {
     pub(super) id: u64,
     /// True once a response has depended on the viewer. From then on, responses are not shared between users.
     pub(super) personal: AtomicBool,
+    /// The expected size of a payload.
+    pub(super) expected_bytes: usize,
     key: Key,
     document: Arc<Document>,
     variables: Variables,
@@ -70,6 +72,7 @@ pub(super) struct Operations {
 impl Operations {
     /// Returns the operation of a request, and registers it if it is new.
     pub(super) fn register(self: &Arc<Self>, agency: AgencyId, prepared: Prepared) -> Arc<Operation> {
+        let expected_bytes = prepared.expected_bytes();
         let Prepared { query, name, variables, document, .. } = prepared;
         let cursor = cursor_variable(&document.parsed, &query);
         let distinct: Vec<_> = variables.iter().filter(|(name, _)| cursor.as_ref() != Some(name)).collect();
@@ -83,6 +86,7 @@ impl Operations {
         let operation = Arc::new(Operation {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             personal: AtomicBool::new(false),
+            expected_bytes,
             key: key.clone(),
             document,
             variables,

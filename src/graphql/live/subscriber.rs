@@ -39,8 +39,6 @@ pub(in crate::graphql) struct Subscriber {
     requester: Requester,
     operation: Arc<Operation>,
     source: Source,
-    /// The expected size of a payload.
-    expected_bytes: usize,
     permit: SubscriptionPermit,
 }
 
@@ -78,7 +76,6 @@ impl Subscriber {
         let variables = prepared.variables.clone();
         let permit = live.executor.admission.open_subscription(requester.user(), prepared.bytes());
         let permit = permit.map_err(|limited| Failure::limited(&limited))?;
-        let expected_bytes = prepared.expected_bytes();
         let operation = live.operations.register(agency, prepared);
         let arguments = Arc::new(OnceLock::new());
         let phase = ExecutionPhase::Begin(Arc::clone(&arguments));
@@ -104,13 +101,13 @@ impl Subscriber {
                 Source::ThreadCounts(Box::new(counts.map_err(|error| requester.fault(error))?))
             }
         };
-        Ok(Some(Self { live, requester, operation, source, expected_bytes, permit }))
+        Ok(Some(Self { live, requester, operation, source, permit }))
     }
 
     /// Waits for the next message.
     pub(in crate::graphql) async fn next(&mut self) -> Delivery {
-        let Self { live, requester, operation, source, expected_bytes, permit } = self;
-        let delivering = Delivering { live, requester, operation, permit, expected_bytes: *expected_bytes };
+        let Self { live, requester, operation, source, permit } = self;
+        let delivering = Delivering { live, requester, operation, permit };
         loop {
             let response = match source {
                 Source::Log(source) => {
@@ -142,7 +139,6 @@ struct Delivering<'a> {
     requester: &'a Requester,
     operation: &'a Operation,
     permit: &'a SubscriptionPermit,
-    expected_bytes: usize,
 }
 
 impl Delivering<'_> {
@@ -204,7 +200,7 @@ impl Delivering<'_> {
     /// Reserves room for a payload, and then reads the viewer: the reservation may wait for long, so permissions are
     /// read after it.
     async fn reserve(&self) -> Result<(Reservation, Arc<Viewer>), Failure> {
-        let reservation = self.permit.reserve(self.expected_bytes).await;
+        let reservation = self.permit.reserve(self.operation.expected_bytes).await;
         Ok((reservation, self.requester.viewer().await?))
     }
 
