@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tower_http::add_extension::AddExtension;
 
@@ -36,9 +36,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 /// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
-/// How long a peer may leave data unacknowledged, in milliseconds: it is gone, or its receive buffer is full because it
-/// does not read.
-const ACKNOWLEDGMENT_TIMEOUT_MS: u32 = 10_000;
 /// The maximum size of a request head, which is more than any browser or Twilio sends.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// The delay after a failed accept, for example without free file descriptors, so that the loop does not spin.
@@ -83,14 +80,6 @@ impl Default for Options {
     }
 }
 
-/// Sets the options of an accepted socket. They are not essential, so a failure is ignored.
-fn configure(stream: &TcpStream) {
-    let _ = stream.set_nodelay(true);
-    // The kernel reports a full send buffer to `WatchedStream` only after many small messages.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, ACKNOWLEDGMENT_TIMEOUT_MS);
-}
-
 /// Serves until `stopped` completes, then closes idle connections and waits for open requests up to `drain_timeout`.
 pub async fn serve(
     listener: TcpListener,
@@ -120,7 +109,8 @@ pub async fn serve(
             refusals.refuse(stream);
             continue;
         };
-        configure(&stream);
+        // A failure only costs latency.
+        let _ = stream.set_nodelay(true);
         let activity = Arc::<Activity>::default();
         let service = TowerToHyperService::new(AddExtension::new(router.clone(), ConnectInfo(peer)));
         let counting = activity.clone();

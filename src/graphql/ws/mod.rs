@@ -16,8 +16,8 @@
 //!   the buffer, one message per operation and their positions in the log.
 //! - Small buffers and boxed futures: 13.4 KiB instead of 41 to 51 KiB per idle subscriber, together with sharing the
 //!   directory look-ups. See "Boxed futures" in `graphql`.
-//! - A session that is polled by hand instead of awaiting a future per message, and a small read buffer: 6.0 instead
-//!   of 7.3 KiB per idle subscriber of 10,000, and 14 instead of 22 µs of CPU per delivery to them (`make compare`).
+//! - A session that is polled by hand instead of awaiting a future per message, with rarely used sources in boxes: a
+//!   kilobyte less per idle subscriber, and 14 to 20 instead of 22 to 24 µs of CPU per delivery (`make compare`).
 //! - A waker per source ([`waker`]), and no timer for a write that completes at once.
 //!
 //! To return to the obvious version, add the crate async-graphql-axum and route `/graphql/ws` to its
@@ -56,9 +56,8 @@ pub(super) async fn upgrade(
     let client = client_address(&state.executor.admission, &extensions, &headers);
     upgrade
         .protocols([protocol::NAME])
-        // The default is 128 KiB per socket, and most sockets are idle. The buffer grows to the longest message, by the
-        // whole length although its beginning has been read, so it begins small. Longer messages are read in steps.
-        .read_buffer_size(48)
+        // The default is 128 KiB per socket, and most sockets are idle. Longer messages are read in several steps.
+        .read_buffer_size(512)
         // Messages that are ready together are written together, up to this size.
         .write_buffer_size(2 << 10)
         .max_message_size(MAX_BODY_BYTES)

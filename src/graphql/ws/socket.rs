@@ -341,8 +341,8 @@ impl<'a> Session<'a> {
             Incoming::Init(_) => return Err(Close::TooManyInits.into()),
             Incoming::Ping(payload) => self.send(protocol::pong(payload)),
             Incoming::Pong => {}
-            // The pong is flushed before more is read, so that a client that pings and never reads is closed.
-            Incoming::WebSocketPing => self.write = Some(Write::Flush),
+            // The pong is flushed once nothing more is to be read, so that a client that pings and never reads is closed.
+            Incoming::WebSocketPing => self.has_buffered = true,
             // It is not an error if the operation has already ended or never existed.
             Incoming::Complete(id) => self.operations.retain(|operation| operation.id != id),
             Incoming::Subscribe(id, parameters) => return self.subscribe(id, *parameters),
