@@ -46,8 +46,7 @@ impl From<Close> for SessionEnd {
 /// Serves a socket until it is closed.
 ///
 /// The futures of the handshake and of the close are boxed, so that an idle socket stays small; see "Boxed futures" in
-/// `graphql`. The socket itself is boxed because the future would hold it twice, as an argument
-/// and as a variable.
+/// `graphql`. The socket itself is boxed because the future would hold it twice, as an argument and as a variable.
 pub(super) async fn serve(mut ws: Box<WebSocket>, state: Arc<GraphqlState>, client: IpAddr) {
     let clock = Arc::clone(&state.services.clock);
     let end = match Box::pin(handshake(&mut ws, &state, client)).await {
