@@ -31,6 +31,7 @@ mod m20261129_000023_contact_order;
 mod m20261129_000024_not_rung;
 mod m20261130_000025_narrow_indexes;
 mod m20261130_000026_growing_lists;
+mod m20261130_000027_files_and_retention;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000024_not_rung::Migration),
             Box::new(m20261130_000025_narrow_indexes::Migration),
             Box::new(m20261130_000026_growing_lists::Migration),
+            Box::new(m20261130_000027_files_and_retention::Migration),
         ]
     }
 }

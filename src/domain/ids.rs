@@ -75,10 +75,16 @@ ids! {
     MessageId = "msg";
     /// An attachment of a message.
     MediaId = "med";
+    /// A file that a user uploaded to send it.
+    UploadId = "upl";
     /// A notification for one user.
     NotificationId = "ntf";
     /// A quarantined text.
     QuarantineId = "qtn";
+    /// The texts and calls that one reconciliation with the carrier imported.
+    LateArrivalId = "lat";
+    /// A resource to delete at the carrier.
+    CarrierDeletionId = "cdl";
     /// An entry in the audit log.
     AuditId = "aud";
     /// A phone call.

@@ -35,7 +35,8 @@ macro_rules! words_list {
             Role, Availability, PoolPolicy, RingStrategy, LegCallerId, OptOutReplies, ThreadStatus, Direction,
             MessageStatus, RoutingRung, MediaState, NotificationKind, ActivityKind, EventKind,
             QuarantineState, QuarantineReason, DeliverySource, OutboxState, Purpose, CallStatus, CallStage, CallEnd,
-            LegState, NotRungReason, AccountTrouble, TwilioRequest, VoicemailFailure, CallerIdVerification
+            LegState, NotRungReason, AccountTrouble, TwilioRequest, VoicemailFailure, MediaFailure,
+            CallerIdVerification
         }
     };
 }
@@ -137,6 +138,8 @@ words! {
         Ready = "READY",
         /// The file could not be fetched.
         Failed = "FAILED",
+        /// The file was deleted at the end of its retention period.
+        Deleted = "DELETED",
     }
     /// The cause of a notification.
     NotificationKind {
@@ -156,6 +159,10 @@ words! {
         Voicemail = "VOICEMAIL",
         /// Twilio does not serve the agency's account, so texts, calls or recordings wait. Sent to admins.
         CarrierAccountProblem = "CARRIER_ACCOUNT_PROBLEM",
+        /// A text went to quarantine. Sent to admins.
+        Quarantined = "QUARANTINED",
+        /// Texts or calls whose webhooks had failed were imported from the carrier. Sent to admins.
+        ArrivedLate = "ARRIVED_LATE",
     }
     /// The kind of an entry in a thread's history.
     ActivityKind {
@@ -352,6 +359,19 @@ words! {
         Call = "CALL",
         /// Fetching a recording.
         Recording = "RECORDING",
+    }
+    /// The reason why an attachment could not be fetched.
+    MediaFailure {
+        /// Twilio does not have the file.
+        Missing = "MISSING",
+        /// The content is not of the announced kind, or not of a kind that texts contain.
+        WrongType = "WRONG_TYPE",
+        /// The file is larger than 25 MB.
+        TooLarge = "TOO_LARGE",
+        /// Twilio's redirect led to an address that is not public or not encrypted.
+        UnsafeAddress = "UNSAFE_ADDRESS",
+        /// The file did not arrive completely in any attempt.
+        Unreachable = "UNREACHABLE",
     }
     /// The reason why a recording could not be fetched.
     VoicemailFailure {

@@ -28,6 +28,16 @@ pub struct Model {
     /// number.
     #[sea_orm(column_type = "Text")]
     pub calling_countries: Option<String>,
+    /// The age in days at which messages and calls are deleted; `None` keeps them.
+    pub messages_days: Option<i32>,
+    /// The age in days at which the files of messages are deleted; `None` keeps them.
+    pub media_days: Option<i32>,
+    /// The age in days at which recordings are deleted; `None` keeps them.
+    pub recordings_days: Option<i32>,
+    /// The age in days at which events are deleted from the log.
+    pub events_days: i32,
+    /// Whether what is deleted here is also deleted at Twilio.
+    pub delete_at_carrier: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }

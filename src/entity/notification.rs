@@ -18,6 +18,8 @@ pub struct Model {
     pub thread_id: Option<ThreadId>,
     pub message_id: Option<MessageId>,
     pub call_id: Option<CallId>,
+    /// The external id of another object that the notification is about: a quarantined text, or a late arrival.
+    pub node_id: Option<String>,
     /// The rung that named this user, if the routing did.
     pub rung: Option<RoutingRung>,
     pub read_at: Option<DateTime<Utc>>,

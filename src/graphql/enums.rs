@@ -112,6 +112,24 @@ pub enum MediaState {
     Ready,
     /// The file could not be fetched from the carrier.
     Failed,
+    /// The file was deleted, because the retention period of the agency has ended.
+    Deleted,
+}
+
+/// The reason why an attachment could not be fetched.
+#[derive(Debug, Enum, Copy, Clone, PartialEq, Eq)]
+#[graphql(remote = "domain::MediaFailure")]
+pub enum MediaFailure {
+    /// The carrier does not have the file.
+    Missing,
+    /// The content of the file is not of the announced type, or is not of a type that texts can contain.
+    WrongType,
+    /// The file is larger than 25 MB.
+    TooLarge,
+    /// The carrier referred to an address from which files are not fetched.
+    UnsafeAddress,
+    /// The file did not arrive completely in any attempt to fetch it.
+    Unreachable,
 }
 
 /// The kind of event that a notification is about.
@@ -136,6 +154,11 @@ pub enum NotificationKind {
     /// Twilio rejects requests for the agency's account, so texts, calls or recordings are delayed. Sent to ADMINs;
     /// resolved when Twilio accepts requests again. `Agency.carrierProblem` gives the reason.
     CarrierAccountProblem,
+    /// A text went to quarantine, because it was sent to a number that is not active in the agency or could not be
+    /// stored. Sent to ADMINs; resolved when the text is assigned or discarded.
+    Quarantined,
+    /// Texts or calls were imported from the carrier, because their webhooks did not reach this server. Sent to ADMINs.
+    ArrivedLate,
 }
 
 /// The status of a call.

@@ -101,7 +101,7 @@ impl Unit for Record {
                 Change::Begin(_) => directory.admins().map(|user| user.id).collect(),
                 Change::End(_) => Vec::new(),
             };
-            let notice = Notice { kind, users, thread: None, message: None, call: None, rung: None };
+            let notice = Notice { kind, users, thread: None, message: None, call: None, node: None, rung: None };
             tx.agency_updated(agency, vec![notice])?;
         }
         Ok(true)

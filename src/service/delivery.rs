@@ -105,6 +105,7 @@ fn delivery_failed(directory: &Directory, message: &message::Model, needs_decisi
         thread: Some(message.thread_id),
         message: Some(message.id),
         call: None,
+        node: None,
         rung: None,
     })
 }

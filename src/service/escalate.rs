@@ -45,6 +45,7 @@ impl Unit for Escalate {
             thread: Some(thread.id),
             message: thread.last_message_id,
             call: None,
+            node: None,
             rung: Some(route.rung),
         };
         Ok(tx.thread_updated(&mut thread, None, &[], vec![notice])?)

@@ -155,7 +155,7 @@ pub(super) async fn write_claim_state(
     let lost_by = lost_by(tx, directory, before, &after).await?;
     let notices = alerts.into_iter().filter(|alert| !alert.users.is_empty()).map(|Alert { kind, users, rung }| {
         let thread = Some(before.id);
-        Notice { kind, users, thread, message: None, call: None, rung }
+        Notice { kind, users, thread, message: None, call: None, node: None, rung }
     });
     tx.thread_updated(&mut after, Some(activity), &lost_by, notices.collect())?;
     Ok(after)

@@ -3,10 +3,10 @@
 use migration::{Migrator, MigratorTrait as _, SchemaManager};
 use partyline::domain::{EventKind, QuarantineReason};
 use partyline::entity::{
-    account, activity, agency, agency_position, assignment, audit, call, call_leg, contact, delivery_step, draft,
-    event, extension, idempotency_key, media, message, notification, outbox, phone_number, phone_verification, pool,
-    quarantine, read_mark, restore_mark, sending_pace, sign_in_code, text_quota, thread, user, verification_text,
-    voicemail,
+    account, activity, agency, agency_position, assignment, audit, call, call_leg, carrier_deletion, contact,
+    delivery_step, draft, event, extension, idempotency_key, late_arrival, media, message, notification, outbox,
+    phone_number, phone_verification, pool, quarantine, read_mark, reconciliation, restore_mark, sending_pace,
+    sign_in_code, text_quota, thread, upload, user, verification_text, voicemail,
 };
 use partyline::service::Error;
 use partyline::service::compose::Draft;
@@ -28,8 +28,8 @@ use crate::support::{TestApp, Text};
 macro_rules! for_every_entity {
     ($do:ident($argument:expr)) => {
         for_every_entity!($do, $argument; account, activity, agency, agency_position, assignment, audit, call, call_leg,
-            contact, delivery_step, draft, event, extension, idempotency_key, media, message, notification, outbox, phone_number,
-            phone_verification, pool, quarantine, read_mark, restore_mark, sending_pace, sign_in_code, text_quota, thread, user, verification_text, voicemail)
+            carrier_deletion, contact, delivery_step, draft, event, extension, idempotency_key, late_arrival, media, message, notification, outbox, phone_number,
+            phone_verification, pool, quarantine, read_mark, reconciliation, restore_mark, sending_pace, sign_in_code, text_quota, thread, upload, user, verification_text, voicemail)
     };
     ($do:ident, $argument:expr; $($entity:ident),*) => {
         [$((stringify!($entity), $do($entity::Entity, $argument).await)),*]

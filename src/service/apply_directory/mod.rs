@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::accounts::Secret;
 use super::seal::Sealer;
 use super::{Fault, Services};
+use crate::domain::retention::DEFAULT_EVENTS_DAYS;
 use crate::domain::{AccountId, AgencyId, OptOutReplies, PhoneNumberId, UserId};
 use crate::entity::{account, agency};
 use crate::store;
@@ -260,6 +261,11 @@ async fn create_agency(
         stop_reply: None,
         help_reply: None,
         calling_countries: None,
+        messages_days: None,
+        media_days: None,
+        recordings_days: None,
+        events_days: DEFAULT_EVENTS_DAYS,
+        delete_at_carrier: false,
         created_at: tx.now,
         updated_at: tx.now,
     };

@@ -27,7 +27,7 @@ pub(super) fn notice(directory: &Directory, call: &call::Model, kind: Notificati
         (None, Some(user)) => (RoutingRung::DefaultUser, vec![user]),
         (None, None) => (RoutingRung::Admins, directory.admins().map(|user| user.id).collect()),
     };
-    Notice { kind, users, thread: call.thread_id, message: None, call: Some(call.id), rung: Some(rung) }
+    Notice { kind, users, thread: call.thread_id, message: None, call: Some(call.id), node: None, rung: Some(rung) }
 }
 
 /// Queues the missed-call text if the number has one and the caller may get it. The transaction holds the agency's

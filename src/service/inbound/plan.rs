@@ -225,6 +225,7 @@ impl Planner<'_> {
             thread: Some(thread),
             message: Some(id),
             call: None,
+            node: None,
             rung: Some(effect.route.rung),
         };
         self.plan.events.push((event::Model::of_message(&message, EventKind::InboundMessage, self.now), vec![notice]));
@@ -238,6 +239,12 @@ impl Planner<'_> {
                 content_type: media.content_type.clone(),
                 source_url: media.url.clone(),
                 state: MediaState::Pending,
+                failure: None,
+                digest: None,
+                byte_size: None,
+                file_name: None,
+                attempts: 0,
+                due_at: Some(self.now),
             });
         }
     }

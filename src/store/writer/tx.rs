@@ -40,6 +40,8 @@ pub struct Notice {
     pub thread: Option<ThreadId>,
     pub message: Option<MessageId>,
     pub call: Option<CallId>,
+    /// The external id of another object that the notification is about.
+    pub node: Option<String>,
     /// The rung that routed to the users; `None` if they were not selected by routing.
     pub rung: Option<RoutingRung>,
 }
@@ -120,7 +122,7 @@ impl<'a> Tx<'a> {
     pub fn append(&mut self, event: event::Model, notices: Vec<Notice>) -> Result<(), DbErr> {
         let agency = event.agency_id;
         let position = self.ledger.append(event)?;
-        for Notice { kind, users, thread, message, call, rung } in notices {
+        for Notice { kind, users, thread, message, call, node, rung } in notices {
             for user in users {
                 self.notifications.push(notification::Model {
                     agency_id: agency,
@@ -131,6 +133,7 @@ impl<'a> Tx<'a> {
                     thread_id: thread,
                     message_id: message,
                     call_id: call,
+                    node_id: node.clone(),
                     rung,
                     read_at: None,
                     resolved_at: None,
