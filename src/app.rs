@@ -33,6 +33,7 @@ use crate::service::authenticate::{Authenticator, IssueError, TokenPolicy};
 use crate::service::calls::{CallLog, Calls, ExtensionGuesses, Switchboard};
 use crate::service::inbound::InboundTexts;
 use crate::service::media_links::MediaLinks;
+use crate::service::reconcile::Reconciliation;
 use crate::service::restore::RestoreGuard;
 use crate::service::seal::Sealer;
 use crate::service::sending::{OutboxSignal, Sending};
@@ -161,6 +162,7 @@ impl App {
             sending,
             restore: RestoreGuard::new(settings.sqlite_file(), &settings.media),
             text_limits: settings.text_limits,
+            reconciliation: Reconciliation::new(settings.reconcile_every, clock.now()),
             calls,
             media,
             media_links,

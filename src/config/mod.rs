@@ -39,7 +39,7 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
     Setting { name, default, help }
 }
 
-pub const SETTINGS: [Setting; 33] = [
+pub const SETTINGS: [Setting; 34] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "database: a sqlite:, postgres: or mysql: (MariaDB) URL"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "address and port to listen on"),
     setting("PARTYLINE_KEEP_ALIVE", "75s", "idle timeout of connections; must exceed that of the reverse proxy"),
@@ -65,6 +65,11 @@ pub const SETTINGS: [Setting; 33] = [
         "PARTYLINE_UNKNOWN_AFTER",
         "5m",
         "time after which a text in doubt needs a decision by a user, for example 90s, 5m, 1h",
+    ),
+    setting(
+        "PARTYLINE_RECONCILE_EVERY",
+        "5m",
+        "how often Twilio is asked for texts and calls whose webhooks failed; also at every start",
     ),
     setting(
         "PARTYLINE_JWT_SECRET",
@@ -149,6 +154,8 @@ pub struct Settings {
     pub twilio_messaging_base: String,
     /// The time after which a text in doubt needs a decision by a user.
     pub unknown_after: Duration,
+    /// The time between two comparisons of texts and calls with the carrier.
+    pub reconcile_every: Duration,
     pub authentication: Authentication,
     pub secret_key: SecretKey,
     /// Whether GraphQL introspection is enabled; `None` means the default of the command.
@@ -318,6 +325,8 @@ impl Settings {
             twilio_messaging_base,
             unknown_after: duration(source.get("PARTYLINE_UNKNOWN_AFTER").unwrap_or("5m"))
                 .map_err(|why| invalid("PARTYLINE_UNKNOWN_AFTER", why))?,
+            reconcile_every: duration(source.get("PARTYLINE_RECONCILE_EVERY").unwrap_or("5m"))
+                .map_err(|why| invalid("PARTYLINE_RECONCILE_EVERY", why))?,
             authentication: Authentication::read(source, database_file.as_deref())?,
             secret_key: SecretKey::read(source, database_file.as_deref())?,
             introspection,
@@ -449,6 +458,7 @@ mod tests {
             ("PARTYLINE_INTROSPECTION", "canary"),
             ("PARTYLINE_EVENTS", "canary"),
             ("PARTYLINE_UNKNOWN_AFTER", "canary"),
+            ("PARTYLINE_RECONCILE_EVERY", "canary"),
             ("PARTYLINE_KEEP_ALIVE", "canary"),
             ("PARTYLINE_JWT_SECRET", "canary"),
             ("PARTYLINE_SECRET_KEY_PREVIOUS", "canary"),

@@ -37,6 +37,8 @@ pub struct MissedCall<'a> {
     pub texts_in_an_hour: u64,
     /// The time of the last missed-call text from the number to the contact.
     pub last_text_at: Option<DateTime<Utc>>,
+    /// Whether the call ended so long ago that a text would be a surprise.
+    pub is_late: bool,
     /// Whether a user has texted the contact from the number since the call began.
     pub staff_wrote: bool,
 }
@@ -44,6 +46,8 @@ pub struct MissedCall<'a> {
 /// The reason why the missed-call text is not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SkipReason {
+    #[error("the call ended too long ago")]
+    Late,
     #[error("the caller ID failed its verification")]
     NotVerified,
     #[error("the number cannot be called: {0}")]
@@ -66,6 +70,9 @@ pub enum SkipReason {
 
 /// Decides whether the text is sent. The error is the reason if it is not.
 pub fn may_text(missed: &MissedCall<'_>, now: DateTime<Utc>) -> Result<Cleared, SkipReason> {
+    if missed.is_late {
+        return Err(SkipReason::Late);
+    }
     if missed.verification == Some(CallerIdVerification::Failed) {
         return Err(SkipReason::NotVerified);
     }
@@ -108,6 +115,7 @@ mod tests {
             is_quiet: false,
             texts_in_an_hour: 0,
             last_text_at: None,
+            is_late: false,
             staff_wrote: false,
         };
         let from = |caller| MissedCall { caller, ..usual.clone() };
@@ -138,6 +146,7 @@ mod tests {
             (texted(ago(12, 0)), Ok(())),
             (MissedCall { texts_in_an_hour: MAX_PER_HOUR - 1, ..usual.clone() }, Ok(())),
             (MissedCall { texts_in_an_hour: MAX_PER_HOUR, ..usual.clone() }, Err(N::TooMany)),
+            (MissedCall { is_late: true, ..usual.clone() }, Err(N::Late)),
             (MissedCall { staff_wrote: true, ..usual.clone() }, Err(N::Answered)),
         ] {
             assert_eq!(may_text(&missed, now).map(drop), expected, "{missed:?}");

@@ -33,6 +33,7 @@ pub mod pace;
 pub mod phone;
 pub mod presence;
 pub mod public_url;
+pub mod reconciliation;
 pub mod reply;
 pub mod restore;
 pub mod retention;

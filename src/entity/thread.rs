@@ -104,20 +104,23 @@ impl Model {
         self.inbound_count > self.answered_count && self.status != ThreadStatus::Closed
     }
 
-    /// Counts an inbound message. `reopens` tells whether it reopens the thread.
-    pub fn record_inbound_message(&mut self, id: MessageId, reopens: bool, now: DateTime<Utc>) {
-        if reopens || self.inbound_count == self.answered_count {
-            self.waiting_since = Some(now);
-        }
+    /// Counts an inbound message that arrived at `at`. `reopens` tells whether it reopens the thread. An imported message
+    /// may be older than others of the thread, and then it does not change the order of the thread.
+    pub fn record_inbound_message(&mut self, id: MessageId, reopens: bool, at: DateTime<Utc>) {
+        let waits = !reopens && self.inbound_count != self.answered_count;
+        let since = self.waiting_since.filter(|_| waits);
+        self.waiting_since = Some(since.map_or(at, |since| since.min(at)));
         self.inbound_count += 1;
-        self.record_message(id, now);
-        self.last_activity_at = now;
+        self.record_message(id, at);
+        self.last_activity_at = self.last_activity_at.max(at);
     }
 
-    /// Sets the last message.
-    pub fn record_message(&mut self, id: MessageId, now: DateTime<Utc>) {
-        self.last_message_id = Some(id);
-        self.last_message_at = Some(now);
+    /// Sets the last message, unless a newer one is known.
+    pub fn record_message(&mut self, id: MessageId, at: DateTime<Utc>) {
+        if self.last_message_at.is_none_or(|last| last <= at) {
+            self.last_message_id = Some(id);
+            self.last_message_at = Some(at);
+        }
     }
 
     pub fn claim_state(&self) -> ClaimState {

@@ -11,8 +11,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 use crate::domain::delivery::SendOutcome;
+use crate::domain::reconciliation::Arrivals;
 use labels::{
-    CallLabels, ErrorLabels, HttpLabels, OperationLabels, PanicLabels, ReceiptLabels, SendLabels, TextLabels,
+    ArrivalLabels, CallLabels, ErrorLabels, HttpLabels, OperationLabels, PanicLabels, ReceiptLabels, SendLabels,
+    TextLabels,
 };
 
 mod labels;
@@ -38,6 +40,7 @@ pub struct Metrics {
     texts: Family<TextLabels, Counter>,
     receipts: Family<ReceiptLabels, Counter>,
     calls: Family<CallLabels, Counter>,
+    late_arrivals: Family<ArrivalLabels, Counter>,
     sends: Family<SendLabels, Counter>,
     http: Family<HttpLabels, Histogram, fn() -> Histogram>,
     operations: Family<OperationLabels, Histogram, fn() -> Histogram>,
@@ -63,6 +66,7 @@ impl Metrics {
             texts: Family::default(),
             receipts: Family::default(),
             calls: Family::default(),
+            late_arrivals: Family::default(),
             sends: Family::default(),
             http: Family::new_with_constructor(request_seconds),
             operations: Family::new_with_constructor(request_seconds),
@@ -87,6 +91,15 @@ impl Metrics {
     /// Counts a voice webhook request.
     pub fn call(&self, outcome: CallOutcome) {
         self.calls.get_or_create(&CallLabels { outcome }).inc();
+    }
+
+    /// Counts texts and calls that were imported from the carrier.
+    pub fn arrived_late(&self, arrivals: Arrivals) {
+        let counts = [("text", arrivals.texts), ("call", arrivals.calls), ("voicemail", arrivals.voicemails)];
+        for (kind, count) in counts {
+            let counter = self.late_arrivals.get_or_create(&ArrivalLabels { kind });
+            counter.inc_by(u64::try_from(count).unwrap_or_default());
+        }
     }
 
     /// Counts an attempt to send a text.

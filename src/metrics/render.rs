@@ -43,6 +43,11 @@ impl Metrics {
         registry.register("inbound_texts", "Requests to the text webhook, by outcome", self.texts.clone());
         registry.register("receipts", "Delivery receipts, by outcome", self.receipts.clone());
         registry.register("call_requests", "Voice webhook requests, by outcome", self.calls.clone());
+        registry.register(
+            "arrived_late",
+            "Texts, calls and voicemails that were imported because their webhooks failed, by kind",
+            self.late_arrivals.clone(),
+        );
         registry.register("send_attempts", "Attempts to send a text, by outcome", self.sends.clone());
         registry.register_with_unit(
             "http_request_duration",

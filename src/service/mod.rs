@@ -43,6 +43,7 @@ mod own_numbers;
 pub mod purge_expired;
 pub mod quarantine;
 pub mod receive_receipt;
+pub mod reconcile;
 pub mod release_thread;
 pub mod reopen_thread;
 pub mod reseal_accounts;
@@ -92,6 +93,8 @@ pub struct Services {
     /// Holds sending after a restore.
     pub restore: restore::RestoreGuard,
     pub calls: calls::Calls,
+    /// Compares the accounts with the carrier.
+    pub reconciliation: reconcile::Reconciliation,
     /// Stores the recordings.
     pub media: MediaStore,
     /// Signs the addresses at which recordings are served.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+    ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
 use super::batched_pages;
@@ -304,6 +304,23 @@ pub async fn due(conn: &impl ConnectionTrait, now: DateTime<Utc>, limit: u64) ->
         .limit(limit)
         .all(conn)
         .await
+}
+
+/// Makes the check of these calls due, unless nothing more is expected of them.
+pub async fn check_now(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    ids: &[CallId],
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    call::Entity::update_many()
+        .set(call::ActiveModel { look_at: Set(Some(now)), ..Default::default() })
+        .filter(call::Column::AgencyId.eq(agency))
+        .filter(call::Column::Id.is_in(padded_list(ids.iter().copied())))
+        .filter(call::Column::LookAt.gt(now))
+        .exec(conn)
+        .await
+        .map(drop)
 }
 
 /// The calls that a user has started since a given time.

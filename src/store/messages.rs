@@ -202,6 +202,22 @@ pub async fn delivery_steps(
         .await
 }
 
+/// The inbound messages of these threads that arrived after a time.
+pub async fn inbound_after(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    threads: &[ThreadId],
+    after: DateTime<Utc>,
+) -> Result<Vec<message::Model>, DbErr> {
+    message::Entity::find()
+        .filter(message::Column::AgencyId.eq(agency))
+        .filter(message::Column::ThreadId.is_in(padded_list(threads.iter().copied())))
+        .filter(message::Column::CreatedAt.gt(after))
+        .filter(message::Column::Direction.eq(Direction::Inbound))
+        .all(conn)
+        .await
+}
+
 /// The inbound messages of a thread after one of its messages, or all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InboundSince {

@@ -31,6 +31,7 @@ pub mod page;
 pub mod pairs;
 pub mod phone_verifications;
 pub mod quarantine;
+pub mod reconciliation;
 pub mod restore_mark;
 mod revisions;
 pub mod sign_in_codes;

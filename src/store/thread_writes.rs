@@ -74,20 +74,21 @@ pub async fn set_answered(conn: &impl ConnectionTrait, after: &thread::Model) ->
     update(conn, after.agency_id, after.id, change).await
 }
 
-/// Sets the last activity of these threads after a call.
+/// Sets the last activity of these threads after a call, unless they had a later one.
 pub async fn record_call_activity(
     conn: &impl Statements,
     agency: AgencyId,
     ids: &[ThreadId],
-    now: DateTime<Utc>,
+    at: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     if ids.is_empty() {
         return Ok(());
     }
     let query = thread::Entity::update_many()
-        .set(thread::ActiveModel { last_activity_at: Set(now), ..Default::default() })
+        .set(thread::ActiveModel { last_activity_at: Set(at), ..Default::default() })
         .filter(thread::Column::AgencyId.eq(agency))
-        .filter(thread::Column::Id.is_in(bulk::padded_list(ids.iter().copied())));
+        .filter(thread::Column::Id.is_in(bulk::padded_list(ids.iter().copied())))
+        .filter(thread::Column::LastActivityAt.lt(at));
     change(conn, &query).await.map(drop)
 }
 

@@ -15,7 +15,8 @@ use super::page::{Key, Page, Window};
 use super::stand_ins::stands_in;
 use super::statements::{Statements, find};
 use crate::domain::{
-    ActivityId, AgencyId, ContactId, Direction, ExtensionId, PhoneNumberId, ThreadId, ThreadStatus, UserId,
+    ActivityId, ActivityKind, AgencyId, ContactId, Direction, ExtensionId, PhoneNumberId, ThreadId, ThreadStatus,
+    UserId,
 };
 use crate::entity::{activity, call, contact, message, read_mark, thread};
 
@@ -417,6 +418,26 @@ pub async fn activity_counts(
         .filter(activity::Column::AgencyId.eq(agency))
         .filter(activity::Column::ThreadId.is_in(padded_list(threads.iter().copied())));
     batched_pages::counts(conn, query, activity::Column::ThreadId).await
+}
+
+/// When the contact of these threads was opted out or in by a user, after a time.
+pub async fn opt_outs_after(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    threads: &[ThreadId],
+    after: DateTime<Utc>,
+) -> Result<Vec<DateTime<Utc>>, DbErr> {
+    use activity::Column as A;
+    activity::Entity::find()
+        .select_only()
+        .column(A::CreatedAt)
+        .filter(A::AgencyId.eq(agency))
+        .filter(A::ThreadId.is_in(padded_list(threads.iter().copied())))
+        .filter(A::CreatedAt.gt(after))
+        .filter(A::Kind.is_in([ActivityKind::OptedOut, ActivityKind::OptedIn]))
+        .into_tuple()
+        .all(conn)
+        .await
 }
 
 /// One entry of a thread's history. Does not check the visibility of the thread.

@@ -37,6 +37,7 @@ pub(super) async fn with_deadline<T>(
         done = work => done,
         () = services.clock.sleep(RESPONSE_DEADLINE) => {
             tracing::error!("{subject} was not processed in time; responding 503 so that Twilio retries");
+            services.reconciliation.request(services.clock.now());
             return Err(StatusCode::SERVICE_UNAVAILABLE);
         }
     };
@@ -44,6 +45,7 @@ pub(super) async fn with_deadline<T>(
         WebhookRejection::Status(status) => status,
         WebhookRejection::Fault(fault) => {
             tracing::error!(error = %fault, "{subject} was not processed; responding 503 so that Twilio retries");
+            services.reconciliation.request(services.clock.now());
             StatusCode::SERVICE_UNAVAILABLE
         }
     })

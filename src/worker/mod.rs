@@ -13,6 +13,7 @@ use crate::service::calls::check_overdue_calls;
 use crate::service::escalate::escalate;
 use crate::service::fetch_recordings::fetch_recordings;
 use crate::service::purge_expired::purge_expired;
+use crate::service::reconcile::reconcile;
 use crate::service::sending::{mark_interrupted_attempts, resolve_unknown_texts};
 use crate::service::{Fault, Services};
 
@@ -52,6 +53,13 @@ impl Workers {
             }),
             timer.every(second * 5, "overdue_calls", "asks the carrier about overdue calls", |services| async move {
                 check_overdue_calls(&services).await
+            }),
+            timer.every(second, "reconciliation", "imports what the webhooks missed", {
+                let metrics = Arc::clone(metrics);
+                move |services| {
+                    let metrics = Arc::clone(&metrics);
+                    async move { reconcile(&services).await.map(|arrivals| metrics.arrived_late(arrivals)) }
+                }
             }),
             timer.every(second, "restore_mark", "records the progress of the database", |services| async move {
                 let restore = &services.restore;

@@ -9,6 +9,7 @@ mod contact;
 mod draft;
 mod event;
 mod extension;
+mod late_arrival;
 mod media;
 mod message;
 mod notification;
@@ -37,6 +38,7 @@ pub use event::{
     ThreadUpdatedEvent, ViewerChange, ViewerUpdatedEvent,
 };
 pub use extension::Extension;
+pub use late_arrival::LateArrival;
 pub use media::Media;
 pub use message::Message;
 pub use notification::Notification;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 
-use super::{Call, Message, Thread, User};
+use super::{Call, LateArrival, Message, Thread, User};
 use crate::entity::notification;
 use crate::graphql::context::{loaders, requester};
 use crate::graphql::direct_json::DirectJson;
@@ -12,6 +12,7 @@ use crate::graphql::pagination::ConnectionNode;
 use crate::graphql::scalars::DateTime;
 use crate::service::Viewer;
 use crate::store::page::IdKey;
+use crate::store::reconciliation;
 
 pub struct Notification {
     viewer: Arc<Viewer>,
@@ -38,6 +39,14 @@ impl Notification {
         let Some(thread) = self.find_thread(ctx).await? else { return Ok(None) };
         let message = loaders(ctx)?.message(id).await?;
         Ok(message.filter(|message| message.thread_id == thread.thread_id()).map(|row| Message::within(&thread, row)))
+    }
+
+    async fn find_late_arrival(&self, ctx: &Context<'_>) -> Result<Option<LateArrival>> {
+        let id = self.model.node_id.as_deref().filter(|_| self.viewer.is_admin()).and_then(|id| id.parse().ok());
+        let Some(id) = id else { return Ok(None) };
+        let requester = requester(ctx)?;
+        let found = reconciliation::late_arrival(requester.services.request_reader(), self.viewer.agency(), id).await;
+        Ok(found.map_err(|error| requester.fault(error))?.map(LateArrival::new))
     }
 }
 
@@ -85,6 +94,11 @@ impl Notification {
     /// The call that the notification is about. Null if it is not about a call, or if the viewer may no longer see it.
     async fn call(&self, ctx: &Context<'_>) -> Option<Result<Call>> {
         self.find_call(ctx).await.transpose()
+    }
+
+    /// The texts and calls that arrived late. Null unless `kind` is ARRIVED_LATE and the viewer is an ADMIN.
+    async fn late_arrival(&self, ctx: &Context<'_>) -> Option<Result<LateArrival>> {
+        self.find_late_arrival(ctx).await.transpose()
     }
 
     /// The time at which the viewer read the notification. Null if it is unread.

@@ -19,9 +19,6 @@ use crate::domain::sid::is_sid;
 /// Limits of a list of the messages between two addresses.
 const PAGE_SIZE: &str = "100";
 const MAX_PAGES: usize = 20;
-/// Limits of a list of all messages of an account. The page size is the largest that Twilio supports.
-const RECEIVED_PAGE_SIZE: &str = "1000";
-const MAX_RECEIVED_PAGES: usize = 500;
 
 /// The time that Twilio may hold a text, in seconds. Source: Twilio, "Messages resource: ValidityPeriod".
 const VALIDITY_SECONDS: RangeInclusive<u32> = 1..=36_000;
@@ -60,8 +57,6 @@ pub struct ListedMessage {
 #[derive(Deserialize)]
 struct Row {
     sid: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
     body: Option<String>,
     status: Option<String>,
     direction: Option<String>,
@@ -77,14 +72,6 @@ struct Page {
 }
 
 impl Row {
-    /// `None` for an outbound message, and for one without the necessary fields.
-    fn into_inbound(self) -> Option<ReceivedMessage> {
-        let date_created = self.created()?;
-        self.direction.filter(|direction| direction == "inbound")?;
-        let body = self.body.unwrap_or_default();
-        Some(ReceivedMessage { sid: self.sid?, from: self.from?, to: self.to?, body, date_created })
-    }
-
     fn created(&self) -> Option<DateTime<Utc>> {
         DateTime::parse_from_rfc2822(self.date_created.as_deref()?).ok().map(|at| at.to_utc())
     }
@@ -104,44 +91,7 @@ impl Row {
     }
 }
 
-/// An inbound message as Twilio lists it.
-#[derive(Debug, Clone)]
-pub struct ReceivedMessage {
-    pub sid: String,
-    pub from: String,
-    /// The number of the account.
-    pub to: String,
-    /// Empty if Twilio has redacted the body.
-    pub body: String,
-    /// The time at which the message arrived at Twilio, to the second.
-    pub date_created: DateTime<Utc>,
-}
-
 impl TwilioRest {
-    /// The texts to any number of an account that arrived at Twilio at `since` or later.
-    ///
-    /// # Errors
-    /// Returns an error if Twilio cannot be reached or rejects the request, or if there are more than 500,000 texts.
-    pub async fn received_since(
-        &self,
-        credentials: &Credentials,
-        since: DateTime<Utc>,
-    ) -> Result<Vec<ReceivedMessage>, TwilioError> {
-        let day = since.format("%Y-%m-%d").to_string();
-        let query = [("DateSent>", day.as_str()), ("PageSize", RECEIVED_PAGE_SIZE)];
-        let mut page: Page = self.get(credentials, "/Messages.json", &query).await?;
-        let mut found = Vec::new();
-        for _ in 0..MAX_RECEIVED_PAGES {
-            let received = page.messages.into_iter().filter_map(Row::into_inbound);
-            found.extend(received.filter(|message| message.date_created >= since));
-            match page.next_page_uri {
-                Some(uri) => page = self.get_uri(credentials, &uri).await?,
-                None => return Ok(found),
-            }
-        }
-        Err(TwilioError::TooMany)
-    }
-
     /// Makes one attempt to send a text and returns its outcome. No layer below retries it: redirects are not followed,
     /// and a request that may have been sent is not repeated.
     pub async fn send(&self, credentials: &Credentials, text: &OutboundText) -> SendOutcome {

@@ -21,13 +21,15 @@ mod callback;
 mod calls;
 mod messages;
 mod numbers;
+mod received;
 mod recordings;
 mod services;
 
 pub use callback::callback_url;
 pub use calls::{FetchedCall, OutboundCall, RecordingFile, StartCallOutcome};
-pub use messages::{ListedMessage, OutboundText, ReceivedMessage};
+pub use messages::{ListedMessage, OutboundText};
 pub use numbers::{Capabilities, TwilioNumber};
+pub use received::{ReceivedCall, ReceivedFile, ReceivedText};
 pub use recordings::ListedRecording;
 pub use services::{ListError, MessagingService};
 

@@ -38,7 +38,9 @@ impl Unit for Press {
     type Refusal = Infallible;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, UnitError> {
-        let Some(row) = find_or_begin(tx, self.call.agency, &[&self.call]).await?.pop() else { return Ok(false) };
+        let Some(row) = find_or_begin(tx, self.call.agency, &[&self.call], tx.now).await?.pop() else {
+            return Ok(false);
+        };
         let mut call = RecordedCall::load(tx, row).await?;
         let LegKey { step, user, sid } = self.leg.clone();
         let has_call = self.wants_call && call.state.is_open_at(step.into()) && self.claim(tx, &call).await?;

@@ -59,7 +59,7 @@ impl Unit for Callback {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
         let row = match &self.call {
-            CallReference::Inbound(key) => find_or_begin(tx, key.agency, &[key]).await?.pop(),
+            CallReference::Inbound(key) => find_or_begin(tx, key.agency, &[key], tx.now).await?.pop(),
             CallReference::Outbound(key) => outbound::find(tx, key).await?,
         };
         let Some(row) = row else { return Ok(()) };

@@ -80,7 +80,7 @@ impl Unit for RecordDialEnd {
     type Refusal = Infallible;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Plan, UnitError> {
-        let Some(row) = find_or_begin(tx, self.key.agency, &[&self.key]).await?.pop() else {
+        let Some(row) = find_or_begin(tx, self.key.agency, &[&self.key], tx.now).await?.pop() else {
             return Ok(Plan::HangUp { say: None });
         };
         let mut call = RecordedCall::load(tx, row).await?;

@@ -223,7 +223,7 @@ impl Unit for RecordEvents {
         }
         let Some(agency) = keys.first().map(|key| key.agency) else { return Ok(()) };
         let (mut new, mut others) = (Vec::new(), Vec::new());
-        for (key, row) in keys.iter().zip(find_or_begin(tx, agency, &keys).await?) {
+        for (key, row) in keys.iter().zip(find_or_begin(tx, agency, &keys, tx.now).await?) {
             let mut call = RecordedCall::load(tx, row).await?;
             for event in events_of.remove(&(key.account, key.sid.as_str())).unwrap_or_default() {
                 call.apply(tx, event);

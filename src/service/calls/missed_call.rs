@@ -30,12 +30,14 @@ pub(super) fn notice(directory: &Directory, call: &call::Model, kind: Notificati
     Notice { kind, users, thread: call.thread_id, message: None, call: Some(call.id), node: None, rung: Some(rung) }
 }
 
-/// Queues the missed-call text if the number has one and the caller may get it. The transaction holds the agency's
+/// Queues the missed-call text if the number has one and the caller may get it. `is_late` is whether the call ended so
+/// long ago that a text would be a surprise. The transaction holds the agency's
 /// lock, so the second of two simultaneous calls sees the text of the first.
 pub(super) async fn send_missed_call_text(
     tx: &mut Tx<'_>,
     directory: &Directory,
     call: &mut call::Model,
+    is_late: bool,
 ) -> Result<(), UnitError> {
     let pool = directory.pool(PoolId::from(call.phone_number_id));
     let (Some(text), Some(thread)) = (pool.and_then(|pool| pool.missed_call_text.as_deref()), call.thread_id) else {
@@ -57,6 +59,7 @@ pub(super) async fn send_missed_call_text(
         is_quiet: is_quiet(&directory.time_zone(), tx.now),
         texts_in_an_hour: calls::missed_call_texts_since(tx.conn, number, tx.now - PER_HOUR).await?,
         last_text_at: calls::last_missed_call_text(tx.conn, call.agency_id, thread.id).await?,
+        is_late,
         staff_wrote: messages::has_staff_text_since(tx.conn, call.agency_id, thread.id, call.started_at).await?,
     };
     let Ok(cleared) = may_text(&missed, tx.now) else { return Ok(()) };

@@ -1,11 +1,12 @@
 //! Records events of calls: applies them to the state, and writes the call, its legs, its event and its notifications.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 
 use super::missed_call::{notice, send_missed_call_text};
 use super::rows::CallRow;
 use crate::domain::call::{CallEvent, CallState, Leg};
+use crate::domain::reconciliation::is_late;
 use crate::domain::{CallLegId, CallStage, Direction, NotificationKind};
 use crate::entity::{call, call_leg};
 use crate::store::bulk::insert;
@@ -21,6 +22,8 @@ pub(super) struct RecordedCall {
     row: CallRow,
     legs: Vec<call_leg::Model>,
     pub(super) state: CallState,
+    /// Whether the call is imported from the carrier's list.
+    is_imported: bool,
 }
 
 impl RecordedCall {
@@ -30,7 +33,13 @@ impl RecordedCall {
             None => Vec::new(),
         };
         let state = row.after.state(&legs);
-        Ok(Self { row, legs, state })
+        Ok(Self { row, legs, state, is_imported: false })
+    }
+
+    /// A call that is imported from the carrier's list.
+    pub(super) fn import(row: CallRow) -> Self {
+        let state = row.after.state(&[]);
+        Self { row, legs: Vec::new(), state, is_imported: true }
     }
 
     pub(super) fn before(&self) -> Option<&call::Model> {
@@ -43,7 +52,12 @@ impl RecordedCall {
     }
 
     pub(super) fn apply(&mut self, tx: &Tx<'_>, event: &CallEvent) {
-        self.state.apply(event, tx.now);
+        self.apply_at(event, tx.now);
+    }
+
+    /// Applies an event of the past.
+    pub(super) fn apply_at(&mut self, event: &CallEvent, at: DateTime<Utc>) {
+        self.state.apply(event, at);
     }
 
     /// The legs to insert, and those to update.
@@ -98,7 +112,7 @@ pub(super) async fn insert_new(tx: &mut Tx<'_>, new: Vec<RecordedCall>) -> Resul
 /// Writes a call to which events were applied: its rows, its event, its notifications, and the missed-call text.
 pub(super) async fn write(tx: &mut Tx<'_>, call: RecordedCall) -> Result<call::Model, UnitError> {
     let (new_legs, changed_legs) = call.leg_writes(tx);
-    let RecordedCall { row: CallRow { before, mut after }, state, .. } = call;
+    let RecordedCall { row: CallRow { before, mut after }, state, is_imported, .. } = call;
     after.set_state(&state);
     let was_notified = withdraw_voicemail_notifications(tx, before.as_ref(), &mut after).await?;
     after.look_at = next_check(tx, before.as_ref(), &after);
@@ -127,7 +141,8 @@ pub(super) async fn write(tx: &mut Tx<'_>, call: RecordedCall) -> Result<call::M
         tx.call_updated(&after, kind.map(|kind| notice(&directory, &after, kind)).into_iter().collect())?;
     }
     if kind.is_some() && !was_notified {
-        send_missed_call_text(tx, &directory, &mut after).await?;
+        let is_late = is_imported && after.ended_at.is_some_and(|ended| is_late(ended, tx.now));
+        send_missed_call_text(tx, &directory, &mut after, is_late).await?;
     }
     Ok(after)
 }
@@ -153,7 +168,7 @@ fn is_missed(call: &call::Model) -> bool {
 
 /// When the carrier is asked about the call; `None` if everything is known. After a missed call, a voicemail may still
 /// arrive.
-fn next_check(tx: &Tx<'_>, before: Option<&call::Model>, after: &call::Model) -> Option<chrono::DateTime<chrono::Utc>> {
+fn next_check(tx: &Tx<'_>, before: Option<&call::Model>, after: &call::Model) -> Option<DateTime<Utc>> {
     if after.end.is_none() {
         return after.look_at;
     }

@@ -1,6 +1,7 @@
 //! The recordings of a call as rows. Each recording has a row of its own, found by its SID, so that reports of its
 //! length, its transcript and its absence give the same result in any order.
 
+use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::missed_call::notice;
@@ -22,6 +23,8 @@ pub(super) struct RecordingReport {
     pub(super) transcript: Option<String>,
     /// Whether the carrier reports that the recording is too short or silent.
     pub(super) is_absent: bool,
+    /// When the recording was made, if it is imported from the carrier's list.
+    pub(super) made_at: Option<DateTime<Utc>>,
 }
 
 /// The effect of a report on the recordings of a call.
@@ -96,7 +99,7 @@ fn begin(tx: &Tx<'_>, call: &call::Model, report: &RecordingReport) -> voicemail
         transcript: report.transcript.clone(),
         listened_at: None,
         listened_by_id: None,
-        created_at: tx.now,
+        created_at: report.made_at.unwrap_or(tx.now),
     }
 }
 

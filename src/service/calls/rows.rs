@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 
 use super::CallKey;
@@ -24,8 +24,14 @@ pub(super) struct CallRow {
     pub(super) after: call::Model,
 }
 
-/// The rows of these calls, in their order, with the contacts and threads of those that are new.
-pub(super) async fn find_or_begin(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&CallKey]) -> Result<Vec<CallRow>, DbErr> {
+/// The rows of these calls, in their order, with the contacts and threads of those that are new. `at` is when a call that
+/// is not stored began.
+pub(super) async fn find_or_begin(
+    tx: &mut Tx<'_>,
+    agency: AgencyId,
+    keys: &[&CallKey],
+    at: DateTime<Utc>,
+) -> Result<Vec<CallRow>, DbErr> {
     let mut by_account: HashMap<_, Vec<&str>> = HashMap::new();
     for key in keys {
         by_account.entry(key.account).or_default().push(&key.sid);
@@ -43,7 +49,7 @@ pub(super) async fn find_or_begin(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&Ca
     };
     let without_contact: Vec<&CallKey> = keys.iter().filter(|key| !has_contact(key)).copied().collect();
     let threads =
-        if without_contact.is_empty() { HashMap::new() } else { threads_of(tx, agency, &without_contact).await? };
+        if without_contact.is_empty() { HashMap::new() } else { threads_of(tx, agency, &without_contact, at).await? };
     Ok(keys
         .iter()
         .map(|key| {
@@ -55,20 +61,26 @@ pub(super) async fn find_or_begin(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&Ca
                     after.thread_id = row.thread_id.or(thread);
                     CallRow { before: Some(row.clone()), after }
                 }
-                None => CallRow { before: None, after: begin(tx, key, contact, thread) },
+                None => CallRow { before: None, after: begin(tx, key, contact, thread, at) },
             }
         })
         .collect())
 }
 
-fn begin(tx: &Tx<'_>, key: &CallKey, contact: Option<ContactId>, thread: Option<ThreadId>) -> call::Model {
+fn begin(
+    tx: &Tx<'_>,
+    key: &CallKey,
+    contact: Option<ContactId>,
+    thread: Option<ThreadId>,
+    at: DateTime<Utc>,
+) -> call::Model {
     let (id, number) = (CallId(tx.new_id()), (key.account, key.number));
     call::Model {
         contact_id: contact,
         thread_id: thread,
         provider_sid: Some(key.sid.clone()),
-        look_at: Some(tx.now + CHECK_AFTER),
-        ..call::Model::begin(key.agency, id, number, Direction::Inbound, tx.now)
+        look_at: Some(at + CHECK_AFTER),
+        ..call::Model::begin(key.agency, id, number, Direction::Inbound, at)
     }
 }
 
@@ -84,25 +96,32 @@ pub(super) async fn find_or_begin_thread(
         Some(contact) => contacts::visible(tx.conn, &viewer.scope(), contact.id).await?.is_none(),
         None => false,
     };
-    let threads = find_or_begin_threads(tx, viewer.agency(), &wanted, is_stranger).await?;
+    let threads = find_or_begin_threads(tx, viewer.agency(), &wanted, is_stranger, tx.now).await?;
     let thread = threads.get(&(number, phone.to_owned())).copied();
     thread.ok_or(UnitError::Broken("no thread was created for an outbound call"))
 }
 
 type ThreadMap = HashMap<(PhoneNumberId, String), (ContactId, ThreadId)>;
 
-async fn threads_of(tx: &mut Tx<'_>, agency: AgencyId, keys: &[&CallKey]) -> Result<ThreadMap, DbErr> {
+async fn threads_of(
+    tx: &mut Tx<'_>,
+    agency: AgencyId,
+    keys: &[&CallKey],
+    at: DateTime<Utc>,
+) -> Result<ThreadMap, DbErr> {
     let known = keys.iter().filter(|key| is_known_caller(&key.from));
     let wanted: BTreeSet<(PhoneNumberId, &str)> = known.map(|key| (key.number, key.from.as_str())).collect();
-    if wanted.is_empty() { Ok(ThreadMap::new()) } else { find_or_begin_threads(tx, agency, &wanted, false).await }
+    if wanted.is_empty() { Ok(ThreadMap::new()) } else { find_or_begin_threads(tx, agency, &wanted, false, at).await }
 }
 
-/// Takes one statement per 64 callers to read, and a few to write. `started_blind` applies to new threads.
+/// Takes one statement per 64 callers to read, and a few to write. `started_blind` applies to new threads; `at` is when
+/// the calls began.
 async fn find_or_begin_threads(
     tx: &mut Tx<'_>,
     agency: AgencyId,
     wanted: &BTreeSet<(PhoneNumberId, &str)>,
     started_blind: bool,
+    at: DateTime<Utc>,
 ) -> Result<ThreadMap, DbErr> {
     let pairs = wanted.iter().map(|(number, phone)| (agency, *phone, *number)).collect();
     let known = pairs::known(tx.conn, &pairs).await?;
@@ -127,7 +146,7 @@ async fn find_or_begin_threads(
             }
             None => {
                 let id = ThreadId(tx.new_id());
-                let row = thread::Model { started_blind, ..thread::Model::begin(agency, id, *number, contact, tx.now) };
+                let row = thread::Model { started_blind, ..thread::Model::begin(agency, id, *number, contact, at) };
                 new.push(row);
                 id
             }
@@ -135,6 +154,6 @@ async fn find_or_begin_threads(
         threads.insert((*number, (*phone).to_owned()), (contact, thread));
     }
     insert(tx.conn, new).await?;
-    thread_writes::record_call_activity(tx.conn, agency, &seen, tx.now).await?;
+    thread_writes::record_call_activity(tx.conn, agency, &seen, at).await?;
     Ok(threads)
 }

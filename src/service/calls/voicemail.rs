@@ -25,7 +25,7 @@ pub struct Recording {
 
 impl Recording {
     /// `None` for silence, which is not a voicemail.
-    fn into_report(self) -> Option<RecordingReport> {
+    pub(super) fn into_report(self) -> Option<RecordingReport> {
         let Self { sid, seconds } = self;
         (seconds != Some(0)).then(|| RecordingReport { sid, seconds, ..RecordingReport::default() })
     }
@@ -151,7 +151,7 @@ impl Unit for RecordVoicemail {
     type Refusal = Infallible;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
-        let Some(row) = find_or_begin(tx, self.key.agency, &[&self.key]).await?.pop() else { return Ok(()) };
+        let Some(row) = find_or_begin(tx, self.key.agency, &[&self.key], tx.now).await?.pop() else { return Ok(()) };
         let mut call = RecordedCall::load(tx, row).await?;
         if let Some(event) = &self.before {
             call.apply(tx, event);

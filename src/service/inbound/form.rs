@@ -68,6 +68,7 @@ fn read(account: AccountId, form: Vec<(String, String)>) -> Result<InboundText, 
         media: media.collect(),
         form,
         quarantined_as: None,
+        arrived_at: None,
         is_late: false,
     })
 }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use tracing::Instrument as _;
 use tracing::field::{Empty, display};
@@ -49,6 +50,8 @@ pub struct InboundText {
     pub form: Vec<(String, String)>,
     /// The quarantined text that this one is made from. Storing it marks that row as assigned.
     pub quarantined_as: Option<QuarantineId>,
+    /// When the text reached the carrier, if it is imported from the carrier's list; `None` if it arrives now.
+    pub arrived_at: Option<DateTime<Utc>>,
     /// Whether it reached the carrier so long ago that an automatic reply would be a surprise.
     pub is_late: bool,
 }

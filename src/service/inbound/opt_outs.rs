@@ -1,5 +1,7 @@
 //! Applies opt-outs and opt-ins to a contact and to its threads, and selects the automatic reply.
 
+use chrono::{DateTime, Utc};
+
 use super::InboundText;
 use super::plan::Planner;
 use crate::domain::address::{can_be_texted, without_channel};
@@ -32,14 +34,35 @@ impl Planner<'_> {
         self.plan.contacts[at].clone()
     }
 
-    /// Applies a keyword to its contact, and returns the contact.
+    /// Whether the text's sender has not opted out or in after `at`, when this text with its keyword arrived. An
+    /// imported text may be older than a decision that is stored.
+    pub(super) fn is_newest_keyword(
+        &mut self,
+        agency: AgencyId,
+        text: &InboundText,
+        keyword: OptOutKeyword,
+        at: DateTime<Utc>,
+    ) -> bool {
+        if keyword == OptOutKeyword::Help {
+            return true;
+        }
+        let newest = self.snapshot.newest_decisions.entry((agency, text.from.clone())).or_insert(at);
+        if *newest > at {
+            return false;
+        }
+        *newest = at;
+        true
+    }
+
+    /// Applies a keyword that arrived at `at` to its contact, and returns the contact.
     pub(super) fn apply_to_contact(
         &mut self,
         keyword: Option<OptOutKeyword>,
         mut contact: contact::Model,
+        at: DateTime<Utc>,
     ) -> contact::Model {
         let opted_out_at = match keyword {
-            Some(OptOutKeyword::Stop) => contact.opted_out_at.or(Some(self.now)),
+            Some(OptOutKeyword::Stop) => contact.opted_out_at.or(Some(at)),
             Some(OptOutKeyword::Start | OptOutKeyword::Yes) => None,
             Some(OptOutKeyword::Help) | None => return contact,
         };
@@ -108,7 +131,7 @@ impl Planner<'_> {
         others.sort_unstable();
         others.dedup();
         for other in others {
-            let thread = self.thread(agency, other, contact);
+            let thread = self.thread(agency, other, contact, self.now);
             apply(keyword, e164(other), thread);
             thread.revision += 1;
             let thread_id = Some(thread.id);

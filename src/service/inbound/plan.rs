@@ -93,21 +93,22 @@ impl Planner<'_> {
 
     fn add_to_thread(&mut self, text: &InboundText, directory: &Directory, number: PhoneNumberId) -> MessageId {
         let agency = directory.agency_id();
-        let keyword = text.keyword();
+        let at = text.arrived_at.map_or(self.now, |at| at.min(self.now));
+        let keyword = text.keyword().filter(|keyword| self.is_newest_keyword(agency, text, *keyword, at));
         let contact = self.contact(agency, text);
         let reply = self.automatic_reply(text, directory, number, keyword, &contact);
         let was_opted_out = contact.opted_out_at.is_some();
-        let contact = self.apply_to_contact(keyword, contact);
+        let contact = self.apply_to_contact(keyword, contact, at);
         let named = extension::prefix_of(&text.body).and_then(|digits| directory.extension_on(number, digits));
         let named = named.map(|row| row.id);
         let (id, now) = (MessageId(self.new_id()), self.now);
 
-        let thread = self.thread(agency, number, contact.id);
+        let thread = self.thread(agency, number, contact.id, at);
         if let Some(keyword) = keyword {
             super::opt_outs::apply(keyword, text.number(), thread);
         }
         // A contact who has already opted out needs no hint.
-        let is_hint = keyword.is_none() && contact.opted_out_at.is_none() && sounds_like_opt_out(&text.body);
+        let is_hint = text.keyword().is_none() && contact.opted_out_at.is_none() && sounds_like_opt_out(&text.body);
         if is_hint {
             thread.opt_out_hint_id = Some(id);
         }
@@ -124,7 +125,7 @@ impl Planner<'_> {
             // The first waiting text sets the time; later ones do not postpone it.
             None => thread.escalate_at.or(effect.escalate_at),
         };
-        thread.record_inbound_message(id, effect.reopened, now);
+        thread.record_inbound_message(id, effect.reopened, at);
         thread.revision += 1;
         thread.revision += i32::from(effect.reopened) + i32::from(is_hint);
         let thread = thread.id;
@@ -135,7 +136,7 @@ impl Planner<'_> {
         if is_hint {
             self.add_activity(agency, thread, ActivityKind::OptOutHinted, None);
         }
-        self.add_message(text, (agency, thread, id), named, pool_muted, effect);
+        self.add_message(text, (agency, thread, id, at), named, pool_muted, effect);
         if let Some(keyword) = keyword {
             let opt_out_changes = contact.opted_out_at.is_some() != was_opted_out;
             self.apply_to_other_threads(keyword, directory, (number, contact.id), opt_out_changes);
@@ -164,7 +165,7 @@ impl Planner<'_> {
         account: AccountId,
     ) {
         let (id, now) = (MessageId(self.new_id()), self.now);
-        let thread = self.thread(agency, number, contact);
+        let thread = self.thread(agency, number, contact, now);
         thread.record_message(id, now);
         thread.revision += 1;
         let (message, row) = outbound::rows(id, thread, account, draft, now);
@@ -173,27 +174,35 @@ impl Planner<'_> {
         self.plan.outbox.push(row);
     }
 
-    /// The thread of a number and a contact, created or added to the plan.
-    pub(super) fn thread(&mut self, agency: AgencyId, number: PhoneNumberId, contact: ContactId) -> &mut thread::Model {
+    /// The thread of a number and a contact, added to the plan, or begun at `at`.
+    pub(super) fn thread(
+        &mut self,
+        agency: AgencyId,
+        number: PhoneNumberId,
+        contact: ContactId,
+        at: DateTime<Utc>,
+    ) -> &mut thread::Model {
         let key = (agency, number, contact);
-        let at = match self.thread_at.get(&key) {
-            Some(at) => *at,
-            None => {
-                let row = self.snapshot.known.threads.remove(&key).unwrap_or_else(|| {
-                    thread::Model::begin(agency, ThreadId(self.new_id()), number, contact, self.now)
-                });
-                self.thread_at.insert(key, self.plan.threads.len());
-                self.plan.threads.push(row);
-                self.plan.threads.len() - 1
-            }
-        };
+        let at =
+            match self.thread_at.get(&key) {
+                Some(at) => *at,
+                None => {
+                    let row =
+                        self.snapshot.known.threads.remove(&key).unwrap_or_else(|| {
+                            thread::Model::begin(agency, ThreadId(self.new_id()), number, contact, at)
+                        });
+                    self.thread_at.insert(key, self.plan.threads.len());
+                    self.plan.threads.push(row);
+                    self.plan.threads.len() - 1
+                }
+            };
         &mut self.plan.threads[at]
     }
 
     fn add_message(
         &mut self,
         text: &InboundText,
-        (agency, thread, id): (AgencyId, ThreadId, MessageId),
+        (agency, thread, id, at): (AgencyId, ThreadId, MessageId, DateTime<Utc>),
         extension: Option<ExtensionId>,
         pool_muted: bool,
         effect: InboundEffect,
@@ -217,7 +226,7 @@ impl Planner<'_> {
             sends_at: None,
             resends_id: None,
             resent_as_id: None,
-            created_at: self.now,
+            created_at: at,
         };
         let notice = Notice {
             kind: NotificationKind::InboundClientMessage,

@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::{InboundItem, InboundText};
 use crate::domain::address::{is_e164, without_channel};
-use crate::domain::{AccountId, AgencyId, ContactId, OptOutReplies, QuarantineId, QuarantineState};
+use crate::domain::opt_out::{OptOutKeyword, keyword};
+use crate::domain::{AccountId, AgencyId, ContactId, OptOutReplies, QuarantineId, QuarantineState, ThreadId};
 use crate::store::accounts::accounts_of_numbers;
 use crate::store::inbound::{self, AccountNumber};
 use crate::store::pairs::{self, Known};
 use crate::store::writer::{Transaction, Tx};
-use crate::store::{Directory, threads};
+use crate::store::{Directory, messages, threads};
 
 /// The phone numbers that were texted, read before the lock. They tell which agencies to lock; the directories that are
 /// read under the lock decide.
@@ -54,6 +56,8 @@ pub(super) struct Snapshot {
     pub(super) numbers: HashMap<AccountNumber, AgencyId>,
     /// For numbers that are not live: the agency whose admins see the quarantined text.
     pub(super) last_holders: HashMap<AccountNumber, AgencyId>,
+    /// When the senders of imported texts with a keyword last opted out or in, as far as that is after such a text.
+    pub(super) newest_decisions: HashMap<(AgencyId, String), DateTime<Utc>>,
     /// The senders that are phone numbers on this server, with the accounts in which they are live.
     pub(super) own_senders: HashMap<String, Vec<AccountId>>,
 }
@@ -68,6 +72,7 @@ pub(super) async fn read(tx: &mut Tx<'_>, numbers: Numbers, items: &[&InboundIte
         }
     }
     let known = known(tx, items, &numbers, &directories).await?;
+    let newest_decisions = newest_decisions(tx, items, &known).await?;
     let own_senders = own_senders(tx, items, &numbers, &directories).await?;
     let without_live_number = items
         .iter()
@@ -75,7 +80,7 @@ pub(super) async fn read(tx: &mut Tx<'_>, numbers: Numbers, items: &[&InboundIte
         .filter(|item| !numbers.live.contains_key(&(item.text.account, item.text.number().to_owned())))
         .map(|item| (item.text.account, item.text.number()));
     let last_holders = inbound::last_holders(tx.conn, without_live_number.collect()).await?;
-    Ok(Snapshot { stored, known, directories, numbers: numbers.live, last_holders, own_senders })
+    Ok(Snapshot { stored, known, directories, numbers: numbers.live, last_holders, newest_decisions, own_senders })
 }
 
 /// The texts of the batch that are stored already, in a thread or in quarantine.
@@ -124,6 +129,34 @@ async fn known(
         known.threads.extend(rows.into_iter().map(|row| ((agency, row.phone_number_id, row.contact_id), row)));
     }
     Ok(known)
+}
+
+/// The newest decision of the contacts for or against texts, if it was made after a text of this batch that is imported
+/// and contains a keyword. Reads nothing for texts that arrive now, because nothing is newer.
+async fn newest_decisions(
+    tx: &Tx<'_>,
+    items: &[&InboundItem],
+    known: &Known,
+) -> Result<HashMap<(AgencyId, String), DateTime<Utc>>, DbErr> {
+    let mut newest = HashMap::new();
+    for text in readable(items).filter(|text| text.keyword().is_some()) {
+        let Some(after) = text.arrived_at else { continue };
+        for contact in known.contacts.values().filter(|contact| contact.phone == text.from) {
+            let agency = contact.agency_id;
+            let of_contact = known.threads.values().filter(|thread| thread.contact_id == contact.id);
+            let threads: Vec<ThreadId> = of_contact.map(|thread| thread.id).collect();
+            let texts = messages::inbound_after(tx.conn, agency, &threads, after).await?;
+            let expressed = texts.into_iter().filter_map(|text| {
+                let keyword = keyword(&text.body, None)?;
+                (keyword != OptOutKeyword::Help).then_some(text.created_at)
+            });
+            let decided = threads::opt_outs_after(tx.conn, agency, &threads, after).await?;
+            if let Some(at) = expressed.chain(decided).max() {
+                newest.insert((agency, contact.phone.clone()), at);
+            }
+        }
+    }
+    Ok(newest)
 }
 
 /// The senders that are phone numbers on this server, among the texts that may get an automatic reply. Reads nothing

@@ -9,8 +9,9 @@ use super::{CheckError, SaveMark};
 use crate::domain::opt_out::OptOutKeyword;
 use crate::domain::{AgencyId, OutboxState};
 use crate::entity::account;
-use crate::ports::twilio_rest::{ReceivedMessage, TwilioError};
-use crate::service::inbound::{InboundOutcome, InboundText, receive, text_of};
+use crate::ports::twilio_rest::{ReceivedText, TwilioError};
+use crate::service::inbound::{InboundOutcome, InboundText, receive};
+use crate::service::reconcile::text_with_date;
 use crate::service::sending::mark_in_doubt;
 use crate::service::{Fault, Services};
 use crate::store::writer::{Tx, Unit, UnitError};
@@ -86,12 +87,11 @@ async fn opt_outs_since(
     let account = services.accounts.open(row).ok();
     let credentials = account.as_ref().and_then(|account| account.credentials());
     let Some(credentials) = credentials else { return Err(RestoreError::Credentials(row.account_sid.clone())) };
-    let received = services.sending.twilio.received_since(&credentials, since).await;
-    let mut received = received.map_err(|error| RestoreError::Carrier { account: row.account_sid.clone(), error })?;
-    received.sort_by_key(|message| message.date_created);
+    let received = services.sending.twilio.texts_since(&credentials, since).await;
+    let received = received.map_err(|error| RestoreError::Carrier { account: row.account_sid.clone(), error })?;
     let mut stored = 0;
-    for message in received {
-        let Some(text) = opt_out_of(row, message) else { continue };
+    for listed in &received {
+        let Some(text) = opt_out_of(row, listed) else { continue };
         if !accounts::has_live_number(services.reader(), row.id, text.number()).await? {
             continue;
         }
@@ -101,19 +101,10 @@ async fn opt_outs_since(
     Ok(stored)
 }
 
-/// The inbound text of a listed message, if it is an opt-out or an opt-in. It is marked as late, so that no automatic
-/// reply is sent.
-fn opt_out_of(account: &account::Model, message: ReceivedMessage) -> Option<InboundText> {
-    let form = [
-        ("MessageSid", message.sid),
-        ("AccountSid", account.account_sid.clone()),
-        ("From", message.from),
-        ("To", message.to),
-        ("Body", message.body),
-        ("NumMedia", "0".to_owned()),
-    ];
-    let form = form.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let text = InboundText { is_late: true, ..text_of(account.id, form).ok()? };
+/// The inbound text of a listed text, if it is an opt-out or an opt-in. It is marked as late, so that no automatic reply
+/// is sent: one may have been sent after the backup.
+fn opt_out_of(account: &account::Model, listed: &ReceivedText) -> Option<InboundText> {
+    let text = InboundText { is_late: true, ..text_with_date(account.id, &account.account_sid, listed)? };
     text.keyword().filter(|keyword| *keyword == OptOutKeyword::Stop || keyword.opts_in())?;
     Some(text)
 }
