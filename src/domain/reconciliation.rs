@@ -20,6 +20,12 @@ pub fn compare_from(reconciled_until: DateTime<Utc>) -> DateTime<Utc> {
     reconciled_until - OVERLAP
 }
 
+/// The end of the comparison that stands for all that the carrier had when an account was added at `created_at`: those
+/// texts and calls were never meant for this server. A minute covers the difference of the clocks.
+pub fn reconciled_at_creation(created_at: DateTime<Utc>) -> DateTime<Utc> {
+    created_at + OVERLAP - TimeDelta::minutes(1)
+}
+
 /// Whether the webhooks of an event of this time may still arrive.
 pub fn is_on_its_way(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     now - at < WEBHOOK_WINDOW
@@ -80,7 +86,7 @@ mod tests {
 
     #[test]
     fn arrivals_are_counted_with_the_time_from_the_first_to_the_last() {
-        let at = |minute| DateTime::from_timestamp(1_795_446_000 + minute * 60, 0).unwrap();
+        let at = |minute: i64| DateTime::from_timestamp(1_795_446_000 + minute * 60, 0).unwrap();
         let mut arrivals = Arrivals::default();
         assert!(arrivals.is_empty());
         arrivals.add_text(at(5));
@@ -99,5 +105,6 @@ mod tests {
             assert_eq!((is_on_its_way(ago(age), now), is_late(ago(age), now)), (on_its_way, late), "{age}");
         }
         assert_eq!(compare_from(now), ago(15 * 60));
+        assert_eq!(compare_from(reconciled_at_creation(now)), ago(60));
     }
 }

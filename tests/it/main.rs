@@ -43,6 +43,7 @@ mod privacy;
 mod protocol;
 mod quarantine;
 mod races;
+mod reconcile;
 mod reopening;
 mod rest;
 mod restore;

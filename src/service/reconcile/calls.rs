@@ -18,7 +18,7 @@ use crate::store::{accounts, calls};
 
 /// Imports the calls that are missing, oldest first. Returns what was imported, and the beginning of the first call that
 /// has not ended.
-pub(super) async fn import(run: &mut Run<'_>) -> Result<(Arrivals, Option<DateTime<Utc>>), ReconcileError> {
+pub(super) async fn import(run: &Run<'_>) -> Result<(Arrivals, Option<DateTime<Utc>>), ReconcileError> {
     let services = run.services;
     let received = run.observed(services.sending.twilio.calls_since(run.credentials, run.since).await).await?;
     let numbers = numbers(services, run.account.id).await?;

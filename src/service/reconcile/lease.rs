@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::ActiveValue::Set;
 
 use crate::domain::AccountId;
+use crate::domain::reconciliation::reconciled_at_creation;
 use crate::entity::{account, reconciliation};
 use crate::service::{Fault, Services};
 use crate::store::bulk::insert;
@@ -24,7 +25,7 @@ impl Lease {
         services: &Services,
         row: &account::Model,
     ) -> Result<Option<(Self, reconciliation::Model)>, Fault> {
-        let taken = services.writer.run_for(Vec::new(), Take { account: row.id, since: row.created_at }).await?;
+        let taken = services.writer.run_for(Vec::new(), Take { account: row.id, created_at: row.created_at }).await?;
         Ok(taken.map(|state| (Self(row.id), state)))
     }
 
@@ -57,8 +58,8 @@ impl Lease {
 
 struct Take {
     account: AccountId,
-    /// When the account was created here: the carrier's older texts and calls were never meant for this server.
-    since: DateTime<Utc>,
+    /// When the account was added.
+    created_at: DateTime<Utc>,
 }
 
 impl Unit for Take {
@@ -70,7 +71,7 @@ impl Unit for Take {
         let Some(state) = store::find(tx.conn, self.account).await? else {
             let state = reconciliation::Model {
                 twilio_account_id: self.account,
-                reconciled_until: self.since,
+                reconciled_until: reconciled_at_creation(self.created_at),
                 leased_until: Some(until),
                 completed_at: None,
             };

@@ -159,7 +159,7 @@ async fn compare(
         lease.release(services).await?;
         return nothing;
     }
-    let mut run = Run {
+    let run = Run {
         services,
         account: &account,
         credentials: &credentials,
@@ -167,16 +167,29 @@ async fn compare(
         since: compare_from(before.reconciled_until),
         includes_newest: before.completed_at.is_none_or(|completed| completed < services.reconciliation.started_at),
     };
-    let mut arrivals = texts::import(&mut run).await?;
-    let (of_calls, open_since) = calls::import(&mut run).await?;
-    arrivals.add(of_calls);
-    // A call that has not ended is imported by a later comparison.
-    let reconciled_until = open_since.map_or(started_at, |open| open.min(started_at));
-    run.lease.complete(services, reconciled_until.max(before.reconciled_until)).await?;
-    Ok(Comparison::Complete(arrivals))
+    match run.import().await {
+        Ok((arrivals, open_since)) => {
+            // A call that has not ended is imported by a later comparison.
+            let reconciled_until = open_since.map_or(started_at, |open| open.min(started_at));
+            run.lease.complete(services, reconciled_until.max(before.reconciled_until)).await?;
+            Ok(Comparison::Complete(arrivals))
+        }
+        Err(error) => {
+            run.lease.release(services).await?;
+            Err(error)
+        }
+    }
 }
 
 impl Run<'_> {
+    /// Imports what is missing. Returns what was imported, and the beginning of the first call that has not ended.
+    async fn import(&self) -> Result<(Arrivals, Option<DateTime<Utc>>), ReconcileError> {
+        let mut arrivals = texts::import(self).await?;
+        let (of_calls, open_since) = calls::import(self).await?;
+        arrivals.add(of_calls);
+        Ok((arrivals, open_since))
+    }
+
     /// Records the evidence about the account in the response to a request for a list.
     async fn observed<T>(&self, result: Result<T, TwilioError>) -> Result<T, TwilioError> {
         observe(self.services, self.account, TwilioRequest::Lookup, evidence_from_response(&result)).await;

@@ -16,7 +16,7 @@ use crate::store::inbound::{holders, stored};
 const LOOKUP_SIZE: usize = 64;
 
 /// Imports the texts that are missing, oldest first. Returns what was imported.
-pub(super) async fn import(run: &mut Run<'_>) -> Result<Arrivals, ReconcileError> {
+pub(super) async fn import(run: &Run<'_>) -> Result<Arrivals, ReconcileError> {
     let services = run.services;
     let received = run.observed(services.sending.twilio.texts_since(run.credentials, run.since).await).await?;
     let mut total = Arrivals::default();
