@@ -33,10 +33,9 @@ const FORMATTED: [(&str, &[u8]); 4] = [
     ("image/gif", b"GIF8"),
 ];
 /// The types that Twilio accepts and forwards unchanged.
-const FORWARDED: [&str; 46] = [
+const FORWARDED: [&str; 45] = [
     "image/bmp",
     "image/tiff",
-    "image/webp",
     "audio/aac",
     "audio/ac3",
     "audio/amr",
@@ -47,6 +46,7 @@ const FORWARDED: [&str; 46] = [
     "audio/mpeg",
     "audio/ogg",
     "audio/vnd.rn-realaudio",
+    "audio/vorbis",
     "audio/vnd.wave",
     "audio/webm",
     "audio/3gpp",
@@ -79,7 +79,6 @@ const FORWARDED: [&str; 46] = [
     "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "application/ogg",
 ];
 
 impl Carrier {
