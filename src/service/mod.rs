@@ -42,6 +42,7 @@ mod outbound;
 mod own_numbers;
 pub mod purge_expired;
 pub mod quarantine;
+mod quarantine_alerts;
 pub mod receive_receipt;
 pub mod release_thread;
 pub mod reopen_thread;

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 
-use super::{Call, Message, Thread, User};
+use super::{Call, Message, QuarantinedMessage, Thread, User};
+use crate::domain::QuarantineId;
 use crate::entity::notification;
 use crate::graphql::context::{loaders, requester};
 use crate::graphql::direct_json::DirectJson;
@@ -38,6 +39,13 @@ impl Notification {
         let Some(thread) = self.find_thread(ctx).await? else { return Ok(None) };
         let message = loaders(ctx)?.message(id).await?;
         Ok(message.filter(|message| message.thread_id == thread.thread_id()).map(|row| Message::within(&thread, row)))
+    }
+
+    async fn find_quarantined_message(&self, ctx: &Context<'_>) -> Result<Option<QuarantinedMessage>> {
+        // A notification of another kind may be about another object.
+        let id = self.model.node_id.as_deref().and_then(|id| id.parse::<QuarantineId>().ok());
+        let Some(id) = id else { return Ok(None) };
+        Ok(loaders(ctx)?.quarantined(id).await?.map(QuarantinedMessage::new))
     }
 }
 
@@ -85,6 +93,12 @@ impl Notification {
     /// The call that the notification is about. Null if it is not about a call, or if the viewer may no longer see it.
     async fn call(&self, ctx: &Context<'_>) -> Option<Result<Call>> {
         self.find_call(ctx).await.transpose()
+    }
+
+    /// The text in quarantine that a QUARANTINED notification is about, which is the first of the texts that it stands
+    /// for. Null for other kinds, if the text has been assigned or discarded, or if the viewer is no longer an ADMIN.
+    async fn quarantined_message(&self, ctx: &Context<'_>) -> Option<Result<QuarantinedMessage>> {
+        self.find_quarantined_message(ctx).await.transpose()
     }
 
     /// The time at which the viewer read the notification. Null if it is unread.
