@@ -31,8 +31,10 @@ pub(super) async fn admins_to_notify(
     let notified =
         notifications::agencies_with_open(tx.conn, locked.iter().copied(), KIND, tx.now - ALERT_INTERVAL).await?;
     for agency in locked.into_iter().filter(|agency| !notified.contains(agency)) {
-        let directory = tx.directory(agency).await?;
-        admins.insert(agency, directory.admins().map(|user| user.id).collect());
+        let users: Vec<UserId> = tx.directory(agency).await?.admins().map(|user| user.id).collect();
+        if !users.is_empty() {
+            admins.insert(agency, users);
+        }
     }
     Ok(admins)
 }

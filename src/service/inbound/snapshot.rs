@@ -90,16 +90,25 @@ pub(super) async fn read(tx: &mut Tx<'_>, numbers: Numbers, items: &[&InboundIte
     }
     let known = known(tx, items, &numbers, &directories).await?;
     let own_senders = own_senders(tx, items, &numbers, &directories).await?;
-    let quarantine_alerts = admins_to_notify(tx, quarantines(&numbers, items)).await?;
+    let quarantine_alerts = admins_to_notify(tx, quarantines(items, &numbers, &directories)).await?;
     let Numbers { live: numbers, last_holders, .. } = numbers;
     Ok(Snapshot { stored, assignable, known, directories, numbers, last_holders, quarantine_alerts, own_senders })
 }
 
 /// The agencies to whose quarantine texts of the batch go.
-fn quarantines(numbers: &Numbers, items: &[&InboundItem]) -> BTreeSet<AgencyId> {
-    let refused = items.iter().filter(|item| item.to_quarantine && item.text.quarantined_as.is_none());
-    let agencies = refused.filter_map(|item| numbers.agency_with(&item.text));
-    agencies.chain(numbers.last_holders.values().copied()).collect()
+fn quarantines(
+    items: &[&InboundItem],
+    numbers: &Numbers,
+    directories: &HashMap<AgencyId, Arc<Directory>>,
+) -> BTreeSet<AgencyId> {
+    let agency = |item: &&InboundItem| {
+        let agency = numbers.agency_with(&item.text)?;
+        // The number may have been released since it was looked up.
+        let number = directories.get(&agency)?.live_number(item.text.account, item.text.number());
+        (item.to_quarantine || number.is_none()).then_some(agency)
+    };
+    let arriving = items.iter().filter(|item| item.text.quarantined_as.is_none());
+    arriving.filter_map(agency).chain(numbers.last_holders.values().copied()).collect()
 }
 
 /// The texts of the batch that are stored already, in a thread or in quarantine, and the quarantined texts that the batch
