@@ -3,12 +3,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::bail;
 use clap::Subcommand;
 use partyline::app::{App, Ports};
 use partyline::config::Source;
 use partyline::domain::{QuarantineId, StoredEnum as _};
-use partyline::service::inbound::InboundOutcome;
 use partyline::service::quarantine;
 
 use super::offline;
@@ -20,7 +18,7 @@ const MAX_LISTED: u64 = 1_000;
 pub(crate) enum QuarantineCommand {
     /// List quarantined texts, oldest first: id, time, reason and number, never the text itself
     List,
-    /// Process a quarantined text as if it had been sent to this number of its Twilio account
+    /// Process a quarantined text as if it were sent now to this number of its Twilio account
     Assign {
         /// The id of the quarantined text
         id: QuarantineId,
@@ -55,13 +53,12 @@ async fn execute(app: &App, command: QuarantineCommand) -> anyhow::Result<()> {
                 );
             }
         }
-        QuarantineCommand::Assign { id, number } => match quarantine::assign(&app.services, id, &number).await? {
-            InboundOutcome::Stored(_, message) => println!("Stored as {message}."),
-            InboundOutcome::Duplicate => println!("The text had already been stored."),
-            InboundOutcome::Quarantined => bail!("the text cannot be assigned to this number"),
-        },
+        QuarantineCommand::Assign { id, number } => {
+            let message = quarantine::assign_as_operator(&app.services, id, &number).await?;
+            println!("Stored as {message}.");
+        }
         QuarantineCommand::Discard { id } => {
-            quarantine::discard(&app.services, id).await?;
+            quarantine::discard_as_operator(&app.services, id).await?;
             println!("Discarded.");
         }
     }

@@ -9,6 +9,14 @@ use super::{RoutingRung, ThreadStatus};
 /// The time after which an unclaimed text to an extension also alerts the pool.
 pub const EXTENSION_ESCALATION_DELAY: TimeDelta = TimeDelta::minutes(5);
 
+/// The age from which a text gets no automatic reply.
+const MAX_AGE_FOR_REPLY: TimeDelta = TimeDelta::minutes(10);
+
+/// Whether a text reached the carrier so long ago that an automatic reply would be a surprise.
+pub fn is_late(received_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now - received_at > MAX_AGE_FOR_REPLY
+}
+
 /// The effect of one inbound text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboundEffect {
@@ -97,6 +105,13 @@ mod tests {
             last_assignee: Some(user(1)),
             closed_at: Some(now() - TimeDelta::days(days_ago)),
             ..ClaimState::unclaimed()
+        }
+    }
+
+    #[test]
+    fn a_text_is_late_after_ten_minutes() {
+        for (age, expected) in [(0, false), (600, false), (601, true), (-60, false)] {
+            assert_eq!(is_late(now() - TimeDelta::seconds(age), now()), expected, "{age}");
         }
     }
 

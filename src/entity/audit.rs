@@ -1,4 +1,4 @@
-//! An audit log entry: a change of an agency's directory.
+//! An audit log entry: a change of an agency's directory, or the handling of a quarantined text.
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
@@ -12,7 +12,7 @@ pub struct Model {
     pub agency_id: AgencyId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: AuditId,
-    /// The user who made the change; `None` for an operator with a directory file.
+    /// The user who made the change; `None` for an operator at the command line.
     pub actor_id: Option<UserId>,
     /// The operation's name in the GraphQL schema.
     pub action: String,

@@ -56,6 +56,11 @@ impl Model {
         }
     }
 
+    /// An event about the agency itself: a property of it changed, or its admins have something to take care of.
+    pub fn of_agency(agency_id: AgencyId, now: DateTime<Utc>) -> Self {
+        Self { node_id: Some(agency_id.to_string()), ..Self::begin(agency_id, EventKind::DirectoryUpdated, now) }
+    }
+
     /// The entry that the event added to the history of its thread.
     pub fn activity(&self) -> Option<ActivityId> {
         let id = self.node_id.as_deref().filter(|_| self.kind == EventKind::ThreadActivity)?;

@@ -155,7 +155,8 @@ pub enum NotificationKind {
     /// resolved when Twilio accepts requests again. `Agency.carrierProblem` gives the reason.
     CarrierAccountProblem,
     /// A text went to quarantine, because it was sent to a number that is not active in the agency or could not be
-    /// stored. Sent to ADMINs; resolved when the text is assigned or discarded.
+    /// stored. Sent to ADMINs. For one hour, an open notification also stands for the texts that follow, without a
+    /// notification for each. It is resolved when all texts that it stands for are assigned or discarded.
     Quarantined,
     /// Texts or calls were imported from the carrier, because their webhooks did not reach this server. Sent to ADMINs.
     ArrivedLate,

@@ -42,6 +42,7 @@ mod outbound;
 mod own_numbers;
 pub mod purge_expired;
 pub mod quarantine;
+mod quarantine_alerts;
 pub mod receive_receipt;
 pub mod reconcile;
 pub mod release_thread;

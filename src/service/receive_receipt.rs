@@ -70,7 +70,7 @@ pub async fn receive_receipt(services: &Services, receipt: Receipt) -> Result<bo
 }
 
 /// Quarantines a receipt that arrived at the webhook for inbound texts and matches none of our texts, so that an
-/// operator notices the misconfigured URL. Nobody is alerted, and the receipt never becomes a message.
+/// operator notices the misconfigured URL. The receipt never becomes a message.
 ///
 /// # Errors
 /// The outer error when the form is not stored, so that the sender must repeat it; the inner one when MessageSid, From

@@ -128,6 +128,10 @@ impl Directory {
         self.users.iter().filter(|user| user.active && user.role == Role::Admin)
     }
 
+    pub fn is_admin(&self, user: UserId) -> bool {
+        self.admins().any(|admin| admin.id == user)
+    }
+
     /// A number, live or released.
     pub fn number(&self, id: PhoneNumberId) -> Option<&Arc<phone_number::Model>> {
         self.number_index.get(&id).and_then(|at| self.numbers.get(*at))

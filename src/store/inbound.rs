@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use super::bulk::{cached_query, padded_list};
-use super::statements::{Kind, Row, Statements};
+use super::statements::{Kind, Row, Statements, find};
 use crate::domain::{AccountId, AgencyId, QuarantineId, QuarantineState};
 use crate::entity::{agency, message, phone_number, quarantine};
 
@@ -117,9 +117,10 @@ pub async fn lock_quarantined(
 /// For numbers that are live in no agency: the agency that last had the number, otherwise the only agency of the
 /// account. Its admins see the quarantined text. Numbers without such an agency are absent.
 pub async fn last_holders(
-    conn: &impl ConnectionTrait,
+    conn: &impl Statements,
     numbers: BTreeSet<(AccountId, &str)>,
 ) -> Result<HashMap<AccountNumber, AgencyId>, DbErr> {
+    use agency::Column as A;
     if numbers.is_empty() {
         return Ok(HashMap::new());
     }
@@ -129,16 +130,14 @@ pub async fn last_holders(
         condition =
             condition.add(phone_number::Column::TwilioAccountId.eq(*account).and(phone_number::Column::E164.eq(*to)));
     }
-    let mut released = phone_number::Entity::find().filter(condition).all(conn).await?;
+    let mut released = find(conn, phone_number::Entity::find().filter(condition)).await?;
     released.sort_by_key(|row| row.updated_at);
-    let agencies: Vec<(AgencyId, AccountId)> = agency::Entity::find()
-        .select_only()
-        .column(agency::Column::Id)
-        .column(agency::Column::TwilioAccountId)
-        .filter(agency::Column::TwilioAccountId.is_in(accounts))
-        .into_tuple()
-        .all(conn)
-        .await?;
+    let columns = [A::Id, A::TwilioAccountId];
+    let query = agency::Entity::find().select_only().columns(columns).filter(A::TwilioAccountId.is_in(accounts));
+    let rows = conn.rows(query.build(conn.backend()), &columns.map(Kind::of)).await?;
+    let agencies: Result<Vec<(AgencyId, AccountId)>, DbErr> =
+        rows.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect();
+    let agencies = agencies?;
     let mut holders = HashMap::new();
     for (account, to) in numbers {
         let of_account: Vec<_> = agencies.iter().filter(|(_, of)| *of == account).collect();

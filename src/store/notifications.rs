@@ -1,15 +1,17 @@
 //! Notifications. Only the recipient may see a notification.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, Order, PaginatorTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, Select,
 };
 
 use super::bulk::padded_list;
 use super::page::{IdKey, Page, Window};
-use super::statements::{Statements, change};
+use super::statements::{Kind, Statements, change};
 use super::thread_writes::mark_notifications_read;
 use crate::domain::{AgencyId, CallId, MessageId, NotificationId, NotificationKind, RoutingRung, ThreadId, UserId};
 use crate::entity::notification;
@@ -109,6 +111,66 @@ pub async fn resolve_of_kind(
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     resolve(conn, agency, Condition::all(), kind, now).await
+}
+
+/// Resolves the open notifications of this kind that were created at exactly this time.
+pub async fn resolve_created_at(
+    conn: &impl Statements,
+    agency: AgencyId,
+    kind: NotificationKind,
+    created_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let about = Condition::all()
+        .add(notification::Column::ThreadId.is_null())
+        .add(notification::Column::CreatedAt.eq(created_at));
+    resolve(conn, agency, about, kind, now).await
+}
+
+/// Those of these agencies that have an open notification of this kind, about no thread, created after `since`.
+pub async fn agencies_with_open(
+    conn: &impl Statements,
+    agencies: impl IntoIterator<Item = AgencyId>,
+    kind: NotificationKind,
+    since: DateTime<Utc>,
+) -> Result<HashSet<AgencyId>, DbErr> {
+    use notification::Column as N;
+    let query = notification::Entity::find()
+        .select_only()
+        .column(N::AgencyId)
+        .distinct()
+        .filter(N::AgencyId.is_in(padded_list(agencies)))
+        .filter(open_without_thread(kind))
+        .filter(N::CreatedAt.gt(since));
+    let rows = conn.rows(query.build(conn.backend()), &[Kind::of(N::AgencyId)]).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
+}
+
+/// When the newest open notification of this kind, about no thread, was created at or before `at`, and when the next
+/// one was. `None` if there is none before.
+pub async fn open_around(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    kind: NotificationKind,
+    at: DateTime<Utc>,
+) -> Result<Option<(DateTime<Utc>, Option<DateTime<Utc>>)>, DbErr> {
+    use notification::Column as N;
+    let open = || {
+        let query = notification::Entity::find().select_only().column(N::CreatedAt);
+        query.filter(N::AgencyId.eq(agency)).filter(open_without_thread(kind)).limit(1)
+    };
+    let newest = open().filter(N::CreatedAt.lte(at)).order_by_desc(N::CreatedAt);
+    let Some(newest) = newest.into_tuple().one(conn).await? else { return Ok(None) };
+    let next = open().filter(N::CreatedAt.gt(at)).order_by_asc(N::CreatedAt);
+    Ok(Some((newest, next.into_tuple().one(conn).await?)))
+}
+
+/// The index of a thread's notifications also finds the few that are about no thread.
+fn open_without_thread(kind: NotificationKind) -> Condition {
+    Condition::all()
+        .add(notification::Column::ThreadId.is_null())
+        .add(notification::Column::Kind.eq(kind))
+        .add(notification::Column::ResolvedAt.is_null())
 }
 
 /// Resolves the open notifications of this kind that match the condition.

@@ -49,6 +49,29 @@ pub async fn by_id(
     query.filter(quarantine::Column::Id.eq(id)).one(conn).await
 }
 
+/// The held texts of an agency among these.
+pub async fn by_ids(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    ids: &[QuarantineId],
+) -> Result<Vec<quarantine::Model>, DbErr> {
+    of_agency(agency).filter(quarantine::Column::Id.is_in(padded_list(ids.iter().copied()))).all(conn).await
+}
+
+/// Whether a text is held for an agency that was received at or after `from` and, if `before` is given, before it.
+pub async fn is_any_held(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    from: DateTime<Utc>,
+    before: Option<DateTime<Utc>>,
+) -> Result<bool, DbErr> {
+    let mut query = of_agency(agency).filter(quarantine::Column::CreatedAt.gte(from));
+    if let Some(before) = before {
+        query = query.filter(quarantine::Column::CreatedAt.lt(before));
+    }
+    query.one(conn).await.map(|row| row.is_some())
+}
+
 fn held() -> Select<quarantine::Entity> {
     quarantine::Entity::find().filter(quarantine::Column::State.eq(QuarantineState::Held))
 }
@@ -57,18 +80,18 @@ fn of_agency(agency: AgencyId) -> Select<quarantine::Entity> {
     held().filter(quarantine::Column::AgencyId.eq(agency))
 }
 
-/// Moves these texts from `Held` to a final state.
-pub async fn resolve(
+/// Moves those of these texts that are held to a final state. Returns how many there were.
+pub async fn settle(
     conn: &impl ConnectionTrait,
     ids: &[QuarantineId],
     state: QuarantineState,
     now: DateTime<Utc>,
-) -> Result<(), DbErr> {
+) -> Result<u64, DbErr> {
     quarantine::Entity::update_many()
         .set(quarantine::ActiveModel { state: Set(state), settled_at: Set(Some(now)), ..Default::default() })
         .filter(quarantine::Column::Id.is_in(padded_list(ids.iter().copied())))
         .filter(quarantine::Column::State.eq(QuarantineState::Held))
         .exec(conn)
         .await
-        .map(drop)
+        .map(|done| done.rows_affected)
 }

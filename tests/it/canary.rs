@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use partyline::domain::MessageStatus;
 use partyline::domain::delivery::rank;
+use partyline::domain::{MessageStatus, QuarantineState};
 use partyline::service::calls::check_overdue_calls;
 use partyline::service::fetch_recordings::fetch_recordings;
 use partyline::service::sending::resolve_unknown_texts;
@@ -108,6 +108,18 @@ async fn inbound_texts_leak_nothing() {
         assert!(answer.status().is_client_error());
         assert_no_canary("a response", &answer.text().await.unwrap());
     }
+    // What went to quarantine is assigned or, if it is refused again, discarded.
+    let (ana, number) = (app.token("acme", "ana"), app.number_id("acme", NUMBER).await);
+    let held = app.quarantined().await;
+    assert!(held.len() > 1, "{}", held.len());
+    let handle = "mutation($text: ID!, $number: ID!) {
+        assignQuarantinedMessage(input: {quarantinedMessageId: $text, phoneNumberId: $number}) { userErrors { code } }
+        discardQuarantinedMessage(input: {quarantinedMessageId: $text}) { userErrors { code } } }";
+    for row in held {
+        let handled = app.graphql(&ana, handle, json!({"text": row.id.to_string(), "number": number})).await;
+        assert!(handled.get("errors").is_none(), "{handled}");
+    }
+    assert!(app.quarantined().await.iter().all(|row| row.state != QuarantineState::Held));
     // An invalid token, and a token of an unknown user.
     let token = app.token("acme", BODY);
     app.http.post(app.url("/graphql")).bearer_auth(secrecy::ExposeSecret::expose_secret(&token)).send().await.unwrap();

@@ -1,8 +1,7 @@
 //! WhatsApp and RCS: Twilio prefixes both addresses, and messages may have other content than a body.
 
 use partyline::domain::{MessageStatus, RoutingRung};
-use partyline::service::inbound::InboundOutcome;
-use partyline::service::quarantine::assign;
+use partyline::service::quarantine::assign_as_operator;
 use serde_json::json;
 
 use crate::support::carrier::carrier;
@@ -93,8 +92,8 @@ async fn a_text_on_a_channel_to_a_released_number_is_held_for_its_agency_and_can
     let held = app.quarantined().await.remove(0);
     let agency = app.agency("acme").await;
     assert_eq!((held.to_address.as_str(), held.agency_id), ("whatsapp:+13035550100", Some(agency)));
-    let outcome = assign(app.services(), held.id, &format!("whatsapp:{EMPTY}")).await.unwrap();
+    let stored = assign_as_operator(app.services(), held.id, &format!("whatsapp:{EMPTY}")).await.unwrap();
     let message = app.message("SM1").await;
-    assert_eq!(outcome, InboundOutcome::Stored(agency, message.id));
+    assert_eq!((message.agency_id, message.id), (agency, stored));
     assert_eq!((message.body.as_str(), message.routed_by), ("hello?", Some(RoutingRung::Admins)));
 }

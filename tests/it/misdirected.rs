@@ -2,7 +2,7 @@
 
 use partyline::domain::{MessageStatus, QuarantineReason, QuarantineState, RoutingRung};
 use partyline::service::RefusalCode;
-use partyline::service::quarantine::assign;
+use partyline::service::quarantine::assign_as_operator;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -35,7 +35,7 @@ async fn a_receipt_at_the_url_of_texts_is_processed_as_a_receipt() {
 }
 
 #[tokio::test]
-async fn a_receipt_without_a_matching_text_is_held_once_and_notifies_no_user() {
+async fn a_receipt_without_a_matching_text_is_held_once_and_is_not_a_text() {
     let app = TestApp::start().await;
     // Including one between two of this server's numbers, and one with an unknown status.
     let forms = [
@@ -55,11 +55,14 @@ async fn a_receipt_without_a_matching_text_is_held_once_and_notifies_no_user() {
         assert_eq!(row.agency_id, Some(app.agency("acme").await), "the agency of the number in From");
     }
     assert_eq!(app.message_count().await, 0);
-    assert!(
-        app.events(app.agency("acme").await).await.is_empty() || app.threads(app.agency("acme").await).await.is_empty()
-    );
+    assert!(app.threads(app.agency("acme").await).await.is_empty());
+    // Like other forms in quarantine, they need a decision of an admin, who is notified once.
+    let kinds = "{ notifications { nodes { kind quarantinedMessage { messageSid } } } }";
+    let notified = app.graphql(&app.token("acme", "ana"), kinds, json!({})).await;
+    let first = json!([{"kind": "QUARANTINED", "quarantinedMessage": {"messageSid": "SMx"}}]);
+    assert_eq!(notified["data"]["notifications"]["nodes"], first);
     // An operator cannot assign it as a text either.
-    let refused = refusal(assign(app.services(), held[0].id, DESK).await);
+    let refused = refusal(assign_as_operator(app.services(), held[0].id, DESK).await);
     assert_eq!(refused.code, RefusalCode::Invalid);
     assert_eq!(app.quarantined().await[0].state, QuarantineState::Held);
 }

@@ -3,8 +3,9 @@
 
 use std::sync::{Arc, Mutex};
 
+use partyline::domain::NotificationKind;
 use partyline::store::page::{IdKey, Take, Window};
-use partyline::store::{calls, notifications, thread_writes, threads};
+use partyline::store::{calls, notifications, quarantine, thread_writes, threads};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use uuid::Uuid;
 
@@ -52,6 +53,14 @@ async fn lists_and_timers_are_read_through_their_indexes() {
     }
     let plan = plan_of(&app, async |conn| notifications::count(conn, acme, ben, true).await).await;
     assert!(plan.contains("ix_notification_unread"), "{plan}");
+    let quarantined = NotificationKind::Quarantined;
+    let plan =
+        plan_of(&app, async |conn| notifications::agencies_with_open(conn, [acme], quarantined, now).await).await;
+    assert!(plan.contains("ix_notification_thread (agency_id=? AND thread_id=?)"), "{plan}");
+    let plan = plan_of(&app, async |conn| notifications::open_around(conn, acme, quarantined, now).await).await;
+    assert!(plan.contains("ix_notification_thread (agency_id=? AND thread_id=?)"), "{plan}");
+    let plan = plan_of(&app, async |conn| quarantine::is_any_held(conn, acme, now, Some(now)).await).await;
+    assert!(plan.contains("ix_quarantine_agency (agency_id=? AND state=? AND created_at>"), "{plan}");
     let plan = plan_of(&app, async |conn| thread_writes::due_escalations(conn, now, 10).await).await;
     assert!(plan.contains("ix_thread_escalating"), "{plan}");
     let plan = plan_of(&app, async |conn| threads::held_by(conn, acme, ben, None).await).await;

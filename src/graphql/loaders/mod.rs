@@ -16,8 +16,8 @@ use dataloader::cached::Loader;
 
 use super::context::Requester;
 use super::errors::{Failure, Result};
-use crate::domain::{CallId, ContactId, MessageId, RoutingRung, ThreadId, UserId};
-use crate::entity::{activity, call_leg, contact, delivery_step, draft, media, message, thread, voicemail};
+use crate::domain::{CallId, ContactId, MessageId, QuarantineId, RoutingRung, ThreadId, UserId};
+use crate::entity::{activity, call_leg, contact, delivery_step, draft, media, message, quarantine, thread, voicemail};
 use crate::service::{Fault, Viewer};
 use crate::store;
 use crate::store::call_visibility::VisibleCall;
@@ -99,6 +99,7 @@ struct LoaderSet {
     calls: LazyLoader<Calls>,
     legs: LazyLoader<LegsOfCalls>,
     voicemails: LazyLoader<VoicemailsOfCalls>,
+    quarantined: LazyLoader<QuarantinedMessages>,
     message_pages: LazyLoader<Pages<Messages>>,
     message_counts: LazyLoader<Counts<Messages>>,
     activity_pages: LazyLoader<Pages<Activity>>,
@@ -193,6 +194,11 @@ impl Loaders {
     /// The voicemails of a call that the viewer sees in full, oldest first.
     pub async fn voicemails(&self, call: CallId) -> Result<Vec<Arc<voicemail::Model>>> {
         load(&self.requester, &self.set().voicemails, call).await
+    }
+
+    /// A text in quarantine. `None` if it has been assigned or discarded, or if the viewer may not see it.
+    pub async fn quarantined(&self, id: QuarantineId) -> Result<Option<quarantine::Model>> {
+        load(&self.requester, &self.set().quarantined, id).await
     }
 
     /// The number of inbound messages of a thread that the viewer has read; `None` if they have never read it.
@@ -379,6 +385,21 @@ impl BatchSource for VoicemailsOfCalls {
             found.entry(row.call_id).or_default().push(Arc::new(row));
         }
         Ok(found)
+    }
+}
+
+struct QuarantinedMessages;
+
+impl BatchSource for QuarantinedMessages {
+    type Key = QuarantineId;
+    type Value = Option<quarantine::Model>;
+
+    async fn read(requester: &Requester, viewer: &Viewer, keys: &[QuarantineId]) -> LoadedRows<Self> {
+        if !viewer.is_admin() {
+            return Ok(HashMap::new());
+        }
+        let rows = store::quarantine::by_ids(requester.services.request_reader(), viewer.agency(), keys).await?;
+        Ok(rows.into_iter().map(|row| (row.id, Some(row))).collect())
     }
 }
 

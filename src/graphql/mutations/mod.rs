@@ -5,6 +5,7 @@ use async_graphql::MergedObject;
 
 mod abandon_message;
 mod add_pool_member;
+mod assign_quarantined_message;
 mod cancel_message;
 mod claim_thread;
 mod close_thread;
@@ -12,6 +13,7 @@ mod confirm_phone_verification;
 mod create_extension;
 mod deactivate_extension;
 mod discard_draft;
+mod discard_quarantined_message;
 mod exchange_sign_in_code;
 mod mark_notifications_read;
 mod mark_thread_read;
@@ -73,6 +75,8 @@ pub struct Mutation(
     mark_voicemail_handled::MarkVoicemailHandledMutation,
     start_phone_verification::StartPhoneVerificationMutation,
     confirm_phone_verification::ConfirmPhoneVerificationMutation,
+    assign_quarantined_message::AssignQuarantinedMessageMutation,
+    discard_quarantined_message::DiscardQuarantinedMessageMutation,
     renew_session::RenewSessionMutation,
     exchange_sign_in_code::ExchangeSignInCodeMutation,
 );

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, MaybeUndefined};
 use secrecy::ExposeSecret as _;
 
+use crate::domain::MessageId;
 use crate::entity::{call, draft, extension, thread, voicemail};
 use crate::graphql::context::{Requester, loaders, requester};
 use crate::graphql::errors::Result;
@@ -82,6 +83,22 @@ impl<'a> MutationContext<'a> {
             }
             Err(user_errors) => (None, None, user_errors),
         })
+    }
+
+    /// A message that was received, and its thread.
+    pub(super) async fn received_message(
+        &self,
+        outcome: Outcome<MessageId>,
+    ) -> Result<(Option<Message>, Option<Thread>, Vec<UserError>)> {
+        let (viewer, resolved) = self.resolve(outcome).await?;
+        let id = match resolved {
+            Ok(id) => id,
+            Err(user_errors) => return Ok((None, None, user_errors)),
+        };
+        let Some(row) = self.loaders.message(id).await? else { return Ok((None, None, Vec::new())) };
+        let thread = self.loaders.thread(row.thread_id).await?.map(|thread| Thread::new(&viewer, thread));
+        let message = thread.as_ref().map(|thread| Message::within(thread, row));
+        Ok((message, thread, Vec::new()))
     }
 
     pub(super) async fn thread(&self, outcome: Outcome<thread::Model>) -> Result<(Option<Thread>, Vec<UserError>)> {

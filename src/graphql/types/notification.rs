@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 
-use super::{Call, LateArrival, Message, Thread, User};
+use super::{Call, LateArrival, Message, QuarantinedMessage, Thread, User};
+use crate::domain::QuarantineId;
 use crate::entity::notification;
 use crate::graphql::context::{loaders, requester};
 use crate::graphql::direct_json::DirectJson;
@@ -47,6 +48,13 @@ impl Notification {
         let requester = requester(ctx)?;
         let found = reconciliation::late_arrival(requester.services.request_reader(), self.viewer.agency(), id).await;
         Ok(found.map_err(|error| requester.fault(error))?.map(LateArrival::new))
+    }
+
+    async fn find_quarantined_message(&self, ctx: &Context<'_>) -> Result<Option<QuarantinedMessage>> {
+        // A notification of another kind may be about another object.
+        let id = self.model.node_id.as_deref().and_then(|id| id.parse::<QuarantineId>().ok());
+        let Some(id) = id else { return Ok(None) };
+        Ok(loaders(ctx)?.quarantined(id).await?.map(QuarantinedMessage::new))
     }
 }
 
@@ -99,6 +107,12 @@ impl Notification {
     /// The texts and calls that arrived late. Null unless `kind` is ARRIVED_LATE and the viewer is an ADMIN.
     async fn late_arrival(&self, ctx: &Context<'_>) -> Option<Result<LateArrival>> {
         self.find_late_arrival(ctx).await.transpose()
+    }
+
+    /// The text in quarantine that a QUARANTINED notification is about, which is the first of the texts that it stands
+    /// for. Null for other kinds, if the text has been assigned or discarded, or if the viewer is no longer an ADMIN.
+    async fn quarantined_message(&self, ctx: &Context<'_>) -> Option<Result<QuarantinedMessage>> {
+        self.find_quarantined_message(ctx).await.transpose()
     }
 
     /// The time at which the viewer read the notification. Null if it is unread.

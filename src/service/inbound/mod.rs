@@ -17,8 +17,9 @@ use uuid::Uuid;
 use super::{Fault, Services};
 use crate::domain::address::{is_e164, without_channel};
 use crate::domain::opt_out::{OptOutKeyword, keyword};
-use crate::domain::{AccountId, AgencyId, MessageId, QuarantineId};
+use crate::domain::{AccountId, AgencyId, MessageId, QuarantineId, UserId};
 use crate::ports::IdGen;
+use crate::store::Directory;
 use crate::store::writer::{BulkUnit, Transaction, Tx, UnitError, WhenAway};
 use snapshot::Numbers;
 
@@ -48,8 +49,8 @@ pub struct InboundText {
     pub media: Vec<InboundMedia>,
     /// The whole form, stored if the text goes to quarantine.
     pub form: Vec<(String, String)>,
-    /// The quarantined text that this one is made from. Storing it marks that row as assigned.
-    pub quarantined_as: Option<QuarantineId>,
+    /// The assignment of the quarantined text that this one is made from. Storing it completes the assignment.
+    pub quarantined_as: Option<QuarantineAssignment>,
     /// When the text reached the carrier, if it is imported from the carrier's list; `None` if it arrives now.
     pub arrived_at: Option<DateTime<Utc>>,
     /// Whether it reached the carrier so long ago that an automatic reply would be a surprise.
@@ -61,6 +62,26 @@ pub struct InboundText {
 pub struct InboundMedia {
     pub url: String,
     pub content_type: String,
+}
+
+/// The assignment of a quarantined text to a number.
+#[derive(Debug, Clone, Copy)]
+pub struct QuarantineAssignment {
+    pub id: QuarantineId,
+    /// When the text went to quarantine.
+    pub received_at: DateTime<Utc>,
+    /// The agency whose admins see the quarantined text.
+    pub shown_to: Option<AgencyId>,
+    /// The admin who assigns it to a number of their agency; `None` for an operator.
+    pub by: Option<(AgencyId, UserId)>,
+}
+
+impl QuarantineAssignment {
+    /// Whether the text may be stored in this agency: the number may have moved to another agency, or the admin may
+    /// have lost the role, since the request was checked.
+    fn is_allowed_in(&self, directory: &Directory) -> bool {
+        self.by.is_none_or(|(agency, user)| agency == directory.agency_id() && directory.is_admin(user))
+    }
 }
 
 impl InboundText {
@@ -82,7 +103,8 @@ pub enum InboundOutcome {
     Stored(AgencyId, MessageId),
     /// The same text was stored before.
     Duplicate,
-    /// In quarantine: it matches no phone number, or it cannot be stored as a message.
+    /// In quarantine: it matches no phone number, or it cannot be stored as a message. A quarantined text that was to be
+    /// assigned stays there.
     Quarantined,
 }
 
@@ -149,7 +171,7 @@ impl BulkUnit for InboundTexts {
         agency.map_or(item.text.account.0, |agency| agency.0)
     }
 
-    /// A webhook waits for a new text. For one from quarantine, an operator waits at the command line.
+    /// A webhook waits for a new text. For one from quarantine, an admin or an operator waits.
     fn when_away(&self, item: &InboundItem) -> WhenAway {
         if item.text.quarantined_as.is_none() { WhenAway::Retry } else { WhenAway::Fail }
     }
@@ -164,7 +186,10 @@ impl BulkUnit for InboundTexts {
         items: &[&InboundItem],
     ) -> Result<(BTreeSet<AgencyId>, Numbers), DbErr> {
         let numbers = Numbers::of(conn, items).await?;
-        Ok((numbers.live.values().copied().collect(), numbers))
+        let mut agencies = numbers.agencies();
+        // The notifications of the quarantined text are resolved there.
+        agencies.extend(items.iter().filter_map(|item| item.text.quarantined_as?.shown_to));
+        Ok((agencies, numbers))
     }
 
     async fn write(

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::snapshot::Snapshot;
-use super::{InboundItem, InboundOutcome, InboundText};
+use super::{InboundItem, InboundOutcome, InboundText, QuarantineAssignment};
 use crate::domain::address::MAX_ADDRESS_CHARS;
 use crate::domain::inbound::{InboundEffect, receive};
 use crate::domain::opt_out::{OptOutState, gate};
@@ -20,6 +20,7 @@ use crate::domain::{
 use crate::entity::{activity, contact, event, media, message, outbox, quarantine, thread};
 use crate::ports::IdGen;
 use crate::service::outbound::{self, OutboundDraft};
+use crate::service::quarantine_alerts;
 use crate::store::Directory;
 use crate::store::writer::Notice;
 
@@ -37,8 +38,8 @@ pub(super) struct Plan {
     /// The events to append, in order, with their notifications.
     pub(super) events: Vec<(event::Model, Vec<Notice>)>,
     pub(super) quarantine: Vec<quarantine::Model>,
-    /// Quarantined texts that are now stored in a thread.
-    pub(super) assigned: Vec<QuarantineId>,
+    /// Quarantined texts that are now stored in a thread, with the agency of the thread.
+    pub(super) assigned: Vec<(AgencyId, QuarantineAssignment)>,
 }
 
 /// Plans the texts. Returns one outcome per text, in their order.
@@ -66,10 +67,11 @@ pub(super) struct Planner<'a> {
 
 impl Planner<'_> {
     fn receive(&mut self, InboundItem { text, to_quarantine }: &InboundItem) -> InboundOutcome {
-        if !to_quarantine {
-            self.plan.assigned.extend(text.quarantined_as);
-        }
-        if !self.snapshot.stored.insert((text.account, text.message_sid.clone())) {
+        let is_new = match text.quarantined_as {
+            Some(assignment) => self.snapshot.assignable.remove(&assignment.id),
+            None => self.snapshot.stored.insert((text.account, text.message_sid.clone())),
+        };
+        if !is_new {
             return InboundOutcome::Duplicate;
         }
         let key = (text.account, text.number().to_owned());
@@ -77,10 +79,14 @@ impl Planner<'_> {
         let directory = agency.and_then(|agency| self.snapshot.directories.get(agency)).cloned();
         let number = directory.as_ref().and_then(|directory| directory.live_number(text.account, text.number()));
         match (&directory, number) {
-            (Some(directory), Some(number)) if !to_quarantine => {
-                InboundOutcome::Stored(directory.agency_id(), self.add_to_thread(text, directory, number.id))
+            (Some(directory), Some(number))
+                if !to_quarantine && text.quarantined_as.is_none_or(|of| of.is_allowed_in(directory)) =>
+            {
+                let agency = directory.agency_id();
+                self.plan.assigned.extend(text.quarantined_as.map(|assignment| (agency, assignment)));
+                InboundOutcome::Stored(agency, self.add_to_thread(text, directory, number.id))
             }
-            // An operator tried to assign the text to a number. It stays in quarantine.
+            // The text was to be assigned to a number. It stays in quarantine.
             _ if text.quarantined_as.is_some() => InboundOutcome::Quarantined,
             _ => {
                 let agency = agency.or_else(|| self.snapshot.last_holders.get(&key)).copied();
@@ -271,8 +277,14 @@ impl Planner<'_> {
     fn add_to_quarantine(&mut self, text: &InboundText, agency: Option<AgencyId>, reason: QuarantineReason) {
         let form = text.form.iter().map(|(name, value)| serde_json::Value::from(vec![name.as_str(), value.as_str()]));
         let to_address = text.to.chars().filter(|c| !c.is_control()).take(MAX_ADDRESS_CHARS).collect();
+        let id = QuarantineId(self.new_id());
+        if let Some((agency, admins)) = agency.and_then(|agency| self.snapshot.quarantine_alerts.remove_entry(&agency))
+        {
+            let event = event::Model::of_agency(agency, self.now);
+            self.plan.events.push((event, vec![quarantine_alerts::notice(admins, id)]));
+        }
         let row = quarantine::Model {
-            id: QuarantineId(self.new_id()),
+            id,
             twilio_account_id: text.account,
             provider_sid: text.message_sid.clone(),
             to_address,

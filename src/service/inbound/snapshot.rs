@@ -9,7 +9,8 @@ use sea_orm::DbErr;
 use super::{InboundItem, InboundText};
 use crate::domain::address::{is_e164, without_channel};
 use crate::domain::opt_out::{OptOutKeyword, keyword};
-use crate::domain::{AccountId, AgencyId, ContactId, OptOutReplies, QuarantineId, QuarantineState, ThreadId};
+use crate::domain::{AccountId, AgencyId, ContactId, OptOutReplies, QuarantineId, QuarantineState, ThreadId, UserId};
+use crate::service::quarantine_alerts::admins_to_notify;
 use crate::store::accounts::accounts_of_numbers;
 use crate::store::inbound::{self, AccountNumber};
 use crate::store::pairs::{self, Known};
@@ -24,6 +25,8 @@ pub struct Numbers {
     pub(super) live: HashMap<AccountNumber, AgencyId>,
     /// Every agency that has or had one of them.
     holders: BTreeSet<AgencyId>,
+    /// For numbers that are not live: the agency whose admins see the quarantined text.
+    pub(super) last_holders: HashMap<AccountNumber, AgencyId>,
 }
 
 impl Numbers {
@@ -41,7 +44,21 @@ impl Numbers {
                 numbers.live.insert(number, agency);
             }
         }
+        let without_live_number = named()
+            .filter(|item| item.text.quarantined_as.is_none() && numbers.agency_with(&item.text).is_none())
+            .map(|item| (item.text.account, item.text.number()));
+        numbers.last_holders = inbound::last_holders(conn, without_live_number.collect()).await?;
         Ok(numbers)
+    }
+
+    /// The agencies that the texts belong to, or are shown to in quarantine.
+    pub(super) fn agencies(&self) -> BTreeSet<AgencyId> {
+        self.live.values().chain(self.last_holders.values()).copied().collect()
+    }
+
+    /// The agency in which the number of a text is live.
+    fn agency_with(&self, text: &InboundText) -> Option<AgencyId> {
+        self.live.get(&(text.account, text.number().to_owned())).copied()
     }
 }
 
@@ -49,6 +66,8 @@ impl Numbers {
 pub(super) struct Snapshot {
     /// The texts that are stored already.
     pub(super) stored: HashSet<(AccountId, String)>,
+    /// The quarantined texts that the batch may assign, each once.
+    pub(super) assignable: HashSet<QuarantineId>,
     pub(super) known: Known,
     /// The directories of the locked agencies.
     pub(super) directories: HashMap<AgencyId, Arc<Directory>>,
@@ -58,12 +77,14 @@ pub(super) struct Snapshot {
     pub(super) last_holders: HashMap<AccountNumber, AgencyId>,
     /// When the senders of imported texts with a keyword last opted out or in, as far as that is after such a text.
     pub(super) newest_decisions: HashMap<(AgencyId, String), DateTime<Utc>>,
+    /// The admins to notify of a quarantined text, by agency.
+    pub(super) quarantine_alerts: HashMap<AgencyId, Vec<UserId>>,
     /// The senders that are phone numbers on this server, with the accounts in which they are live.
     pub(super) own_senders: HashMap<String, Vec<AccountId>>,
 }
 
 pub(super) async fn read(tx: &mut Tx<'_>, numbers: Numbers, items: &[&InboundItem]) -> Result<Snapshot, DbErr> {
-    let stored = stored(tx, &numbers, items).await?;
+    let (stored, assignable) = stored(tx, &numbers, items).await?;
     let agencies: BTreeSet<AgencyId> = numbers.live.values().copied().collect();
     let mut directories = HashMap::new();
     for agency in agencies {
@@ -74,32 +95,61 @@ pub(super) async fn read(tx: &mut Tx<'_>, numbers: Numbers, items: &[&InboundIte
     let known = known(tx, items, &numbers, &directories).await?;
     let newest_decisions = newest_decisions(tx, items, &known).await?;
     let own_senders = own_senders(tx, items, &numbers, &directories).await?;
-    let without_live_number = items
-        .iter()
-        .filter(|item| item.has_usable_number())
-        .filter(|item| !numbers.live.contains_key(&(item.text.account, item.text.number().to_owned())))
-        .map(|item| (item.text.account, item.text.number()));
-    let last_holders = inbound::last_holders(tx.conn, without_live_number.collect()).await?;
-    Ok(Snapshot { stored, known, directories, numbers: numbers.live, last_holders, newest_decisions, own_senders })
+    let quarantine_alerts = admins_to_notify(tx, quarantines(items, &numbers, &directories)).await?;
+    let Numbers { live: numbers, last_holders, .. } = numbers;
+    Ok(Snapshot {
+        stored,
+        assignable,
+        known,
+        directories,
+        numbers,
+        last_holders,
+        newest_decisions,
+        quarantine_alerts,
+        own_senders,
+    })
 }
 
-/// The texts of the batch that are stored already, in a thread or in quarantine.
-async fn stored(tx: &Tx<'_>, numbers: &Numbers, items: &[&InboundItem]) -> Result<HashSet<(AccountId, String)>, DbErr> {
+/// The agencies to whose quarantine texts of the batch go.
+fn quarantines(
+    items: &[&InboundItem],
+    numbers: &Numbers,
+    directories: &HashMap<AgencyId, Arc<Directory>>,
+) -> BTreeSet<AgencyId> {
+    let agency = |item: &&InboundItem| {
+        let agency = numbers.agency_with(&item.text)?;
+        // The number may have been released since it was looked up.
+        let number = directories.get(&agency)?.live_number(item.text.account, item.text.number());
+        (item.to_quarantine || number.is_none()).then_some(agency)
+    };
+    let arriving = items.iter().filter(|item| item.text.quarantined_as.is_none());
+    arriving.filter_map(agency).chain(numbers.last_holders.values().copied()).collect()
+}
+
+/// The texts of the batch that are stored already, in a thread or in quarantine, and the quarantined texts that the batch
+/// may assign.
+async fn stored(
+    tx: &Tx<'_>,
+    numbers: &Numbers,
+    items: &[&InboundItem],
+) -> Result<(HashSet<(AccountId, String)>, HashSet<QuarantineId>), DbErr> {
     let accounts: BTreeSet<AccountId> = items.iter().map(|item| item.text.account).collect();
     let sids: BTreeSet<&str> = items.iter().map(|item| item.text.message_sid.as_str()).collect();
-    let assigned: HashSet<QuarantineId> = items.iter().filter_map(|item| item.text.quarantined_as).collect();
+    let assigned: HashSet<QuarantineId> = items.iter().filter_map(|item| Some(item.text.quarantined_as?.id)).collect();
     // A number may have moved between agencies of its account since the text first arrived. Every agency that has or
     // had it is searched, so that no text is shown to a second agency.
     let mut stored = inbound::stored(tx.conn, &numbers.holders, &accounts, &sids, assigned.is_empty()).await?;
+    let mut assignable = HashSet::new();
     if !assigned.is_empty() {
-        // Texts that are assigned by this batch are in quarantine themselves, so the quarantine is read row by row.
+        // Of several assignments of a text, one finds it held.
         for (id, account, sid, state) in inbound::lock_quarantined(tx.conn, &accounts, &sids).await? {
-            if !assigned.contains(&id) || state != QuarantineState::Held {
-                stored.insert((account, sid));
+            let is_new = stored.insert((account, sid));
+            if is_new && state == QuarantineState::Held && assigned.contains(&id) {
+                assignable.insert(id);
             }
         }
     }
-    Ok(stored)
+    Ok((stored, assignable))
 }
 
 /// The contacts of the texts with their threads on the numbers that they texted. A keyword applies to every thread of
@@ -111,7 +161,7 @@ async fn known(
     directories: &HashMap<AgencyId, Arc<Directory>>,
 ) -> Result<Known, DbErr> {
     let pair = |text: &'_ InboundText| {
-        let agency = *numbers.live.get(&(text.account, text.number().to_owned()))?;
+        let agency = numbers.agency_with(text)?;
         let number = directories.get(&agency)?.live_number(text.account, text.number())?;
         Some((agency, number.id))
     };
@@ -168,8 +218,7 @@ async fn own_senders(
     directories: &HashMap<AgencyId, Arc<Directory>>,
 ) -> Result<HashMap<String, Vec<AccountId>>, DbErr> {
     let may_get_reply = |text: &InboundText| {
-        let agency = numbers.live.get(&(text.account, text.number().to_owned()));
-        let directory = agency.and_then(|agency| directories.get(agency));
+        let directory = numbers.agency_with(text).and_then(|agency| directories.get(&agency));
         directory.is_some_and(|directory| directory.agency.opt_out_replies == OptOutReplies::Partyline)
             && text.keyword().is_some()
     };

@@ -1,9 +1,13 @@
 //! Stores the plan of a batch in a constant number of statements.
 
+use sea_orm::DbErr;
+
+use super::QuarantineAssignment;
 use super::plan::Plan;
-use crate::domain::QuarantineState;
+use crate::domain::{AgencyId, QuarantineState};
 use crate::entity::{contact, thread};
 use crate::service::holds::stop_held;
+use crate::service::quarantine_alerts::resolve_if_settled;
 use crate::store::bulk::{insert, upsert};
 use crate::store::quarantine;
 use crate::store::writer::{Tx, UnitError};
@@ -49,8 +53,22 @@ pub(super) async fn write(tx: &mut Tx<'_>, plan: Plan) -> Result<(), UnitError> 
     for mut thread in held {
         stop_held(tx, &mut thread, None).await?;
     }
-    if !plan.assigned.is_empty() {
-        quarantine::resolve(tx.conn, &plan.assigned, QuarantineState::Assigned, tx.now).await?;
+    complete_assignments(tx, &plan.assigned).await?;
+    Ok(())
+}
+
+/// Marks quarantined texts as assigned. The audit log of the agency that received each text tells who assigned it.
+async fn complete_assignments(tx: &mut Tx<'_>, assigned: &[(AgencyId, QuarantineAssignment)]) -> Result<(), DbErr> {
+    if assigned.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = assigned.iter().map(|(_, assignment)| assignment.id).collect();
+    quarantine::settle(tx.conn, &ids, QuarantineState::Assigned, tx.now).await?;
+    for (agency, QuarantineAssignment { id, received_at, shown_to, by }) in assigned {
+        tx.audit(*agency, id.to_string(), "assignQuarantinedMessage", by.map(|(_, user)| user), None);
+        if let Some(shown_to) = shown_to {
+            resolve_if_settled(tx, *shown_to, *received_at).await?;
+        }
     }
     Ok(())
 }

@@ -245,13 +245,12 @@ impl<'a> Tx<'a> {
     }
 
     /// Appends that a property of the agency changed that is not part of its directory, such as whether Twilio serves
-    /// its account.
+    /// its account or whether texts are in quarantine.
     ///
     /// # Errors
     /// If the agency is not locked.
     pub fn agency_updated(&mut self, agency: AgencyId, notices: Vec<Notice>) -> Result<(), DbErr> {
-        let event = event::Model::begin(agency, EventKind::DirectoryUpdated, self.now);
-        self.append(event::Model { node_id: Some(agency.to_string()), ..event }, notices)
+        self.append(event::Model::of_agency(agency, self.now), notices)
     }
 
     /// Appends that the directory changed, and adds the change to the audit log.

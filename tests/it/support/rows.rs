@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use partyline::domain::{AgencyId, MessageId, ThreadId, UserId};
-use partyline::entity::{agency_position, call, contact, event, message, notification, quarantine, thread};
+use partyline::entity::{agency_position, audit, call, contact, event, message, notification, quarantine, thread};
 use partyline::store::writer::{Tx, Unit, UnitError};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseConnection, EntityTrait as _, IsolationLevel, PaginatorTrait as _,
@@ -82,6 +82,11 @@ impl TestApp {
 
     pub(crate) async fn quarantined(&self) -> Vec<quarantine::Model> {
         quarantine::Entity::find().order_by_asc(quarantine::Column::Id).all(self.db()).await.unwrap()
+    }
+
+    /// The audit log of all agencies.
+    pub(crate) async fn audits(&self) -> Vec<audit::Model> {
+        audit::Entity::find().order_by_asc(audit::Column::Id).all(self.db()).await.unwrap()
     }
 
     pub(crate) async fn message_count(&self) -> u64 {
