@@ -359,6 +359,8 @@ words! {
         Call = "CALL",
         /// Fetching a recording.
         Recording = "RECORDING",
+        /// Fetching an attachment of a text.
+        Media = "MEDIA",
     }
     /// The reason why an attachment could not be fetched.
     MediaFailure {
