@@ -55,6 +55,8 @@ mod shared;
 mod simulator;
 mod simulator_calls;
 mod simulator_fallback;
+mod simulator_lists;
+mod simulator_media;
 mod simulator_services;
 mod support;
 mod thread_facts;
