@@ -90,18 +90,20 @@ impl TwilioRest {
 
     /// Requests the target of a redirect, without credentials.
     async fn follow(&self, url: &Url) -> Result<Response, MediaError> {
+        let has_credentials = !url.username().is_empty() || url.password().is_some();
         let is_api = Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin());
-        let client = match is_api {
-            true if url.username().is_empty() && url.password().is_none() => &self.http,
-            false if is_public_url(url) => &self.files,
-            _ => return Err(MediaError::UnsafeAddress),
+        let client = if is_api && !has_credentials {
+            &self.http
+        } else if is_public_url(url) {
+            &self.files
+        } else {
+            return Err(MediaError::UnsafeAddress);
         };
-        let unsent = |error: reqwest::Error| match has_no_public_address(&error) {
-            true => MediaError::UnsafeAddress,
-            false => MediaError::Incomplete,
+        let error_of = |error: reqwest::Error| {
+            if has_no_public_address(&error) { MediaError::UnsafeAddress } else { MediaError::Incomplete }
         };
         tokio::select! {
-            response = client.get(url.clone()).send() => response.map_err(unsent),
+            response = client.get(url.clone()).send() => response.map_err(error_of),
             () = self.clock.sleep(RESPONSE_TIMEOUT) => Err(MediaError::Incomplete),
         }
     }

@@ -73,10 +73,10 @@ async fn api_with_redirects(count: usize) -> (String, Arc<Mutex<Vec<Request>>>) 
     let answer = move |uri: Uri, headers: HeaderMap| -> Response {
         let mut seen = seen.lock().unwrap();
         seen.push((uri.path().to_owned(), headers.contains_key(AUTHORIZATION)));
-        match seen.len() <= count {
-            true => (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, format!("../hop/{}", seen.len()))]).into_response(),
-            false => PNG.into_response(),
+        if seen.len() > count {
+            return PNG.into_response();
         }
+        (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, format!("../hop/{}", seen.len()))]).into_response()
     };
     let router = Router::new().fallback(move |uri: Uri, headers: HeaderMap| std::future::ready(answer(uri, headers)));
     tokio::spawn(async move { axum::serve(listener, router).await });

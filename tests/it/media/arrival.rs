@@ -90,9 +90,10 @@ async fn only_users_who_see_the_thread_see_its_files() {
     }
     let url = app.url(&path(&file["url"]));
     assert_eq!(app.http.get(&url).send().await.unwrap().status(), StatusCode::OK);
-    app.apply("agencies: [{key: acme, phoneNumbers: [{number: '+13035550100', pool: [{user: chloe}]}]}]").await;
+    let muted = "{number: '+13035550100', pool: [{user: ben, smsEnabled: false}]}";
+    app.apply(&format!("agencies: [{{key: acme, phoneNumbers: [{muted}]}}]")).await;
     app.clock.advance(Duration::from_secs(2));
-    assert_eq!(app.http.get(&url).send().await.unwrap().status(), StatusCode::NOT_FOUND, "Ben left the pool");
+    assert_eq!(app.http.get(&url).send().await.unwrap().status(), StatusCode::NOT_FOUND, "texts are off for Ben");
     let chloe = (app.agency("acme").await, app.user("acme", "chloe").await);
     assert!(show_media(app.services(), chloe, id).await.unwrap().is_some());
     for unknown in ["med_1", "med_00000000000000000000000000", "msg_1", ""] {
