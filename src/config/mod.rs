@@ -54,7 +54,7 @@ pub const SETTINGS: [Setting; 34] = [
         "public URL + /api/twilio/voice/inbound",
         "voice webhook URL configured at Twilio, if it differs",
     ),
-    setting("PARTYLINE_MEDIA", "partyline-media; on SQLite: next to the file", "folder for recordings"),
+    setting("PARTYLINE_MEDIA", "partyline-media; on SQLite: next to the file", "folder for recordings and attachments"),
     setting("TWILIO_API_BASE", "https://api.twilio.com", "origin of Twilio's REST API"),
     setting(
         "TWILIO_MESSAGING_BASE",
@@ -146,7 +146,7 @@ pub struct Settings {
     pub sms_webhook_url: String,
     /// The URL of the voice webhook as it is configured at Twilio.
     pub voice_webhook_url: String,
-    /// The folder for recordings.
+    /// The folder for recordings and attachments.
     pub media: PathBuf,
     /// The origin of Twilio's REST API, without a trailing slash.
     pub twilio_api_base: String,
@@ -347,7 +347,7 @@ impl Settings {
     }
 }
 
-/// The folder for recordings. The default is next to an SQLite file.
+/// The folder for recordings and attachments. The default is next to an SQLite file.
 fn media(source: &Source, database_url: &str) -> PathBuf {
     match (source.get("PARTYLINE_MEDIA"), sqlite_file(database_url)) {
         (Some(folder), _) => PathBuf::from(folder),

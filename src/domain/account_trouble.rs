@@ -47,8 +47,8 @@ mod tests {
 
     #[test]
     fn a_served_request_resolves_the_problems_that_it_disproves() {
-        use TwilioRequest::{Call, Lookup, Recording, Text};
-        for served in [Text, Lookup, Call, Recording] {
+        use TwilioRequest::{Call, Lookup, Media, Recording, Text};
+        for served in [Text, Lookup, Call, Recording, Media] {
             assert!(is_over((Credentials, Call), served), "{served:?}");
             for trouble in [CallbackUrl, Forbidden, Suspended] {
                 assert_eq!(is_over((trouble, Text), served), served == Text, "{trouble:?} {served:?}");

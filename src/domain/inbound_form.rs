@@ -1,6 +1,11 @@
 //! Classifies the forms of Twilio's messaging webhooks and renders inbound messages as readable text.
 //! Source: Twilio, "Twilio's request to your incoming message webhook"; "Outbound message status in status callbacks".
 
+use super::media_type::{MMS_LAYOUT, essence};
+
+/// More attachments than Twilio sends with one text (its limit is 10).
+pub const MAX_MEDIA: usize = 10;
+
 /// The kind of a messaging webhook's form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormKind {
@@ -61,12 +66,12 @@ fn button(form: &[(String, String)]) -> Option<String> {
 
 /// Describes a message that has no Body, location or button. Media messages need no description.
 fn other_kind(form: &[(String, String)]) -> Option<String> {
-    let is_card = |content_type: &str| {
-        let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        matches!(kind.as_str(), "text/vcard" | "text/x-vcard" | "text/directory")
-    };
+    let is_card =
+        |content_type: &str| matches!(essence(content_type).as_str(), "text/vcard" | "text/x-vcard" | "text/directory");
     let kind = filled(form, "MessageType").unwrap_or_default();
-    if kind.eq_ignore_ascii_case("contacts") || filled(form, "MediaContentType0").is_some_and(is_card) {
+    let mut types = (0..MAX_MEDIA).filter_map(|n| filled(form, &format!("MediaContentType{n}")));
+    let first = types.find(|content_type| essence(content_type) != MMS_LAYOUT);
+    if kind.eq_ignore_ascii_case("contacts") || first.is_some_and(is_card) {
         return Some("Contact card".to_owned());
     }
     let has_media = filled(form, "NumMedia").is_some_and(|count| count != "0");
@@ -137,6 +142,10 @@ mod tests {
             (vec![("NumMedia", "1"), ("MediaContentType0", "text/vcard")], "Contact card"),
             (vec![("NumMedia", "1"), ("MediaContentType0", "text/x-vCard; charset=utf-8")], "Contact card"),
             (vec![("NumMedia", "1"), ("MediaContentType0", "text/vcard"), ("Body", "Dr. Stone")], "Dr. Stone"),
+            (
+                vec![("NumMedia", "2"), ("MediaContentType0", "application/smil"), ("MediaContentType1", "text/vcard")],
+                "Contact card",
+            ),
             (vec![("MessageType", "contacts"), ("Body", "")], "Contact card"),
             (vec![("NumMedia", "1"), ("MediaContentType0", "image/png"), ("MessageType", "image")], ""),
             (vec![("MessageType", "reaction"), ("NumMedia", "0")], "Message without text (reaction)"),

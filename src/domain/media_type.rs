@@ -9,6 +9,10 @@ const VCARD: &str = "text/vcard";
 /// The layout that MMS adds to its files. It has no meaning for a reader.
 pub const MMS_LAYOUT: &str = "application/smil";
 
+/// Types whose files have no signature and which no program executes. Text in an encoding other than UTF-8 looks binary,
+/// so these types are plausible for both.
+const WITHOUT_SIGNATURE: [&str; 5] = [PLAIN_TEXT, "text/csv", "application/rtf", VCARD, "text/calendar"];
+
 /// The beginning of a file that is searched for text.
 const PREFIX_BYTES: usize = 4_096;
 
@@ -18,7 +22,36 @@ pub fn sniff(bytes: &[u8]) -> &'static str {
     if let Some(text) = text_of(bytes) {
         return type_of_text(&text);
     }
-    infer::get(bytes).map_or(OCTET_STREAM, |kind| kind.mime_type())
+    infer::get(bytes).map(|kind| kind.mime_type()).or_else(|| type_of_phone_film(bytes)).unwrap_or(OCTET_STREAM)
+}
+
+/// Films in the format of mobile phones, which `infer` does not know.
+fn type_of_phone_film(bytes: &[u8]) -> Option<&'static str> {
+    match bytes.get(4..11)? {
+        b"ftyp3g2" => Some("video/3gpp2"),
+        brand if brand.starts_with(b"ftyp3g") => Some("video/3gpp"),
+        _ => None,
+    }
+}
+
+/// A content type in lower case and without parameters.
+pub fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The type under which a file is stored: that of its content. If the content only shows text or bytes, an announced
+/// type that is harmless describes it better. Other announcements are not believed, because a browser or an operating
+/// system could execute such a file.
+pub fn stored_type(declared: &str, content: &'static str) -> &'static str {
+    if !matches!(content, PLAIN_TEXT | OCTET_STREAM) {
+        return content;
+    }
+    let declared = match essence(declared).as_str() {
+        "text/x-vcard" | "text/directory" | "application/vcard" => VCARD.to_owned(),
+        "text/rtf" | "text/richtext" => "application/rtf".to_owned(),
+        other => other.to_owned(),
+    };
+    WITHOUT_SIGNATURE.into_iter().find(|known| *known == declared).unwrap_or(content)
 }
 
 /// The beginning of the file as lower-case text; `None` if the file is not text.
@@ -130,11 +163,21 @@ pub fn extension(content_type: &str) -> &'static str {
         "audio/amr" => "amr",
         "video/mp4" | "video/x-m4v" => "mp4",
         "video/3gpp" => "3gp",
+        "video/3gpp2" => "3g2",
         "video/quicktime" => "mov",
         "video/webm" => "webm",
         "application/pdf" => "pdf",
         VCARD => "vcf",
         "text/calendar" => "ics",
+        "text/csv" => "csv",
+        "application/rtf" => "rtf",
+        "application/zip" => "zip",
+        "application/msword" => "doc",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => "docx",
+        "application/vnd.ms-excel" => "xls",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => "xlsx",
+        "application/vnd.ms-powerpoint" => "ppt",
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation" => "pptx",
         "text/html" => "html",
         "text/xml" => "xml",
         PLAIN_TEXT => "txt",
@@ -148,11 +191,14 @@ mod tests {
 
     #[test]
     fn the_content_determines_the_type() {
-        let files: [(&[u8], &str); 14] = [
+        let files: [(&[u8], &str); 17] = [
             (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "image/png"),
             (b"\xff\xd8\xff\xe0\0\x10JFIF", "image/jpeg"),
             (b"GIF89a\x01\0\x01\0", "image/gif"),
             (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image/heif"),
+            (b"\0\0\0\x18ftyp3gp4\0\0\0\0", "video/3gpp"),
+            (b"\0\0\0\x18ftyp3g2a\0\0\0\0", "video/3gpp2"),
+            (b"\0\0\0\x18ftypmp42\0\0\0\0", "video/mp4"),
             (b"%PDF-1.7\n%\xe2\xe3", "application/pdf"),
             (b"BEGIN:VCARD\r\nVERSION:3.0\r\n", "text/vcard"),
             (b"\xef\xbb\xbf  <!DOCTYPE HTML><p>", "text/html"),
@@ -184,6 +230,33 @@ mod tests {
             ("application/pdf", "text/html", true),
         ] {
             assert_eq!(is_as_declared(declared, content), expected, "{declared} {content}");
+        }
+    }
+
+    #[test]
+    fn an_announcement_is_believed_only_of_files_that_nothing_executes() {
+        for (declared, content, expected) in [
+            ("image/jpeg", "image/png", "image/png"),
+            ("text/plain", "text/html", "text/html"),
+            ("text/plain", SVG, SVG),
+            ("text/x-vCard; charset=iso-8859-1", OCTET_STREAM, VCARD),
+            ("text/vcard", PLAIN_TEXT, VCARD),
+            ("text/csv", PLAIN_TEXT, "text/csv"),
+            ("TEXT/CSV", PLAIN_TEXT, "text/csv"),
+            ("text/rtf", PLAIN_TEXT, "application/rtf"),
+            ("text/plain", OCTET_STREAM, PLAIN_TEXT),
+            ("text/html", PLAIN_TEXT, PLAIN_TEXT),
+            ("text/html", OCTET_STREAM, OCTET_STREAM),
+            (SVG, OCTET_STREAM, OCTET_STREAM),
+            ("text/javascript", PLAIN_TEXT, PLAIN_TEXT),
+            ("application/xhtml+xml", PLAIN_TEXT, PLAIN_TEXT),
+            ("application/x-sh", PLAIN_TEXT, PLAIN_TEXT),
+            ("application/pdf", OCTET_STREAM, OCTET_STREAM),
+            ("application/vnd.microsoft.portable-executable", OCTET_STREAM, OCTET_STREAM),
+            ("", PLAIN_TEXT, PLAIN_TEXT),
+            ("text/csv\r\nx: y", PLAIN_TEXT, PLAIN_TEXT),
+        ] {
+            assert_eq!(stored_type(declared, content), expected, "{declared} {content}");
         }
     }
 

@@ -188,7 +188,7 @@ words! {
         InboundMessage = "INBOUND_MESSAGE",
         /// A text was queued, by a user or automatically.
         OutboundMessage = "OUTBOUND_MESSAGE",
-        /// The delivery status of a text changed.
+        /// The delivery status of a text changed, or the state of one of its attachments.
         MessageStatus = "MESSAGE_STATUS",
         /// A thread was claimed, released, transferred, closed or reopened, or got another entry in its history.
         ThreadActivity = "THREAD_ACTIVITY",
@@ -359,6 +359,8 @@ words! {
         Call = "CALL",
         /// Fetching a recording.
         Recording = "RECORDING",
+        /// Fetching an attachment of a text.
+        Media = "MEDIA",
     }
     /// The reason why an attachment could not be fetched.
     MediaFailure {

@@ -106,9 +106,10 @@ impl Lookup<'_> {
 
     async fn media(&self, id: &str) -> Result<Option<Media>> {
         let Some(id) = parse_id(id) else { return Ok(None) };
-        let row = store::messages::media_by_id(self.conn(), self.viewer.agency(), id).await;
+        let row = store::media::by_id(self.conn(), self.viewer.agency(), id).await;
         let Some(row) = self.checked(row)? else { return Ok(None) };
-        Ok(self.message(Some(row.message_id)).await?.map(|_| Media::new(Arc::new(row))))
+        let message = self.message(Some(row.message_id)).await?;
+        Ok(message.map(|_| Media::new(self.viewer, Arc::new(row))))
     }
 
     async fn activity(&self, id: &str) -> Result<Option<ThreadActivity>> {

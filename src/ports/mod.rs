@@ -6,6 +6,7 @@ pub mod id_gen;
 pub mod jwks;
 pub mod media_store;
 pub mod private_file;
+pub mod public_names;
 pub mod twilio_rest;
 
 pub use clock::{Clock, SystemClock, owned_sleep};

@@ -28,8 +28,15 @@ pub(super) fn evidence_from_attempt(outcome: &SendOutcome) -> AccountEvidence {
 pub(super) fn evidence_from_response<T>(answer: &Result<T, TwilioError>) -> AccountEvidence {
     match answer {
         Ok(_) => Some(Ok(())),
-        Err(TwilioError::Account(trouble)) => Some(Err(*trouble)),
-        Err(_) => None,
+        Err(error) => evidence_from_error(error),
+    }
+}
+
+/// The evidence in an error of a request that only reads.
+pub(super) fn evidence_from_error(error: &TwilioError) -> AccountEvidence {
+    match error {
+        TwilioError::Account(trouble) => Some(Err(*trouble)),
+        _ => None,
     }
 }
 

@@ -21,6 +21,7 @@ pub mod accounts;
 pub mod apply_directory;
 pub mod authenticate;
 pub mod calls;
+mod carrier_files;
 pub mod claim_thread;
 pub mod close_thread;
 pub mod compose;
@@ -28,6 +29,7 @@ mod delivery;
 pub mod drafts;
 mod error;
 pub mod escalate;
+pub mod fetch_media;
 pub mod fetch_recordings;
 pub mod holds;
 pub mod inbound;
@@ -68,6 +70,7 @@ pub mod update_pool;
 pub mod verify_phone;
 mod viewer;
 
+pub use carrier_files::{CarrierFile, Fetcher};
 pub use error::{Error, Fault, Outcome, Refusal, RefusalCode};
 pub use viewer::{Viewer, ViewerUse};
 
@@ -96,9 +99,9 @@ pub struct Services {
     pub calls: calls::Calls,
     /// Compares the accounts with the carrier.
     pub reconciliation: reconcile::Reconciliation,
-    /// Stores the recordings.
+    /// Stores the recordings and attachments.
     pub media: MediaStore,
-    /// Signs the addresses at which recordings are served.
+    /// Signs the URLs at which recordings and attachments are served.
     pub media_links: media_links::MediaLinks,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGen>,

@@ -294,6 +294,24 @@ pub async fn recordings_due(
         .await
 }
 
+/// Postpones a recording that is due to be fetched. Returns whether it was still due.
+pub async fn lease_recording(
+    conn: &impl ConnectionTrait,
+    file: &voicemail::Model,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let done = voicemail::Entity::update_many()
+        .col_expr(voicemail::Column::DueAt, Expr::value(until))
+        .filter(voicemail::Column::AgencyId.eq(file.agency_id))
+        .filter(voicemail::Column::Id.eq(file.id))
+        .filter(voicemail::Column::State.eq(MediaState::Pending))
+        .filter(voicemail::Column::DueAt.lte(now))
+        .exec(conn)
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
 /// The calls of all agencies whose state is due to be checked: ended calls first, then the longest overdue.
 pub async fn due(conn: &impl ConnectionTrait, now: DateTime<Utc>, limit: u64) -> Result<Vec<call::Model>, DbErr> {
     call::Entity::find()

@@ -1,4 +1,4 @@
-//! Messages and their attachments. A user who may see a thread may see all of its messages.
+//! Messages. A user who may see a thread may see all of its messages.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::ExprTrait as _;
@@ -11,8 +11,8 @@ use super::batched_pages;
 use super::bulk::padded_list;
 use super::page::{Page, Window};
 use crate::domain::delivery_error::{CANCELED, STALE_VIEW};
-use crate::domain::{AccountId, AgencyId, Direction, MediaId, MessageId, MessageStatus, ThreadId, UserId};
-use crate::entity::{delivery_step, media, message};
+use crate::domain::{AccountId, AgencyId, Direction, MessageId, MessageStatus, ThreadId, UserId};
+use crate::entity::{delivery_step, message};
 
 /// For each thread, one page of its messages, oldest first. The pages are in the order of `parts`. Does not check the
 /// visibility of the threads.
@@ -48,6 +48,15 @@ pub async fn by_ids(
         .filter(message::Column::Id.is_in(padded_list(ids.iter().copied())))
         .all(conn)
         .await
+}
+
+/// One message of an agency. Does not check the visibility of its thread.
+pub async fn by_id(
+    conn: &impl ConnectionTrait,
+    agency: AgencyId,
+    id: MessageId,
+) -> Result<Option<message::Model>, DbErr> {
+    message::Entity::find_by_id((agency, id)).one(conn).await
 }
 
 /// The outbound message with this Twilio SID, in any of these agencies.
@@ -157,30 +166,6 @@ pub async fn has_staff_text_since(
         .filter(is_not_stopped())
         .filter(M::CreatedAt.gte(since));
     Ok(written.one(conn).await?.is_some())
-}
-
-/// The attachments of these messages, ordered by message and ordinal.
-pub async fn media_of(
-    conn: &impl ConnectionTrait,
-    agency: AgencyId,
-    messages: &[MessageId],
-) -> Result<Vec<media::Model>, DbErr> {
-    media::Entity::find()
-        .filter(media::Column::AgencyId.eq(agency))
-        .filter(media::Column::MessageId.is_in(padded_list(messages.iter().copied())))
-        .order_by_asc(media::Column::MessageId)
-        .order_by_asc(media::Column::Ordinal)
-        .all(conn)
-        .await
-}
-
-/// One attachment of an agency. Does not check the visibility of its message.
-pub async fn media_by_id(
-    conn: &impl ConnectionTrait,
-    agency: AgencyId,
-    id: MediaId,
-) -> Result<Option<media::Model>, DbErr> {
-    media::Entity::find_by_id((agency, id)).one(conn).await
 }
 
 fn in_thread(agency: AgencyId, thread: ThreadId) -> Select<message::Entity> {

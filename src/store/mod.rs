@@ -22,6 +22,7 @@ pub mod event_log;
 pub mod idempotency;
 pub mod inbound;
 pub mod inbox;
+pub mod media;
 pub mod message_writes;
 pub mod messages;
 pub mod notifications;

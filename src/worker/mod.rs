@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use crate::metrics::Metrics;
 use crate::service::calls::check_overdue_calls;
 use crate::service::escalate::escalate;
-use crate::service::fetch_recordings::fetch_recordings;
+use crate::service::fetch_media::media_fetcher;
+use crate::service::fetch_recordings::recording_fetcher;
 use crate::service::purge_expired::purge_expired;
 use crate::service::reconcile::reconcile;
 use crate::service::sending::{mark_interrupted_attempts, resolve_unknown_texts};
@@ -26,14 +27,14 @@ pub use supervisor::{Task, Timer, supervise};
 pub struct Workers {
     services: Arc<Services>,
     sending: JoinHandle<()>,
-    timers: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
     pub fn start(services: &Arc<Services>, metrics: &Arc<Metrics>) -> Self {
         let timer = Timer { services, metrics };
         let second = Duration::from_secs(1);
-        let timers = vec![
+        let mut tasks = vec![
             timer.every(second, "event_poll", "reads the events of other instances", |services| async move {
                 services.feeds.poll().await.map_err(Fault::from)
             }),
@@ -47,9 +48,6 @@ impl Workers {
             timer.every(second, "unknown_texts", "looks up texts whose result is unknown", |services| async move {
                 mark_interrupted_attempts(&services).await?;
                 resolve_unknown_texts(&services).await
-            }),
-            timer.every(second, "recordings", "fetches voicemail recordings", |services| async move {
-                fetch_recordings(&services).await
             }),
             timer.every(second * 5, "overdue_calls", "asks the carrier about overdue calls", |services| async move {
                 check_overdue_calls(&services).await
@@ -69,8 +67,12 @@ impl Workers {
                 purge_expired(&services).await
             }),
         ];
+        // These two look for work every second even while they wait for a slow file.
+        let (clock, recordings, media) = (&services.clock, recording_fetcher(services), media_fetcher(services));
+        tasks.push(supervise(recordings, "recordings", "fetches voicemail recordings", clock, metrics));
+        tasks.push(supervise(media, "media", "fetches attachments of texts", clock, metrics));
         let sending = tokio::spawn(outbox::run(Arc::clone(services), Arc::clone(metrics)));
-        Self { services: services.clone(), sending, timers }
+        Self { services: services.clone(), sending, tasks }
     }
 
     /// Begins no further attempts, and waits until the attempts in progress are completed, for at most `timeout`. The
@@ -89,6 +91,6 @@ impl Workers {
 impl Drop for Workers {
     fn drop(&mut self) {
         self.sending.abort();
-        self.timers.iter().for_each(JoinHandle::abort);
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }

@@ -15,8 +15,8 @@ use tracing::Instrument as _;
 use crate::events::{BusReceiver, BusSender};
 use crate::metrics::{Component, Metrics, WorkerStatus};
 use crate::ports::Clock;
-use crate::service::Services;
 use crate::service::calls::CallLogWriter;
+use crate::service::{CarrierFile, Fetcher, Services};
 use crate::store::Checkpointer;
 use crate::store::error_class::describe;
 
@@ -56,6 +56,12 @@ impl Task for Checkpointer {
     async fn run(&mut self) -> Option<Result<(), String>> {
         let result = self.run_next().await?;
         Some(result.map_err(|error| describe(&error)))
+    }
+}
+
+impl<F: CarrierFile> Task for Fetcher<F> {
+    async fn run(&mut self) -> Option<Result<(), String>> {
+        Some(self.run_next().await.map_err(|error| error.to_string()))
     }
 }
 

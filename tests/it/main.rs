@@ -27,6 +27,7 @@ mod kill;
 mod live;
 mod live_counts;
 mod live_lists;
+mod media;
 mod metrics;
 mod migrations;
 mod misdirected;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use partyline::domain::NotificationKind;
 use partyline::store::page::{IdKey, Take, Window};
-use partyline::store::{calls, notifications, quarantine, thread_writes, threads};
+use partyline::store::{calls, media, notifications, quarantine, thread_writes, threads};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use uuid::Uuid;
 
@@ -67,4 +67,7 @@ async fn lists_and_timers_are_read_through_their_indexes() {
     assert!(plan.contains("ix_thread_of_assignee"), "{plan}");
     let plan = plan_of(&app, async |conn| calls::due(conn, now, 10).await).await;
     assert!(plan.contains("ix_call_to_look_at"), "{plan}");
+    let plan = plan_of(&app, async |conn| media::due(conn, now, 10).await).await;
+    assert!(plan.contains("ix_media_due (due_at<?)"), "{plan}");
+    assert!(!plan.contains("TEMP B-TREE"), "{plan}");
 }

@@ -306,7 +306,7 @@ impl BatchSource for MediaOfMessages {
     type Value = Vec<Arc<media::Model>>;
 
     async fn read(requester: &Requester, viewer: &Viewer, keys: &[MessageId]) -> LoadedRows<Self> {
-        let rows = store::messages::media_of(requester.services.request_reader(), viewer.agency(), keys).await?;
+        let rows = store::media::of_messages(requester.services.request_reader(), viewer.agency(), keys).await?;
         let mut found = HashMap::<_, Vec<_>>::new();
         for row in rows {
             found.entry(row.message_id).or_default().push(Arc::new(row));

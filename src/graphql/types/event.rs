@@ -70,7 +70,7 @@ pub enum ThreadChange {
     Inbound,
     /// A text to the contact was queued.
     Outbound,
-    /// The delivery status of a text to the contact changed.
+    /// The delivery status of a text to the contact changed, or a file of a text was fetched or could not be fetched.
     Status,
     /// The thread was claimed, released, transferred, closed or reopened, or another activity entry was added.
     Activity,

@@ -99,7 +99,8 @@ impl Message {
 
     /// The attachments of the message, in order.
     async fn media(&self, ctx: &Context<'_>) -> Result<Vec<Media>> {
-        Ok(loaders(ctx)?.media(self.model.id).await?.into_iter().map(Media::new).collect())
+        let rows = loaders(ctx)?.media(self.model.id).await?;
+        Ok(rows.into_iter().map(|row| Media::new(&self.viewer, row)).collect())
     }
 
     /// The time at which a held message is handed to the carrier, unless it is canceled with `cancelMessage` or stopped

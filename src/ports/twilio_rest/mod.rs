@@ -19,6 +19,7 @@ use crate::domain::carrier_refusal::{CarrierRefusal, refusal};
 
 mod callback;
 mod calls;
+mod media;
 mod messages;
 mod numbers;
 mod received;
@@ -27,6 +28,7 @@ mod services;
 
 pub use callback::callback_url;
 pub use calls::{FetchedCall, OutboundCall, RecordingFile, StartCallOutcome};
+pub use media::{MediaDownload, MediaError};
 pub use messages::{ListedMessage, OutboundText};
 pub use numbers::{Capabilities, TwilioNumber};
 pub use received::{ReceivedCall, ReceivedFile, ReceivedText};
@@ -87,6 +89,8 @@ pub struct Credentials {
 #[derive(Debug, Clone)]
 pub struct TwilioRest {
     http: Client,
+    /// Fetches files from the servers that Twilio refers to.
+    files: Client,
     base: String,
     messaging_base: String,
     clock: Arc<dyn Clock>,
@@ -106,7 +110,8 @@ impl TwilioRest {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .build()?;
-        Ok(Self { http, base: base.to_owned(), messaging_base: messaging_base.to_owned(), clock })
+        let files = media::file_client()?;
+        Ok(Self { http, files, base: base.to_owned(), messaging_base: messaging_base.to_owned(), clock })
     }
 
     fn url(&self, credentials: &Credentials, path: &str) -> Result<Url, TwilioError> {

@@ -3,10 +3,9 @@
 use super::{InboundMedia, InboundText};
 use crate::domain::AccountId;
 use crate::domain::caller_id::NO_ADDRESS;
-use crate::domain::inbound_form::{FormKind, kind_of, readable_body};
+use crate::domain::inbound_form::{FormKind, MAX_MEDIA, kind_of, readable_body};
+use crate::domain::media_type::{MMS_LAYOUT, OCTET_STREAM, essence};
 
-/// More attachments than Twilio sends with one text (its limit is 10).
-const MAX_MEDIA: usize = 10;
 /// The longest name that Twilio could give a message; today's have 34 characters.
 const MAX_SID_BYTES: usize = 64;
 
@@ -55,8 +54,9 @@ fn read(account: AccountId, form: Vec<(String, String)>) -> Result<InboundText, 
     let count = field("NumMedia").and_then(|count| count.parse::<usize>().ok()).unwrap_or(0).min(MAX_MEDIA);
     let media = (0..count).filter_map(|n| {
         let url = field(&format!("MediaUrl{n}"))?.to_owned();
-        let content_type = field(&format!("MediaContentType{n}")).unwrap_or("application/octet-stream").to_owned();
-        Some(InboundMedia { url, content_type })
+        let content_type = field(&format!("MediaContentType{n}")).unwrap_or(OCTET_STREAM).to_owned();
+        // The layout that a phone adds to the files is not a file that a person sent.
+        (essence(&content_type) != MMS_LAYOUT).then_some(InboundMedia { url, content_type })
     });
     Ok(InboundText {
         account,
@@ -128,5 +128,20 @@ mod tests {
         let text = read_fields(&[&WHOLE[..], &media[..]].concat()).unwrap();
         let urls: Vec<_> = text.media.iter().map(|media| (media.url.as_str(), media.content_type.as_str())).collect();
         assert_eq!(urls, [("https://a", "application/octet-stream"), ("https://b", "image/png")]);
+    }
+
+    #[test]
+    fn the_layout_of_an_mms_is_not_an_attachment() {
+        let media = [
+            ("NumMedia", "3"),
+            ("MediaUrl0", "https://a"),
+            ("MediaContentType0", "application/smil; charset=utf-8"),
+            ("MediaUrl1", "https://b"),
+            ("MediaContentType1", "image/png"),
+            ("MediaUrl2", "https://c"),
+            ("MediaContentType2", "APPLICATION/SMIL"),
+        ];
+        let text = read_fields(&[&WHOLE[..], &media[..]].concat()).unwrap();
+        assert_eq!(text.media.iter().map(|media| media.url.as_str()).collect::<Vec<_>>(), ["https://b"]);
     }
 }

@@ -174,7 +174,7 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// Appends that the delivery status of a message changed.
+    /// Appends that the delivery status of a message changed, or the state of one of its attachments.
     ///
     /// # Errors
     /// If the agency is not locked.

@@ -13,7 +13,7 @@ use super::WebhookState;
 use super::form::{Form, field};
 use super::twiml::{self, Document};
 use super::verified::{VerifiedRequest, WebhookRejection, verify, with_deadline};
-use crate::domain::sid::is_sid;
+use crate::domain::sid::{is_sid, sid_in_url};
 use crate::domain::webhook_paths::{CALL_STEPS, VOICE};
 use crate::metrics::CallOutcome;
 use crate::service::calls::Recording;
@@ -90,8 +90,8 @@ fn sid(form: &Form, name: &str) -> Result<String, WebhookRejection> {
 /// The recording that a form is about. Not all of Twilio's forms are documented to contain `RecordingSid`, so the SID
 /// is otherwise taken from the last segment of `RecordingUrl`. That URL itself is never requested.
 fn recording(form: &Form) -> Result<Recording, WebhookRejection> {
-    let sid_in_url = || field(form, "RecordingUrl")?.split(['?', '#']).next()?.rsplit('/').next()?.split('.').next();
-    let sid = field(form, "RecordingSid").or_else(sid_in_url).filter(|sid| is_sid(sid));
+    let in_url = || field(form, "RecordingUrl").and_then(sid_in_url);
+    let sid = field(form, "RecordingSid").or_else(in_url).filter(|sid| is_sid(sid));
     let sid = sid.ok_or(WebhookRejection::Status(StatusCode::BAD_REQUEST))?;
     Ok(Recording { sid: sid.to_owned(), seconds: seconds(form, "RecordingDuration") })
 }
