@@ -6,6 +6,8 @@
 pub mod access;
 pub mod account_trouble;
 pub mod address;
+pub mod attachments;
+pub mod byte_range;
 pub mod call;
 pub mod call_error;
 pub mod caller_id;
@@ -17,6 +19,7 @@ pub mod delivery_error;
 pub mod dialing;
 pub mod error_actor;
 pub mod extension;
+pub mod file_name;
 pub mod folding;
 pub mod hexadecimal;
 pub mod hours;

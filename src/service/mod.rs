@@ -19,6 +19,7 @@ pub mod abandon_message;
 mod account_trouble;
 pub mod accounts;
 pub mod apply_directory;
+mod attachments;
 pub mod authenticate;
 pub mod calls;
 pub mod claim_thread;
@@ -41,6 +42,7 @@ pub mod media_links;
 mod outbound;
 mod own_numbers;
 pub mod purge_expired;
+mod purge_uploads;
 pub mod quarantine;
 pub mod receive_receipt;
 pub mod release_thread;
@@ -61,8 +63,10 @@ pub mod start_thread;
 mod text_limits;
 mod thread_action;
 pub mod transfer_thread;
+mod unused_files;
 pub mod update_contact;
 pub mod update_pool;
+pub mod upload_media;
 pub mod verify_phone;
 mod viewer;
 
@@ -92,10 +96,10 @@ pub struct Services {
     /// Holds sending after a restore.
     pub restore: restore::RestoreGuard,
     pub calls: calls::Calls,
-    /// Stores the recordings.
+    /// Stores recordings, attachments and uploads.
     pub media: MediaStore,
-    /// Signs the addresses at which recordings are served.
-    pub media_links: media_links::MediaLinks,
+    /// Signs the URLs at which they are served.
+    pub media_links: Arc<media_links::MediaLinks>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGen>,
 }
