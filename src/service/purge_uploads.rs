@@ -11,7 +11,7 @@ use crate::store::writer::{Tx, Unit, UnitError};
 const BATCH_SIZE: u64 = 100;
 
 /// Deletes the uploads of all agencies that are older than [`RETENTION`], and temporary files of that age.
-pub async fn purge_uploads(services: &Services) -> Result<(), Fault> {
+pub(super) async fn purge_uploads(services: &Services) -> Result<(), Fault> {
     let before = services.clock.now() - RETENTION;
     loop {
         let rows = files::uploads_before(services.reader(), before, BATCH_SIZE).await?;
