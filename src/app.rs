@@ -94,7 +94,7 @@ impl App {
                 Some(Arc::new(Bus::new(database, feeds, presence, clock.clone())))
             }
         };
-        private_file::restrict(&settings.media).context("the folder of recordings cannot be made private")?;
+        private_file::restrict(&settings.media).context("the media folder cannot be made private")?;
         let secret_key = saved_key(settings.secret_key.clone(), &database).await?;
         let sealer = Arc::new(Sealer::new(&secret_key.current, secret_key.previous.as_ref(), ids.clone()));
         let twilio = TwilioRest::new(&settings.twilio_api_base, &settings.twilio_messaging_base, clock.clone())
@@ -136,8 +136,8 @@ impl App {
             supervise(checkpointer, "checkpoints", description, &clock, &metrics)
         }));
         writing.push(supervise(log_writer, "call_log", "writes the steps of calls", &clock, &metrics));
-        let media = MediaStore::new(settings.media.clone());
-        let media_links = MediaLinks::new(&secret_key.current, &settings.public_url);
+        let media = media_store(&settings, &clock)?;
+        let media_links = Arc::new(MediaLinks::new(&secret_key.current, &settings.public_url));
         let calls = Calls {
             switchboard: Switchboard::default(),
             log,
@@ -260,6 +260,7 @@ impl App {
             admission: self.admission.clone(),
             metrics: self.metrics.clone(),
             drain,
+            resource_policy: rest::resource_policy(&self.settings.public_url, &self.settings.allowed_origins),
         }
     }
 
@@ -280,6 +281,16 @@ impl App {
             () = clock.sleep(timeout) => tracing::warn!("connections were still open at the shutdown"),
         }
     }
+}
+
+fn media_store(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<MediaStore> {
+    Ok(match &settings.media_store {
+        None => MediaStore::in_folder(settings.media.clone()),
+        Some(location) => {
+            let objects = location.connect().context("PARTYLINE_MEDIA_STORE cannot be used")?;
+            MediaStore::in_object_storage(objects, location.prefix(), clock.clone())
+        }
+    })
 }
 
 /// The key that encrypts stored secrets. A key that was just generated is saved, unless the database contains secrets

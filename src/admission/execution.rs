@@ -26,6 +26,12 @@ const MUTATIONS: usize = 256;
 const AGENCY_MUTATIONS: usize = 128;
 /// Concurrent mutations of one user.
 const USER_MUTATIONS: usize = 32;
+/// Concurrent uploads of the process. Each holds a file of at most 5 MB in memory.
+const UPLOADS: usize = 32;
+/// Concurrent uploads of one agency.
+const AGENCY_UPLOADS: usize = 8;
+/// Concurrent uploads of one user.
+const USER_UPLOADS: usize = 2;
 /// Requests of one user that may wait for a permit. Further requests are rejected.
 const USER_WAITING: usize = 64;
 /// The delay before a client should retry after too many concurrent requests.
@@ -37,18 +43,21 @@ const RESERVE: Duration = Duration::from_secs(10);
 pub(super) struct ExecutionPermits {
     queries: Arc<Semaphore>,
     mutations: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
 }
 
 /// The permits of an agency.
 pub(super) struct AgencyPermits {
     queries: Arc<Semaphore>,
     mutations: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
 }
 
 /// The permits and the usage of a user.
 pub(super) struct UserPermits {
     queries: Arc<Semaphore>,
     mutations: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
     waiting: AtomicUsize,
     budget: Mutex<Budget>,
     pub(super) connections: UserConnections,
@@ -56,8 +65,11 @@ pub(super) struct UserPermits {
 
 impl Default for AgencyPermits {
     fn default() -> Self {
-        let (queries, mutations) = (Semaphore::new(AGENCY_QUERIES), Semaphore::new(AGENCY_MUTATIONS));
-        Self { queries: Arc::new(queries), mutations: Arc::new(mutations) }
+        Self {
+            queries: Arc::new(Semaphore::new(AGENCY_QUERIES)),
+            mutations: Arc::new(Semaphore::new(AGENCY_MUTATIONS)),
+            uploads: Arc::new(Semaphore::new(AGENCY_UPLOADS)),
+        }
     }
 }
 
@@ -66,6 +78,7 @@ impl Default for UserPermits {
         Self {
             queries: Arc::new(Semaphore::new(USER_QUERIES)),
             mutations: Arc::new(Semaphore::new(USER_MUTATIONS)),
+            uploads: Arc::new(Semaphore::new(USER_UPLOADS)),
             waiting: AtomicUsize::new(0),
             budget: Mutex::default(),
             connections: UserConnections::default(),
@@ -75,7 +88,9 @@ impl Default for UserPermits {
 
 impl Idle for AgencyPermits {
     fn is_idle(&self, _: Duration) -> bool {
-        self.queries.available_permits() == AGENCY_QUERIES && self.mutations.available_permits() == AGENCY_MUTATIONS
+        self.queries.available_permits() == AGENCY_QUERIES
+            && self.mutations.available_permits() == AGENCY_MUTATIONS
+            && self.uploads.available_permits() == AGENCY_UPLOADS
     }
 }
 
@@ -83,6 +98,7 @@ impl Idle for UserPermits {
     fn is_idle(&self, now: Duration) -> bool {
         self.queries.available_permits() == USER_QUERIES
             && self.mutations.available_permits() == USER_MUTATIONS
+            && self.uploads.available_permits() == USER_UPLOADS
             && self.connections.is_idle()
             && self.budget().is_full(now)
     }
@@ -118,7 +134,11 @@ impl Drop for ExecutionPermit {
 
 impl ExecutionPermits {
     pub(super) fn new() -> Self {
-        Self { queries: Arc::new(Semaphore::new(QUERIES)), mutations: Arc::new(Semaphore::new(MUTATIONS)) }
+        Self {
+            queries: Arc::new(Semaphore::new(QUERIES)),
+            mutations: Arc::new(Semaphore::new(MUTATIONS)),
+            uploads: Arc::new(Semaphore::new(UPLOADS)),
+        }
     }
 
     pub(super) async fn acquire_query(
@@ -143,6 +163,15 @@ impl ExecutionPermits {
         user: &UserPermits,
     ) -> Result<ExecutionPermit, Limited> {
         let permits = [&user.mutations, &agency.mutations, &self.mutations];
+        Ok(ExecutionPermit { _permits: acquire_queued(user, permits).await?, charge: None })
+    }
+
+    pub(super) async fn acquire_upload(
+        &self,
+        agency: &AgencyPermits,
+        user: &UserPermits,
+    ) -> Result<ExecutionPermit, Limited> {
+        let permits = [&user.uploads, &agency.uploads, &self.uploads];
         Ok(ExecutionPermit { _permits: acquire_queued(user, permits).await?, charge: None })
     }
 

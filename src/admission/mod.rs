@@ -160,6 +160,16 @@ impl Admission {
         self.count_rejection(permit)
     }
 
+    /// Waits for the permits to receive a file. They bound the memory of files that arrive at the same time.
+    ///
+    /// # Errors
+    /// If the user has too many waiting requests.
+    pub async fn acquire_upload(&self, agency: AgencyId, user: UserId) -> Result<ExecutionPermit, Limited> {
+        let (agency, user) = (self.agency(agency), self.user(user));
+        let permit = self.execution.acquire_upload(&agency, &user).await;
+        self.count_rejection(permit)
+    }
+
     /// Waits for the permits to execute a subscription for an event. Shares its limits with
     /// [`acquire_query`](Self::acquire_query). Does not fail in practice.
     pub async fn acquire_event(&self, agency: AgencyId, user: UserId) -> Result<ExecutionPermit, Limited> {

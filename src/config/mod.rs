@@ -13,6 +13,7 @@ use url::{Host, Url};
 use crate::admission::Limits;
 use crate::domain::text_quota::TextLimits;
 use crate::domain::webhook_paths;
+use crate::ports::media_store::ObjectLocation;
 use crate::store::sqlite_file;
 
 mod authentication;
@@ -54,7 +55,17 @@ pub const SETTINGS: [Setting; 34] = [
         "public URL + /api/twilio/voice/inbound",
         "voice webhook URL configured at Twilio, if it differs",
     ),
-    setting("PARTYLINE_MEDIA", "partyline-media; on SQLite: next to the file", "folder for recordings and attachments"),
+    setting(
+        "PARTYLINE_MEDIA",
+        "partyline-media; on SQLite: next to the file",
+        "folder for recordings, attachments and uploads",
+    ),
+    setting(
+        "PARTYLINE_MEDIA_STORE",
+        "the folder PARTYLINE_MEDIA",
+        "object storage for them instead: s3://bucket/prefix, gs://bucket/prefix or az://container/prefix; credentials \
+         come from the provider's environment variables",
+    ),
     setting("TWILIO_API_BASE", "https://api.twilio.com", "origin of Twilio's REST API"),
     setting(
         "TWILIO_MESSAGING_BASE",
@@ -146,8 +157,10 @@ pub struct Settings {
     pub sms_webhook_url: String,
     /// The URL of the voice webhook as it is configured at Twilio.
     pub voice_webhook_url: String,
-    /// The folder for recordings and attachments.
+    /// The folder for recordings, attachments and uploads, unless they are in object storage.
     pub media: PathBuf,
+    /// The object storage for them; `None` means the folder.
+    pub media_store: Option<ObjectLocation>,
     /// The origin of Twilio's REST API, without a trailing slash.
     pub twilio_api_base: String,
     /// The origin of Twilio's Messaging Services API, without a trailing slash.
@@ -321,6 +334,10 @@ impl Settings {
             sms_webhook_url,
             voice_webhook_url,
             media: media(source, &database_url),
+            media_store: source
+                .get("PARTYLINE_MEDIA_STORE")
+                .map(|text| ObjectLocation::parse(text).map_err(|why| invalid("PARTYLINE_MEDIA_STORE", why)))
+                .transpose()?,
             twilio_api_base,
             twilio_messaging_base,
             unknown_after: duration(source.get("PARTYLINE_UNKNOWN_AFTER").unwrap_or("5m"))
@@ -347,7 +364,7 @@ impl Settings {
     }
 }
 
-/// The folder for recordings and attachments. The default is next to an SQLite file.
+/// The folder for files. The default is next to an SQLite file.
 fn media(source: &Source, database_url: &str) -> PathBuf {
     match (source.get("PARTYLINE_MEDIA"), sqlite_file(database_url)) {
         (Some(folder), _) => PathBuf::from(folder),
@@ -457,6 +474,7 @@ mod tests {
             ("TWILIO_MESSAGING_BASE", "canary"),
             ("PARTYLINE_INTROSPECTION", "canary"),
             ("PARTYLINE_EVENTS", "canary"),
+            ("PARTYLINE_MEDIA_STORE", "https://canary"),
             ("PARTYLINE_UNKNOWN_AFTER", "canary"),
             ("PARTYLINE_RECONCILE_EVERY", "canary"),
             ("PARTYLINE_KEEP_ALIVE", "canary"),

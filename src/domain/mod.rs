@@ -6,6 +6,8 @@
 pub mod access;
 pub mod account_trouble;
 pub mod address;
+pub mod attachments;
+pub mod byte_range;
 pub mod call;
 pub mod call_error;
 pub mod caller_id;

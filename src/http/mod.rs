@@ -2,4 +2,5 @@
 
 pub(crate) mod authentication;
 pub(crate) mod body;
+pub(crate) mod content_disposition;
 pub(crate) mod observe;

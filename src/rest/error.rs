@@ -100,6 +100,10 @@ impl ErrorResponse {
         Self { code, message: code.description().to_owned(), retry_after: None }
     }
 
+    pub(super) fn with_message(code: ErrorCode, message: &str) -> Self {
+        Self { message: message.to_owned(), ..Self::plain(code) }
+    }
+
     pub(super) fn unauthenticated() -> Self {
         Self::plain(ErrorCode::Unauthenticated)
     }
@@ -109,7 +113,7 @@ impl ErrorResponse {
     }
 
     pub(super) fn invalid(message: &str) -> Self {
-        Self { message: message.to_owned(), ..Self::plain(ErrorCode::Invalid) }
+        Self::with_message(ErrorCode::Invalid, message)
     }
 
     /// The body is not valid JSON or does not match the schema.
@@ -123,7 +127,7 @@ impl ErrorResponse {
         tracing::error!(error = %fault, "a request failed");
         Self::plain(match fault {
             Fault::Write(WriteError::Rejected) | Fault::Sealed(_) | Fault::Issue(_) => ErrorCode::Internal,
-            Fault::Write(_) | Fault::Read(_) | Fault::Keys(_) => ErrorCode::Unavailable,
+            Fault::Write(_) | Fault::Read(_) | Fault::Keys(_) | Fault::Media(_) => ErrorCode::Unavailable,
         })
     }
 }
@@ -140,10 +144,14 @@ impl From<Refusal> for ErrorResponse {
             | RefusalCode::OptedOut { .. }
             | RefusalCode::CarrierBlocked
             | RefusalCode::TooLate { .. }
-            | RefusalCode::LimitExceeded { .. }
             | RefusalCode::StaleView { .. } => ErrorCode::Conflict,
+            RefusalCode::LimitExceeded { .. } => ErrorCode::RateLimited,
         };
-        Self { message: refusal.message, ..Self::plain(code) }
+        let retry_after = match refusal.code {
+            RefusalCode::LimitExceeded { retry_after_seconds } => retry_after_seconds.and_then(|s| s.try_into().ok()),
+            _ => None,
+        };
+        Self { code, message: refusal.message, retry_after }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Plain HTTP routes: assignments and extensions as JSON with their OpenAPI document, recordings, health checks,
+//! Plain HTTP routes: assignments and extensions as JSON with their OpenAPI document, uploads and files, health checks,
 //! metrics and the front page.
 
 use std::sync::Arc;
@@ -24,6 +24,7 @@ mod extensions;
 mod media;
 mod openapi;
 mod requester;
+mod uploads;
 
 pub use openapi::document;
 
@@ -34,16 +35,25 @@ pub struct RestState {
     pub metrics: Arc<Metrics>,
     /// True once the server drains.
     pub drain: watch::Receiver<bool>,
+    /// Which pages may embed files: the `Cross-Origin-Resource-Policy` of [`resource_policy`].
+    pub resource_policy: &'static str,
 }
 
-/// The routes without [`metrics_router`]. Pages of `allowed_origins` may call the routes below `/api` from a browser.
+/// Which pages may embed files in a browser. The URL of a file is secret, so the policy is a second line of defense; it
+/// cannot name single origins.
+pub fn resource_policy(public_url: &str, allowed_origins: &[String]) -> &'static str {
+    let has_others = allowed_origins.iter().any(|origin| origin != public_url);
+    if has_others { "cross-origin" } else { "same-origin" }
+}
+
+/// The routes without [`metrics_router`]. Pages of `allowed_origins` may call the routes below `/api` and `/media` from
+/// a browser.
 pub fn router(state: RestState, allowed_origins: &[String]) -> Router {
     Router::new()
         .merge(api(allowed_origins))
         .route("/", get(front_page))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/media/{id}", get(media::media))
         .with_state(state)
 }
 
@@ -65,6 +75,8 @@ fn api(allowed_origins: &[String]) -> Router<RestState> {
         .route("/api/extensions/{id}", patch(extensions::update).delete(extensions::deactivate))
         .route("/api/extensions/agency/{agency}", get(extensions::list))
         .route("/api/openapi.json", get(openapi::show))
+        .route("/media", post(uploads::create))
+        .route("/media/{id}", get(media::media))
         .method_not_allowed_fallback(async || ErrorResponse::plain(ErrorCode::MethodNotAllowed))
         .layer(cors)
 }
@@ -75,7 +87,7 @@ fn deserialize_present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D)
 }
 
 async fn front_page() -> &'static str {
-    "Partyline\n\nPOST /graphql      the API, with a bearer token\nGET  /graphql/ws   live subscriptions (graphql-transport-ws)\nGET  /api/openapi.json   assignments and extensions as JSON\n"
+    "Partyline\n\nPOST /graphql      the API, with a bearer token\nGET  /graphql/ws   live subscriptions (graphql-transport-ws)\nPOST /media        files to send\nGET  /api/openapi.json   assignments, extensions and uploads as JSON\n"
 }
 
 /// Liveness: the process responds.

@@ -9,13 +9,13 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use super::error::{ErrorBody, ErrorCode, ErrorResponse};
-use super::{assignments, extensions};
+use super::{assignments, extensions, uploads};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
-        title = "Partyline: assignments and extensions",
-        description = "Pools of phone numbers, and extensions. All other functions are in the GraphQL API.",
+        title = "Partyline: assignments, extensions and uploads",
+        description = "Pools of phone numbers, extensions, and files to send. All other functions are in the GraphQL API.",
     ),
     paths(
         assignments::list,
@@ -24,6 +24,7 @@ use super::{assignments, extensions};
         extensions::create,
         extensions::update,
         extensions::deactivate,
+        uploads::create,
         show,
     ),
     components(schemas(ErrorBody)),
@@ -77,6 +78,8 @@ pub(super) struct ReadErrors;
 pub(super) struct DeleteErrors;
 /// The error responses of routes that write and have a body.
 pub(super) struct WriteErrors;
+/// The error responses of uploads.
+pub(super) struct UploadErrors;
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 
@@ -110,11 +113,28 @@ impl IntoResponses for WriteErrors {
     }
 }
 
+impl UploadErrors {
+    pub(super) const TOO_LARGE: &str = "The file is larger than 5 MB.";
+    pub(super) const TOO_SLOW: &str = "The file took longer than 60 s to arrive. Send the request again.";
+}
+
+impl IntoResponses for UploadErrors {
+    fn responses() -> Responses {
+        use ErrorCode::{
+            Internal, Invalid, PayloadTooLarge, RateLimited, RequestTimeout, Unauthenticated, Unavailable,
+        };
+        let mut responses = errors(&[Invalid, Unauthenticated, RateLimited, Internal, Unavailable]);
+        responses.extend([response(PayloadTooLarge, Self::TOO_LARGE), response(RequestTimeout, Self::TOO_SLOW)]);
+        responses
+    }
+}
+
 fn errors(codes: &[ErrorCode]) -> Responses {
-    let response = |code: &ErrorCode| {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build();
-        let response = ResponseBuilder::new().description(code.description()).content("application/json", content);
-        (code.status().as_u16().to_string(), RefOr::T(response.build()))
-    };
-    codes.iter().map(response).collect()
+    codes.iter().map(|code| response(*code, code.description())).collect()
+}
+
+fn response(code: ErrorCode, description: &str) -> (String, RefOr<Response>) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build();
+    let response = ResponseBuilder::new().description(description).content("application/json", content);
+    (code.status().as_u16().to_string(), RefOr::T(response.build()))
 }

@@ -37,7 +37,7 @@ pub(super) struct Requester {
     pub(super) services: Arc<Services>,
     pub(super) viewer: Viewer,
     identity: Identity,
-    /// A permit for mutations, because these routes read from memory and write.
+    /// A permit for mutations, because these routes read from memory and write, or for uploads.
     _permit: ExecutionPermit,
 }
 
@@ -48,16 +48,28 @@ impl Requester {
         extensions: &Extensions,
         headers: &HeaderMap,
     ) -> Result<Self, ErrorResponse> {
-        let (services, admission) = (Arc::clone(&state.services), &state.admission);
-        let client = client_address(admission, extensions, headers);
-        let identity = match authenticate(&services, admission, headers, client).await {
-            Ok(identity) => identity,
-            Err(AuthenticationError::Rejected(_)) => return Err(ErrorResponse::unauthenticated()),
-            Err(AuthenticationError::Limited(limited)) => return Err(limited.into()),
-            Err(AuthenticationError::Fault(fault)) => return Err(ErrorResponse::fault(&fault)),
-        };
-        admission.count_request(identity.agency, identity.user)?;
-        let permit = admission.acquire_mutation(identity.agency, identity.user).await?;
+        let identity = identify(state, extensions, headers).await?;
+        let permit = state.admission.acquire_mutation(identity.agency, identity.user).await?;
+        Self::with_permit(state, identity, permit).await
+    }
+
+    /// Authenticates a request and waits for a permit to receive and store a file.
+    pub(super) async fn authenticate_upload(
+        state: &RestState,
+        extensions: &Extensions,
+        headers: &HeaderMap,
+    ) -> Result<Self, ErrorResponse> {
+        let identity = identify(state, extensions, headers).await?;
+        let permit = state.admission.acquire_upload(identity.agency, identity.user).await?;
+        Self::with_permit(state, identity, permit).await
+    }
+
+    async fn with_permit(
+        state: &RestState,
+        identity: Identity,
+        permit: ExecutionPermit,
+    ) -> Result<Self, ErrorResponse> {
+        let services = Arc::clone(&state.services);
         let viewer = viewer(&services, &identity).await?;
         Ok(Self { services, viewer, identity, _permit: permit })
     }
@@ -86,6 +98,20 @@ impl Requester {
     pub(super) async fn reload(&self) -> Result<Viewer, ErrorResponse> {
         viewer(&self.services, &self.identity).await
     }
+}
+
+/// Verifies the token of a request, and counts the request against the rates.
+async fn identify(state: &RestState, extensions: &Extensions, headers: &HeaderMap) -> Result<Identity, ErrorResponse> {
+    let (services, admission) = (&state.services, &state.admission);
+    let client = client_address(admission, extensions, headers);
+    let identity = match authenticate(services, admission, headers, client).await {
+        Ok(identity) => identity,
+        Err(AuthenticationError::Rejected(_)) => return Err(ErrorResponse::unauthenticated()),
+        Err(AuthenticationError::Limited(limited)) => return Err(limited.into()),
+        Err(AuthenticationError::Fault(fault)) => return Err(ErrorResponse::fault(&fault)),
+    };
+    admission.count_request(identity.agency, identity.user)?;
+    Ok(identity)
 }
 
 async fn viewer(services: &Services, identity: &Identity) -> Result<Viewer, ErrorResponse> {

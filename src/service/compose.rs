@@ -5,7 +5,9 @@ use chrono::TimeDelta;
 use sea_orm::DbErr;
 use sha2::{Digest as _, Sha256};
 
+use super::attachments::{self, Attachment};
 use super::holds::stop_held;
+use super::media_links::MediaLinks;
 use super::outbound::{self, OutboundDraft, opt_out_state};
 use super::text_limits::admit;
 use super::thread_action::{Consequences, write_claim_state};
@@ -15,7 +17,7 @@ use crate::domain::opt_out::Cleared;
 use crate::domain::reply::{ReplyBlock, clear_reply, reply};
 use crate::domain::segments::MAX_CHARS;
 use crate::domain::text_quota::TextLimits;
-use crate::domain::{ActivityKind, AgencyId, ExtensionId, MessageId, PoolId, PoolPolicy, UserId};
+use crate::domain::{ActivityKind, AgencyId, ExtensionId, MessageId, PoolId, PoolPolicy, UploadId, UserId};
 use crate::entity::{contact, idempotency_key, message, thread};
 use crate::store::writer::{Tx, UnitError};
 use crate::store::{idempotency, messages, threads};
@@ -35,7 +37,7 @@ pub struct Queued {
 #[derive(Debug, Clone)]
 pub struct Draft {
     pub body: String,
-    /// Addresses of pictures. Not supported yet.
+    /// The URLs or ids of the uploads that are sent with the text.
     pub media_urls: Vec<String>,
     /// The extension as which the text is sent.
     pub extension: Option<ExtensionId>,
@@ -50,20 +52,24 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Checks everything that does not depend on stored data.
-    pub(super) fn check(&self) -> Result<(), Refusal> {
+    /// Checks everything that does not depend on stored data. Returns the ids of the uploads.
+    pub(super) fn check(&self, links: &MediaLinks) -> Result<Vec<UploadId>, Refusal> {
+        let uploads = attachments::parse(&self.media_urls, links)?;
+        self.check_text(!uploads.is_empty())?;
+        Ok(uploads)
+    }
+
+    /// Checks everything but the attachments. With attachments, the body may be empty.
+    pub(super) fn check_text(&self, has_attachments: bool) -> Result<(), Refusal> {
         let chars = self.body.chars().count();
-        if self.body.trim().is_empty() {
-            return Err(Refusal::invalid("A text cannot be empty.", "body"));
+        if self.body.trim().is_empty() && !has_attachments {
+            return Err(Refusal::invalid("A text without attachments cannot be empty.", "body"));
         }
         if chars > MAX_CHARS || self.body.contains('\0') {
             let message = format!(
                 "A text can have at most {MAX_CHARS} characters and must not contain NUL; this one has {chars}."
             );
             return Err(Refusal::invalid(message, "body"));
-        }
-        if !self.media_urls.is_empty() {
-            return Err(Refusal::invalid("Pictures cannot be sent yet.", "mediaUrls"));
         }
         if !HOLD_SECONDS.contains(&self.hold_seconds) {
             return Err(Refusal::invalid("A text can be held for 0 to 10 seconds.", "holdSeconds"));
@@ -113,11 +119,12 @@ pub(super) struct IdempotentRequest<'a> {
 
 impl<'a> IdempotentRequest<'a> {
     /// `operation` names the mutation and its object. `last_seen` is not part of the identity: it may differ when the
-    /// request is repeated.
-    pub(super) fn new(agency: AgencyId, user: UserId, operation: &str, draft: &'a Draft) -> Self {
+    /// request is repeated. Nor is the signature in the URL of an upload.
+    pub(super) fn new(agency: AgencyId, user: UserId, operation: &str, draft: &'a Draft, uploads: &[UploadId]) -> Self {
         let mut hasher = Sha256::new();
         let extension = draft.extension.map(|id| id.to_string()).unwrap_or_default();
-        for part in [operation, &draft.body, &extension] {
+        let uploads = uploads.iter().map(UploadId::to_string);
+        for part in [operation.to_owned(), draft.body.clone(), extension].into_iter().chain(uploads) {
             // The length first, so that no two different requests are hashed as the same bytes.
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part);
@@ -161,7 +168,7 @@ pub(super) async fn queue_in_thread(
     before: &thread::Model,
     contact: &contact::Model,
     request: &IdempotentRequest<'_>,
-    draft: &Draft,
+    (draft, attachments): (&Draft, Vec<Attachment>),
     limits: TextLimits,
 ) -> Result<Queued, UnitError<Refusal>> {
     let cleared = check(tx, viewer, before, contact, draft).await?;
@@ -186,7 +193,8 @@ pub(super) async fn queue_in_thread(
     };
     let (sender, resends) = (Some((viewer.id(), turn)), draft.resends);
     let hold = TimeDelta::seconds(draft.hold_seconds.into());
-    let outbound = OutboundDraft { body: &draft.body, sender, extension: draft.extension, cleared, resends, hold };
+    let (body, extension) = (&*draft.body, draft.extension);
+    let outbound = OutboundDraft { body, attachments, sender, extension, cleared, resends, hold };
     let queued = outbound::queue(tx, thread, outbound).await?;
     request.record_result(tx, queued.message.id).await?;
     Ok(queued)
@@ -203,12 +211,8 @@ async fn check(
     let is_live = number.is_some_and(|number| number.live == Some(true));
     let cleared = clear_reply(is_live, &contact.phone, opt_out_state(contact, thread));
     let cleared = cleared.map_err(|block| blocked(block, contact))?;
-    if let Some(id) = draft.extension {
-        let row = viewer.directory.extension(id).filter(|row| row.live == Some(true));
-        let reached = row.and_then(|row| viewer.directory.extension_on(thread.phone_number_id, &row.digits));
-        if reached.is_none_or(|reached| reached.id != id) {
-            return Err(Refusal::not_found("extension of this number", "asExtensionId").into());
-        }
+    if draft.extension.is_some_and(|id| !reaches(viewer, thread, id)) {
+        return Err(Refusal::not_found("extension of this number", "asExtensionId").into());
     }
     if let Some(seen) = draft.last_seen {
         let seen = messages::by_ids(tx.conn, thread.agency_id, &[seen]).await?.pop();
@@ -221,6 +225,13 @@ async fn check(
         }
     }
     Ok(cleared)
+}
+
+/// Whether an extension is active and is the one that its digits reach on the number of the thread.
+pub(super) fn reaches(viewer: &Viewer, thread: &thread::Model, id: ExtensionId) -> bool {
+    let row = viewer.directory.extension(id).filter(|row| row.live == Some(true));
+    let reached = row.and_then(|row| viewer.directory.extension_on(thread.phone_number_id, &row.digits));
+    reached.is_some_and(|reached| reached.id == id)
 }
 
 /// The refusal of a text that no user can send. The opt-out check runs again when the text is sent.

@@ -7,6 +7,7 @@ use super::authenticate::IssueError;
 use super::seal::UnsealError;
 use crate::domain::{ExtensionId, MessageId, MessageStatus, ThreadId, UserId};
 use crate::ports::jwks::JwksError;
+use crate::ports::media_store::MediaStoreError;
 use crate::store::error_class::describe;
 use crate::store::writer::{UnitError, WriteError};
 
@@ -111,6 +112,14 @@ impl Refusal {
         self.path = vec!["input".to_owned(), field.to_owned()];
         self
     }
+
+    /// The same refusal, about one item of a list in the input, counted from 0.
+    #[must_use]
+    pub fn at_item(self, field: &str, position: usize) -> Self {
+        let mut refusal = self.at(field);
+        refusal.path.push(position.to_string());
+        refusal
+    }
 }
 
 /// An unexpected failure. Its text is safe to log and is never shown to users.
@@ -130,6 +139,9 @@ pub enum Fault {
     /// A token cannot be issued.
     #[error(transparent)]
     Issue(#[from] IssueError),
+    /// A file cannot be stored, read or deleted.
+    #[error(transparent)]
+    Media(#[from] MediaStoreError),
 }
 
 impl From<DbErr> for Fault {

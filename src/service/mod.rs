@@ -19,6 +19,7 @@ pub mod abandon_message;
 mod account_trouble;
 pub mod accounts;
 pub mod apply_directory;
+mod attachments;
 pub mod authenticate;
 pub mod calls;
 mod carrier_files;
@@ -43,6 +44,7 @@ pub mod media_links;
 mod outbound;
 mod own_numbers;
 pub mod purge_expired;
+mod purge_uploads;
 pub mod quarantine;
 mod quarantine_alerts;
 pub mod receive_receipt;
@@ -65,8 +67,10 @@ pub mod start_thread;
 mod text_limits;
 mod thread_action;
 pub mod transfer_thread;
+mod unused_files;
 pub mod update_contact;
 pub mod update_pool;
+pub mod upload_media;
 pub mod verify_phone;
 mod viewer;
 
@@ -99,10 +103,10 @@ pub struct Services {
     pub calls: calls::Calls,
     /// Compares the accounts with the carrier.
     pub reconciliation: reconcile::Reconciliation,
-    /// Stores the recordings and attachments.
+    /// Stores recordings, attachments and uploads.
     pub media: MediaStore,
-    /// Signs the URLs at which recordings and attachments are served.
-    pub media_links: media_links::MediaLinks,
+    /// Signs the URLs at which they are served.
+    pub media_links: Arc<media_links::MediaLinks>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGen>,
 }

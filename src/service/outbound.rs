@@ -3,17 +3,19 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::attachments::{self, Attachment};
 use super::compose::Queued;
 use crate::domain::opt_out::{Cleared, OptOutState};
 use crate::domain::segments::segments;
 use crate::domain::{AccountId, Direction, ExtensionId, MessageId, MessageStatus, OutboxState, UserId, turns};
 use crate::entity::{contact, message, outbox, thread};
 use crate::store::writer::{Tx, UnitError};
-use crate::store::{drafts, message_writes, outbox as outbox_store, thread_writes};
+use crate::store::{drafts, files, message_writes, outbox as outbox_store, thread_writes};
 
 /// A text that has passed the gate.
 pub(super) struct OutboundDraft<'a> {
     pub(super) body: &'a str,
+    pub(super) attachments: Vec<Attachment>,
     /// The user who wrote it, and the user's turn in the number's queue. `None` for an automatic text.
     pub(super) sender: Option<(UserId, i64)>,
     pub(super) extension: Option<ExtensionId>,
@@ -33,6 +35,8 @@ pub(super) fn rows(
     now: DateTime<Utc>,
 ) -> (message::Model, outbox::Model) {
     let due_at = now + draft.hold;
+    // The carrier sends and charges a text with files as one message.
+    let segments = if draft.attachments.is_empty() { segments(draft.body) } else { 1 };
     let (sender, turn) = draft.sender.map_or((None, turns::AUTOMATIC), |(sender, turn)| (Some(sender), turn));
     let message = message::Model {
         agency_id: thread.agency_id,
@@ -48,7 +52,7 @@ pub(super) fn rows(
         routed_by: None,
         pool_muted: false,
         error_code: None,
-        segments: i32::try_from(segments(draft.body)).ok(),
+        segments: i32::try_from(segments).ok(),
         flagged_at: None,
         sends_at: (due_at > now).then_some(due_at),
         resends_id: draft.resends,
@@ -83,6 +87,10 @@ pub(super) async fn queue(
     };
     let (message, row) = rows(MessageId(tx.new_id()), &thread, number.twilio_account_id, &draft, tx.now);
     message_writes::add(tx.conn, message.clone()).await?;
+    if !draft.attachments.is_empty() {
+        let attachments = attachments::rows(tx, &message, draft.attachments);
+        files::add_attachments(tx.conn, attachments).await?;
+    }
     thread.record_message(message.id, tx.now);
     thread.last_activity_at = tx.now;
     thread.extension_id = draft.extension.or(thread.extension_id);

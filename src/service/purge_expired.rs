@@ -1,11 +1,12 @@
 use std::convert::Infallible;
 
+use super::purge_uploads::purge_uploads;
 use super::{Fault, Services};
 use crate::domain::AgencyId;
 use crate::store::writer::{Tx, Unit, UnitError};
 use crate::store::{drafts, idempotency};
 
-/// Deletes the expired idempotency keys and drafts of all agencies.
+/// Deletes the expired idempotency keys, drafts and uploads of all agencies.
 pub async fn purge_expired(services: &Services) -> Result<(), Fault> {
     let before = services.clock.now() - idempotency::RETENTION;
     for agency in idempotency::agencies_with(services.reader(), before).await? {
@@ -15,7 +16,8 @@ pub async fn purge_expired(services: &Services) -> Result<(), Fault> {
     for agency in drafts::agencies_with(services.reader(), before).await? {
         services.writer.run(agency, PurgeDrafts { agency }).await?;
     }
-    Ok(())
+    // Last, because it depends on the media store.
+    purge_uploads(services).await
 }
 
 struct PurgeDrafts {

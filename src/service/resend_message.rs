@@ -1,7 +1,8 @@
 //! Resend a message: a user decides that a text that failed, or whose delivery status stayed unknown, is sent again.
 //! This queues a new message and marks the first one as resent.
 
-use super::compose::{Draft, IdempotentRequest, Queued, VisibleMessage, queue_in_thread};
+use super::attachments;
+use super::compose::{Draft, IdempotentRequest, Queued, VisibleMessage, queue_in_thread, reaches};
 use super::delivery::record_report;
 use super::own_numbers::refuse_own_number;
 use super::{Outcome, Refusal, RefusalCode, Services, Viewer};
@@ -13,7 +14,7 @@ use crate::entity::message;
 use crate::store::writer::{Tx, Unit, UnitError};
 use crate::store::{contacts, message_writes};
 
-/// Queues the same text again. The viewer must be allowed to send to the thread.
+/// Queues the same text again, with its files and as the same extension, if that is still active. The viewer must be allowed to send to the thread.
 pub async fn resend_message(
     services: &Services,
     viewer: &Viewer,
@@ -51,16 +52,20 @@ impl Unit for Resend {
             hold_seconds: 0,
             idempotency_key: self.idempotency_key.clone(),
         };
-        draft.check()?;
+        draft.check_text(true)?;
         let operation = format!("resendMessage {}", self.message);
-        let request = IdempotentRequest::new(self.agency, self.user, &operation, &draft);
+        let request = IdempotentRequest::new(self.agency, self.user, &operation, &draft, &[]);
         if let Some(queued) = request.earlier_result(tx).await? {
             return Ok(queued);
         }
         may_be_resent(&message)?;
         let sender = message.twilio_account_id;
         refuse_own_number(tx.conn, sender, &contact.phone, "messageId").await?;
-        let queued = queue_in_thread(tx, &viewer, &thread, &contact, &request, &draft, self.limits).await?;
+        // Not part of the request's identity: the extension may be deactivated before the request is repeated.
+        let extension = message.extension_id.filter(|id| reaches(&viewer, &thread, *id));
+        let draft = Draft { extension, ..draft.clone() };
+        let files = attachments::of_message(tx, &message).await?;
+        let queued = queue_in_thread(tx, &viewer, &thread, &contact, &request, (&draft, files), self.limits).await?;
         let resent = Report::failed(MessageStatus::Failed, RESENT);
         let message = message::Model { resent_as_id: Some(queued.message.id), ..message };
         record_report(tx, &viewer.directory, &message, resent, None, DeliverySource::Person).await?;

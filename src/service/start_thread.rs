@@ -2,6 +2,7 @@
 
 use sea_orm::DbErr;
 
+use super::attachments;
 use super::compose::{Draft, IdempotentRequest, Queued, queue_in_thread};
 use super::own_numbers::{holders_of, refuse_own_number};
 use super::{Fault, Outcome, Refusal, RefusalCode, Services, Viewer};
@@ -11,7 +12,7 @@ use crate::domain::opt_out::OptOutState;
 use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::reply::{ReplyBlock, clear_reply};
 use crate::domain::text_quota::TextLimits;
-use crate::domain::{AgencyId, ContactId, PhoneNumberId, Purpose, ThreadId, UserId};
+use crate::domain::{AgencyId, ContactId, PhoneNumberId, Purpose, ThreadId, UploadId, UserId};
 use crate::entity::{contact, thread};
 use crate::store::writer::{Tx, Unit, UnitError};
 use crate::store::{bulk, contacts, threads};
@@ -24,12 +25,12 @@ pub async fn start_thread(
     number: Option<PhoneNumberId>,
     draft: Draft,
 ) -> Outcome<Queued> {
-    draft.check()?;
+    let uploads = draft.check(&services.media_links)?;
     if !is_e164(&to) {
         return Err(Refusal::invalid("Enter a phone number in E.164 format, such as +13035550100.", "to").into());
     }
     let limits = services.text_limits;
-    let unit = StartThread { agency: viewer.agency(), user: viewer.id(), to, number, draft, limits };
+    let unit = StartThread { agency: viewer.agency(), user: viewer.id(), to, number, draft, uploads, limits };
     Ok(services.writer.run(viewer.agency(), unit).await?)
 }
 
@@ -39,6 +40,7 @@ struct StartThread {
     to: String,
     number: Option<PhoneNumberId>,
     draft: Draft,
+    uploads: Vec<UploadId>,
     limits: TextLimits,
 }
 
@@ -52,7 +54,7 @@ impl Unit for StartThread {
             .ok_or_else(|| Refusal::new(RefusalCode::Forbidden, "Your user is no longer active."))?;
         let number = self.number.map(|number| number.to_string()).unwrap_or_default();
         let operation = format!("startThread {number} {}", self.to);
-        let request = IdempotentRequest::new(self.agency, self.user, &operation, &self.draft);
+        let request = IdempotentRequest::new(self.agency, self.user, &operation, &self.draft, &self.uploads);
         if let Some(queued) = request.earlier_result(tx).await? {
             return Ok(queued);
         }
@@ -86,7 +88,8 @@ impl Unit for StartThread {
             }
         };
         // A refusal also undoes the new contact and thread.
-        queue_in_thread(tx, &viewer, &thread, &contact, &request, &self.draft, self.limits).await
+        let files = attachments::of_uploads(tx, self.agency, self.user, &self.uploads).await?;
+        queue_in_thread(tx, &viewer, &thread, &contact, &request, (&self.draft, files), self.limits).await
     }
 }
 

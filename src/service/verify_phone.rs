@@ -50,6 +50,7 @@ pub async fn start_phone_verification(services: &Services, viewer: &Viewer, phon
                 from: number.e164.clone(),
                 to: phone,
                 body: format!("{code} is your verification code for calls from {agency}. It expires in 10 minutes."),
+                media_urls: Vec::new(),
                 status_callback: services.sending.receipts_url.clone(),
                 validity_seconds: u32::try_from(CODE_TTL.num_seconds()).unwrap_or(0),
             };

@@ -19,6 +19,7 @@ pub mod directory_writes;
 pub mod drafts;
 pub mod error_class;
 pub mod event_log;
+pub mod files;
 pub mod idempotency;
 pub mod inbound;
 pub mod inbox;

@@ -1,15 +1,18 @@
 // Pages of other origins in a real browser: a page whose origin is in PARTYLINE_ALLOWED_ORIGINS can use the API; other
-// pages cannot, even with a token, and even with requests that need no preflight (CSRF).
+// pages cannot, even with a token, and even with requests that need no preflight (CSRF). Uploaded files never run
+// scripts in the server's origin.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 
 import { CLAIM, INBOUND, INBOX } from './support/documents.js';
 import { openBrowser, servePage } from './support/page.js';
-import { Server } from './support/server.js';
+import { PUBLIC_URL, Server } from './support/server.js';
 import { Arrivals, within } from './support/wait.js';
 
 let browser, allowed, stranger, server, token, arrivals;
+const ran = []; // the documents whose scripts ran
 
 before(async () => {
   [allowed, stranger] = [await servePage(), await servePage()];
@@ -18,6 +21,8 @@ before(async () => {
   browser = await openBrowser();
   // Pages call this with each event of their subscription.
   await browser.context.exposeFunction('arrived', (event) => arrivals.add(event));
+  // Scripts of uploaded files call this.
+  await browser.context.exposeFunction('ran', (what) => ran.push(what));
 });
 after(async () => {
   await browser?.close();
@@ -210,4 +215,63 @@ describe('requests without a preflight change nothing', () => {
   }
   test('a GET with a token from an allowed page', async () =>
     assert.equal(await attempt(allowed, send, { method: 'GET' }), 405));
+});
+
+describe('an uploaded file', () => {
+  const script = (what) => `<script>window.ran('${what}')</script>`;
+  const HTML = `<!doctype html><title>x</title><body onload="window.ran('html event')">${script('html')}</body>`;
+  const SVG = `<svg xmlns="http://www.w3.org/2000/svg" onload="window.ran('svg event')">${script('svg')}</svg>`;
+  const PNG = Buffer.from(
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+    'base64',
+  );
+
+  /** Uploads a file; returns the address at which the server serves it. */
+  async function upload(body) {
+    const headers = { Authorization: `Bearer ${token}` };
+    const answer = await fetch(`${server.origin}/media`, { method: 'POST', headers, body });
+    assert.equal(answer.status, 201);
+    return (await answer.json()).url.replace(PUBLIC_URL, server.origin);
+  }
+
+  /** In a page: embeds a file in this element; resolves with whether it was shown. */
+  const embed = ({ url, element }) =>
+    new Promise((resolve) => {
+      const embedded = document.createElement(element);
+      embedded.onload = () => resolve(true);
+      embedded.onerror = () => resolve(false);
+      embedded.src = url;
+      document.body.append(embedded);
+    });
+
+  test('would be noticed if its script ran', () =>
+    withPage(allowed, async (page) => {
+      await page.setContent(HTML);
+      assert.ok(ran.splice(0).includes('html'));
+    }));
+
+  for (const [what, content] of Object.entries({ HTML, SVG })) {
+    test(`of ${what} is downloaded in a tab and in a frame, and its script does not run`, async () => {
+      const url = await upload(content);
+      const open = [
+        (page) => page.goto(url).catch(() => {}), // a navigation that becomes a download fails
+        (page) => page.evaluate(embed, { url, element: 'iframe' }).catch(() => {}),
+      ];
+      for (const run of open) {
+        await withPage(allowed, async (page) => {
+          const downloaded = page.waitForEvent('download');
+          await Promise.race([run(page), downloaded]); // a frame that is downloaded does not load
+          const download = await downloaded;
+          assert.equal(await readFile(await download.path(), 'utf8'), content);
+        });
+      }
+      await inPage(allowed, embed, { url, element: 'img' });
+      assert.deepEqual(ran, []);
+    });
+  }
+
+  test('that is a picture is shown on a page of an allowed origin', async () => {
+    const url = await upload(PNG);
+    assert.equal(await inPage(allowed, embed, { url, element: 'img' }), true);
+  });
 });

@@ -66,5 +66,6 @@ mod thread_facts;
 mod thread_lists;
 mod timeline;
 mod tokens;
+mod uploads;
 mod variables;
 mod viewer_updates;

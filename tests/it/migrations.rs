@@ -14,6 +14,7 @@ use partyline::service::drafts::{SaveDraft, save_draft};
 use partyline::service::send_message::send_message;
 use partyline::service::sending;
 use partyline::service::sessions::create_sign_in_code;
+use partyline::service::upload_media::{ReceivedFile, upload_media};
 use partyline::service::verify_phone::start_phone_verification;
 use partyline::store::{Database, bulk};
 use sea_orm::{
@@ -131,6 +132,8 @@ async fn rows_written_by_the_server_can_be_read_as_entities() {
     assert!(matches!(next, sending::NextStep::Send(_)), "{next:?}");
     let words = SaveDraft { thread, body: "see you".to_owned(), extension: None, based_on: None };
     save_draft(app.services(), &ben, words).await.unwrap();
+    let file = ReceivedFile { bytes: b"hello".to_vec(), file_name: None };
+    upload_media(app.services(), &ben, file).await.unwrap();
     app.leave_voicemail("CA1").await;
     create_sign_in_code(app.services(), ben.agency(), ben.id()).await.unwrap();
     // The carrier is unreachable, but the code is stored and can be confirmed.

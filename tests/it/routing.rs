@@ -120,6 +120,86 @@ async fn a_text_that_names_an_extension_reaches_only_its_user_and_later_the_pool
     assert_eq!(app.thread_of("SM1").await.escalate_at, None);
 }
 
+/// The whole rule of extension texts: whom a text reaches, by its body, its number and the state of its thread.
+#[tokio::test]
+async fn a_text_reaches_the_extension_that_it_names_or_that_its_thread_has() {
+    /// What happened in the thread before the text.
+    #[derive(Debug, Clone, Copy)]
+    enum Before {
+        Nothing,
+        /// The contact named extension 101, of Dev.
+        Named,
+        /// Ben replied as extension 101 and released the thread.
+        Replied,
+        /// The contact named extension 101, and Chloe claimed the thread.
+        Claimed,
+        /// The contact named extension 101, and Dev was deactivated.
+        Deactivated,
+    }
+    use Before::{Claimed, Deactivated, Named, Nothing, Replied};
+    let pool = &["ben", "chloe"][..];
+    let (extension, by_pool) = (RoutingRung::Extension, RoutingRung::Pool);
+    for (case, (before, number, body, rung, keys)) in [
+        (Nothing, DESK, "#101", extension, &["dev"][..]),
+        (Nothing, DESK, "#101 hello", extension, &["dev"]),
+        (Nothing, DESK, "#101: hello", extension, &["dev"]),
+        (Nothing, DESK, "101: hello", extension, &["dev"]),
+        (Nothing, DESK, "101:hello", extension, &["dev"]),
+        (Nothing, DESK, "#102", extension, &["chloe"]),
+        (Nothing, NURSES, "#101", extension, &["dev"]),
+        (Nothing, NURSES, "#102", by_pool, &["chloe", "dev"]),
+        (Nothing, DESK, "#999", by_pool, pool),
+        (Nothing, DESK, "10:30", by_pool, pool),
+        (Nothing, DESK, "#1", by_pool, pool),
+        (Nothing, DESK, "101 Main St", by_pool, pool),
+        (Nothing, DESK, "hello #101", by_pool, pool),
+        (Named, DESK, "hello", extension, &["dev"]),
+        (Named, DESK, "#102 hello", extension, &["chloe"]),
+        (Named, DESK, "10:30", extension, &["dev"]),
+        (Replied, DESK, "thank you", extension, &["dev"]),
+        (Claimed, DESK, "hello", extension, &["dev", "chloe"]),
+        (Claimed, DESK, "#102 hello", extension, &["chloe"]),
+        (Deactivated, DESK, "hello", by_pool, pool),
+        (Deactivated, DESK, "#101 hello", by_pool, pool),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let app = TestApp::start().await;
+        match before {
+            Nothing => {}
+            Replied => {
+                app.receive(Text::new("SM1").to(number)).await;
+                let (ben, thread) = (app.token("acme", "ben"), app.thread_of("SM1").await.id.to_string());
+                let more = serde_json::json!({"asExtensionId": app.extension_id("acme", "101").await});
+                let sent = app.reply(&ben, &thread.clone().into(), "I am Dev's assistant", more).await;
+                assert_eq!(sent["userErrors"], serde_json::json!([]));
+                let release = "mutation($id: ID!) { releaseThread(input: {threadId: $id}) { userErrors { code } } }";
+                app.graphql(&ben, release, serde_json::json!({"id": thread})).await;
+            }
+            Named | Claimed | Deactivated => app.receive(Text::new("SM1").to(number).body("#101 hello")).await,
+        }
+        match before {
+            Claimed => {
+                let chloe = app.viewer("acme", "chloe").await;
+                claim_thread(app.services(), &chloe, app.thread_of("SM1").await.id).await.unwrap();
+            }
+            Deactivated => {
+                app.apply("agencies: [{key: acme, users: [{key: dev, active: false}]}]").await;
+            }
+            Nothing | Named | Replied => {}
+        }
+        let sid = format!("SMcase{case}");
+        app.receive(Text::new(&sid).to(number).body(body)).await;
+        let (routed_by, mut notified) = routed(&app, &sid).await;
+        notified.sort();
+        let mut expected: Vec<_> = keys.iter().map(|key| (*key).to_owned()).collect();
+        expected.sort();
+        assert_eq!((routed_by, notified), (rung, expected), "{before:?} {number} {body:?}");
+        assert_eq!(app.message(&sid).await.body, body, "the body is stored as received");
+    }
+}
+
 #[tokio::test]
 async fn a_text_to_an_extension_that_was_claimed_in_time_does_not_alert_the_pool() {
     let app = TestApp::start().await;

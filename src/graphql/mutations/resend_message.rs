@@ -35,9 +35,9 @@ pub(super) struct ResendMessageMutation;
 #[Object]
 impl ResendMessageMutation {
     /// Sends an outbound message again that failed, or of which it is not known whether it was sent (`needsDecision`).
-    /// The text is sent as a new message under the rules of `sendMessage`. The old message becomes FAILED with the
+    /// The text is sent as a new message with the same attachments and extension, under the rules of `sendMessage`. The old message becomes FAILED with the
     /// reason RESENT, unless it is reported as delivered later. Errors: those of `sendMessage`, and CONFLICT (the
-    /// message is inbound, in progress, delivered or already resent).
+    /// message is inbound, in progress, delivered or already resent, or its attachments were deleted).
     async fn resend_message(
         &self,
         ctx: &Context<'_>,

@@ -14,9 +14,11 @@ use crate::service::send_message::send_message;
 pub(super) struct SendMessageInput {
     /// The ID of the thread to reply in.
     thread_id: ID,
-    /// The text to send: 1 to 1,600 characters.
+    /// The text to send: 1 to 1,600 characters. It may be empty if there are attachments.
     body: String,
-    /// The URLs of attachments. Not supported yet: a value other than an empty list is INVALID.
+    /// The attachments: the URLs (or IDs) that `POST /media` returned to the viewer in the last 24 hours, at most 10
+    /// files with 5 MB together. A URL keeps identifying its file after its signature has expired. Files of types that
+    /// the carrier does not send are INVALID.
     media_urls: Option<Vec<String>>,
     /// The ID of the extension as which the text is sent. Later texts of the thread are routed to this extension's
     /// user. Default: none; the thread keeps its extension.

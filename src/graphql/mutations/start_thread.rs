@@ -18,9 +18,11 @@ pub(super) struct StartThreadInput {
     phone_number_id: Option<ID>,
     /// The phone number of the recipient, in E.164.
     to: PhoneE164,
-    /// The text to send: 1 to 1,600 characters.
+    /// The text to send: 1 to 1,600 characters. It may be empty if there are attachments.
     body: String,
-    /// The URLs of attachments. Not supported yet: a value other than an empty list is INVALID.
+    /// The attachments: the URLs (or IDs) that `POST /media` returned to the viewer in the last 24 hours, at most 10
+    /// files with 5 MB together. A URL keeps identifying its file after its signature has expired. Files of types that
+    /// the carrier does not send are INVALID.
     media_urls: Option<Vec<String>>,
     /// A key that the client chooses for this request: 1 to 128 characters, kept per user for 7 days. A repeated
     /// request with the same key returns the first result and sends nothing; the same key with another request is a

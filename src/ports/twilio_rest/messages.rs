@@ -32,6 +32,8 @@ pub struct OutboundText {
     pub from: String,
     pub to: String,
     pub body: String,
+    /// The URLs at which Twilio fetches the files that it sends with the text.
+    pub media_urls: Vec<String>,
     /// The URL that receives delivery receipts.
     pub status_callback: String,
     /// The time that Twilio may hold the text before it is sent, in seconds.
@@ -42,13 +44,15 @@ pub struct OutboundText {
 #[derive(Debug, Clone)]
 pub struct ListedMessage {
     pub sid: String,
-    /// `None` if Twilio has redacted the body.
+    /// `None` if Twilio has redacted the body, or if the message has only files.
     pub body: Option<String>,
     pub status: String,
     /// Twilio's error code if the message was not delivered.
     pub error_code: Option<i64>,
     /// The number of segments; `None` if Twilio has not counted them.
     pub segments: Option<u32>,
+    /// The number of files; `None` if it is not listed.
+    pub media: Option<usize>,
     /// The time at which Twilio accepted the message, to the second.
     pub date_created: DateTime<Utc>,
 }
@@ -62,6 +66,7 @@ struct Row {
     direction: Option<String>,
     error_code: Option<i64>,
     num_segments: Option<String>,
+    num_media: Option<String>,
     date_created: Option<String>,
 }
 
@@ -86,6 +91,7 @@ impl Row {
             status: self.status.unwrap_or_default(),
             error_code: self.error_code,
             segments: self.num_segments.and_then(|count| count.parse().ok()).filter(|count| *count > 0),
+            media: self.num_media.and_then(|count| count.parse().ok()),
             date_created,
         })
     }
@@ -97,13 +103,14 @@ impl TwilioRest {
     pub async fn send(&self, credentials: &Credentials, text: &OutboundText) -> SendOutcome {
         let Ok(url) = self.url(credentials, "/Messages.json") else { return not_now(None) };
         let validity = text.validity_seconds.clamp(*VALIDITY_SECONDS.start(), *VALIDITY_SECONDS.end()).to_string();
-        let form = [
+        let mut form = vec![
             ("From", text.from.as_str()),
             ("To", text.to.as_str()),
             ("Body", text.body.as_str()),
             ("StatusCallback", text.status_callback.as_str()),
             ("ValidityPeriod", validity.as_str()),
         ];
+        form.extend(text.media_urls.iter().map(|url| ("MediaUrl", url.as_str())));
         match self.send_request(credentials, self.http.post(url).form(&form)).await {
             Some(Ok(response)) => {
                 let (status, retry_after) = (response.status(), retry_after(response.headers()));

@@ -105,6 +105,8 @@ impl TwilioRest {
         // Fails if a provider is installed already. That is the same one, because only one is compiled in.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder()
+            // The crate of the object storage enables HTTP/2 in reqwest.
+            .http1_only()
             .redirect(Policy::none())
             .retry(retry::never())
             .connect_timeout(CONNECT_TIMEOUT)

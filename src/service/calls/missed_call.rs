@@ -64,8 +64,15 @@ pub(super) async fn send_missed_call_text(
     };
     let Ok(cleared) = may_text(&missed, tx.now) else { return Ok(()) };
     record_text(tx, call).await?;
-    let draft =
-        OutboundDraft { body: text, sender: None, extension: None, cleared, resends: None, hold: TimeDelta::zero() };
+    let draft = OutboundDraft {
+        body: text,
+        attachments: Vec::new(),
+        sender: None,
+        extension: None,
+        cleared,
+        resends: None,
+        hold: TimeDelta::zero(),
+    };
     queue(tx, thread, draft).await.map(drop)
 }
 

@@ -152,6 +152,7 @@ impl Planner<'_> {
         {
             let draft = OutboundDraft {
                 body: &reply,
+                attachments: Vec::new(),
                 sender: None,
                 extension: None,
                 cleared,

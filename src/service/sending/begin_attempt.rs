@@ -2,6 +2,7 @@
 //! transaction under the agency's lock. **Every text from the outbox passes through here before it is sent.**
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,10 +13,13 @@ use crate::domain::delivery_error::{BLOCKED, EXPIRED, OPTED_OUT, OWN_NUMBER, REL
 use crate::domain::opt_out::{Cleared, GateRefusal, gate};
 use crate::domain::own_numbers::is_forbidden_recipient;
 use crate::domain::pace::Pace;
-use crate::domain::{AccountId, AgencyId, DeliverySource, MessageId, MessageStatus, OutboxState, PhoneNumberId};
-use crate::entity::{message, outbox, phone_number};
+use crate::domain::{
+    AccountId, AgencyId, DeliverySource, MediaState, MessageId, MessageStatus, OutboxState, PhoneNumberId,
+};
+use crate::entity::{media, message, outbox, phone_number};
 use crate::ports::twilio_rest::{OutboundText, callback_url};
 use crate::service::delivery::record_report;
+use crate::service::media_links::MediaLinks;
 use crate::service::outbound::opt_out_state;
 use crate::service::own_numbers::holders_of;
 use crate::service::{Fault, Services};
@@ -67,7 +71,8 @@ pub async fn begin_next_attempt(
     if services.sending.outbox_signal.is_stopped() {
         return Ok(NextStep::Idle);
     }
-    let unit = BeginAttempt { row, receipts_url: services.sending.receipts_url.clone() };
+    let (receipts_url, media_links) = (services.sending.receipts_url.clone(), services.media_links.clone());
+    let unit = BeginAttempt { row, receipts_url, media_links };
     let next = services.writer.run(agency, unit).await?;
     if matches!(next, NextStep::Send(_))
         && let Err(error) = services.restore.record(services).await
@@ -90,6 +95,7 @@ fn pace_wait(number: &phone_number::Model, spent: Option<DateTime<Utc>>, now: Da
 struct BeginAttempt {
     row: outbox::Model,
     receipts_url: String,
+    media_links: Arc<MediaLinks>,
 }
 
 impl Unit for BeginAttempt {
@@ -134,7 +140,10 @@ impl Unit for BeginAttempt {
         let message =
             record_report(tx, &directory, &message, Report::of(MessageStatus::Sending), None, DeliverySource::Outbox)
                 .await?;
-        Ok(NextStep::Send(self.attempt(cleared, &row, message, contact.phone, number, tx.now)))
+        let files = messages::media_of(tx.conn, agency, &[id]).await?;
+        let link = |file: &media::Model| self.media_links.carrier_link(agency, &file.id.to_string(), tx.now);
+        let media_urls = files.iter().filter(|file| file.state == MediaState::Ready).map(link).collect();
+        Ok(NextStep::Send(self.attempt(cleared, &row, message, media_urls, contact.phone, number, tx.now)))
     }
 }
 
@@ -144,6 +153,7 @@ impl BeginAttempt {
         cleared: Cleared,
         row: &outbox::Model,
         message: message::Model,
+        media_urls: Vec<String>,
         to: String,
         number: &phone_number::Model,
         now: DateTime<Utc>,
@@ -163,6 +173,7 @@ impl BeginAttempt {
                 from: own_address(&number.e164, &to),
                 to,
                 body: message.body,
+                media_urls,
                 status_callback,
                 validity_seconds: u32::try_from(left.num_seconds()).unwrap_or(0),
             },

@@ -135,18 +135,24 @@ impl Unit for RecordLookup {
 }
 
 impl RecordLookup {
-    /// The carrier's message that is certainly this text, matched by body or, where Twilio redacts bodies, by time and
-    /// segments.
+    /// The carrier's message that is certainly this text, matched by body or, where Twilio redacts bodies or the text has
+    /// only files, by time and segments. In both cases the number of files must be the same.
     async fn find_match(&self, tx: &Tx<'_>, message: &message::Model) -> Result<Option<&ListedMessage>, UnitError> {
-        match self.match_by_body(tx, message).await? {
-            None => self.match_by_time(tx, message).await,
+        let files = messages::media_of(tx.conn, message.agency_id, &[message.id]).await?.len();
+        match self.match_by_body(tx, message, files).await? {
+            None => self.match_by_time(tx, message, files).await,
             found => Ok(found),
         }
     }
 
     /// The oldest message with the same body that belongs to no other text. If the carrier has fewer such messages than
     /// there are texts without a SID that they could be, nothing matches: a text that was not sent would count as sent.
-    async fn match_by_body(&self, tx: &Tx<'_>, message: &message::Model) -> Result<Option<&ListedMessage>, UnitError> {
+    async fn match_by_body(
+        &self,
+        tx: &Tx<'_>,
+        message: &message::Model,
+        files: usize,
+    ) -> Result<Option<&ListedMessage>, UnitError> {
         let has_same_body = |body: &str| {
             let (body, own) = (body.trim(), message.body.trim());
             body == own || body.strip_prefix(TRIAL_PREFIX).is_some_and(|rest| rest.trim() == own)
@@ -156,12 +162,18 @@ impl RecordLookup {
         if same.is_empty() || (same.len() as u64) < messages::count_same_body_without_sid(tx.conn, message).await? {
             return Ok(None);
         }
-        Ok(same.into_iter().min_by_key(|carried| carried.date_created))
+        let same = same.into_iter().filter(|carried| has_files(carried, files));
+        Ok(same.min_by_key(|carried| carried.date_created))
     }
 
     /// The only message with a redacted body that can be this text. Two such messages, or two texts that one message
     /// could be, are ambiguous and do not match.
-    async fn match_by_time(&self, tx: &Tx<'_>, message: &message::Model) -> Result<Option<&ListedMessage>, UnitError> {
+    async fn match_by_time(
+        &self,
+        tx: &Tx<'_>,
+        message: &message::Model,
+        files: usize,
+    ) -> Result<Option<&ListedMessage>, UnitError> {
         let began = self.row.attempted_at.unwrap_or(self.row.due_at);
         let until = began + MAX_ATTEMPT_DURATION + MAX_CLOCK_SKEW;
         // A text that was flagged before this was attempted too early for any of these messages.
@@ -169,7 +181,7 @@ impl RecordLookup {
         let own_segments = message.segments.and_then(|count| u32::try_from(count).ok());
         let fits = |carried: &&ListedMessage| {
             let same_length = carried.segments.is_none() || carried.segments == own_segments;
-            carried.body.is_none() && same_length && carried.date_created <= until
+            carried.body.is_none() && same_length && has_files(carried, files) && carried.date_created <= until
         };
         let fitting = without_known(tx, message, self.carried.iter().filter(fits).collect()).await?;
         match fitting.as_slice() {
@@ -179,6 +191,11 @@ impl RecordLookup {
             _ => Ok(None),
         }
     }
+}
+
+/// Whether a carrier's message can have this many files.
+fn has_files(carried: &ListedMessage, files: usize) -> bool {
+    carried.media.is_none_or(|listed| listed == files)
 }
 
 /// The messages whose SIDs belong to no other text.

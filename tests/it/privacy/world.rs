@@ -121,10 +121,8 @@ impl Case {
         app.leave_voicemail_after_dialing(&call, &[("From", phone), ("To", number)], digits, &recording).await;
         let row = app.call(&call).await;
         let answered_by = Some(app.user("acme", self.answered_by).await);
-        let digest = format!("digest{mark}");
-        let file = app.services().media.path(row.agency_id, &digest);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, "sound").unwrap();
+        let scratch = app.services().ids.uuid(app.services().clock.now());
+        let digest = app.services().media.put(row.agency_id, b"sound", scratch).await.unwrap();
         let conn = sea_orm::Database::connect(&app.database.url).await.unwrap();
         call::Entity::update_many()
             .col_expr(call::Column::AnsweredById, Expr::value(answered_by))

@@ -16,6 +16,7 @@ pub(crate) mod outage;
 pub(crate) mod outbound;
 pub(crate) mod process;
 pub(crate) mod random;
+pub(crate) mod recording_carrier;
 mod refusals;
 mod rows;
 pub(crate) mod site;
