@@ -162,6 +162,7 @@ impl App {
             restore: RestoreGuard::new(settings.sqlite_file(), &settings.media),
             text_limits: settings.text_limits,
             calls,
+            retention: Default::default(),
             media,
             media_links,
             clock,

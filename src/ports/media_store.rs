@@ -47,6 +47,17 @@ impl MediaStore {
         Ok(digest)
     }
 
+    /// Removes a file. One that does not exist is removed already.
+    ///
+    /// # Errors
+    /// Returns an error if the file exists and cannot be removed.
+    pub async fn delete(&self, agency: AgencyId, digest: &str) -> io::Result<()> {
+        match fs::remove_file(self.path(agency, digest)).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
     /// The path of a file.
     pub fn path(&self, agency: AgencyId, digest: &str) -> PathBuf {
         self.folder.join(agency.to_string()).join(digest)
@@ -75,7 +86,11 @@ mod tests {
         let files = std::fs::read_dir(folder.join(one.to_string())).unwrap().count();
         let mode = |path: &Path| std::os::unix::fs::MetadataExt::mode(&path.metadata().unwrap()) & 0o777;
         assert_eq!((mode(&folder), mode(&store.path(one, &name))), (0o700, 0o600));
-        std::fs::remove_dir_all(folder).unwrap();
         assert_eq!(files, 1);
+        for _ in 0..2 {
+            store.delete(one, &name).await.unwrap();
+            assert!(!store.path(one, &name).exists());
+        }
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use super::account_trouble::{evidence_from_response, observe};
+use super::retention::files::remove_unused;
 use super::{Fault, Services};
 use crate::domain::{MediaState, TwilioRequest, VoicemailFailure};
 use crate::entity::voicemail;
@@ -29,7 +30,16 @@ pub async fn fetch_recordings(services: &Services) -> Result<(), Fault> {
     let fetching = due.into_iter().map(|voicemail| async move { (fetch(services, &voicemail).await, voicemail) });
     let mut fetched = stream::iter(fetching).buffer_unordered(MAX_CONCURRENT);
     while let Some((outcome, voicemail)) = fetched.next().await {
-        services.writer.run(voicemail.agency_id, RecordFetch { voicemail, outcome }).await?;
+        let agency = voicemail.agency_id;
+        let stored = match &outcome {
+            FetchOutcome::Stored { digest, .. } => Some(digest.clone()),
+            _ => None,
+        };
+        let is_recorded = services.writer.run(agency, RecordFetch { voicemail, outcome }).await?;
+        if let Some(digest) = stored.filter(|_| !is_recorded) {
+            // The voicemail was deleted while its recording was fetched.
+            remove_unused(services, agency, vec![digest]).await?;
+        }
     }
     Ok(())
 }
@@ -96,14 +106,15 @@ struct RecordFetch {
 }
 
 impl Unit for RecordFetch {
-    type Output = ();
+    /// Whether the voicemail was still waiting for its recording.
+    type Output = bool;
     type Refusal = Infallible;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, UnitError> {
         let agency = self.voicemail.agency_id;
-        let Some(before) = calls::voicemail(tx.conn, agency, self.voicemail.id).await? else { return Ok(()) };
+        let Some(before) = calls::voicemail(tx.conn, agency, self.voicemail.id).await? else { return Ok(false) };
         if before.state != MediaState::Pending {
-            return Ok(());
+            return Ok(false);
         }
         let delay = usize::try_from(before.attempts).ok().and_then(|tried| RETRY_DELAYS.get(tried)).copied();
         let retry = |attempts, delay| voicemail::Model {
@@ -130,6 +141,6 @@ impl Unit for RecordFetch {
         if is_final && let Some(call) = calls::by_id(tx.conn, agency, call).await? {
             tx.call_updated(&call, Vec::new())?;
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -21,11 +21,13 @@ pub mod accounts;
 pub mod apply_directory;
 pub mod authenticate;
 pub mod calls;
+pub mod carrier_deletions;
 pub mod claim_thread;
 pub mod close_thread;
 pub mod compose;
 mod delivery;
 pub mod drafts;
+pub mod erase_contact;
 mod error;
 pub mod escalate;
 pub mod fetch_recordings;
@@ -48,6 +50,7 @@ pub mod reopen_thread;
 pub mod reseal_accounts;
 pub mod resend_message;
 pub mod restore;
+pub mod retention;
 pub mod revoke_tokens;
 pub mod seal;
 pub mod send_message;
@@ -92,6 +95,8 @@ pub struct Services {
     /// Holds sending after a restore.
     pub restore: restore::RestoreGuard,
     pub calls: calls::Calls,
+    /// How far old data has been deleted.
+    pub retention: retention::Progress,
     /// Stores the recordings.
     pub media: MediaStore,
     /// Signs the addresses at which recordings are served.
