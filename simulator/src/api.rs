@@ -35,7 +35,7 @@ pub(super) fn router() -> Router<Arc<Carrier>> {
     let accounts = Router::new()
         .route("/Accounts/{account}", get(account))
         .route("/Accounts/{account}/Messages.json", get(list).post(create))
-        .route("/Accounts/{account}/Messages/{message}", get(fetch))
+        .route("/Accounts/{account}/Messages/{message}", get(fetch).delete(delete))
         .route("/Accounts/{account}/IncomingPhoneNumbers.json", get(numbers))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     Router::new().nest("/2010-04-01", accounts)
@@ -184,6 +184,23 @@ async fn fetch(
     };
     match carrier.message(&account.sid, message.trim_end_matches(".json")) {
         Some(message) => Json(message_json(&message, carrier.api_faults().listing)).into_response(),
+        None => error(StatusCode::NOT_FOUND, 20404, "The requested resource was not found"),
+    }
+}
+
+/// Source: Twilio, "Messages resource: delete a message".
+async fn delete(
+    State(carrier): State<Arc<Carrier>>,
+    Path((sid, message)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let account = match authorize(&carrier, &sid, &headers) {
+        Ok(account) => account,
+        Err(denied) => return *denied,
+    };
+    match carrier.delete_message(&account.sid, message.trim_end_matches(".json")) {
+        Some(true) => StatusCode::NO_CONTENT.into_response(),
+        Some(false) => error(StatusCode::CONFLICT, 20009, "Cannot delete message because delivery is not completed"),
         None => error(StatusCode::NOT_FOUND, 20404, "The requested resource was not found"),
     }
 }

@@ -104,9 +104,20 @@ impl Carrier {
         self.state().ledger.get(sid).filter(|message| message.account == account).cloned()
     }
 
+    /// Deletes a message. `None` if there is none, and `Some(false)` if it is still being sent.
+    pub(super) fn delete_message(&self, account: &str, sid: &str) -> Option<bool> {
+        let mut state = self.state();
+        let message = state.ledger.get(sid).filter(|message| message.account == account)?;
+        let is_complete = message.status != MessageStatus::Queued;
+        if is_complete {
+            state.ledger.delete(sid);
+        }
+        Some(is_complete)
+    }
+
     /// The matching messages, newest first.
     pub(super) fn messages(&self, matches: impl Fn(&Message) -> bool) -> Vec<Message> {
-        self.state().ledger.all().rev().filter(|message| matches(message)).cloned().collect()
+        self.state().ledger.listed().rev().filter(|message| matches(message)).cloned().collect()
     }
 
     pub(super) fn account(&self, sid: &str) -> Option<&Account> {

@@ -1,6 +1,6 @@
 //! The messages of all accounts, up to a fixed number of the newest ones.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -126,12 +126,14 @@ pub(super) struct Ledger {
     evicted: usize,
     /// The position of each message by its SID, counted from the first message ever added.
     positions: HashMap<String, usize>,
+    /// The messages that were deleted through the API. Phones keep them.
+    deleted: HashSet<String>,
     capacity: usize,
 }
 
 impl Ledger {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { messages: VecDeque::new(), evicted: 0, positions: HashMap::new(), capacity }
+        Self { messages: VecDeque::new(), evicted: 0, positions: HashMap::new(), deleted: HashSet::new(), capacity }
     }
 
     pub(super) fn add(&mut self, message: Message) {
@@ -139,13 +141,18 @@ impl Ledger {
             && let Some(oldest) = self.messages.pop_front()
         {
             self.positions.remove(&oldest.sid);
+            self.deleted.remove(&oldest.sid);
             self.evicted += 1;
         }
         self.positions.insert(message.sid.clone(), self.evicted + self.messages.len());
         self.messages.push_back(message);
     }
 
+    /// A message that was not deleted.
     pub(super) fn get(&self, sid: &str) -> Option<&Message> {
+        if self.deleted.contains(sid) {
+            return None;
+        }
         self.messages.get(self.positions.get(sid)?.checked_sub(self.evicted)?)
     }
 
@@ -160,6 +167,18 @@ impl Ledger {
             message.sent = Some(now);
         }
         Some(message.clone())
+    }
+
+    /// Deletes a message from the lists of the API.
+    pub(super) fn delete(&mut self, sid: &str) {
+        if self.positions.contains_key(sid) {
+            self.deleted.insert(sid.to_owned());
+        }
+    }
+
+    /// The messages that were not deleted, oldest first.
+    pub(super) fn listed(&self) -> impl DoubleEndedIterator<Item = &Message> {
+        self.all().filter(|message| !self.deleted.contains(&message.sid))
     }
 
     /// All messages, oldest first.

@@ -39,9 +39,9 @@ const FRAME_HEADER: [u8; 4] = [0xff, 0xfb, 0x90, 0x00];
 pub(crate) fn router() -> Router<Arc<Carrier>> {
     let accounts = Router::new()
         .route("/Accounts/{account}/Calls.json", post(create))
-        .route("/Accounts/{account}/Calls/{call}", get(fetch).post(update))
+        .route("/Accounts/{account}/Calls/{call}", get(fetch).post(update).delete(delete_call))
         .route("/Accounts/{account}/Calls/{call}/Recordings.json", get(recordings))
-        .route("/Accounts/{account}/Recordings/{recording}", get(recording))
+        .route("/Accounts/{account}/Recordings/{recording}", get(recording).delete(delete_recording))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     Router::new().nest("/2010-04-01", accounts)
 }
@@ -240,6 +240,39 @@ async fn recording(
             ([(CONTENT_TYPE, "audio/mpeg")], silence).into_response()
         }
         _ => not_found(),
+    }
+}
+
+/// Source: Twilio, "Recordings resource: delete a recording".
+async fn delete_recording(
+    State(carrier): State<Arc<Carrier>>,
+    Path((sid, recording)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let account = match authorize(&carrier, &sid, &headers) {
+        Ok(account) => account,
+        Err(denied) => return *denied,
+    };
+    match carrier.calls.delete_recording(&account.sid, recording.trim_end_matches(".json")) {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => not_found(),
+    }
+}
+
+/// Source: Twilio, "Call resource: delete a call".
+async fn delete_call(
+    State(carrier): State<Arc<Carrier>>,
+    Path((sid, call)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let account = match authorize(&carrier, &sid, &headers) {
+        Ok(account) => account,
+        Err(denied) => return *denied,
+    };
+    match carrier.calls.delete_call(&account.sid, call.trim_end_matches(".json")) {
+        Some(true) => StatusCode::NO_CONTENT.into_response(),
+        Some(false) => error(StatusCode::CONFLICT, 20009, "Cannot delete a call that is in progress"),
+        None => not_found(),
     }
 }
 

@@ -158,6 +158,14 @@ impl<T> BoundedMap<T> {
     }
 }
 
+impl<T> BoundedMap<T> {
+    fn remove(&mut self, key: &str) {
+        if self.entries.remove(key).is_some() {
+            self.order.retain(|known| known != key);
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     calls: BoundedMap<Entry>,
@@ -207,6 +215,27 @@ impl CallStore {
 
     pub(super) fn entry(&self, account: &str, sid: &str) -> Option<Entry> {
         self.state().calls.entries.get(sid).filter(|entry| entry.account == account).cloned()
+    }
+
+    /// Deletes a call. `None` if there is none, and `Some(false)` if it is in progress.
+    pub(super) fn delete_call(&self, account: &str, sid: &str) -> Option<bool> {
+        let mut state = self.state();
+        let entry = state.calls.entries.get(sid).filter(|entry| entry.account == account)?;
+        let has_ended = entry.seconds.is_some();
+        if has_ended {
+            state.calls.remove(sid);
+        }
+        Some(has_ended)
+    }
+
+    /// Deletes a recording. Returns whether there was one.
+    pub(super) fn delete_recording(&self, account: &str, sid: &str) -> bool {
+        let mut state = self.state();
+        let is_known = state.recordings.entries.get(sid).is_some_and(|recording| recording.account == account);
+        if is_known {
+            state.recordings.remove(sid);
+        }
+        is_known
     }
 
     /// Requests that a call or leg ends within its current second. An ended call is not changed.

@@ -15,10 +15,7 @@ use crate::store::writer::Tx;
 use crate::store::{bulk, carrier_deletions, files, retention, statements};
 
 /// Stores what is to be deleted at the carrier.
-pub(crate) async fn delete_at_carrier(
-    tx: &Tx<'_>,
-    paths: impl IntoIterator<Item = (AccountId, Option<String>)>,
-) -> Result<(), DbErr> {
+pub(crate) async fn delete_at_carrier(tx: &Tx<'_>, paths: Vec<(AccountId, Option<String>)>) -> Result<(), DbErr> {
     let rows = paths.into_iter().filter_map(|(account, path)| {
         Some(carrier_deletion::Model {
             id: CarrierDeletionId(tx.new_id()),
@@ -46,6 +43,7 @@ impl Deletion for DeleteMessages {
         let deleted = retention::delete_messages(tx.conn, self.agency, &rows).await?;
         if self.at_carrier {
             let paths = rows.iter().map(|row| (row.twilio_account_id, message_path(row.provider_sid.as_deref())));
+            let paths = paths.collect();
             delete_at_carrier(tx, paths).await?;
         }
         Ok(Deleted::rows(deleted))
@@ -66,17 +64,19 @@ impl Deletion for DeleteCalls {
         let ids: Vec<CallId> = rows.iter().map(|row| row.call.id).collect();
         let deleted = retention::delete_calls(tx.conn, self.agency, &ids).await?;
         if self.at_carrier {
-            let paths = rows.iter().flat_map(|row| {
-                let account = row.call.twilio_account_id;
-                let recordings = row.voicemails.iter().map(|voicemail| recording_path(&voicemail.recording_sid));
-                let legs = row.legs.iter().map(|leg| call_path(leg.provider_sid.as_deref()));
-                let call = call_path(row.call.provider_sid.as_deref());
-                recordings.chain(legs).chain([call]).map(move |path| (account, path))
-            });
+            let paths = rows.iter().flat_map(carrier_paths).collect();
             delete_at_carrier(tx, paths).await?;
         }
         Ok(Deleted::rows(deleted))
     }
+}
+
+/// The recordings, the legs and the call itself at the carrier.
+fn carrier_paths(row: &retention::DeletableCall) -> Vec<(AccountId, Option<String>)> {
+    let recordings = row.voicemails.iter().map(|voicemail| recording_path(&voicemail.recording_sid));
+    let legs = row.legs.iter().map(|leg| call_path(leg.provider_sid.as_deref()));
+    let paths = recordings.chain(legs).chain([call_path(row.call.provider_sid.as_deref())]);
+    paths.map(|path| (row.call.twilio_account_id, path)).collect()
 }
 
 /// Files of messages. The rows stay, with the state DELETED.
@@ -99,6 +99,7 @@ impl Deletion for DeleteMedia {
                 let message = messages.iter().find(|message| message.id == row.message_id)?;
                 Some((message.twilio_account_id, media_path(message.provider_sid.as_deref(), &row.source_url)))
             });
+            let paths = paths.collect();
             delete_at_carrier(tx, paths).await?;
         }
         Ok(Deleted { rows: rows.len() as u64, files: rows.into_iter().filter_map(|row| row.digest).collect() })
@@ -117,6 +118,7 @@ impl Deletion for DeleteRecordings {
         let rows = files::mark_recordings_deleted(tx.conn, self.agency, &self.ids).await?;
         if self.at_carrier {
             let paths = rows.iter().map(|row| (row.twilio_account_id, recording_path(&row.recording_sid)));
+            let paths = paths.collect();
             delete_at_carrier(tx, paths).await?;
         }
         Ok(Deleted { rows: rows.len() as u64, files: rows.into_iter().filter_map(|row| row.digest).collect() })
@@ -197,6 +199,7 @@ pub(crate) struct DeleteQuarantined {
 impl Deletion for DeleteQuarantined {
     async fn delete(&mut self, tx: &mut Tx<'_>) -> Result<Deleted, DbErr> {
         let paths = self.at_carrier.iter().map(|(account, sid)| (*account, message_path(Some(sid))));
+        let paths = paths.collect();
         delete_at_carrier(tx, paths).await?;
         retention::delete_quarantined(tx.conn, &self.ids).await.map(Deleted::rows)
     }

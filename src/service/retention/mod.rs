@@ -121,7 +121,8 @@ pub async fn apply_retention(services: &Services, purged: &mut Purged) -> Result
     // Continues with the agency after the last one, so that a large agency does not keep others waiting.
     if let Some(last) = services.retention.with(|state| state.last_agency) {
         let next = agencies.partition_point(|agency| agency.id <= last);
-        agencies.rotate_left(next % agencies.len().max(1));
+        let by = next % agencies.len().max(1);
+        agencies.rotate_left(by);
     }
     let mut run = Run::new(services, purged, MAX_BATCHES);
     for agency in &agencies {
