@@ -77,10 +77,6 @@ impl Subscription {
             let newest = *self.signal.borrow_and_update();
             if newest != self.cursor.position {
                 self.ready = self.feeds.after(self.cursor.agency, self.cursor.position).await?.into();
-                // An event after the cursor was committed, and retention has removed all of them since.
-                if self.ready.is_empty() && newest > self.cursor.position {
-                    return Err(SubscribeError::Expired);
-                }
             }
             if self.ready.is_empty() && self.signal.changed().await.is_err() {
                 // The feed was dropped because it had no subscribers for a moment. The new one continues at the cursor.

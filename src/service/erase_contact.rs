@@ -6,7 +6,6 @@
 
 use sea_orm::DbErr;
 
-use super::inbound::text_of;
 use super::quarantine::form_of;
 use super::retention::batch::{Purged, PurgedKind, Run};
 use super::retention::deletions::{
@@ -145,8 +144,9 @@ async fn find(services: &Services, agency: &str, address: &str) -> Result<Found,
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         for row in &page {
-            let sender = form_of(row).and_then(|form| text_of(row.twilio_account_id, form).ok());
-            if sender.is_some_and(|text| text.from == address) {
+            // A delivery receipt names the contact in To.
+            let is_of = |(name, value): &(String, String)| matches!(name.as_str(), "From" | "To") && value == address;
+            if form_of(row).is_some_and(|form| form.iter().any(is_of)) {
                 quarantined.push((row.id, row.twilio_account_id, row.provider_sid.clone()));
             }
         }

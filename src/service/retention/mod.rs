@@ -28,7 +28,7 @@ use batch::Run;
 pub use batch::{Purged, PurgedKind};
 
 /// The number of batches in a run, and of one kind of data of one agency in it.
-const MAX_BATCHES: u32 = 400;
+const MAX_BATCHES: u32 = 150;
 const MAX_BATCHES_OF_KIND: u32 = 100;
 /// How long the position in a table is remembered. Rows before it that could not be deleted, such as a text that is
 /// still being sent, are tried again afterwards.
