@@ -1,6 +1,8 @@
 //! Kills the real binary while it deletes. The next start completes the work.
 
+use chrono::TimeDelta;
 use partyline::entity::{event, media, message, notification, thread};
+use partyline::ports::{Clock as _, SystemClock};
 use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, EntityTrait as _, PaginatorTrait as _};
 use tempfile::TempDir;
@@ -16,11 +18,10 @@ const KILLS: usize = 3;
 
 /// Moves all texts and what belongs to them into the past, by 100 days: the ids begin with the time in milliseconds.
 async fn age(db: &DatabaseConnection) {
-    let id = |column: &str| {
-        let earlier = "printf('%012X', (CAST(strftime('%s', 'now', '-100 days') AS INTEGER)) * 1000)";
-        format!("{column} = unhex({earlier} || substr(hex({column}), 13))")
-    };
-    let past = "created_at = strftime('%Y-%m-%d %H:%M:%f+00:00', 'now', '-100 days')";
+    let past = SystemClock::new().now() - TimeDelta::days(100);
+    let id =
+        |column: &str| format!("{column} = unhex('{:012x}' || substr(hex({column}), 13))", past.timestamp_millis());
+    let past = format!("created_at = '{}'", past.format("%Y-%m-%dT%H:%M:%S%.6f+00:00"));
     for statement in [
         "PRAGMA foreign_keys = OFF".to_owned(),
         format!("UPDATE media SET {}, {}", id("id"), id("message_id")),

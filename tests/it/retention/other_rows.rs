@@ -17,8 +17,7 @@ async fn read_all(app: &TestApp, user: &str) {
     let unread = app.graphql(&token, "{ notifications(first: 100) { nodes { id } } }", json!({})).await;
     let ids: Vec<_> =
         unread["data"]["notifications"]["nodes"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
-    let read =
-        "mutation($ids: [ID!]!) { markNotificationsRead(input: {notificationIds: $ids}) { userErrors { code } } }";
+    let read = "mutation($ids: [ID!]!) { markNotificationsRead(input: {ids: $ids}) { userErrors { code } } }";
     let answer = app.graphql(&token, read, json!({"ids": ids})).await;
     assert_eq!(answer["data"]["markNotificationsRead"]["userErrors"], json!([]), "{answer}");
 }
