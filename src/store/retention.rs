@@ -271,6 +271,7 @@ pub async fn deletable_messages(
         .filter(has_file(media::Column::State, media::Column::Digest));
     let with_files = find(conn, with_files).await?.into_iter().map(|row| row.message_id);
     let kept: BTreeSet<MessageId> = sending.chain(with_files).collect();
+    rows.sort_unstable_by_key(|row| row.id);
     rows.retain(|row| before.is_none_or(|before| row.created_at < before) && !kept.contains(&row.id));
     Ok(rows)
 }
