@@ -64,6 +64,8 @@ pub async fn mark_media_deleted(
     let deleted = media::ActiveModel {
         state: Set(MediaState::Deleted),
         failure: Set(None),
+        byte_size: Set(None),
+        file_name: Set(None),
         due_at: Set(None),
         ..Default::default()
     };

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use partyline::store::page::{IdKey, Take, Window};
+use partyline::store::retention::{self, OldRows};
 use partyline::store::{calls, notifications, thread_writes, threads};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use uuid::Uuid;
@@ -52,6 +53,14 @@ async fn lists_and_timers_are_read_through_their_indexes() {
     }
     let plan = plan_of(&app, async |conn| notifications::count(conn, acme, ben, true).await).await;
     assert!(plan.contains("ix_notification_unread"), "{plan}");
+    let old = OldRows { agency: acme, after: Uuid::nil(), before: now, limit: 100 };
+    let plan = plan_of(&app, async |conn| retention::messages(conn, &old).await).await;
+    assert!(plan.contains("sqlite_autoindex_message_1 (agency_id=? AND id>? AND id<?)"), "{plan}");
+    let plan = plan_of(&app, async |conn| retention::media(conn, &old).await).await;
+    assert!(plan.contains("sqlite_autoindex_media_1 (agency_id=? AND id>? AND id<?)"), "{plan}");
+    let plan = plan_of(&app, async |conn| retention::read_notifications(conn, &old, ben).await).await;
+    assert!(plan.contains("ix_notification_read (agency_id=? AND user_id=? AND id>? AND id<?)"), "{plan}");
+    assert!(!plan.contains("TEMP B-TREE"), "{plan}");
     let plan = plan_of(&app, async |conn| thread_writes::due_escalations(conn, now, 10).await).await;
     assert!(plan.contains("ix_thread_escalating"), "{plan}");
     let plan = plan_of(&app, async |conn| threads::held_by(conn, acme, ben, None).await).await;

@@ -1,9 +1,13 @@
 //! Notifications and quarantined texts.
 
-use partyline::domain::QuarantineState;
-use partyline::entity::notification;
+use std::convert::Infallible;
+
+use partyline::domain::{AgencyId, LateArrivalId, NotificationKind, QuarantineState, UserId};
+use partyline::entity::{late_arrival, notification};
 use partyline::service::quarantine::discard;
 use partyline::service::retention::PurgedKind;
+use partyline::store::bulk;
+use partyline::store::writer::{Notice, Tx, Unit, UnitError};
 use sea_orm::{EntityTrait as _, QueryOrder as _};
 use serde_json::json;
 
@@ -65,4 +69,70 @@ async fn settled_quarantined_texts_are_deleted_and_held_ones_stay() {
     assert_eq!(purge(&app).await.count(PurgedKind::Quarantine), 1);
     let left: Vec<_> = app.quarantined().await.into_iter().map(|row| row.provider_sid).collect();
     assert_eq!(left, ["SM2"]);
+}
+
+#[tokio::test]
+async fn doctor_counts_only_as_many_messages_as_it_mentions() {
+    let app = TestApp::start().await;
+    for sid in ["SM1", "SM2"] {
+        app.receive(Text::new(sid)).await;
+    }
+    for (agency, count, expected) in [("acme", 2, true), ("acme", 3, false), ("sister", 1, false)] {
+        let agency = app.agency(agency).await;
+        let found = partyline::store::retention::has_messages(app.db(), agency, count).await.unwrap();
+        assert_eq!(found, expected, "{count}");
+    }
+}
+
+#[tokio::test]
+async fn late_arrivals_are_deleted_with_their_notifications() {
+    let app = TestApp::start().await;
+    set(&app, "{messages: 30d}").await;
+    let (acme, ana) = (app.agency("acme").await, app.user("acme", "ana").await);
+    for _ in 0..2 {
+        app.services().writer.run(acme, ArriveLate { agency: acme, admin: ana }).await.unwrap();
+        app.clock.advance_days(20);
+    }
+    assert_eq!(purge(&app).await.count(PurgedKind::LateArrivals), 1);
+    let reports = late_arrival::Entity::find().all(app.db()).await.unwrap();
+    let left = notification::Entity::find().all(app.db()).await.unwrap();
+    assert_eq!((reports.len(), left.len()), (1, 1));
+    assert_eq!(left[0].node_id, Some(reports[0].id.to_string()));
+    assert_nothing_left(&app).await;
+}
+
+/// A report of late arrivals, with a notification.
+struct ArriveLate {
+    agency: AgencyId,
+    admin: UserId,
+}
+
+impl Unit for ArriveLate {
+    type Output = ();
+    type Refusal = Infallible;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
+        let report = late_arrival::Model {
+            agency_id: self.agency,
+            id: LateArrivalId(tx.new_id()),
+            texts: 1,
+            calls: 0,
+            voicemails: 0,
+            first_at: tx.now,
+            last_at: tx.now,
+            created_at: tx.now,
+        };
+        let notice = Notice {
+            kind: NotificationKind::InboundClientMessage,
+            users: vec![self.admin],
+            thread: None,
+            message: None,
+            call: None,
+            node: Some(report.id.to_string()),
+            rung: None,
+        };
+        bulk::insert(tx.conn, vec![report]).await?;
+        tx.agency_updated(self.agency, vec![notice])?;
+        Ok(())
+    }
 }
