@@ -258,9 +258,9 @@ async fn a_contact_known_by_a_deleted_text_stays_visible() {
     purge(&app).await;
     let after = app.thread(before.agency_id, before.id).await;
     assert_eq!((after.inbound_count, after.shows_contact()), (0, true));
-    let shown =
-        app.graphql(&app.token("acme", "ben"), "{ threads(first: 1) { nodes { contact { name } } } }", json!({}));
-    assert_eq!(shown.await["data"]["threads"]["nodes"], json!([{"contact": {"name": "Tom Becker"}}]));
+    let query = "{ threads(first: 1) { nodes { contact { name } } } }";
+    let shown = app.graphql(&app.token("acme", "ben"), query, json!({})).await;
+    assert_eq!(shown["data"]["threads"]["nodes"], json!([{"contact": {"name": "Tom Becker"}}]));
 }
 
 #[tokio::test]
