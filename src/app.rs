@@ -164,6 +164,7 @@ impl App {
             text_limits: settings.text_limits,
             reconciliation: Reconciliation::new(settings.reconcile_every, clock.now()),
             calls,
+            retention: Default::default(),
             media,
             media_links,
             clock,

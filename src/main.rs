@@ -70,6 +70,8 @@ enum Command {
         #[command(subcommand)]
         what: commands::quarantine::QuarantineCommand,
     },
+    /// Delete what is stored about a contact, at Twilio too; a dry run unless --yes is given
+    Erase(commands::erase::Arguments),
     /// Check configuration, database, webhook addresses and Twilio credentials
     Doctor,
 }
@@ -112,6 +114,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Schema => Ok(commands::schema::run()),
         Command::Openapi => commands::openapi::run(),
         Command::Quarantine { what } => commands::quarantine::run(&source, ports, what).await,
+        Command::Erase(arguments) => commands::erase::run(&source, ports, arguments).await,
         Command::Doctor => commands::doctor::run(&source, ports).await,
     }
 }

@@ -32,7 +32,7 @@ mod m20261129_000024_not_rung;
 mod m20261130_000025_narrow_indexes;
 mod m20261130_000026_growing_lists;
 mod m20261130_000027_files_and_retention;
-mod m20261130_000028_files_by_digest;
+mod m20261130_000028_retention_indexes;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
@@ -68,7 +68,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000025_narrow_indexes::Migration),
             Box::new(m20261130_000026_growing_lists::Migration),
             Box::new(m20261130_000027_files_and_retention::Migration),
-            Box::new(m20261130_000028_files_by_digest::Migration),
+            Box::new(m20261130_000028_retention_indexes::Migration),
         ]
     }
 }

@@ -11,7 +11,7 @@ use partyline::ports::jwks::Jwks;
 use partyline::ports::twilio_rest::TwilioRest;
 use partyline::service::accounts::Accounts;
 use partyline::service::seal::Sealer;
-use partyline::store::{Database, accounts};
+use partyline::store::{Database, accounts, retention};
 use url::Url;
 
 use self::finding::Findings;
@@ -44,6 +44,7 @@ async fn check(settings: &Settings, ports: Ports, findings: &mut Findings) {
     };
     findings.report_ok("database: connected");
     check_database(&database, findings).await;
+    check_growth(&database, findings).await;
     check_accounts(settings, ports, &database, findings).await;
 }
 
@@ -115,6 +116,27 @@ async fn check_database(database: &Database, findings: &mut Findings) {
         Ok(pending) => findings
             .report_wrong(format!("database: {} migrations are pending. Run `partyline migrate up`", pending.len())),
         Err(_) => findings.report_wrong("database: the applied migrations cannot be read. Run `partyline migrate up`"),
+    }
+}
+
+/// The number of messages from which an agency that deletes none is mentioned.
+const MANY_MESSAGES: u64 = 1_000_000;
+
+/// Mentions agencies whose data grow without a limit.
+async fn check_growth(database: &Database, findings: &mut Findings) {
+    let Ok(agencies) = retention::agencies(&database.reader).await else {
+        return findings.report_wrong("database: the agencies cannot be read");
+    };
+    for agency in agencies.iter().filter(|agency| agency.messages_days.is_none()) {
+        match retention::has_messages(&database.reader, agency.id, MANY_MESSAGES).await {
+            Ok(true) => findings.report_note(format!(
+                "agency {}: it has more than a million messages, and none is ever deleted. Set retention.messages in the \
+                 directory file, unless they must be kept forever",
+                agency.key
+            )),
+            Ok(false) => {}
+            Err(_) => findings.report_wrong(format!("agency {}: its messages cannot be counted", agency.key)),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use partyline::domain::phone::{InvalidPhone, contact_address, parse};
 pub(crate) mod apply;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod erase;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod quarantine;

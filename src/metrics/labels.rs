@@ -39,6 +39,11 @@ pub enum CallOutcome {
     Failed,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct PurgeLabels {
+    pub(super) kind: &'static str,
+}
+
 /// The part of the server in which a panic was contained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Component {

@@ -12,8 +12,11 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 use crate::domain::delivery::SendOutcome;
 use crate::domain::reconciliation::Arrivals;
+use crate::service::carrier_deletions::CarrierDeletions;
+use crate::service::retention::Purged;
 use labels::{
-    ArrivalLabels, CallLabels, ErrorLabels, HttpLabels, OperationLabels, PanicLabels, ReceiptLabels, SendLabels,
+    ArrivalLabels, CallLabels, ErrorLabels, HttpLabels, OperationLabels, PanicLabels, PurgeLabels, ReceiptLabels,
+    SendLabels,
     TextLabels,
 };
 
@@ -49,6 +52,9 @@ pub struct Metrics {
     subscription_executions: Counter,
     fan_out_lag: Histogram,
     panics: Family<PanicLabels, Counter>,
+    purged: Family<PurgeLabels, Counter>,
+    carrier_deletions: Counter,
+    failed_carrier_deletions: Counter,
 }
 
 /// From 1 ms to 16 s.
@@ -75,6 +81,9 @@ impl Metrics {
             subscription_executions: Counter::default(),
             fan_out_lag: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             panics: Family::default(),
+            purged: Family::default(),
+            carrier_deletions: Counter::default(),
+            failed_carrier_deletions: Counter::default(),
         }
     }
 
@@ -166,6 +175,19 @@ impl Metrics {
     /// Observes the time from the commit of an event to its delivery to one subscriber.
     pub fn delivered(&self, lag: Duration) {
         self.fan_out_lag.observe(lag.as_secs_f64());
+    }
+
+    /// Counts the rows that a run of retention deleted.
+    pub fn purged(&self, purged: &Purged) {
+        for (kind, rows) in purged.counts() {
+            self.purged.get_or_create(&PurgeLabels { kind: kind.label() }).inc_by(rows);
+        }
+    }
+
+    /// Counts the requests to delete something at Twilio.
+    pub fn carrier_deletions(&self, run: CarrierDeletions) {
+        self.carrier_deletions.inc_by(run.done);
+        self.failed_carrier_deletions.inc_by(run.postponed);
     }
 
     /// Counts a panic that was contained.

@@ -49,6 +49,17 @@ impl Metrics {
             self.late_arrivals.clone(),
         );
         registry.register("send_attempts", "Attempts to send a text, by outcome", self.sends.clone());
+        registry.register("purged", "Rows that retention deleted, by kind", self.purged.clone());
+        registry.register(
+            "carrier_deletions",
+            "Resources at Twilio that were deleted there or did not exist",
+            self.carrier_deletions.clone(),
+        );
+        registry.register(
+            "failed_carrier_deletions",
+            "Requests to delete a resource at Twilio that are repeated later",
+            self.failed_carrier_deletions.clone(),
+        );
         registry.register_with_unit(
             "http_request_duration",
             "Time to respond to an HTTP request, by route and status",

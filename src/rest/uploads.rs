@@ -16,7 +16,6 @@ use super::error::{ErrorCode, ErrorResponse};
 use super::openapi::UploadErrors;
 use super::requester::Requester;
 use crate::domain::attachments::MAX_BYTES;
-use crate::domain::file_name::clean_file_name;
 use crate::http::body::BodyError;
 use crate::ports::Clock;
 use crate::service::upload_media::{ReceivedFile, upload_media};
@@ -140,7 +139,7 @@ async fn file_field(content_type: &str, body: Bytes) -> Result<ReceivedFile, Err
     let mut form = multer::Multipart::new(whole, boundary);
     while let Some(field) = form.next_field().await.map_err(malformed)? {
         if field.name() == Some("file") {
-            let file_name = field.file_name().and_then(clean_file_name);
+            let file_name = field.file_name().map(str::to_owned);
             let bytes = field.bytes().await.map_err(malformed)?.to_vec();
             return Ok(ReceivedFile { bytes, file_name });
         }

@@ -12,9 +12,11 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use sea_orm::DbErr;
 
 use super::accounts::Account;
+use super::unused_files::delete_if_unused;
 use super::{Fault, Services};
 use crate::domain::fetching::FetchOutcome;
 use crate::domain::{AccountId, AgencyId};
+use crate::ports::media_store::MediaStore;
 use crate::ports::twilio_rest::Credentials;
 use crate::store::writer::{Tx, Unit, UnitError};
 
@@ -42,12 +44,12 @@ pub trait CarrierFile: Clone + Send + Sync + 'static {
     /// Makes one attempt to fetch the file and to store it in the media store.
     fn fetch(&self, services: &Services) -> impl Future<Output = FetchOutcome<Self::Failure>> + Send;
 
-    /// Records the outcome of an attempt, unless the file is not pending anymore.
+    /// Records the outcome of an attempt. Returns false if the file is not pending anymore, so that nothing is recorded.
     fn record(
         &self,
         tx: &mut Tx<'_>,
         outcome: &FetchOutcome<Self::Failure>,
-    ) -> impl Future<Output = Result<(), UnitError>> + Send;
+    ) -> impl Future<Output = Result<bool, UnitError>> + Send;
 }
 
 /// Fetches the files of one kind. A file that takes long, or whose outcome cannot be recorded, does not delay others.
@@ -105,7 +107,8 @@ impl<F: CarrierFile> Fetcher<F> {
     }
 
     async fn record(&mut self, fetched: Fetched<F>) -> Result<(), Fault> {
-        Ok(self.services.writer.run(fetched.file.agency(), fetched).await?)
+        let media = self.services.media.clone();
+        Ok(self.services.writer.run(fetched.file.agency(), Record { fetched, media }).await?)
     }
 }
 
@@ -120,12 +123,36 @@ impl<F: CarrierFile> Unit for Lease<F> {
     }
 }
 
-impl<F: CarrierFile> Unit for Fetched<F> {
+struct Record<F: CarrierFile> {
+    fetched: Fetched<F>,
+    media: MediaStore,
+}
+
+impl<F: CarrierFile> Unit for Record<F> {
     type Output = ();
     type Refusal = Infallible;
 
+    /// Holds the agency's lock, under which files are deleted.
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
-        self.file.record(tx, &self.outcome).await
+        let Fetched { file, outcome } = &self.fetched;
+        let agency = file.agency();
+        let FetchOutcome::Stored(stored) = outcome else { return file.record(tx, outcome).await.map(drop) };
+        if !matches!(self.media.size(agency, &stored.digest).await, Ok(Some(_))) {
+            // Another row had the file, and it was deleted since. Or the media store does not answer.
+            return file.record(tx, &FetchOutcome::RetryLater).await.map(drop);
+        }
+        if file.record(tx, outcome).await? {
+            return Ok(());
+        }
+        match delete_if_unused(tx, &self.media, agency, &stored.digest).await {
+            Ok(()) => Ok(()),
+            Err(UnitError::Refused(error)) => {
+                tracing::error!(%agency, %error, "failed to remove a file that is not needed anymore");
+                Ok(())
+            }
+            Err(UnitError::Database(error)) => Err(UnitError::Database(error)),
+            Err(UnitError::Broken(what)) => Err(UnitError::Broken(what)),
+        }
     }
 }
 

@@ -142,7 +142,8 @@ impl<'a> IdempotentRequest<'a> {
             return Err(Refusal::new(RefusalCode::Conflict, message).at("idempotencyKey").into());
         }
         let Some(message) = messages::by_ids(tx.conn, self.agency, &[used.message_id]).await?.pop() else {
-            return Ok(None);
+            // The contact was erased since. The text must not be sent a second time.
+            return Err(Refusal::not_found("text of this idempotency key", "idempotencyKey").into());
         };
         let thread = threads::by_id(tx.conn, self.agency, message.thread_id).await?;
         Ok(thread.map(|thread| Queued { message, thread }))

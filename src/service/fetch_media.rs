@@ -71,10 +71,10 @@ impl CarrierFile for media::Model {
         }
     }
 
-    async fn record(&self, tx: &mut Tx<'_>, outcome: &FetchOutcome<MediaFailure>) -> Result<(), UnitError> {
-        let Some(before) = store::media::by_id(tx.conn, self.agency_id, self.id).await? else { return Ok(()) };
+    async fn record(&self, tx: &mut Tx<'_>, outcome: &FetchOutcome<MediaFailure>) -> Result<bool, UnitError> {
+        let Some(before) = store::media::by_id(tx.conn, self.agency_id, self.id).await? else { return Ok(false) };
         if before.state != MediaState::Pending {
-            return Ok(());
+            return Ok(false);
         }
         let after = match next_step(outcome, before.attempts) {
             FetchStep::Complete(StoredFile { digest, content_type, byte_size, file_name }) => media::Model {
@@ -96,7 +96,7 @@ impl CarrierFile for media::Model {
         if is_final && let Some(message) = messages::by_id(tx.conn, self.agency_id, self.message_id).await? {
             tx.message_changed(&message, Vec::new())?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 

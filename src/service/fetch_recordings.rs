@@ -61,11 +61,11 @@ impl CarrierFile for voicemail::Model {
         })
     }
 
-    async fn record(&self, tx: &mut Tx<'_>, outcome: &FetchOutcome<VoicemailFailure>) -> Result<(), UnitError> {
+    async fn record(&self, tx: &mut Tx<'_>, outcome: &FetchOutcome<VoicemailFailure>) -> Result<bool, UnitError> {
         let agency = self.agency_id;
-        let Some(before) = calls::voicemail(tx.conn, agency, self.id).await? else { return Ok(()) };
+        let Some(before) = calls::voicemail(tx.conn, agency, self.id).await? else { return Ok(false) };
         if before.state != MediaState::Pending {
-            return Ok(());
+            return Ok(false);
         }
         let after = match next_step(outcome, before.attempts) {
             FetchStep::Complete(StoredFile { digest, content_type, .. }) => voicemail::Model {
@@ -85,7 +85,7 @@ impl CarrierFile for voicemail::Model {
         if is_final && let Some(call) = calls::by_id(tx.conn, agency, call).await? {
             tx.call_updated(&call, Vec::new())?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -22,12 +22,14 @@ pub mod apply_directory;
 mod attachments;
 pub mod authenticate;
 pub mod calls;
+pub mod carrier_deletions;
 mod carrier_files;
 pub mod claim_thread;
 pub mod close_thread;
 pub mod compose;
 mod delivery;
 pub mod drafts;
+pub mod erase_contact;
 mod error;
 pub mod escalate;
 pub mod fetch_media;
@@ -54,6 +56,7 @@ pub mod reopen_thread;
 pub mod reseal_accounts;
 pub mod resend_message;
 pub mod restore;
+pub mod retention;
 pub mod revoke_tokens;
 pub mod seal;
 pub mod send_message;
@@ -103,6 +106,8 @@ pub struct Services {
     pub calls: calls::Calls,
     /// Compares the accounts with the carrier.
     pub reconciliation: reconcile::Reconciliation,
+    /// How far old data has been deleted.
+    pub retention: retention::Progress,
     /// Stores recordings, attachments and uploads.
     pub media: MediaStore,
     /// Signs the URLs at which they are served.

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::{Fault, Outcome, Refusal, RefusalCode, Services, Viewer};
 use crate::domain::attachments::MAX_BYTES;
+use crate::domain::file_name::safe_file_name;
 use crate::domain::media_type::sniff;
 use crate::domain::{AgencyId, UploadId, UserId};
 use crate::entity::upload;
@@ -23,6 +24,7 @@ const MAX_USER_UPLOADS: usize = 2_000;
 #[derive(Debug)]
 pub struct ReceivedFile {
     pub bytes: Vec<u8>,
+    /// The name that the sender gave it.
     pub file_name: Option<String>,
 }
 
@@ -35,13 +37,14 @@ pub async fn upload_media(services: &Services, viewer: &Viewer, file: ReceivedFi
     let (agency, user) = (viewer.agency(), viewer.id());
     check_quota(services, agency, user, bytes.len()).await?;
     let digest = store(services, agency, &bytes).await?;
+    let content_type = sniff(&bytes);
     let unit = AddUpload {
         agency,
         user,
         digest,
-        content_type: sniff(&bytes),
+        content_type,
         byte_size: i32::try_from(bytes.len()).unwrap_or(i32::MAX),
-        file_name,
+        file_name: file_name.and_then(|name| safe_file_name(&name, content_type)),
     };
     let row = services.writer.run(agency, unit).await?;
     // The file may have been there already and deleted before the row was committed. From now on it is kept.

@@ -10,11 +10,13 @@ use tokio::task::JoinHandle;
 
 use crate::metrics::Metrics;
 use crate::service::calls::check_overdue_calls;
+use crate::service::carrier_deletions::delete_at_carrier;
 use crate::service::escalate::escalate;
 use crate::service::fetch_media::media_fetcher;
 use crate::service::fetch_recordings::recording_fetcher;
 use crate::service::purge_expired::purge_expired;
 use crate::service::reconcile::reconcile;
+use crate::service::retention::{Purged, apply_retention};
 use crate::service::sending::{mark_interrupted_attempts, resolve_unknown_texts};
 use crate::service::{Fault, Services};
 
@@ -65,6 +67,28 @@ impl Workers {
             }),
             timer.every(second * 3600, "idempotency_keys", "deletes expired idempotency keys", |services| async move {
                 purge_expired(&services).await
+            }),
+            timer.every(second * 20, "retention", "deletes what is older than the periods of its agency", {
+                let metrics = Arc::clone(metrics);
+                move |services| {
+                    let metrics = Arc::clone(&metrics);
+                    async move {
+                        let mut purged = Purged::default();
+                        let result = apply_retention(&services, &mut purged).await;
+                        metrics.purged(&purged);
+                        result
+                    }
+                }
+            }),
+            timer.every(second * 5, "carrier_deletions", "deletes at Twilio what was deleted here", {
+                let metrics = Arc::clone(metrics);
+                move |services| {
+                    let metrics = Arc::clone(&metrics);
+                    async move {
+                        metrics.carrier_deletions(delete_at_carrier(&services).await?);
+                        Ok::<(), Fault>(())
+                    }
+                }
             }),
         ];
         // These two look for work every second even while they wait for a slow file.

@@ -152,6 +152,11 @@ class Server:
             raise Failure(f"partyline {arguments[0]} exited with {done.returncode}:\n{done.stderr}")
         return done.stdout.strip()
 
+    def apply(self, yaml):
+        """Applies another directory file."""
+        Path(self.folder.name, "more.yaml").write_text(yaml)
+        self.run("apply", "more.yaml")
+
     def token(self, agency, user):
         return self.run("token", "--agency", agency, "--user", user)
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use partyline::domain::NotificationKind;
 use partyline::store::page::{IdKey, Take, Window};
+use partyline::store::retention::{self, OldRows};
 use partyline::store::{calls, media, notifications, quarantine, thread_writes, threads};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use uuid::Uuid;
@@ -61,6 +62,14 @@ async fn lists_and_timers_are_read_through_their_indexes() {
     assert!(plan.contains("ix_notification_thread (agency_id=? AND thread_id=?)"), "{plan}");
     let plan = plan_of(&app, async |conn| quarantine::is_any_held(conn, acme, now, Some(now)).await).await;
     assert!(plan.contains("ix_quarantine_agency (agency_id=? AND state=? AND created_at>"), "{plan}");
+    let old = OldRows { agency: acme, after: Uuid::nil(), before: now, limit: 100 };
+    let plan = plan_of(&app, async |conn| retention::messages(conn, &old).await).await;
+    assert!(plan.contains("sqlite_autoindex_message_1 (agency_id=? AND id>? AND id<?)"), "{plan}");
+    let plan = plan_of(&app, async |conn| retention::media(conn, &old).await).await;
+    assert!(plan.contains("sqlite_autoindex_media_1 (agency_id=? AND id>? AND id<?)"), "{plan}");
+    let plan = plan_of(&app, async |conn| retention::read_notifications(conn, &old, ben).await).await;
+    assert!(plan.contains("ix_notification_read (agency_id=? AND user_id=? AND id>? AND id<?)"), "{plan}");
+    assert!(!plan.contains("TEMP B-TREE"), "{plan}");
     let plan = plan_of(&app, async |conn| thread_writes::due_escalations(conn, now, 10).await).await;
     assert!(plan.contains("ix_thread_escalating"), "{plan}");
     let plan = plan_of(&app, async |conn| threads::held_by(conn, acme, ben, None).await).await;

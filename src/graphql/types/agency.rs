@@ -20,6 +20,24 @@ pub struct CarrierProblem {
     since: DateTime,
 }
 
+/// How long the data of an agency is kept. It is set in the directory file.
+#[derive(SimpleObject)]
+pub struct RetentionPolicy {
+    /// The age in days at which messages and calls are deleted, with everything that belongs to them. Null if they are
+    /// kept forever.
+    messages_days: Option<i32>,
+    /// The age in days at which the files of messages are deleted. Null if they are kept as long as their messages.
+    media_days: Option<i32>,
+    /// The age in days at which recordings and their transcripts are deleted. Null if they are kept as long as their
+    /// calls.
+    recordings_days: Option<i32>,
+    /// The age in days at which events are deleted from the log. A subscription after an older cursor ends with
+    /// CURSOR_EXPIRED. Default: 30.
+    events_days: i32,
+    /// Whether messages, files, calls and recordings that are deleted here are also deleted at Twilio. Default: false.
+    delete_at_carrier: bool,
+}
+
 pub struct Agency {
     viewer: Arc<Viewer>,
 }
@@ -62,6 +80,18 @@ impl Agency {
     /// The system that answers the opt-out keywords STOP, START and HELP.
     async fn opt_out_replies(&self) -> OptOutReplies {
         self.viewer.directory.agency.opt_out_replies.into()
+    }
+
+    /// How long the agency's data is kept.
+    async fn retention(&self) -> RetentionPolicy {
+        let agency = &self.viewer.directory.agency;
+        RetentionPolicy {
+            messages_days: agency.messages_days,
+            media_days: agency.media_days,
+            recordings_days: agency.recordings_days,
+            events_days: agency.events_days,
+            delete_at_carrier: agency.delete_at_carrier,
+        }
     }
 
     /// The current problem of the agency's account at Twilio. Null if there is none, and for users who are not ADMIN.

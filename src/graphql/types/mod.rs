@@ -28,7 +28,7 @@ pub mod user_error;
 mod voicemail;
 
 pub use activity::ThreadActivity;
-pub use agency::{Agency, CarrierProblem};
+pub use agency::{Agency, CarrierProblem, RetentionPolicy};
 pub use assignment::Assignment;
 pub use call::{Call, CallLeg};
 pub use contact::Contact;

@@ -19,6 +19,7 @@ use crate::domain::carrier_refusal::{CarrierRefusal, refusal};
 
 mod callback;
 mod calls;
+mod deletions;
 mod media;
 mod messages;
 mod numbers;

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Problem;
-use super::file::{AgencyEntry, DirectoryFile, NumberEntry, TwilioEntry};
+use super::file::{AgencyEntry, DirectoryFile, NumberEntry, RetentionEntry, TwilioEntry};
 use crate::domain::dialing::{DisallowedNumber, check_number};
 use crate::domain::extension::check_digits;
+use crate::domain::retention::{EVENTS_DAYS, FILES_DAYS, MESSAGES_DAYS, Period};
 use crate::domain::voice_settings::{
     check_country, check_greeting, check_holidays, check_hours, check_ring_seconds, check_text,
 };
@@ -72,6 +73,9 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
             found.add(format!("{path}.callingCountries[{at}]"), wrong.to_string());
         }
     }
+    if let Some(retention) = &agency.retention {
+        check_retention(found, retention, &format!("{path}.retention"));
+    }
     found.unique(path, "users", agency.users.iter().map(|user| user.key.clone()));
     for (at, user) in agency.users.iter().enumerate() {
         let path = format!("{path}.users[{at}]");
@@ -113,6 +117,26 @@ fn check_agency(found: &mut Findings, agency: &AgencyEntry, path: &str) {
     found.unique(path, "contacts", agency.contacts.iter().map(|contact| contact.phone.clone()));
     for (at, contact) in agency.contacts.iter().enumerate() {
         found.name(contact.name.as_deref(), &format!("{path}.contacts[{at}].name"));
+    }
+}
+
+fn check_retention(found: &mut Findings, retention: &RetentionEntry, path: &str) {
+    for (field, period, allowed) in [
+        ("messages", retention.messages, MESSAGES_DAYS),
+        ("media", retention.media, FILES_DAYS),
+        ("recordings", retention.recordings, FILES_DAYS),
+        ("events", retention.events, EVENTS_DAYS),
+    ] {
+        match period {
+            Some(Period::Days(days)) if !allowed.contains(&days) => {
+                found
+                    .add(format!("{path}.{field}"), format!("must be from {}d to {}d", allowed.start(), allowed.end()));
+            }
+            Some(Period::Forever) if field == "events" => {
+                found.add(format!("{path}.{field}"), "events cannot be kept forever; give a number of days");
+            }
+            _ => {}
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::Problem;
 use crate::domain::hours::{Hours, Span, Weekday};
+use crate::domain::retention::{InvalidPeriod, Period};
 use crate::domain::schedule::Holiday;
 use crate::domain::{LegCallerId, OptOutReplies, PoolPolicy, RingStrategy, Role};
 
@@ -31,6 +32,7 @@ pub struct AgencyEntry {
     pub opt_out_replies: Option<OptOutReplies>,
     pub opt_out_texts: Option<OptOutTexts>,
     pub calling_countries: Option<Vec<String>>,
+    pub retention: Option<RetentionEntry>,
     #[serde(default)]
     pub users: Vec<UserEntry>,
     #[serde(default)]
@@ -61,6 +63,21 @@ pub struct TwilioEntry {
 pub struct OptOutTexts {
     pub stop: Option<String>,
     pub help: Option<String>,
+}
+
+/// How long the data of an agency is kept. `null` and `forever` mean the same.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RetentionEntry {
+    #[serde(default, deserialize_with = "period")]
+    pub messages: Option<Period>,
+    #[serde(default, deserialize_with = "period")]
+    pub media: Option<Period>,
+    #[serde(default, deserialize_with = "period")]
+    pub recordings: Option<Period>,
+    #[serde(default, deserialize_with = "period")]
+    pub events: Option<Period>,
+    pub delete_at_carrier: Option<bool>,
 }
 
 /// The sending pace of a phone number, in segments.
@@ -189,6 +206,15 @@ fn optional_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
         serde_json::Value::Null => Ok(None),
         serde_json::Value::String(text) => Ok(Some(text.into())),
         _ => Err(D::Error::custom(NOT_A_SECRET)),
+    }
+}
+
+/// Deserializes a period that the file names. An omitted one is `None`.
+fn period<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Period>, D::Error> {
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Null => Ok(Some(Period::Forever)),
+        serde_json::Value::String(text) => Period::parse(&text).map(Some).map_err(D::Error::custom),
+        _ => Err(D::Error::custom(InvalidPeriod)),
     }
 }
 

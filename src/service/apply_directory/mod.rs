@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::accounts::Secret;
 use super::seal::Sealer;
 use super::{Fault, Services};
-use crate::domain::retention::DEFAULT_EVENTS_DAYS;
+use crate::domain::retention::{DEFAULT_EVENTS_DAYS, Period};
 use crate::domain::{AccountId, AgencyId, OptOutReplies, PhoneNumberId, UserId};
 use crate::entity::{account, agency};
 use crate::store;
@@ -28,7 +28,7 @@ mod phones;
 mod users;
 
 pub use file::DirectoryFile;
-use file::{AgencyEntry, OptOutTexts, TwilioEntry};
+use file::{AgencyEntry, OptOutTexts, RetentionEntry, TwilioEntry};
 
 /// A validation error of a directory file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -281,6 +281,9 @@ async fn update_agency(context: &mut Context<'_, '_>, entry: &AgencyEntry, befor
         Some(key) => context.user(key, "defaultUser"),
         None => before.default_user_id,
     };
+    let days = |of: fn(RetentionEntry) -> Option<Period>, before: Option<i32>| {
+        entry.retention.and_then(of).map_or(before, Period::days)
+    };
     let text = |of: fn(&OptOutTexts) -> Option<String>| entry.opt_out_texts.as_ref().and_then(of);
     let after = agency::Model {
         name: entry.name.clone().unwrap_or_else(|| before.name.clone()),
@@ -295,6 +298,14 @@ async fn update_agency(context: &mut Context<'_, '_>, entry: &AgencyEntry, befor
             .and_then(|countries| serde_json::to_string(countries).ok())
             .or_else(|| before.calling_countries.clone()),
         help_reply: text(|texts| texts.help.clone()).or_else(|| before.help_reply.clone()),
+        messages_days: days(|entry| entry.messages, before.messages_days),
+        media_days: days(|entry| entry.media, before.media_days),
+        recordings_days: days(|entry| entry.recordings, before.recordings_days),
+        events_days: days(|entry| entry.events, Some(before.events_days)).unwrap_or(before.events_days),
+        delete_at_carrier: entry
+            .retention
+            .and_then(|entry| entry.delete_at_carrier)
+            .unwrap_or(before.delete_at_carrier),
         ..before.clone()
     };
     if after != before {
