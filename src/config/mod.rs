@@ -16,12 +16,14 @@ use crate::domain::webhook_paths;
 use crate::store::sqlite_file;
 
 mod authentication;
+mod data;
 mod duration;
 mod events;
 mod limits;
 mod secrets;
 
 pub use authentication::Authentication;
+pub use data::DataSettings;
 pub use duration::duration;
 pub use events::EventBus;
 pub use secrets::SecretKey;
@@ -269,10 +271,7 @@ impl LogSettings {
 impl Settings {
     /// Reads and validates all settings. On SQLite, missing secrets are generated.
     pub fn read(source: &Source) -> Result<Self, ConfigError> {
-        let database_url = source.get("DATABASE_URL").unwrap_or("sqlite://partyline.db?mode=rwc").to_owned();
-        if !["sqlite:", "postgres:", "postgresql:", "mysql:"].iter().any(|scheme| database_url.starts_with(scheme)) {
-            return Err(invalid("DATABASE_URL", "must begin with sqlite:, postgres: or mysql:"));
-        }
+        let DataSettings { database_url, media } = DataSettings::read(source)?;
         let database_file = sqlite_file(&database_url);
         let listen = source.get("PARTYLINE_LISTEN").unwrap_or("127.0.0.1:8080");
         let listen = listen
@@ -313,7 +312,7 @@ impl Settings {
                 .map_err(|why| invalid("PARTYLINE_KEEP_ALIVE", why))?,
             sms_webhook_url,
             voice_webhook_url,
-            media: media(source, &database_url),
+            media,
             twilio_api_base,
             twilio_messaging_base,
             unknown_after: duration(source.get("PARTYLINE_UNKNOWN_AFTER").unwrap_or("5m"))

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod account_trouble;
 pub mod address;
+pub mod backup;
 pub mod call;
 pub mod call_error;
 pub mod caller_id;

@@ -20,6 +20,7 @@ mod account_trouble;
 pub mod accounts;
 pub mod apply_directory;
 pub mod authenticate;
+pub mod backup;
 pub mod calls;
 pub mod claim_thread;
 pub mod close_thread;

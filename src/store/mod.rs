@@ -34,6 +34,7 @@ pub mod quarantine;
 pub mod restore_mark;
 mod revisions;
 pub mod sign_in_codes;
+pub mod sqlite_file;
 pub mod stand_ins;
 pub mod statements;
 pub mod text_quotas;
