@@ -126,7 +126,10 @@ fn verify(file: &mut File) -> Result<Verified, ReadError> {
                 return Err(InvalidBackup::Damaged(member.to_string()).into());
             }
             Member::Media(..) => has_media = true,
-            _ => drop(digests.insert(member.to_string(), digest)),
+            _ if digests.insert(member.to_string(), digest).is_some() => {
+                return Err(InvalidBackup::Unreadable.into());
+            }
+            _ => {}
         }
         Ok(())
     })?;
