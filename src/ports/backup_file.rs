@@ -89,7 +89,7 @@ pub fn read_members(
     for entry in archive.entries()?.raw(true) {
         let mut entry = entry.map_err(unreadable)?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let member = name.parse()?;
+        let member: Member = name.parse()?;
         if entry.header().entry_type() != EntryType::Regular {
             return Err(InvalidBackup::Unexpected(name).into());
         }

@@ -171,7 +171,7 @@ impl Part {
         })?;
         // Another backup that began at the same moment may have removed the file before it was locked.
         let is_owned = file.try_lock().is_ok() && file.metadata().is_ok_and(|metadata| metadata.nlink() > 0);
-        is_owned.then_some(Self { path, database, file, is_published: false }).ok_or_else(busy)
+        if is_owned { Ok(Self { path, database, file, is_published: false }) } else { Err(busy()) }
     }
 
     fn publish(mut self, to: &Path) -> io::Result<()> {

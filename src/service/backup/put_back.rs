@@ -121,17 +121,17 @@ fn verify(file: &mut File) -> Result<Verified, ReadError> {
         }
         let digest = content.read_to_digest()?;
         checksums.add(member, &digest);
-        match member {
+        let is_repeated = match member {
             Member::Media(_, name) if *name != digest => {
                 return Err(InvalidBackup::Damaged(member.to_string()).into());
             }
-            Member::Media(..) => has_media = true,
-            _ if digests.insert(member.to_string(), digest).is_some() => {
-                return Err(InvalidBackup::Unreadable.into());
+            Member::Media(..) => {
+                has_media = true;
+                false
             }
-            _ => {}
-        }
-        Ok(())
+            _ => digests.insert(member.to_string(), digest).is_some(),
+        };
+        if is_repeated { Err(InvalidBackup::Unreadable.into()) } else { Ok(()) }
     })?;
     checksums.check(&listed.ok_or(InvalidBackup::Incomplete)?)?;
     let missing = || InvalidBackup::Missing(Member::Manifest.to_string());

@@ -43,7 +43,8 @@ impl Original {
             let digest = Sha256::digest(content);
             format!("{}  {name}\n", digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
         });
-        members.push(("SHA256SUMS".to_owned(), sums.collect::<String>().into_bytes()));
+        let sums: String = sums.collect();
+        members.push(("SHA256SUMS".to_owned(), sums.into_bytes()));
         let entries = members.iter().map(|(name, content)| (header(name, content.len() as u64), content.as_slice()));
         archive(entries)
     }
@@ -176,7 +177,10 @@ async fn missing_and_foreign_content_is_refused_on_sqlite() {
     let entries = original.members.iter().filter(|(name, _)| name != "secret-key");
     let forged = archive(entries.map(|(name, content)| (header(name, content.len() as u64), content.as_slice())));
     original.assert_refused(&forged, "\"secret-key\" is missing", "a missing member").await;
-    let twice = original.forge(|members| members.push(members[1].clone()));
+    let twice = original.forge(|members| {
+        let member = members[1].clone();
+        members.push(member);
+    });
     original.assert_refused(&twice, "not a backup", "a member twice").await;
     let after = original.members.iter().chain(&original.members[..1]);
     let after = archive(after.map(|(name, content)| (header(name, content.len() as u64), content.as_slice())));
