@@ -59,6 +59,10 @@ enum Command {
         #[command(subcommand)]
         what: commands::migrate::MigrateCommand,
     },
+    /// Write an SQLite database and its files to one backup file; the server may be running
+    Backup(commands::backup::Arguments),
+    /// Put a backup file in place of the SQLite database and make it safe to send; the server must be stopped
+    Restore(commands::restore::Arguments),
     /// Make it safe to send from a database that was restored from a backup; run it before `serve`
     Restored,
     /// Print the GraphQL schema
@@ -110,6 +114,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Apply { file } => commands::apply::run(&source, ports, &file).await,
         Command::Token(arguments) => commands::token::run(&source, ports, arguments).await,
         Command::Migrate { what } => commands::migrate::run(&source, what).await,
+        Command::Backup(arguments) => commands::backup::run(&source, ports, arguments).await,
+        Command::Restore(arguments) => commands::restore::run(&source, ports, arguments).await,
         Command::Restored => commands::restored::run(&source, ports).await,
         Command::Schema => Ok(commands::schema::run()),
         Command::Openapi => commands::openapi::run(),

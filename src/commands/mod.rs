@@ -6,12 +6,14 @@ use partyline::config::{Settings, Source};
 use partyline::domain::phone::{InvalidPhone, contact_address, parse};
 
 pub(crate) mod apply;
+pub(crate) mod backup;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod erase;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod quarantine;
+pub(crate) mod restore;
 pub(crate) mod restored;
 pub(crate) mod schema;
 pub(crate) mod serve;

@@ -17,12 +17,14 @@ use crate::ports::media_store::ObjectLocation;
 use crate::store::sqlite_file;
 
 mod authentication;
+mod data;
 mod duration;
 mod events;
 mod limits;
 mod secrets;
 
 pub use authentication::Authentication;
+pub use data::DataSettings;
 pub use duration::duration;
 pub use events::EventBus;
 pub use secrets::SecretKey;
@@ -289,10 +291,7 @@ impl LogSettings {
 impl Settings {
     /// Reads and validates all settings. On SQLite, missing secrets are generated.
     pub fn read(source: &Source) -> Result<Self, ConfigError> {
-        let database_url = source.get("DATABASE_URL").unwrap_or("sqlite://partyline.db?mode=rwc").to_owned();
-        if !["sqlite:", "postgres:", "postgresql:", "mysql:"].iter().any(|scheme| database_url.starts_with(scheme)) {
-            return Err(invalid("DATABASE_URL", "must begin with sqlite:, postgres: or mysql:"));
-        }
+        let DataSettings { database_url, media } = DataSettings::read(source)?;
         let database_file = sqlite_file(&database_url);
         let listen = source.get("PARTYLINE_LISTEN").unwrap_or("127.0.0.1:8080");
         let listen = listen
@@ -333,7 +332,7 @@ impl Settings {
                 .map_err(|why| invalid("PARTYLINE_KEEP_ALIVE", why))?,
             sms_webhook_url,
             voice_webhook_url,
-            media: media(source, &database_url),
+            media,
             media_store: source
                 .get("PARTYLINE_MEDIA_STORE")
                 .map(|text| ObjectLocation::parse(text).map_err(|why| invalid("PARTYLINE_MEDIA_STORE", why)))

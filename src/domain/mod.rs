@@ -7,6 +7,7 @@ pub mod access;
 pub mod account_trouble;
 pub mod address;
 pub mod attachments;
+pub mod backup;
 pub mod byte_range;
 pub mod call;
 pub mod call_error;

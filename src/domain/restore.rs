@@ -4,6 +4,20 @@
 //! recordings. A restored database is behind that record. It would send again the texts that were sent after the
 //! backup, and it lacks the STOPs that arrived after the backup.
 
+/// Begins the identity of a database that `partyline restore` has put in place and that `partyline restored` has not
+/// completed yet. A digest of the backup follows.
+const RESTORED_FROM: &str = "backup ";
+
+/// The identity with which a backup is put in place. `digest` identifies its database.
+pub fn identity_of_backup(digest: &str) -> String {
+    format!("{RESTORED_FROM}{digest}")
+}
+
+/// Whether an identity is that of a restore that is not complete.
+pub fn is_incomplete(identity: &str) -> bool {
+    identity.starts_with(RESTORED_FROM)
+}
+
 /// The progress of the database as a server has recorded it outside the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerRecord {
@@ -21,6 +35,8 @@ pub struct DatabaseState {
     pub events: i64,
     /// Whether the database server's identifier of the tables is unchanged. Loading a dump changes it.
     pub is_same_database: bool,
+    /// Whether `partyline restore` has put the database in place, and the restore is not complete.
+    pub is_incomplete: bool,
 }
 
 /// The evidence for a restore.
@@ -31,6 +47,8 @@ pub enum RestoreEvidence {
     NoMark,
     #[error("the tables have been re-created since, as happens when a dump is loaded")]
     OtherTables,
+    #[error("`partyline restore` has put a backup in place, and the restore is not complete")]
+    Incomplete,
     /// The database has a mark, but the server's record is missing.
     #[error("the server's record of the database is missing, as happens on a new machine")]
     NoRecord,
@@ -52,6 +70,9 @@ pub fn detect_restore(
     let Some(stored) = stored else {
         return if recorded.is_some() { Err(RestoreEvidence::NoMark) } else { Ok(()) };
     };
+    if stored.is_incomplete {
+        return Err(RestoreEvidence::Incomplete);
+    }
     if !stored.is_same_database {
         return Err(RestoreEvidence::OtherTables);
     }
@@ -87,8 +108,10 @@ mod tests {
     #[test]
     fn every_combination_of_record_and_database() {
         let recorded = |restores, events| Some(ServerRecord { restores, events });
-        let stored = |restores, events| Some(DatabaseState { restores, events, is_same_database: true });
-        let dumped = Some(DatabaseState { restores: 0, events: 10, is_same_database: false });
+        let state = |restores, events| DatabaseState { restores, events, is_same_database: true, is_incomplete: false };
+        let stored = |restores, events| Some(state(restores, events));
+        let dumped = Some(DatabaseState { is_same_database: false, ..state(0, 10) });
+        let put_in_place = Some(DatabaseState { is_same_database: false, is_incomplete: true, ..state(0, 10) });
         for (record, database, next_to_database, expected) in [
             // First start, and first start after an upgrade.
             (None, None, true, Ok(())),
@@ -108,6 +131,9 @@ mod tests {
             // A new machine: with the file alone, and as one more instance.
             (None, stored(0, 10), true, Err(RestoreEvidence::NoRecord)),
             (None, stored(0, 10), false, Ok(())),
+            // `partyline restore` was interrupted, or could not reach Twilio, whatever the record says.
+            (recorded(0, 5), put_in_place, true, Err(RestoreEvidence::Incomplete)),
+            (None, put_in_place, true, Err(RestoreEvidence::Incomplete)),
             // A dump that was loaded, whatever the record says.
             (recorded(0, 10), dumped, false, Err(RestoreEvidence::OtherTables)),
             (None, dumped, false, Err(RestoreEvidence::OtherTables)),
@@ -117,6 +143,14 @@ mod tests {
                 expected,
                 "{record:?} {database:?} {next_to_database}"
             );
+        }
+    }
+
+    #[test]
+    fn only_the_identity_of_a_backup_is_incomplete() {
+        assert!(is_incomplete(&identity_of_backup("aa")));
+        for identity in ["", "7391.16384.16999", "2026-11-30 12:00:00"] {
+            assert!(!is_incomplete(identity), "{identity}");
         }
     }
 

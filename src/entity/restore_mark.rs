@@ -12,7 +12,8 @@ pub struct Model {
     pub id: i32,
     /// The number of times that `partyline restored` has run.
     pub restores: i64,
-    /// The database server's identifier of this table, which changes when a dump is loaded. Empty on SQLite.
+    /// The database server's identifier of this table, which changes when a dump is loaded. Empty on SQLite,
+    /// except after `partyline restore` until the restore is complete.
     pub identity: String,
 }
 

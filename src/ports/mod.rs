@@ -1,7 +1,8 @@
 //! Everything outside of the process: time and randomness behind traits, which tests replace; Twilio's REST API and the
 //! keys of token issuers over HTTP; files.
 
-pub mod clock;
+pub mod backup_file;
+mod clock;
 pub mod id_gen;
 pub mod jwks;
 pub mod media_store;

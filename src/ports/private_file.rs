@@ -38,8 +38,24 @@ pub fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
             Err(error) => Err(error),
         });
     remove_if_present(&part)?;
-    File::open(&folder)?.sync_all()?;
+    sync_folder(&folder)?;
     linked
+}
+
+/// Creates the empty file `path` and opens it for writing.
+///
+/// # Errors
+/// Returns the error of the file system; [`ErrorKind::AlreadyExists`] if the file exists.
+pub fn create_empty(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
+}
+
+/// Syncs a folder to disk. A renamed file is durable only after its folder has been synced.
+///
+/// # Errors
+/// Returns the error of the file system.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// Replaces the content of the file `path` atomically. It is not synced, so the file may have its previous content
@@ -84,14 +100,19 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+/// The folder of a file.
+pub fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         Some(_) | None => PathBuf::from("."),
     }
 }
 
-fn remove_if_present(path: &Path) -> io::Result<()> {
+/// Removes a file that may not exist.
+///
+/// # Errors
+/// Returns the error of the file system.
+pub fn remove_if_present(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),

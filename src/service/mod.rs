@@ -21,6 +21,7 @@ pub mod accounts;
 pub mod apply_directory;
 mod attachments;
 pub mod authenticate;
+pub mod backup;
 pub mod calls;
 pub mod carrier_deletions;
 mod carrier_files;

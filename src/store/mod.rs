@@ -40,6 +40,7 @@ pub mod restore_mark;
 pub mod retention;
 mod revisions;
 pub mod sign_in_codes;
+pub mod sqlite_file;
 pub mod stand_ins;
 pub mod statements;
 pub mod text_quotas;

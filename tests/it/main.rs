@@ -5,6 +5,7 @@
 
 mod architecture;
 mod at_rest;
+mod backup;
 mod bad_input;
 mod calls;
 mod canary;
@@ -19,6 +20,7 @@ mod disk_full;
 mod doctor;
 mod documents;
 mod drafts;
+mod dumps;
 mod erase;
 mod http;
 mod instances;

@@ -9,7 +9,7 @@ use sea_orm::DbErr;
 use tokio::sync::watch;
 
 use super::{Fault, Services};
-use crate::domain::restore::{DatabaseState, RestoreEvidence, ServerRecord, detect_restore};
+use crate::domain::restore::{DatabaseState, RestoreEvidence, ServerRecord, detect_restore, is_incomplete};
 use crate::ports::private_file;
 use crate::store::restore_mark;
 use crate::store::writer::{Tx, Unit, UnitError};
@@ -63,6 +63,7 @@ impl RestoreGuard {
             restores: mark.restores,
             events,
             is_same_database: mark.identity == identity,
+            is_incomplete: is_incomplete(&mark.identity),
         });
         match detect_restore(self.read(), stored, self.is_next_to_database) {
             Ok(()) => {

@@ -98,8 +98,13 @@ impl TestApp {
 
     /// Starts a server without agencies on this database.
     pub(crate) async fn start_on(database: TestDatabase) -> Self {
+        Self::start_on_with_settings(database, Vec::new()).await
+    }
+
+    /// Starts a server on this database, with additional settings.
+    pub(crate) async fn start_on_with_settings(database: TestDatabase, extra: Extra) -> Self {
         let (clock, ids) = (Arc::new(MockClock::new()), Arc::new(SeededIds::new(1)));
-        Self::serve(Arc::new(database), clock, ids, Vec::new()).await
+        Self::serve(Arc::new(database), clock, ids, extra).await
     }
 
     /// Restarts this server on the same database.

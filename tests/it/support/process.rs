@@ -50,6 +50,11 @@ pub(crate) fn run_with_settings(folder: &Path, settings: &[(&str, String)], argu
     child.wait_with_output().expect("the command ends")
 }
 
+/// Starts a command that the test may kill.
+pub(crate) fn start_command(folder: &Path, arguments: &[&str]) -> Child {
+    command(folder, "info", arguments).spawn().expect("the binary runs")
+}
+
 /// Applies a directory file, whether a server is running or not.
 pub(crate) fn apply(folder: &Path, yaml: &str) {
     let output = run(folder, &["apply", "-"], yaml);
