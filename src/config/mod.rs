@@ -42,7 +42,7 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
     Setting { name, default, help }
 }
 
-pub const SETTINGS: [Setting; 34] = [
+pub const SETTINGS: [Setting; 35] = [
     setting("DATABASE_URL", "sqlite://partyline.db?mode=rwc", "database: a sqlite:, postgres: or mysql: (MariaDB) URL"),
     setting("PARTYLINE_LISTEN", "127.0.0.1:8080", "address and port to listen on"),
     setting("PARTYLINE_KEEP_ALIVE", "75s", "idle timeout of connections; must exceed that of the reverse proxy"),

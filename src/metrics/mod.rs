@@ -16,8 +16,7 @@ use crate::service::carrier_deletions::CarrierDeletions;
 use crate::service::retention::Purged;
 use labels::{
     ArrivalLabels, CallLabels, ErrorLabels, HttpLabels, OperationLabels, PanicLabels, PurgeLabels, ReceiptLabels,
-    SendLabels,
-    TextLabels,
+    SendLabels, TextLabels,
 };
 
 mod labels;

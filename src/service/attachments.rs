@@ -7,7 +7,7 @@ use crate::domain::attachments::{AttachmentRefusal, MAX_FILES, check_attachments
 use crate::domain::{AgencyId, MediaId, MediaState, UploadId, UserId};
 use crate::entity::{media, message};
 use crate::store::writer::{Tx, UnitError};
-use crate::store::{files, messages};
+use crate::store::{self, files};
 
 const FIELD: &str = "mediaUrls";
 
@@ -76,7 +76,7 @@ fn refusal(refused: AttachmentRefusal) -> Refusal {
 
 /// The files of a text that is sent again. Refused if one of them was deleted.
 pub(super) async fn of_message(tx: &Tx<'_>, message: &message::Model) -> Result<Vec<Attachment>, UnitError<Refusal>> {
-    let rows = messages::media_of(tx.conn, message.agency_id, &[message.id]).await?;
+    let rows = store::media::of_messages(tx.conn, message.agency_id, &[message.id]).await?;
     let attachment = |row: media::Model| {
         let digest = row.digest.filter(|_| row.state == MediaState::Ready).ok_or_else(|| {
             let message = "The files of this text were deleted. Send a new text.";

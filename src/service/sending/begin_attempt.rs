@@ -23,6 +23,7 @@ use crate::service::media_links::MediaLinks;
 use crate::service::outbound::opt_out_state;
 use crate::service::own_numbers::holders_of;
 use crate::service::{Fault, Services};
+use crate::store::media::of_messages;
 use crate::store::writer::{Tx, Unit, UnitError};
 use crate::store::{Directory, contacts, messages, outbox as store, threads};
 
@@ -140,7 +141,7 @@ impl Unit for BeginAttempt {
         let message =
             record_report(tx, &directory, &message, Report::of(MessageStatus::Sending), None, DeliverySource::Outbox)
                 .await?;
-        let files = messages::media_of(tx.conn, agency, &[id]).await?;
+        let files = of_messages(tx.conn, agency, &[id]).await?;
         let link = |file: &media::Model| self.media_links.carrier_link(agency, &file.id.to_string(), tx.now);
         let media_urls = files.iter().filter(|file| file.state == MediaState::Ready).map(link).collect();
         Ok(NextStep::Send(self.attempt(cleared, &row, message, media_urls, contact.phone, number, tx.now)))

@@ -16,7 +16,7 @@ use crate::service::account_trouble::{evidence_from_response, observe};
 use crate::service::delivery::{flag_unknown, record_report};
 use crate::service::{Fault, Services};
 use crate::store::writer::{Tx, Unit, UnitError};
-use crate::store::{contacts, messages, outbox as store, threads};
+use crate::store::{contacts, media, messages, outbox as store, threads};
 
 const BATCH_SIZE: u64 = 200;
 const MAX_CONCURRENT_LOOKUPS: usize = 8;
@@ -138,7 +138,7 @@ impl RecordLookup {
     /// The carrier's message that is certainly this text, matched by body or, where Twilio redacts bodies or the text has
     /// only files, by time and segments. In both cases the number of files must be the same.
     async fn find_match(&self, tx: &Tx<'_>, message: &message::Model) -> Result<Option<&ListedMessage>, UnitError> {
-        let files = messages::media_of(tx.conn, message.agency_id, &[message.id]).await?.len();
+        let files = media::of_messages(tx.conn, message.agency_id, &[message.id]).await?.len();
         match self.match_by_body(tx, message, files).await? {
             None => self.match_by_time(tx, message, files).await,
             found => Ok(found),
