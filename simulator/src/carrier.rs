@@ -212,9 +212,13 @@ impl Carrier {
 
     /// Delivers a message to its phone and reports each status.
     async fn deliver(self: Arc<Self>, message: Message, fault: Option<Fault>) {
-        let changes = match fault {
-            Some(Fault::Failed { code }) => vec![(MessageStatus::Failed, Some(code))],
-            Some(Fault::Undelivered { code }) => {
+        let failure = match fault {
+            Some(Fault::Failed { code }) => Some(code),
+            _ => self.store_outbound_media(&message).await.err(),
+        };
+        let changes = match (fault, failure) {
+            (_, Some(code)) => vec![(MessageStatus::Failed, Some(code))],
+            (Some(Fault::Undelivered { code }), None) => {
                 vec![(MessageStatus::Sent, None), (MessageStatus::Undelivered, Some(code))]
             }
             _ => vec![(MessageStatus::Sent, None), (MessageStatus::Delivered, None)],

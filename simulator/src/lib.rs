@@ -8,7 +8,8 @@
 //! - `api`, `message_list`, `media_api`, `calls::api`, `calls::recordings_api`, `services`: the parts of Twilio's REST
 //!   API that are simulated (messages, media, calls, recordings, phone numbers and Messaging Services). `paging` filters
 //!   lists by date and divides them into pages.
-//! - `carrier`: delivers texts and reports their delivery status. `inbound`: texts from phones and their webhooks.
+//! - `carrier`: delivers texts and reports their delivery status. `outbound_media`: fetches the media of a text that the
+//!   application sends. `inbound`: texts from phones and their webhooks.
 //! - `calls`: executes the TwiML of a call and records what each person on the line heard and did.
 //! - `webhook`: signed requests to the application under test.
 //! - `faults`, `api_faults`, `list_faults`, `media`: failures that a test can inject.
@@ -58,6 +59,7 @@ mod media;
 mod media_api;
 mod message_list;
 mod opt_out;
+mod outbound_media;
 mod paging;
 mod services;
 mod settings;

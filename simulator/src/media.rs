@@ -73,7 +73,7 @@ pub enum MediaFault {
     },
     /// The body of the content does not end.
     Endless,
-    /// The connection is closed after this number of bytes, which is below the announced `Content-Length`.
+    /// The connection is closed after about this number of bytes, which is below the announced `Content-Length`.
     Truncated { after: usize },
     /// No more bytes are sent after this number, and the connection stays open.
     Stalled { after: usize },

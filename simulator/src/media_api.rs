@@ -158,9 +158,14 @@ fn content_response(media: &Media) -> Response {
             (Body::from_stream(stream::repeat_with(move || Ok::<_, io::Error>(part.clone()))), None)
         }
         Some(MediaFault::Truncated { after }) => {
-            let parts = [Ok(part(*after)), Err(io::Error::from(io::ErrorKind::ConnectionAborted))];
+            let end = stream::once(async {
+                // The pause lets the server send the headers and the part before the connection is closed.
+                tokio::task::yield_now().await;
+                Err(io::Error::from(io::ErrorKind::ConnectionAborted))
+            });
+            let parts = stream::iter([Ok(part(*after))]).chain(end);
             // One more byte is announced than the file has, so that a cut at its end is also recognized.
-            (Body::from_stream(stream::iter(parts)), Some(bytes.len() + 1))
+            (Body::from_stream(parts), Some(bytes.len() + 1))
         }
         Some(MediaFault::Stalled { after }) => {
             let parts = stream::iter([Ok::<_, io::Error>(part(*after))]).chain(stream::pending());

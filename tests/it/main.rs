@@ -58,6 +58,7 @@ mod simulator_calls;
 mod simulator_fallback;
 mod simulator_lists;
 mod simulator_media;
+mod simulator_outbound_media;
 mod simulator_services;
 mod support;
 mod thread_facts;

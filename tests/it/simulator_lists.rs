@@ -140,7 +140,8 @@ async fn a_list_can_be_limited_for_a_number_of_requests() {
         for _ in 0..2 {
             let url = format!("{}{}", carrier.base(), path(list));
             let limited = client().get(url).basic_auth(ACCOUNT, Some(TOKEN)).send().await.unwrap();
-            assert_eq!((limited.status(), &limited.headers()[RETRY_AFTER]), (StatusCode::TOO_MANY_REQUESTS, "7"));
+            assert_eq!(limited.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(limited.headers()[RETRY_AFTER], "7");
             assert_eq!(limited.json::<Value>().await.unwrap()["code"], 20429);
         }
         assert_eq!(get(&carrier, &path(list)).await.0, StatusCode::OK);
