@@ -1,22 +1,32 @@
-//! Names of files from outside, made safe to show and to store under.
+//! Names of files that other people chose, made safe to show and to store under.
 
 use super::media_type::extension;
 
-/// The longest name, in characters.
+/// The maximum length that the database stores, in characters.
+const MAX_STORED_CHARS: usize = 255;
+/// The longest name of a received file, in characters.
 const MAX_CHARS: usize = 100;
 /// The longest ending that is taken for an extension, in characters.
 const MAX_EXTENSION_CHARS: usize = 10;
 /// Characters with a meaning in paths, in URLs or for Windows.
 const RESERVED: [char; 7] = ['<', '>', ':', '"', '|', '?', '*'];
 
-/// A name of a file of this type: without folders, control characters and characters that change the direction of
-/// text, at most 100 characters long, and with the extension of the type. `None` if nothing is left of the name.
+/// The name without folders and without characters that could mislead a reader or break a header; `None` if nothing is
+/// left.
+pub fn clean_file_name(name: &str) -> Option<String> {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let cleaned: String = last.chars().filter(|c| !is_misleading(*c)).take(MAX_STORED_CHARS).collect();
+    // A leading dot hides a file.
+    let cleaned = cleaned.trim().trim_start_matches('.');
+    (!cleaned.is_empty()).then(|| cleaned.to_owned())
+}
+
+/// A clean name of a received file of this type, with the extension of the type and without characters that are
+/// reserved. `None` if nothing is left of the name.
 pub fn safe_file_name(given: &str, content_type: &str) -> Option<String> {
-    let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let visible = last.chars().filter(|c| !c.is_control() && !is_invisible(*c));
-    let replaced: String = visible.map(|c| if RESERVED.contains(&c) { '_' } else { c }).collect();
-    // A leading dot hides a file, and Windows drops trailing ones.
-    let name = replaced.trim_matches(|c: char| c == '.' || c.is_whitespace());
+    let name: String = clean_file_name(given)?.chars().map(|c| if RESERVED.contains(&c) { '_' } else { c }).collect();
+    // Windows drops trailing dots.
+    let name = name.trim_matches(|c: char| c == '.' || c.is_whitespace());
     let wanted = extension(content_type);
     let stem = match name.rsplit_once('.') {
         Some((stem, ending)) if is_extension(ending) => stem,
@@ -33,14 +43,14 @@ fn is_extension(ending: &str) -> bool {
     (1..=MAX_EXTENSION_CHARS).contains(&ending.len()) && ending.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-/// Characters of the format category that hide or reorder other characters: `gpj.exe` with one of them can look like
-/// `exe.jpg`.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
+/// Control characters, and characters that hide or reorder others: `gpj.exe` could be shown as `exe.jpg`.
+fn is_misleading(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 #[cfg(test)]
@@ -48,7 +58,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_has_no_folder_no_hidden_character_and_the_extension_of_its_type() {
+    fn a_name_has_no_folders_and_no_misleading_characters() {
+        for (name, expected) in [
+            ("photo.jpg", Some("photo.jpg")),
+            ("Größe und Maß.pdf", Some("Größe und Maß.pdf")),
+            ("/etc/passwd", Some("passwd")),
+            ("C:\\Users\\ana\\scan 1.png", Some("scan 1.png")),
+            ("../..", None),
+            ("a\r\nSet-Cookie: b", Some("aSet-Cookie: b")),
+            ("invoice\u{202e}gpj.exe", Some("invoicegpj.exe")),
+            (".bashrc", Some("bashrc")),
+            (" \t ", None),
+            ("", None),
+        ] {
+            assert_eq!(clean_file_name(name).as_deref(), expected, "{name}");
+        }
+        assert_eq!(clean_file_name(&"é".repeat(300)).unwrap().chars().count(), MAX_STORED_CHARS);
+    }
+
+    #[test]
+    fn a_received_name_has_the_extension_of_its_type() {
         for (given, content_type, expected) in [
             ("IMG_0001.jpg", "image/jpeg", Some("IMG_0001.jpg")),
             ("IMG_0001.JPEG", "image/jpeg", Some("IMG_0001.jpg")),
@@ -78,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_has_at_most_100_characters() {
+    fn a_received_name_has_at_most_100_characters() {
         let long = safe_file_name(&"é".repeat(500), "image/heif").unwrap();
         assert_eq!(long.chars().count(), 100);
         assert!(long.ends_with("é.heic"), "{long}");
