@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use axum::http::StatusCode;
 use tokio::sync::oneshot;
 
 use uuid::Uuid;
@@ -11,9 +10,11 @@ use super::api_faults::ApiFaults;
 use super::calls::CallStore;
 use super::faults::{Fault, FaultPlan, Match, TooManyFaults};
 use super::ledger::{CAPACITY, Direction, Ledger, Message, MessageStatus, PhoneText, SentText, StatusChange};
-use super::opt_out::{Keyword, OptOuts};
+use super::list_faults::ListFaults;
+use super::media::{Media, MediaStore, StoredMedia};
+use super::opt_out::OptOuts;
 use super::settings::{Account, OriginMapping, SimulatorSettings};
-use super::webhook::{WebhookError, Webhooks, fallback_fields};
+use super::webhook::Webhooks;
 use crate::clock::Clock;
 
 pub(super) struct Carrier {
@@ -26,11 +27,13 @@ pub(super) struct Carrier {
     state: Mutex<State>,
 }
 
-struct State {
-    ledger: Ledger,
+pub(super) struct State {
+    pub(super) ledger: Ledger,
+    pub(super) media: MediaStore,
     faults: FaultPlan,
-    api_faults: ApiFaults,
-    opt_outs: OptOuts,
+    pub(super) api_faults: ApiFaults,
+    pub(super) list_faults: ListFaults,
+    pub(super) opt_outs: OptOuts,
 }
 
 /// No account has the number.
@@ -44,16 +47,18 @@ pub(super) struct MessageRequest {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) body: String,
+    /// The URLs from which the carrier fetches the media.
+    pub(super) media_urls: Vec<String>,
     pub(super) status_callback: Option<String>,
     /// The time that the message may wait before it is sent, in seconds.
     pub(super) validity_seconds: Option<u32>,
 }
 
 impl MessageRequest {
-    /// A message without a status callback.
-    fn new(from: &str, to: &str, body: &str) -> Self {
+    /// A message without media and without a status callback.
+    pub(super) fn new(from: &str, to: &str, body: &str) -> Self {
         let (from, to, body) = (from.to_owned(), to.to_owned(), body.to_owned());
-        Self { from, to, body, status_callback: None, validity_seconds: None }
+        Self { from, to, body, media_urls: Vec::new(), status_callback: None, validity_seconds: None }
     }
 }
 
@@ -79,8 +84,10 @@ impl Carrier {
         }
         let state = State {
             ledger: Ledger::new(CAPACITY),
+            media: MediaStore::default(),
             faults,
             api_faults: ApiFaults::default(),
+            list_faults: ListFaults::default(),
             opt_outs: OptOuts::default(),
         };
         let origin_mapping = RwLock::new(settings.origin_mapping.clone());
@@ -88,7 +95,7 @@ impl Carrier {
         Ok(Self { settings, base, clock, webhooks, calls: CallStore::default(), state: Mutex::new(state) })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -104,9 +111,28 @@ impl Carrier {
         self.state().ledger.get(sid).filter(|message| message.account == account).cloned()
     }
 
-    /// The matching messages, newest first.
+    pub(super) fn media(&self, message: &str) -> Vec<StoredMedia> {
+        let state = self.state();
+        let stored = |media: &Media| StoredMedia {
+            sid: media.sid.clone(),
+            content_type: media.file.content_type.clone(),
+            bytes: media.file.bytes.clone(),
+            file_name: media.file.file_name.clone(),
+        };
+        state.media.of_message(message).map(stored).collect()
+    }
+
+    /// Deletes a message and its media. Twilio deletes both since October 2020.
+    /// Source: Twilio, "Deleting messages, message media or message bodies".
+    pub(super) fn delete_message(&self, sid: &str) {
+        let mut state = self.state();
+        state.ledger.delete(sid);
+        state.media.remove_all(sid);
+    }
+
+    /// The matching messages, in the reverse order in which they were added.
     pub(super) fn messages(&self, matches: impl Fn(&Message) -> bool) -> Vec<Message> {
-        self.state().ledger.all().rev().filter(|message| matches(message)).cloned().collect()
+        self.state().ledger.listed().rev().filter(|message| matches(message)).cloned().collect()
     }
 
     pub(super) fn account(&self, sid: &str) -> Option<&Account> {
@@ -186,9 +212,13 @@ impl Carrier {
 
     /// Delivers a message to its phone and reports each status.
     async fn deliver(self: Arc<Self>, message: Message, fault: Option<Fault>) {
-        let changes = match fault {
-            Some(Fault::Failed { code }) => vec![(MessageStatus::Failed, Some(code))],
-            Some(Fault::Undelivered { code }) => {
+        let failure = match fault {
+            Some(Fault::Failed { code }) => Some(code),
+            _ => self.store_outbound_media(&message).await.err(),
+        };
+        let changes = match (fault, failure) {
+            (_, Some(code)) => vec![(MessageStatus::Failed, Some(code))],
+            (Some(Fault::Undelivered { code }), None) => {
                 vec![(MessageStatus::Sent, None), (MessageStatus::Undelivered, Some(code))]
             }
             _ => vec![(MessageStatus::Sent, None), (MessageStatus::Delivered, None)],
@@ -233,62 +263,7 @@ impl Carrier {
         let _ = self.webhooks.post(account, address, &form).await;
     }
 
-    /// Sends a text from a phone to a number. Returns the message's SID and the status of the last response of the
-    /// webhook or its fallback.
-    pub(super) async fn text(
-        &self,
-        from: &str,
-        to: &str,
-        body: &str,
-    ) -> Result<(String, Option<StatusCode>), UnknownNumber> {
-        let account = self.settings.account_of(to).ok_or(UnknownNumber)?;
-        let request = MessageRequest::new(from, to, body);
-        let message = self.new_message(&account.sid, request, Direction::Inbound, MessageStatus::Received);
-        let Some(address) = self.settings.inbound_url_of(to) else { return Ok((message.sid, None)) };
-        let keyword = Keyword::parse(to, body).filter(|_| self.settings.opt_out_filter);
-        {
-            let mut state = self.state();
-            state.ledger.add(message.clone());
-            if let Some(keyword) = keyword {
-                state.opt_outs.apply(keyword, to, from);
-                let reply = MessageRequest::new(to, from, keyword.reply());
-                state.ledger.add(self.new_message(
-                    &account.sid,
-                    reply,
-                    Direction::OutboundReply,
-                    MessageStatus::Delivered,
-                ));
-            }
-        }
-        let mut form = vec![
-            ("MessageSid", message.sid.clone()),
-            ("SmsSid", message.sid.clone()),
-            ("SmsMessageSid", message.sid.clone()),
-            ("SmsStatus", "received".to_owned()),
-            ("AccountSid", account.sid.clone()),
-            ("From", message.from),
-            ("To", message.to),
-            ("Body", message.body),
-            ("NumMedia", "0".to_owned()),
-            ("NumSegments", "1".to_owned()),
-            ("ApiVersion", "2010-04-01".to_owned()),
-        ];
-        form.extend(keyword.map(|keyword| ("OptOutType", keyword.as_str().to_owned())));
-        let mut result = self.webhooks.post(account, address, &form).await;
-        let error_code = match &result {
-            Ok(response) if response.status.is_success() => None,
-            Ok(_) | Err(WebhookError::Timeout) => Some("11200"),
-            Err(WebhookError::Connection) => Some("11205"),
-        };
-        if let Some(error_code) = error_code {
-            // Every number is configured with the same URL as webhook and as fallback.
-            form.extend(fallback_fields(error_code, address));
-            result = self.webhooks.post(account, address, &form).await;
-        }
-        Ok((message.sid, result.ok().map(|response| response.status)))
-    }
-
-    fn new_message(
+    pub(super) fn new_message(
         &self,
         account: &str,
         request: MessageRequest,
@@ -296,12 +271,15 @@ impl Carrier {
         status: MessageStatus,
     ) -> Message {
         let now = self.clock.now();
+        let num_media = request.media_urls.len();
         Message {
-            sid: format!("SM{}", Uuid::new_v4().simple()),
+            sid: message_sid(num_media),
             account: account.to_owned(),
             from: request.from,
             to: request.to,
             body: request.body,
+            num_media,
+            media_urls: request.media_urls,
             direction,
             status,
             status_callback: request.status_callback,
@@ -312,4 +290,10 @@ impl Carrier {
             sent: (direction != Direction::OutboundApi).then_some(now),
         }
     }
+}
+
+/// A new SID of a message with this number of media files.
+pub(super) fn message_sid(num_media: usize) -> String {
+    let prefix = if num_media == 0 { "SM" } else { "MM" };
+    format!("{prefix}{}", Uuid::new_v4().simple())
 }

@@ -1,6 +1,6 @@
 //! The messages of all accounts, up to a fixed number of the newest ones.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,9 @@ pub(super) struct Message {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) body: String,
+    pub(super) num_media: usize,
+    /// The `MediaUrl` parameters of the request.
+    pub(super) media_urls: Vec<String>,
     pub(super) direction: Direction,
     pub(super) status: MessageStatus,
     pub(super) status_callback: Option<String>,
@@ -92,6 +95,9 @@ pub struct SentText {
     pub status_callback: Option<String>,
     /// The `ValidityPeriod` of the request, in seconds.
     pub validity_seconds: Option<u32>,
+    /// The `MediaUrl` parameters of the request.
+    #[serde(default)]
+    pub media_urls: Vec<String>,
     /// The time of acceptance.
     pub at: DateTime<Utc>,
 }
@@ -113,6 +119,9 @@ pub struct PhoneText {
     /// The other party.
     pub number: String,
     pub body: String,
+    /// The number of media files.
+    #[serde(default)]
+    pub num_media: usize,
     /// The time of sending.
     pub at: DateTime<Utc>,
     /// `delivered` for a text to the phone, `received` for a text from it.
@@ -126,12 +135,14 @@ pub(super) struct Ledger {
     evicted: usize,
     /// The position of each message by its SID, counted from the first message ever added.
     positions: HashMap<String, usize>,
+    /// The SIDs of messages that the API has deleted. Their phones and the ledger still show them.
+    deleted: HashSet<String>,
     capacity: usize,
 }
 
 impl Ledger {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { messages: VecDeque::new(), evicted: 0, positions: HashMap::new(), capacity }
+        Self { messages: VecDeque::new(), evicted: 0, positions: HashMap::new(), deleted: HashSet::new(), capacity }
     }
 
     pub(super) fn add(&mut self, message: Message) {
@@ -139,13 +150,18 @@ impl Ledger {
             && let Some(oldest) = self.messages.pop_front()
         {
             self.positions.remove(&oldest.sid);
+            self.deleted.remove(&oldest.sid);
             self.evicted += 1;
         }
         self.positions.insert(message.sid.clone(), self.evicted + self.messages.len());
         self.messages.push_back(message);
     }
 
+    /// A message that has not been deleted.
     pub(super) fn get(&self, sid: &str) -> Option<&Message> {
+        if self.deleted.contains(sid) {
+            return None;
+        }
         self.messages.get(self.positions.get(sid)?.checked_sub(self.evicted)?)
     }
 
@@ -162,8 +178,19 @@ impl Ledger {
         Some(message.clone())
     }
 
-    /// All messages, oldest first.
-    pub(super) fn all(&self) -> impl DoubleEndedIterator<Item = &Message> {
+    pub(super) fn delete(&mut self, sid: &str) {
+        if self.positions.contains_key(sid) {
+            self.deleted.insert(sid.to_owned());
+        }
+    }
+
+    /// The messages that have not been deleted, in the order in which they were added.
+    pub(super) fn listed(&self) -> impl DoubleEndedIterator<Item = &Message> {
+        self.all().filter(|message| !self.deleted.contains(&message.sid))
+    }
+
+    /// All messages, in the order in which they were added.
+    fn all(&self) -> impl DoubleEndedIterator<Item = &Message> {
         self.messages.iter()
     }
 
@@ -195,6 +222,7 @@ impl From<&Message> for SentText {
             error_code: message.error_code,
             status_callback: message.status_callback.clone(),
             validity_seconds: message.validity_seconds,
+            media_urls: message.media_urls.clone(),
             at: message.created,
         }
     }
@@ -212,7 +240,8 @@ impl PhoneText {
             _ => return None,
         };
         let (body, at) = (message.body.clone(), message.sent.unwrap_or(message.created));
-        Some(Self { direction, number: number.clone(), body, at, status: message.status })
+        let (number, num_media) = (number.clone(), message.num_media);
+        Some(Self { direction, number, body, num_media, at, status: message.status })
     }
 }
 
@@ -228,6 +257,8 @@ mod tests {
             from: "+13035550100".to_owned(),
             to: "+13035560001".to_owned(),
             body: "hello".to_owned(),
+            num_media: 0,
+            media_urls: Vec::new(),
             direction: Direction::OutboundApi,
             status: MessageStatus::Queued,
             status_callback: None,
@@ -252,6 +283,17 @@ mod tests {
         assert_eq!(ledger.update("c", change, now).unwrap().status, MessageStatus::Delivered);
         assert_eq!(ledger.get("b").unwrap().status, MessageStatus::Queued);
         assert_eq!(ledger.accepted().len(), 2);
+    }
+
+    #[test]
+    fn a_deleted_message_is_not_listed_and_still_shown_by_the_phone() {
+        let mut ledger = Ledger::new(2);
+        ledger.add(Message { status: MessageStatus::Delivered, ..message("a") });
+        ledger.add(message("b"));
+        ledger.delete("a");
+        ledger.delete("unknown");
+        assert!(ledger.get("a").is_none() && ledger.get("b").is_some());
+        assert_eq!((ledger.listed().count(), ledger.accepted().len(), ledger.phone("+13035560001").len()), (1, 2, 1));
     }
 
     #[test]

@@ -5,12 +5,14 @@
 //! token, retries them as the URL's connection overrides say, and executes the TwiML that the application returns.
 //! Simulated phones send and receive texts and make and answer calls. No Twilio account and no network are needed.
 //!
-//! - `api`, `calls::api`, `services`: the parts of Twilio's REST API that are simulated (messages, calls, recordings,
-//!   phone numbers and Messaging Services).
-//! - `carrier`: delivers texts and reports their delivery status.
+//! - `api`, `message_list`, `media_api`, `calls::api`, `calls::recordings_api`, `services`: the parts of Twilio's REST
+//!   API that are simulated (messages, media, calls, recordings, phone numbers and Messaging Services). `paging` filters
+//!   lists by date and divides them into pages.
+//! - `carrier`: delivers texts and reports their delivery status. `outbound_media`: fetches the media of a text that the
+//!   application sends. `inbound`: texts from phones and their webhooks.
 //! - `calls`: executes the TwiML of a call and records what each person on the line heard and did.
 //! - `webhook`: signed requests to the application under test.
-//! - `faults`, `api_faults`: failures that a test can inject.
+//! - `faults`, `api_faults`, `list_faults`, `media`: failures that a test can inject.
 //! - `control`: routes under `/simulator` that Twilio does not have, for driving the simulator from another process.
 //!   They require no authentication, so listen on a loopback address only.
 //!
@@ -30,6 +32,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`Simulator::carry_text`] and [`Simulator::carry_call`] add texts and calls for which no webhook is sent, as if the
+//! application had been unreachable. The application finds them only through the API's lists.
 
 use std::sync::Arc;
 
@@ -47,21 +52,32 @@ mod clock;
 mod connection;
 mod control;
 mod faults;
+mod inbound;
 mod ledger;
+mod list_faults;
+mod media;
+mod media_api;
+mod message_list;
 mod opt_out;
+mod outbound_media;
+mod paging;
 mod services;
 mod settings;
 mod webhook;
 
 pub use api_faults::{ApiFaults, CallRefusal, Listing, RecordingFault};
 pub use calls::{
-    CallRecord, CallScript, CallbackFault, CallerStep, FetchedDocument, LegRecord, PhoneScript, TranscriptLine,
+    CallRecord, CallScript, CallbackFault, CallerStep, CarriedCall, CarriedCallSids, FetchedDocument, FinalStatus,
+    LegRecord, PhoneScript, TranscriptLine,
 };
 use carrier::Carrier;
 pub use carrier::UnknownNumber;
 pub use clock::{Clock, SystemClock};
 pub use faults::{Fault, Match};
+pub use inbound::{InboundError, InboundText, ReceivedText};
 pub use ledger::{MessageStatus, PhoneDirection, PhoneText, SentText};
+pub use list_faults::{List, ListFault};
+pub use media::{MediaFault, MediaFile, StoredMedia};
 pub use services::{Inbound, MessagingService};
 pub use settings::{Account, ApiKey, LegPolicy, OriginMapping, Pace, SimulatorSettings};
 
@@ -92,6 +108,7 @@ impl Simulator {
             .merge(api::router())
             .merge(calls::router())
             .merge(control::router())
+            .merge(media_api::router())
             .merge(services::router())
             .with_state(carrier.clone());
         let serving = tokio::spawn(connection::serve(listener, router));
@@ -156,8 +173,83 @@ impl Simulator {
     ///
     /// # Errors
     /// Returns an error if no account has the number.
-    pub async fn text(&self, from: &str, to: &str, body: &str) -> Result<Option<StatusCode>, UnknownNumber> {
-        self.carrier.text(from, to, body).await.map(|(_, status)| status)
+    pub async fn text(&self, from: &str, to: &str, body: &str) -> Result<Option<StatusCode>, InboundError> {
+        self.send_text(InboundText::new(from, to, body)).await.map(|received| received.status)
+    }
+
+    /// Sends a text from a phone to a number, for example with media. If its webhook and the fallback fail, the text
+    /// only exists at the carrier.
+    ///
+    /// # Errors
+    /// Returns an error if no account has the number or there are more than ten media files.
+    pub async fn send_text(&self, text: InboundText) -> Result<ReceivedText, InboundError> {
+        self.carrier.text(text).await
+    }
+
+    /// Adds a text from a phone that only exists at the carrier: no webhook is sent. The opt-out filter applies.
+    ///
+    /// # Errors
+    /// Returns an error if no account has the number or there are more than ten media files.
+    pub fn carry_text(&self, text: InboundText) -> Result<ReceivedText, InboundError> {
+        self.carrier.carry_text(text)
+    }
+
+    /// Adds texts as [`Simulator::carry_text`] does, in this order.
+    ///
+    /// # Errors
+    /// Returns the first error. The texts before it have been added.
+    pub fn carry_texts(&self, texts: impl IntoIterator<Item = InboundText>) -> Result<Vec<ReceivedText>, InboundError> {
+        texts.into_iter().map(|text| self.carry_text(text)).collect()
+    }
+
+    /// Sends the webhook of a text from a phone, which may have been sent before or never, and returns the status of
+    /// the last response; `None` if there was no response or no such text.
+    pub async fn repeat_webhook(&self, sid: &str) -> Option<StatusCode> {
+        self.carrier.send_webhook_of(sid).await
+    }
+
+    /// Adds an ended call that only exists at the carrier: no webhook is sent.
+    ///
+    /// # Errors
+    /// Returns an error if no account has the number.
+    pub fn carry_call(&self, call: &CarriedCall) -> Result<CarriedCallSids, UnknownNumber> {
+        self.carrier.carry_call(call)
+    }
+
+    /// Adds calls as [`Simulator::carry_call`] does, in this order.
+    ///
+    /// # Errors
+    /// Returns the first error. The calls before it have been added.
+    pub fn carry_calls(&self, calls: &[CarriedCall]) -> Result<Vec<CarriedCallSids>, UnknownNumber> {
+        calls.iter().map(|call| self.carry_call(call)).collect()
+    }
+
+    /// Sets a document that the carrier itself serves, a TwiML Bin, as the voice fallback of all numbers; `None` for the
+    /// fallback URL of the settings. With a `<Record>` in it, callers can leave a voicemail while every webhook fails.
+    pub fn set_voice_fallback(&self, twiml: Option<&str>) {
+        self.carrier.calls.set_voice_fallback(twiml.map(str::to_owned));
+    }
+
+    /// The media of a message, in their order. The media of an outbound message are those that were fetched.
+    pub fn media(&self, message: &str) -> Vec<StoredMedia> {
+        self.carrier.media(message)
+    }
+
+    /// Replaces the fault of a media file by its SID; `None` removes it. An unknown file is ignored.
+    pub fn set_media_fault(&self, media: &str, fault: impl Into<Option<MediaFault>>) {
+        let _ = self.carrier.state().media.set_fault(media, fault.into());
+    }
+
+    /// The number of requests to the content server that carried an `Authorization` header. Each was rejected, and each
+    /// is a leak: the content server is not Twilio's API.
+    pub fn leaked_credentials(&self) -> usize {
+        self.carrier.state().media.leaks
+    }
+
+    /// Injects a fault into the next requests for a list. Faults are used in the order in which they were set; if 1,000
+    /// are pending, further ones are ignored.
+    pub fn set_list_fault(&self, fault: ListFault) {
+        self.carrier.state().list_faults.add(fault);
     }
 
     /// Calls a number from a phone and returns the record of the call once it has ended and all status callbacks have

@@ -120,11 +120,18 @@ impl Webhooks {
         }
     }
 
+    /// An unsigned request without credentials. Redirects are not followed.
+    pub(super) fn plain_request(&self, method: reqwest::Method, url: &Url) -> RequestBuilder {
+        self.http.request(method, self.locate(url))
+    }
+
+    fn locate(&self, url: &Url) -> Url {
+        let mapping = self.origin_mapping.read().unwrap_or_else(PoisonError::into_inner);
+        mapping.as_ref().map_or_else(|| url.clone(), |mapping| mapping.locate(url))
+    }
+
     async fn attempt(&self, url: &Url, form: Option<&Form>, signature: &str, timeout: Duration) -> WebhookResult {
-        let located = {
-            let mapping = self.origin_mapping.read().unwrap_or_else(PoisonError::into_inner);
-            mapping.as_ref().map_or_else(|| url.clone(), |mapping| mapping.locate(url))
-        };
+        let located = self.locate(url);
         let request = match form {
             Some(form) => self.http.post(located).form(form),
             None => self.http.get(located),

@@ -1,18 +1,40 @@
 //! `partyline simulate`: texts and calls from simulated phones.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Subcommand;
 use partyline::app::Ports;
-use partyline_simulator::{PhoneDirection, PhoneText};
+use partyline_simulator::{MediaFile, PhoneDirection, PhoneText};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use url::Url;
 
 /// The time that `phone --until` waits for a text.
 const TEXT_TIMEOUT: Duration = Duration::from_secs(20);
+/// The maximum number of media files of a text.
+const MAX_FILES: usize = 10;
+/// Content types by file name extension.
+const TYPES: [(&str, &str); 16] = [
+    ("jpg", "image/jpeg"),
+    ("jpeg", "image/jpeg"),
+    ("png", "image/png"),
+    ("gif", "image/gif"),
+    ("webp", "image/webp"),
+    ("heic", "image/heic"),
+    ("svg", "image/svg+xml"),
+    ("pdf", "application/pdf"),
+    ("vcf", "text/vcard"),
+    ("txt", "text/plain"),
+    ("html", "text/html"),
+    ("smil", "application/smil"),
+    ("mp3", "audio/mpeg"),
+    ("amr", "audio/amr"),
+    ("mp4", "video/mp4"),
+    ("3gp", "video/3gpp"),
+];
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Subcommand)]
@@ -25,8 +47,13 @@ pub(crate) enum SimulateCommand {
         /// The number that receives the text
         #[arg(long, value_parser = super::phone)]
         to: String,
-        /// The body of the text
+        /// The body of the text. It may be left out if there is media
+        #[arg(required_unless_present = "media", default_value = "")]
         body: String,
+        /// A file to send with the text. Its content type follows from its extension unless it is given, as in
+        /// scan.bin=image/png. Repeat the option for up to ten files
+        #[arg(long, value_name = "FILE[=TYPE]")]
+        media: Vec<String>,
         /// The URL of the simulated carrier
         #[arg(long, default_value = "http://127.0.0.1:8090")]
         carrier: Url,
@@ -52,9 +79,12 @@ pub(crate) async fn run(ports: Ports, command: SimulateCommand) -> anyhow::Resul
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = Client::builder().no_proxy().build()?;
     match command {
-        SimulateCommand::Text { from, to, body, carrier } => {
+        SimulateCommand::Text { from, to, body, media, carrier } => {
             let url = carrier.join("simulator/texts")?;
-            let result = http.post(url).json(&json!({"from": from, "to": to, "body": body})).send().await;
+            ensure!(media.len() <= MAX_FILES, "a text has at most {MAX_FILES} media files");
+            let media = media.iter().map(|file| read_media(file)).collect::<anyhow::Result<Vec<_>>>()?;
+            let text = json!({"from": from, "to": to, "body": body, "media": media});
+            let result = http.post(url).json(&text).send().await;
             let answer: Value = successful(result)?.json().await?;
             let status = &answer["status"];
             println!("{} {status}", answer["sid"].as_str().unwrap_or_default());
@@ -82,6 +112,26 @@ pub(crate) async fn run(ports: Ports, command: SimulateCommand) -> anyhow::Resul
     Ok(ExitCode::SUCCESS)
 }
 
+/// Reads a file given as `FILE` or `FILE=TYPE`.
+fn read_media(argument: &str) -> anyhow::Result<MediaFile> {
+    let (path, content_type) = match argument.rsplit_once('=') {
+        Some((path, content_type)) if content_type.contains('/') => (Path::new(path), Some(content_type)),
+        _ => (Path::new(argument), None),
+    };
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let by_extension =
+        || TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension)).map(|(_, known)| *known);
+    let content_type = content_type.or_else(by_extension).with_context(|| {
+        format!("the type of {} is not known. Give it as in {}=image/png", path.display(), path.display())
+    })?;
+    let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let file = MediaFile::new(content_type, bytes);
+    Ok(match path.file_name().and_then(|name| name.to_str()) {
+        Some(name) => file.named(name),
+        None => file,
+    })
+}
+
 /// The response, or an error if there is none or its status is not a success.
 pub(super) fn successful(result: reqwest::Result<Response>) -> anyhow::Result<Response> {
     let response = result
@@ -97,5 +147,10 @@ fn print(text: &PhoneText) {
         PhoneDirection::In => "from",
         PhoneDirection::Out => "to",
     };
-    println!("{} {preposition} {}: {}", text.at.format("%H:%M:%S"), text.number, text.body);
+    let media = match text.num_media {
+        0 => String::new(),
+        1 => " [1 file]".to_owned(),
+        count => format!(" [{count} files]"),
+    };
+    println!("{} {preposition} {}: {}{media}", text.at.format("%H:%M:%S"), text.number, text.body);
 }

@@ -1,55 +1,42 @@
-//! The parts of Twilio's REST API for calls and recordings.
-//! Source: Twilio, "Call resource"; "Recordings resource".
+//! The parts of Twilio's REST API for calls.
+//! Source: Twilio, "Call resource".
 
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, Form, Path, Query, State};
-use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use url::Url;
 
-use super::super::api::{authorize, error};
-use super::super::api_faults::{CallRefusal, RecordingFault};
+use super::super::api::{VERSION, authorize, error, incomplete, is_absolute, list_error, not_found};
+use super::super::api_faults::CallRefusal;
 use super::super::carrier::Carrier;
+use super::super::list_faults::List;
+use super::super::paging::{DateFilter, LastDay, QueryFields, field, page_json};
 use super::super::settings::Account;
 use super::super::webhook::Method;
 use super::outbound::CallRequest;
 use super::run::StatusCallbacks;
-use super::store::{Entry, Recording};
+use super::store::Entry;
 use super::twiml::{Endpoint, is_phone};
+use super::{recordings_api, twiml_bin};
 
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// Source: Twilio, "Recordings resource", parameter `PageSize`.
-const RECORDINGS_PER_PAGE: usize = 50;
-const VERSION: &str = "2010-04-01";
 const EVENTS: [&str; 4] = ["initiated", "ringing", "answered", "completed"];
 /// Seconds that a phone rings. Source: Twilio, "Call resource", parameter `Timeout`.
 const DEFAULT_RING_SECONDS: u32 = 60;
 const MAX_RING_SECONDS: u32 = 600;
-/// The length and the header of a silent MPEG-1 layer III frame at 128 kbit/s and 44.1 kHz.
-/// Source: ISO/IEC 11172-3, 2.4.1.3.
-const FRAME_BYTES: usize = 417;
-const FRAME_HEADER: [u8; 4] = [0xff, 0xfb, 0x90, 0x00];
 
 pub(crate) fn router() -> Router<Arc<Carrier>> {
     let accounts = Router::new()
-        .route("/Accounts/{account}/Calls.json", post(create))
-        .route("/Accounts/{account}/Calls/{call}", get(fetch).post(update))
-        .route("/Accounts/{account}/Calls/{call}/Recordings.json", get(recordings))
-        .route("/Accounts/{account}/Recordings/{recording}", get(recording))
+        .route("/Accounts/{account}/Calls.json", get(list).post(create))
+        .route("/Accounts/{account}/Calls/{call}", get(fetch).post(update).delete(delete))
+        .merge(recordings_api::router())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
-    Router::new().nest("/2010-04-01", accounts)
-}
-
-type FormFields = Vec<(String, String)>;
-
-fn field<'a>(fields: &'a FormFields, name: &str) -> Option<&'a str> {
-    fields.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    Router::new().nest("/2010-04-01", accounts).merge(twiml_bin::router())
 }
 
 fn rejection(code: u32) -> Response {
@@ -69,7 +56,7 @@ async fn create(
     State(carrier): State<Arc<Carrier>>,
     Path(sid): Path<String>,
     headers: HeaderMap,
-    Form(form): Form<FormFields>,
+    Form(form): Form<QueryFields>,
 ) -> Response {
     let account = match authorize(&carrier, &sid, &headers) {
         Ok(account) => account,
@@ -89,7 +76,7 @@ async fn create(
 }
 
 /// Checks a request; the error is Twilio's code.
-fn validate(account: &Account, form: &FormFields) -> Result<CallRequest, u32> {
+fn validate(account: &Account, form: &QueryFields) -> Result<CallRequest, u32> {
     let (to, from) = (field(form, "To").ok_or(21201_u32)?, field(form, "From").ok_or(21213_u32)?);
     if !is_phone(to) {
         return Err(21211);
@@ -125,8 +112,54 @@ fn validate(account: &Account, form: &FormFields) -> Result<CallRequest, u32> {
     })
 }
 
-fn is_absolute(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
+/// The calls and legs of an account, newest first.
+async fn list(
+    State(carrier): State<Arc<Carrier>>,
+    Path(sid): Path<String>,
+    headers: HeaderMap,
+    Query(query): Query<QueryFields>,
+) -> Response {
+    let account = match authorize(&carrier, &sid, &headers) {
+        Ok(account) => account,
+        Err(denied) => return *denied,
+    };
+    if let Some(error) = list_error(&carrier, List::Calls) {
+        return error;
+    }
+    let [started, ended] = ["StartTime", "EndTime"].map(|name| DateFilter::read(&query, name, LastDay::Excluded));
+    let (started, ended) = match (started, ended) {
+        (Ok(started), Ok(ended)) => (started, ended),
+        (Err(invalid), _) | (_, Err(invalid)) => return *invalid,
+    };
+    let is = |name: &str, value: &str| field(&query, name).is_none_or(|wanted| wanted == value);
+    let found = carrier.calls.calls(|entry| {
+        entry.account == account.sid
+            && is("To", &entry.to)
+            && is("From", &entry.from)
+            && is("Status", entry.status)
+            && is("ParentCallSid", entry.parent.as_deref().unwrap_or_default())
+            && started.matches(Some(entry.created))
+            && ended.matches(entry.seconds.map(|_| entry.updated))
+    });
+    let path = format!("/{VERSION}/Accounts/{}/Calls.json", account.sid);
+    Json(page_json(&path, "calls", &query, &found, |entry| &entry.sid, call_json)).into_response()
+}
+
+/// Deletes an ended call. Source: Twilio, "Call resource: delete a call".
+async fn delete(
+    State(carrier): State<Arc<Carrier>>,
+    Path((sid, call)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let account = match authorize(&carrier, &sid, &headers) {
+        Ok(account) => account,
+        Err(denied) => return *denied,
+    };
+    match carrier.calls.delete_call(&account.sid, call.trim_end_matches(".json")) {
+        Some(true) => StatusCode::NO_CONTENT.into_response(),
+        Some(false) => incomplete(),
+        None => not_found(),
+    }
 }
 
 async fn fetch(
@@ -150,7 +183,7 @@ async fn update(
     State(carrier): State<Arc<Carrier>>,
     Path((sid, call)): Path<(String, String)>,
     headers: HeaderMap,
-    Form(form): Form<FormFields>,
+    Form(form): Form<QueryFields>,
 ) -> Response {
     let account = match authorize(&carrier, &sid, &headers) {
         Ok(account) => account,
@@ -172,10 +205,6 @@ async fn update(
             "The simulator supports no change other than Status=completed or Status=canceled.",
         ),
     }
-}
-
-fn not_found() -> Response {
-    error(StatusCode::NOT_FOUND, 20404, "The requested resource was not found")
 }
 
 fn rfc_2822(at: DateTime<Utc>) -> String {
@@ -205,91 +234,12 @@ fn call_json(entry: &Entry) -> Value {
         "caller_name": null,
         "forwarded_from": null,
         "group_sid": null,
+        "queue_time": "0",
+        "trunk_sid": null,
         "price": null,
         "price_unit": "USD",
         "api_version": VERSION,
         "uri": format!("{uri}.json"),
         "subresource_uris": {"recordings": format!("{uri}/Recordings.json")},
     })
-}
-
-async fn recording(
-    State(carrier): State<Arc<Carrier>>,
-    Path((sid, name)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    let account = match authorize(&carrier, &sid, &headers) {
-        Ok(account) => account,
-        Err(denied) => return *denied,
-    };
-    match carrier.api_faults().recording {
-        Some(RecordingFault::Status(status)) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-            return error(status, 20000 + u32::from(status.as_u16()), "The recording was rejected.");
-        }
-        Some(RecordingFault::NotAudio) => {
-            return ([(CONTENT_TYPE, "application/octet-stream")], "secret").into_response();
-        }
-        None => {}
-    }
-    let (recording_sid, kind) = name.split_once('.').unwrap_or((&name, "mp3"));
-    match (carrier.calls.recording(&account.sid, recording_sid), kind) {
-        (Some(recording), "json") => Json(recording_json(&recording, recording_sid)).into_response(),
-        (Some(recording), "mp3") if recording.seconds > 0 => {
-            let silence = silence(carrier.settings.recording_bytes);
-            ([(CONTENT_TYPE, "audio/mpeg")], silence).into_response()
-        }
-        _ => not_found(),
-    }
-}
-
-/// The recordings of a call, newest first. Source: Twilio, "REST API: requests, responses and paging".
-async fn recordings(
-    State(carrier): State<Arc<Carrier>>,
-    Path((sid, call)): Path<(String, String)>,
-    headers: HeaderMap,
-    Query(query): Query<FormFields>,
-) -> Response {
-    let account = match authorize(&carrier, &sid, &headers) {
-        Ok(account) => account,
-        Err(denied) => return *denied,
-    };
-    if carrier.calls.entry(&account.sid, &call).is_none() {
-        return not_found();
-    }
-    let number = |name: &str| field(&query, name).and_then(|value| value.parse().ok());
-    let (size, page) = (number("PageSize").unwrap_or(RECORDINGS_PER_PAGE).max(1), number("Page").unwrap_or(0));
-    let found = carrier.calls.recordings_of(&account.sid, &call);
-    let start = page.saturating_mul(size);
-    let rows: Vec<Value> =
-        found.iter().skip(start).take(size).map(|(sid, recording)| recording_json(recording, sid)).collect();
-    let uri = |page: usize| {
-        format!("/{VERSION}/Accounts/{}/Calls/{call}/Recordings.json?PageSize={size}&Page={page}", account.sid)
-    };
-    let next = (start.saturating_add(size) < found.len()).then(|| uri(page + 1));
-    Json(json!({"recordings": rows, "page": page, "page_size": size, "uri": uri(page), "next_page_uri": next}))
-        .into_response()
-}
-
-fn recording_json(recording: &Recording, sid: &str) -> Value {
-    let uri = format!("/{VERSION}/Accounts/{}/Recordings/{sid}", recording.account);
-    json!({
-        "sid": sid,
-        "account_sid": recording.account,
-        "call_sid": recording.call,
-        "duration": recording.seconds.to_string(),
-        "channels": 1,
-        "source": "RecordVerb",
-        "status": recording.status(),
-        "date_created": rfc_2822(recording.created),
-        "start_time": rfc_2822(recording.created),
-        "api_version": VERSION,
-        "uri": format!("{uri}.json"),
-    })
-}
-
-/// Silent MP3 frames of this total length. The last frame may be incomplete.
-fn silence(bytes: usize) -> Vec<u8> {
-    let byte_at = |n: usize| FRAME_HEADER.get(n % FRAME_BYTES).copied().unwrap_or(0);
-    (0..bytes).map(byte_at).collect()
 }

@@ -1,23 +1,28 @@
 //! Calls: each fetches TwiML, executes it second by second, and sends status callbacks.
 //!
 //! `run` is the life of one call, `interpret` executes the verbs that need no other party, `dial` calls other phones,
-//! `twiml`, `grammar` and `xml` parse documents, and `script` says what the people on the line do.
+//! `twiml`, `grammar` and `xml` parse documents, and `script` says what the people on the line do. `carried` adds calls
+//! without any webhook, and `twiml_bin` is a fallback document that the carrier serves.
 
 mod api;
 mod callbacks;
 mod caller_id;
+mod carried;
 mod dial;
 mod grammar;
 mod interpret;
 mod outbound;
 mod record;
+mod recordings_api;
 mod run;
 mod script;
 mod store;
 mod twiml;
+mod twiml_bin;
 mod xml;
 
 pub(super) use api::router;
+pub use carried::{CarriedCall, CarriedCallSids, FinalStatus};
 pub use record::{CallRecord, FetchedDocument, LegRecord, TranscriptLine};
 pub use script::{CallScript, CallerStep, PhoneScript};
 pub(super) use store::CallStore;
@@ -46,7 +51,7 @@ impl Carrier {
         let person = Person::caller(&script);
         let mut call = Call::new(self.clone(), account, entry, "caller".to_owned(), person, callbacks);
         call.legs = script.legs.unwrap_or(call.legs);
-        call.fallback = Some(self.settings.voice_fallback_url().to_owned());
+        call.fallback = Some(self.voice_fallback_url());
         if script.fast {
             call.second /= FAST_FACTOR;
         }

@@ -331,16 +331,11 @@ impl Call {
     /// Source: Twilio, "TwiML: Record", attributes `action`, `recordingStatusCallback`, `transcribeCallback`.
     async fn finish_recording(&mut self, record: &Record, audio: RecordedAudio, base: &str) -> Continuation {
         let now = self.carrier.clock.now();
-        let sid = format!("RE{}", Uuid::new_v4().simple());
+        let recording = Recording::new(&self.account.sid, &self.entry.sid, audio.seconds, now);
+        let sid = recording.sid.clone();
         let address = format!("{}/2010-04-01/Accounts/{}/Recordings/{sid}", self.carrier.base, self.account.sid);
-        let recording = Recording {
-            account: self.account.sid.clone(),
-            call: self.entry.sid.clone(),
-            seconds: audio.seconds,
-            created: now,
-        };
         let (recording_status, caller_hung_up) = (recording.status(), audio.digits == "hangup");
-        self.carrier.calls.add_recording(sid.clone(), recording);
+        self.carrier.calls.add_recording(recording);
         // Partial seconds are rounded up, so an absent recording has a duration of one second.
         let seconds = audio.seconds.max(1);
         let fields =

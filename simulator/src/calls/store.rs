@@ -1,5 +1,6 @@
 //! Calls, recordings and phone scripts, up to a fixed number of the newest of each.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +14,7 @@ use super::super::settings::Account;
 use super::super::webhook::Form;
 use super::record::CallRecord;
 use super::script::PhoneScript;
+use super::twiml_bin::TwimlBin;
 
 /// Bounds the memory of a long-running simulator. When a map is full, the oldest entry is removed.
 const CAPACITY: usize = 10_000;
@@ -117,6 +119,7 @@ impl Entry {
 
 #[derive(Debug, Clone)]
 pub(super) struct Recording {
+    pub(super) sid: String,
     pub(super) account: String,
     pub(super) call: String,
     /// 0 for an absent recording, which is too short or silent.
@@ -125,6 +128,11 @@ pub(super) struct Recording {
 }
 
 impl Recording {
+    pub(super) fn new(account: &str, call: &str, seconds: u32, created: DateTime<Utc>) -> Self {
+        let sid = format!("RE{}", Uuid::new_v4().simple());
+        Self { sid, account: account.to_owned(), call: call.to_owned(), seconds, created }
+    }
+
     /// Source: Twilio, "Recordings resource".
     pub(super) fn status(&self) -> &'static str {
         if self.seconds == 0 { "absent" } else { "completed" }
@@ -156,6 +164,21 @@ impl<T> BoundedMap<T> {
             self.entries.remove(&oldest);
         }
     }
+
+    /// All entries, in the reverse order in which they were added.
+    fn newest_first(&self) -> impl Iterator<Item = &T> {
+        self.order.iter().rev().filter_map(|key| self.entries.get(key))
+    }
+
+    /// Removes an entry if it matches; false if there is no such entry.
+    fn remove_if(&mut self, key: &str, matches: impl Fn(&T) -> bool) -> bool {
+        let is_present = self.entries.get(key).is_some_and(matches);
+        if is_present {
+            self.entries.remove(key);
+            self.order.retain(|other| other != key);
+        }
+        is_present
+    }
 }
 
 #[derive(Debug, Default)]
@@ -165,6 +188,7 @@ struct State {
     recordings: BoundedMap<Recording>,
     phones: BoundedMap<PhoneScript>,
     callback_fault: Option<CallbackFault>,
+    voice_fallback: Option<TwimlBin>,
 }
 
 #[derive(Debug, Default)]
@@ -226,17 +250,44 @@ impl CallStore {
         }
     }
 
-    pub(super) fn add_recording(&self, sid: String, recording: Recording) {
-        self.state().recordings.add(sid, recording);
+    /// The matching calls and legs, newest first.
+    pub(super) fn calls(&self, matches: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let state = self.state();
+        let mut found: Vec<Entry> = state.calls.newest_first().filter(|entry| matches(entry)).cloned().collect();
+        // Calls with a date in the past may have been added late. The sort is stable.
+        found.sort_by_key(|entry| Reverse(entry.created));
+        found
     }
 
-    /// The recordings of a call with their SIDs, newest first.
-    pub(super) fn recordings_of(&self, account: &str, call: &str) -> Vec<(String, Recording)> {
+    /// Deletes an ended call; its recordings remain. `None` if there is no such call, false if it is in progress.
+    pub(super) fn delete_call(&self, account: &str, sid: &str) -> Option<bool> {
+        let is_ended = self.entry(account, sid)?.seconds.is_some();
+        Some(is_ended && self.state().calls.remove_if(sid, |entry| entry.account == account))
+    }
+
+    pub(super) fn add_recording(&self, recording: Recording) {
+        self.state().recordings.add(recording.sid.clone(), recording);
+    }
+
+    /// The matching recordings, newest first.
+    pub(super) fn recordings(&self, matches: impl Fn(&Recording) -> bool) -> Vec<Recording> {
         let state = self.state();
-        let newest = state.recordings.order.iter().rev();
-        let all = newest.filter_map(|sid| state.recordings.entries.get_key_value(sid));
-        let of_call = all.filter(|(_, recording)| recording.account == account && recording.call == call);
-        of_call.map(|(sid, recording)| (sid.clone(), recording.clone())).collect()
+        let newest = state.recordings.newest_first();
+        let mut found: Vec<Recording> = newest.filter(|recording| matches(recording)).cloned().collect();
+        found.sort_by_key(|recording| Reverse(recording.created));
+        found
+    }
+
+    pub(super) fn delete_recording(&self, account: &str, sid: &str) -> bool {
+        self.state().recordings.remove_if(sid, |recording| recording.account == account)
+    }
+
+    pub(crate) fn set_voice_fallback(&self, twiml: Option<String>) {
+        self.state().voice_fallback = twiml.map(TwimlBin::new);
+    }
+
+    pub(super) fn voice_fallback(&self) -> Option<TwimlBin> {
+        self.state().voice_fallback.clone()
     }
 
     pub(super) fn recording(&self, account: &str, sid: &str) -> Option<Recording> {
@@ -256,5 +307,7 @@ mod tests {
         }
         map.add("1".to_owned(), 7);
         assert_eq!((map.entries.get("0"), map.entries.get("1"), map.entries.len()), (None, Some(&7), CAPACITY));
+        assert!(!map.remove_if("1", |value| *value == 8) && map.remove_if("1", |value| *value == 7));
+        assert_eq!((map.newest_first().next(), map.newest_first().count()), (Some(&CAPACITY), CAPACITY - 1));
     }
 }

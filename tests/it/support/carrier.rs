@@ -28,6 +28,10 @@ pub(crate) fn carrier_on_test_date() -> Simulator {
     start(|_| {}, Arc::new(TestDateClock(SystemClock::new())))
 }
 
+pub(crate) fn carrier_with_clock(clock: Arc<dyn Clock>) -> Simulator {
+    start(|_| {}, clock)
+}
+
 pub(crate) fn carrier_with(change: impl FnOnce(&mut SimulatorSettings)) -> Simulator {
     start(change, Arc::new(SystemClock::new()))
 }
