@@ -1,4 +1,5 @@
 use super::{Fault, Services};
+use crate::domain::media_type::carrier_type;
 use crate::domain::{AgencyId, Direction, MediaId, MediaState, UploadId, UserId, VoicemailId};
 use crate::store::{calls, files, messages};
 
@@ -66,6 +67,7 @@ pub async fn show_media_to_carrier(
     if message.is_none_or(|message| message.direction != Direction::Outbound) {
         return Ok(None);
     }
-    let (content_type, file_name) = (row.content_type, row.file_name);
+    let content_type = carrier_type(&row.content_type).map_or(row.content_type, str::to_owned);
+    let file_name = row.file_name;
     Ok(row.digest.map(|digest| MediaFile { agency, digest, content_type, file_name }))
 }
