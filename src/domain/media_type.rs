@@ -124,25 +124,36 @@ pub fn is_shown_inline(content_type: &str) -> bool {
     }
 }
 
-/// Whether Twilio sends files of this type. Source: Twilio, "Accepted content types for media".
+/// The type under which Twilio accepts files of this type for a text, which differs from it where a type has several
+/// names; `None` if Twilio does not send such files. Source: Twilio, "Accepted content types for media".
+pub fn carrier_type(content_type: &str) -> Option<&'static str> {
+    Some(match content_type {
+        "image/jpeg" => "image/jpeg",
+        "image/png" => "image/png",
+        "image/gif" => "image/gif",
+        "image/bmp" => "image/bmp",
+        "image/tiff" => "image/tiff",
+        "audio/aac" => "audio/aac",
+        "audio/amr" => "audio/amr",
+        "audio/m4a" | "audio/mp4" | "audio/x-m4a" => "audio/mp4",
+        "audio/mpeg" => "audio/mpeg",
+        "audio/ogg" | "audio/opus" => "audio/ogg",
+        "audio/x-wav" | "audio/wav" => "audio/vnd.wave",
+        "video/3gpp" => "video/3gpp",
+        "video/mp4" | "video/x-m4v" => "video/mp4",
+        "video/mpeg" => "video/mpeg",
+        "video/quicktime" => "video/quicktime",
+        "video/webm" => "video/webm",
+        "application/pdf" => "application/pdf",
+        "text/calendar" => "text/calendar",
+        VCARD => VCARD,
+        _ => return None,
+    })
+}
+
+/// Whether Twilio sends files of this type.
 pub fn can_be_sent(content_type: &str) -> bool {
-    match family(content_type) {
-        Some(Family::Image) => {
-            matches!(
-                content_type,
-                "image/jpeg"
-                    | "image/png"
-                    | "image/gif"
-                    | "image/bmp"
-                    | "image/tiff"
-                    | "image/webp"
-                    | "image/heif"
-                    | "image/heic"
-            )
-        }
-        Some(Family::Recording) => true,
-        None => matches!(content_type, "application/pdf" | VCARD | "text/calendar" | PLAIN_TEXT),
-    }
+    carrier_type(content_type).is_some()
 }
 
 /// The usual extension of the names of such files, without the dot.
@@ -268,7 +279,7 @@ mod tests {
         for content_type in ["image/png", "audio/mpeg", "video/mp4"] {
             assert!(is_shown_inline(content_type) && can_be_sent(content_type), "{content_type}");
         }
-        for content_type in ["text/html", SVG, "text/xml", OCTET_STREAM, "image/avif"] {
+        for content_type in ["text/html", SVG, "text/xml", PLAIN_TEXT, OCTET_STREAM, "image/avif", "image/heif"] {
             assert!(!can_be_sent(content_type), "{content_type}");
         }
     }

@@ -66,7 +66,7 @@ pub(super) async fn of_uploads(
 fn refusal(refused: AttachmentRefusal) -> Refusal {
     let (message, position) = match refused {
         AttachmentRefusal::WrongType(position) => (
-            "Files of this type cannot be sent. Send an image, audio, video, PDF, contact card or text file.",
+            "The carrier does not send files of this type. Send a JPEG, PNG or GIF, audio, video, PDF or contact card.",
             position,
         ),
         AttachmentRefusal::TooLarge(position) => ("The files of a text can have at most 5 MB together.", position),

@@ -1,5 +1,6 @@
 use super::upload_media::RETENTION;
 use super::{Fault, Services, Viewer};
+use crate::domain::media_type::carrier_type;
 use crate::domain::{AgencyId, Direction, MediaId, MediaState, UploadId, UserId, VoicemailId};
 use crate::entity::media;
 use crate::store::{self, calls, files, messages, threads};
@@ -81,5 +82,9 @@ pub async fn show_media_to_carrier(
     let Some(row) = store::media::by_id(conn, agency, id).await? else { return Ok(None) };
     let message = messages::by_id(conn, agency, row.message_id).await?;
     let is_outbound = message.is_some_and(|message| message.direction == Direction::Outbound);
-    Ok(file_of(row).filter(|_| is_outbound))
+    let file = file_of(row).filter(|_| is_outbound);
+    Ok(file.map(|file| match carrier_type(&file.content_type) {
+        Some(content_type) => MediaFile { content_type: content_type.to_owned(), ..file },
+        None => file,
+    }))
 }

@@ -10,7 +10,8 @@ use partyline::service::sending::{NextStep, begin_next_attempt, resolve_unknown_
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use serde_json::{Value, json};
 
-use super::{HTML, MB, PNG, local, picture, upload};
+use super::{FORM, HTML, MB, PNG, form, local, picture, post, upload};
+use crate::support::carrier::carrier;
 use crate::support::directory::DESK;
 use crate::support::recording_carrier::RecordingCarrier;
 use crate::support::{TestApp, Text};
@@ -80,6 +81,26 @@ async fn the_carrier_fetches_the_files_of_a_text_at_urls_that_expire() {
     purge_expired(app.services()).await.unwrap();
     let digest = files[0].digest.as_deref().unwrap();
     assert_eq!(app.services().media.size(text.agency_id, digest).await.unwrap(), Some(PNG.len() as u64));
+}
+
+#[tokio::test]
+async fn a_picture_reaches_the_phone_at_the_simulated_carrier() {
+    let carrier = carrier();
+    let app = TestApp::start_with_carrier(&carrier).await;
+    app.receive(Text::new("SM0")).await;
+    let ben = app.token("acme", "ben");
+    let thread = app.all_threads(&ben).await[0].clone();
+    let (status, uploaded) = post(&app, &ben, FORM, form("file", "Über uns.png", PNG)).await;
+    assert_eq!(status, 201, "{uploaded}");
+    let wave = upload(&app, &ben, b"RIFF\x24\0\0\0WAVEfmt sound").await;
+    let _workers = app.start_workers();
+    let more = json!({"mediaUrls": [uploaded["url"], wave["url"]]});
+    assert_eq!(app.reply(&ben, &thread, "look", more).await["userErrors"], json!([]));
+    let sent = app.wait_until_all("the text is delivered", |message| message.status == MessageStatus::Delivered).await;
+    let fetched = carrier.media(sent[0].provider_sid.as_deref().unwrap());
+    let names: Vec<_> = fetched.iter().map(|file| (file.content_type.as_str(), file.file_name.is_some())).collect();
+    assert_eq!(names, [("image/png", true), ("audio/vnd.wave", true)]);
+    assert_eq!(fetched[0].bytes, PNG);
 }
 
 #[tokio::test]
