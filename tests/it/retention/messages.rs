@@ -264,7 +264,7 @@ async fn a_contact_known_by_a_deleted_text_stays_visible() {
 }
 
 #[tokio::test]
-async fn a_run_is_bounded_and_the_next_one_continues() {
+async fn many_messages_are_deleted_in_growing_batches_and_counted() {
     let app = TestApp::start().await;
     set(&app, "{messages: 7d}").await;
     let texts: Vec<Text> =
@@ -274,8 +274,10 @@ async fn a_run_is_bounded_and_the_next_one_continues() {
     }
     app.clock.advance_days(8);
     let purged = purge(&app).await;
-    // The first batches are small: 25 rows, then half as many again each time.
     assert_eq!((purged.count(PurgedKind::Messages), purged.count(PurgedKind::Notifications)), (300, 600));
+    app.metrics().purged(&purged);
+    let shown = app.http.get(app.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(shown.contains("partyline_purged_total{kind=\"messages\"} 300"), "{shown}");
     let left: Value = app
         .graphql(&app.token("acme", "ana"), "{ threads(first: 1) { totalCount nodes { inboundCount } } }", json!({}))
         .await;
