@@ -62,7 +62,7 @@ fn print(files: &DataFiles, report: &Report, with_secrets: bool) {
 /// The files of an SQLite database. Other databases have their own programs for backups.
 pub(super) fn data_files(settings: &DataSettings) -> anyhow::Result<DataFiles> {
     if let Some(database) = settings.sqlite_file() {
-        return Ok(DataFiles { database, media: Some(settings.media.clone()) });
+        return Ok(DataFiles { database, media: settings.media_store.is_none().then(|| settings.media.clone()) });
     }
     let program = match settings.database_url.split(':').next() {
         Some("postgres" | "postgresql") => "pg_dump and pg_restore",

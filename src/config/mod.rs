@@ -291,7 +291,7 @@ impl LogSettings {
 impl Settings {
     /// Reads and validates all settings. On SQLite, missing secrets are generated.
     pub fn read(source: &Source) -> Result<Self, ConfigError> {
-        let DataSettings { database_url, media } = DataSettings::read(source)?;
+        let DataSettings { database_url, media, media_store } = DataSettings::read(source)?;
         let database_file = sqlite_file(&database_url);
         let listen = source.get("PARTYLINE_LISTEN").unwrap_or("127.0.0.1:8080");
         let listen = listen
@@ -333,10 +333,7 @@ impl Settings {
             sms_webhook_url,
             voice_webhook_url,
             media,
-            media_store: source
-                .get("PARTYLINE_MEDIA_STORE")
-                .map(|text| ObjectLocation::parse(text).map_err(|why| invalid("PARTYLINE_MEDIA_STORE", why)))
-                .transpose()?,
+            media_store,
             twilio_api_base,
             twilio_messaging_base,
             unknown_after: duration(source.get("PARTYLINE_UNKNOWN_AFTER").unwrap_or("5m"))

@@ -11,7 +11,7 @@ use sea_orm::{ActiveValue::Set, EntityTrait as _};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Settings, command, contents, named, open, site};
+use super::{Settings, command, contents, media_file, media_folder, named, open, site};
 use crate::support::directory::AGENCIES;
 use crate::support::process::Server;
 
@@ -107,10 +107,10 @@ async fn media_files_that_are_missing_or_damaged_are_counted_and_left_out_on_sql
     let folder = site(AGENCIES);
     let digests = ["a", "b", "c"].map(|digit| digit.repeat(64));
     let agency = add_uploads(folder.path(), &digests).await;
-    let store = MediaStore::new(folder.path().join("p.db.media"));
+    let store = MediaStore::in_folder(media_folder(folder.path()));
     // One file is intact, one is damaged, and two do not exist.
     let intact = store.put(agency, b"intact", Uuid::nil()).await.unwrap();
-    std::fs::write(store.path(agency, &digests[0]), "damaged").unwrap();
+    std::fs::write(media_file(folder.path(), agency, &digests[0]), "damaged").unwrap();
     let db = open(folder.path()).await;
     let row = upload::Entity::find().one(&db).await.unwrap().unwrap();
     let more = upload::ActiveModel { id: Set(UploadId(Uuid::from_u128(9))), digest: Set(intact.clone()), ..row.into() };
@@ -124,7 +124,7 @@ async fn media_files_that_are_missing_or_damaged_are_counted_and_left_out_on_sql
     assert_eq!(members(&folder.path().join("b.tar")), ["partyline.db", &media, "manifest.json", "SHA256SUMS"]);
 
     // A damaged file at the place of a file of the backup is replaced.
-    let path = store.path(agency, &intact);
+    let path = media_file(folder.path(), agency, &intact);
     std::fs::write(&path, "changed").unwrap();
     command(folder.path(), &none(), &["restore", "--force", "b.tar"]).await.unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"intact");

@@ -50,7 +50,8 @@ async fn a_backup_that_is_killed_leaves_only_files_that_the_next_one_removes_on_
     for round in 0..KILLS {
         let sid = format!("SM{round}");
         let (text, backup) = (Text::new(&sid), format!("{round}.tar"));
-        let killed = kill_command(folder.path(), &["backup", &backup], longest, &mut random);
+        let arguments = ["backup", backup.as_str()];
+        let killed = kill_command(folder.path(), &arguments, longest, &mut random);
         let ((), status) = tokio::join!(killed, post(&http, &server, &text));
         assert_eq!(status, Some(StatusCode::OK), "round {round}");
         acknowledged.insert(sid);

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Settings, command, open, sids, site};
+use super::{Settings, command, media_file, media_folder, open, sids, site};
 use crate::kill::post;
 use crate::support::carrier::{carrier, deliver};
 use crate::support::directory::{AGENCIES, DESK};
@@ -101,7 +101,7 @@ async fn add_files(folder: &Path) -> Vec<(AgencyId, String, Vec<u8>)> {
     db.execute_unprepared("PRAGMA foreign_keys = OFF").await.unwrap();
     let attachment = media::Entity::find().one(&db).await.unwrap().expect("the attachment of a received text");
     let agency = attachment.agency_id;
-    let store = MediaStore::new(folder.join("p.db.media"));
+    let store = MediaStore::in_folder(media_folder(folder));
     let mut files = Vec::new();
     for (n, content) in [vec![1; 100_000], b"recording".to_vec(), Vec::new()].into_iter().enumerate() {
         let digest = store.put(agency, &content, Uuid::from_u128(n as u128)).await.unwrap();
@@ -214,9 +214,8 @@ async fn a_backup_under_load_is_restored_elsewhere_and_nothing_is_sent_twice_on_
     let stored = sids(new.path()).await;
     let lost: Vec<_> = before_the_backup.iter().filter(|sid| stored.get(*sid) != Some(&1)).collect();
     assert!(lost.is_empty(), "acknowledged before the backup, but not restored once: {lost:?}");
-    let store = MediaStore::new(new.path().join("p.db.media"));
     for (agency, digest, content) in &files {
-        assert_eq!(std::fs::read(store.path(*agency, digest)).unwrap(), *content);
+        assert_eq!(std::fs::read(media_file(new.path(), *agency, digest)).unwrap(), *content);
     }
 
     let server = Server::start_with_settings(new.path(), &settings).await;

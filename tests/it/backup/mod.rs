@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use partyline::domain::AgencyId;
 use partyline::entity::message;
 use sea_orm::{DatabaseConnection, EntityTrait as _};
 use tempfile::TempDir;
@@ -34,6 +35,16 @@ async fn command(folder: &Path, settings: &Settings, arguments: &[&str]) -> Resu
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     });
     running.await.unwrap()
+}
+
+/// The media folder of the database in this folder.
+fn media_folder(folder: &Path) -> PathBuf {
+    folder.join("p.db.media")
+}
+
+/// The path of a file in the media folder.
+fn media_file(folder: &Path, agency: AgencyId, digest: &str) -> PathBuf {
+    media_folder(folder).join(agency.to_string()).join(digest)
 }
 
 async fn open(folder: &Path) -> DatabaseConnection {

@@ -6,7 +6,7 @@ use partyline::service::retention::PurgedKind;
 use sea_orm::{EntityTrait as _, QueryOrder as _};
 use serde_json::json;
 
-use super::{FileRow, assert_nothing_left, file_exists, purge, set, store_file};
+use super::{FileRow, assert_nothing_left, file_exists, file_path, purge, set, store_file};
 use crate::support::directory::{OTHER, OTHER_ACCOUNT, OTHER_TOKEN};
 use crate::support::voice::{STATUS, form};
 use crate::support::{TestApp, Text};
@@ -82,7 +82,7 @@ async fn a_file_that_cannot_be_removed_keeps_its_row_until_it_can() {
     app.receive(photo("SM1")).await;
     let row = media_rows(&app).await.remove(0);
     let digest = store_file(&app, acme, FileRow::Media(row.id), MediaState::Ready, b"one").await;
-    let path = app.services().media.path(acme, &digest);
+    let path = file_path(&app, acme, &digest);
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
     app.clock.advance_days(31);

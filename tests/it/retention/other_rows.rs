@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use partyline::domain::{AgencyId, LateArrivalId, NotificationKind, QuarantineState, UserId};
 use partyline::entity::{late_arrival, notification};
-use partyline::service::quarantine::discard;
+use partyline::service::quarantine::discard_as_operator;
 use partyline::service::retention::PurgedKind;
 use partyline::store::bulk;
 use partyline::store::writer::{Notice, Tx, Unit, UnitError};
@@ -59,7 +59,7 @@ async fn settled_quarantined_texts_are_deleted_and_held_ones_stay() {
     let held = app.quarantined().await;
     assert_eq!((held[0].agency_id, held[2].agency_id), (Some(app.agency("other").await), None));
     for row in [&held[0], &held[2]] {
-        discard(app.services(), row.id).await.unwrap();
+        discard_as_operator(app.services(), row.id).await.unwrap();
     }
     app.clock.advance_days(31);
     assert_eq!(purge(&app).await.count(PurgedKind::Quarantine), 1);
