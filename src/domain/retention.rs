@@ -149,7 +149,8 @@ mod tests {
         assert!(id(1_795_446_000_122) < first_id_at(at));
         assert!(id(1_795_446_000_123) > first_id_at(at));
         assert_eq!(first_id_at(DateTime::<Utc>::MIN_UTC), Uuid::nil());
-        assert_eq!(cutoff(at, i32::MAX), at - TimeDelta::days(i32::MAX.into()));
+        assert_eq!(cutoff(at, 30), at - TimeDelta::days(30));
+        assert_eq!(cutoff(at, i32::MAX), DateTime::<Utc>::MIN_UTC);
     }
 
     #[test]

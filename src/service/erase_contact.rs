@@ -4,17 +4,21 @@
 //! interrupted is completed by the next one. If the contact opted out, the address and the time of the opt-out stay, so
 //! that no later text reaches them.
 
+use std::convert::Infallible;
+
+use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::quarantine::form_of;
+use super::quarantine_alerts::resolve_if_settled;
 use super::retention::batch::{Purged, PurgedKind, Run};
 use super::retention::deletions::{
     DeleteActivities, DeleteCalls, DeleteMessages, DeleteNotifications, DeleteQuarantined,
 };
 use super::retention::files::{delete_media, delete_recordings};
 use super::{Fault, Services};
-use crate::domain::{AccountId, AgencyId, ContactId, EventKind, QuarantineId, ThreadId, UserId};
-use crate::entity::{contact, event, thread};
+use crate::domain::{AgencyId, ContactId, EventKind, ThreadId, UserId};
+use crate::entity::{contact, event, quarantine, thread};
 use crate::store::erasure::{self, StoredRows, Subject};
 use crate::store::stand_ins::StandIns;
 use crate::store::writer::{Tx, Unit, UnitError};
@@ -41,7 +45,7 @@ pub enum EraseError {
     #[error("there is no agency with this key")]
     UnknownAgency,
     #[error(
-        "nothing is stored about this address. Enter it as the contact shows it, for example whatsapp:+13035560001"
+        "nothing is stored about this address. Enter it as the contact shows it, for example whatsapp:+13035550123"
     )]
     UnknownContact,
     #[error("a text to this contact is waiting to be sent, or a call is in progress. Try again when it has ended")]
@@ -62,7 +66,7 @@ impl From<DbErr> for EraseError {
 struct Found {
     agency: AgencyId,
     contact: Option<(contact::Model, Vec<thread::Model>)>,
-    quarantined: Vec<(QuarantineId, AccountId, String)>,
+    quarantined: Vec<quarantine::Model>,
 }
 
 impl Found {
@@ -116,9 +120,11 @@ pub async fn erase_contact(services: &Services, agency: &str, address: &str) -> 
         }
     }
     for rows in found.quarantined.chunks(100) {
-        let ids = rows.iter().map(|(id, ..)| *id).collect();
-        let at_carrier = rows.iter().map(|(_, account, sid)| (*account, sid.clone())).collect();
+        let ids = rows.iter().map(|row| row.id).collect();
+        let at_carrier = rows.iter().map(|row| (row.twilio_account_id, row.provider_sid.clone())).collect();
         run.delete(Some(agency), PurgedKind::Quarantine, DeleteQuarantined { ids, at_carrier }).await?;
+        let received_at = rows.iter().map(|row| row.created_at).collect();
+        services.writer.run(agency, ResolveAlerts { agency, received_at }).await.map_err(Fault::from)?;
     }
     if found.contact.is_none() {
         // Otherwise the last unit has added the entry.
@@ -147,7 +153,7 @@ async fn find(services: &Services, agency: &str, address: &str) -> Result<Found,
             // A delivery receipt names the contact in To.
             let is_of = |(name, value): &(String, String)| matches!(name.as_str(), "From" | "To") && value == address;
             if form_of(row).is_some_and(|form| form.iter().any(is_of)) {
-                quarantined.push((row.id, row.twilio_account_id, row.provider_sid.clone()));
+                quarantined.push(quarantine::Model { form: String::new(), ..row.clone() });
             }
         }
     }
@@ -274,6 +280,25 @@ impl FinishErasure {
     }
 }
 
+/// Resolves the notifications that stand for no other texts in quarantine than the deleted ones.
+struct ResolveAlerts {
+    agency: AgencyId,
+    /// When the deleted texts were received.
+    received_at: Vec<DateTime<Utc>>,
+}
+
+impl Unit for ResolveAlerts {
+    type Output = ();
+    type Refusal = Infallible;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
+        for received_at in self.received_at.clone() {
+            resolve_if_settled(tx, self.agency, received_at).await?;
+        }
+        Ok(())
+    }
+}
+
 /// Adds the entry of an erasure that found only quarantined texts.
 struct AuditErasure {
     agency: AgencyId,
@@ -281,7 +306,7 @@ struct AuditErasure {
 
 impl Unit for AuditErasure {
     type Output = ();
-    type Refusal = std::convert::Infallible;
+    type Refusal = Infallible;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
         tx.audit(self.agency, self.agency.to_string(), ACTION, None, None);

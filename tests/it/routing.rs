@@ -157,8 +157,8 @@ async fn a_text_reaches_the_extension_that_it_names_or_that_its_thread_has() {
         (Named, DESK, "#102 hello", extension, &["chloe"]),
         (Named, DESK, "10:30", extension, &["dev"]),
         (Replied, DESK, "thank you", extension, &["dev"]),
-        (Claimed, DESK, "hello", extension, &["dev", "chloe"]),
-        (Claimed, DESK, "#102 hello", extension, &["chloe"]),
+        (Claimed, DESK, "hello", RoutingRung::Assignee, &["dev", "chloe"]),
+        (Claimed, DESK, "#102 hello", RoutingRung::Assignee, &["chloe"]),
         (Deactivated, DESK, "hello", by_pool, pool),
         (Deactivated, DESK, "#101 hello", by_pool, pool),
     ]

@@ -60,7 +60,7 @@ async fn files_are_stored_in_object_storage() {
     }
     let names: Vec<_> = objects.list(None).map_ok(|object| object.location.to_string()).try_collect().await.unwrap();
     assert_eq!(names.len(), 2, "{names:?}");
-    assert!(names.iter().any(|name| name.starts_with("partyline/media/agc_")), "{names:?}");
+    assert!(names.iter().any(|name| name.starts_with("partyline/media/agy_")), "{names:?}");
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ async fn a_redirect_to_an_address_that_is_not_public_is_refused() {
         "https://0.0.0.0/x",
         // Names that resolve to this machine.
         "https://localhost/x",
-        "https://LOCALHOST./x",
+        "https://LOCALHOST/x",
         "http://media.example/x",
         "https://8.8.8.8:8443/x",
         "https://user:secret@8.8.8.8/x",

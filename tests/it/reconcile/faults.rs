@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -6,8 +7,10 @@ use partyline::domain::reconciliation::Arrivals;
 use partyline::entity::{account, reconciliation};
 use partyline::ports::Clock as _;
 use partyline::service::reconcile::reconcile;
+use partyline::store::bulk;
+use partyline::store::writer::{Tx, Unit, UnitError};
 use partyline_simulator::{List, ListFault};
-use sea_orm::{ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
 use super::{CARLA, MINUTE, ago, carry, reconcile_next};
 use crate::support::carrier::carrier;
@@ -21,7 +24,8 @@ async fn a_comparison_that_fails_is_repeated_and_misses_nothing() {
     reconcile(app.services()).await.unwrap();
     app.clock.advance(90 * MINUTE);
     let sid = carry(&carrier, CARLA, "missed", ago(&app, 80));
-    carrier.set_list_fault(ListFault::too_many_requests(List::Messages, 1, 2));
+    // Both accounts are asked.
+    carrier.set_list_fault(ListFault::too_many_requests(List::Messages, 1, 4));
     for _ in 0..2 {
         let error = reconcile(app.services()).await.unwrap_err().to_string();
         assert_eq!(error, "Twilio is busy");
@@ -48,12 +52,23 @@ async fn the_lease_of_a_server_that_was_killed_ends() {
         leased_until: Some(app.clock.now() + TimeDelta::seconds(20)),
         completed_at: None,
     };
-    reconciliation::Entity::insert(row.into_active_model()).exec_without_returning(app.db()).await.unwrap();
+    app.services().writer.run_for(Vec::new(), Insert(row)).await.unwrap();
     assert_eq!(reconcile(app.services()).await.unwrap(), Arrivals::default(), "the account is leased");
     app.clock.advance(Duration::from_secs(20));
     assert_eq!(reconcile(app.services()).await.unwrap().texts, 1);
     app.clock.advance(5 * MINUTE);
     assert_eq!(reconcile(app.services()).await.unwrap(), Arrivals::default());
+}
+
+struct Insert(reconciliation::Model);
+
+impl Unit for Insert {
+    type Output = ();
+    type Refusal = Infallible;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
+        Ok(bulk::insert(tx.conn, vec![self.0.clone()]).await?)
+    }
 }
 
 async fn account(app: &TestApp) -> AccountId {
