@@ -39,15 +39,14 @@ mod tests {
     #[test]
     fn files_are_of_types_that_twilio_sends_and_at_most_5_mb_together() {
         const MB: i32 = 1024 * 1024;
-        let cases: [(&[(&str, i32)], Result<(), AttachmentRefusal>); 6] = [
-            (&[], Ok(())),
-            (&[("image/jpeg", 5 * MB)], Ok(())),
-            (&[("image/jpeg", 3 * MB), ("application/pdf", 2 * MB)], Ok(())),
-            (&[("image/jpeg", 3 * MB), ("image/png", 2 * MB + 1)], Err(AttachmentRefusal::TooLarge(1))),
-            (&[("image/png", 1), ("text/html", 1)], Err(AttachmentRefusal::WrongType(1))),
-            (&[("image/svg+xml", 6 * MB)], Err(AttachmentRefusal::WrongType(0))),
-        ];
-        for (files, expected) in cases {
+        for (files, expected) in [
+            (vec![], Ok(())),
+            (vec![("image/jpeg", 5 * MB)], Ok(())),
+            (vec![("image/jpeg", 3 * MB), ("application/pdf", 2 * MB)], Ok(())),
+            (vec![("image/jpeg", 3 * MB), ("image/png", 2 * MB + 1)], Err(AttachmentRefusal::TooLarge(1))),
+            (vec![("image/png", 1), ("text/html", 1)], Err(AttachmentRefusal::WrongType(1))),
+            (vec![("image/svg+xml", 6 * MB)], Err(AttachmentRefusal::WrongType(0))),
+        ] {
             assert_eq!(check_attachments(files.iter().copied()), expected, "{files:?}");
         }
     }

@@ -144,8 +144,7 @@ impl Objects {
         digest: &str,
         range: Option<Range<u64>>,
     ) -> Result<Option<Content>, MediaStoreError> {
-        let mut options = GetOptions::default();
-        options.range = range.map(GetRange::Bounded);
+        let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
         let path = self.path(agency, digest);
         let opened = if_present(self.within(TIMEOUT, self.store.get_opts(&path, options)).await?)?;
         Ok(opened.map(|opened| opened.into_stream().map(|piece| piece.map_err(failure)).boxed()))

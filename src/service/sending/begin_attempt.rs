@@ -144,40 +144,40 @@ impl Unit for BeginAttempt {
         let files = of_messages(tx.conn, agency, &[id]).await?;
         let link = |file: &media::Model| self.media_links.carrier_link(agency, &file.id.to_string(), tx.now);
         let media_urls = files.iter().filter(|file| file.state == MediaState::Ready).map(link).collect();
-        Ok(NextStep::Send(self.attempt(cleared, &row, message, media_urls, contact.phone, number, tx.now)))
+        let text = self.text(cleared, &message, media_urls, contact.phone, &number.e164, tx.now);
+        Ok(NextStep::Send(SendAttempt {
+            agency,
+            message: id,
+            account: message.twilio_account_id,
+            attempts: u32::try_from(row.attempts).unwrap_or(0) + 1,
+            text,
+        }))
     }
 }
 
 impl BeginAttempt {
-    fn attempt(
+    fn text(
         &self,
         cleared: Cleared,
-        row: &outbox::Model,
-        message: message::Model,
+        message: &message::Model,
         media_urls: Vec<String>,
         to: String,
-        number: &phone_number::Model,
+        number: &str,
         now: DateTime<Utc>,
-    ) -> SendAttempt {
+    ) -> OutboundText {
         // The carrier must not send the text after it expires here.
         let left = MAX_AGE - (now - message.created_at);
         // Receipts identify the text by Partyline's ids: they may arrive before the carrier's SID is known.
         let parameters = vec![("agency", message.agency_id.to_string()), ("message", message.id.to_string())];
         let status_callback = callback_url(&self.receipts_url, parameters);
-        SendAttempt {
-            agency: message.agency_id,
-            message: message.id,
-            account: message.twilio_account_id,
-            attempts: u32::try_from(row.attempts).unwrap_or(0) + 1,
-            text: OutboundText {
-                cleared,
-                from: own_address(&number.e164, &to),
-                to,
-                body: message.body,
-                media_urls,
-                status_callback,
-                validity_seconds: u32::try_from(left.num_seconds()).unwrap_or(0),
-            },
+        OutboundText {
+            cleared,
+            from: own_address(number, &to),
+            to,
+            body: message.body.clone(),
+            media_urls,
+            status_callback,
+            validity_seconds: u32::try_from(left.num_seconds()).unwrap_or(0),
         }
     }
 }
