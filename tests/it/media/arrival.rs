@@ -107,7 +107,7 @@ async fn the_content_decides_the_type_of_a_file() {
     let app = TestApp::start_with_carrier(&carrier).await;
     let heic: &[u8] = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
     let film: &[u8] = b"\0\0\0\x18ftyp3gp4\0\0\0\x003gp4";
-    /// The announced type, the content, the name, and the name that is shown.
+    /// The announced type and the content, and the type and the name that are shown.
     type Case<'a> = (&'a str, &'a [u8], Option<&'a str>, Option<&'a str>);
     let cases: [Case<'_>; 9] = [
         ("image/jpeg", PNG, Some("image/png"), Some("a.png")),

@@ -55,5 +55,5 @@ fn every_status_is_documented() {
             }
         }
     }
-    assert_eq!(operations, 7);
+    assert_eq!(operations, 8);
 }
