@@ -9,9 +9,6 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(15);
 /// The time during which the carrier may still repeat a webhook. A text of this age is on its way and not late.
 const WEBHOOK_WINDOW: TimeDelta = TimeDelta::seconds(35);
 
-/// The age from which an automatic text about an event would be a surprise.
-const SURPRISING_AGE: TimeDelta = TimeDelta::minutes(10);
-
 /// The time within which arrivals are reported to the admins as one.
 pub const REPORT_WINDOW: TimeDelta = TimeDelta::minutes(10);
 
@@ -29,11 +26,6 @@ pub fn reconciled_at_creation(created_at: DateTime<Utc>) -> DateTime<Utc> {
 /// Whether the webhooks of an event of this time may still arrive.
 pub fn is_on_its_way(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     now - at < WEBHOOK_WINDOW
-}
-
-/// Whether an event is so old that an automatic text about it would be a surprise.
-pub fn is_late(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    now - at > SURPRISING_AGE
 }
 
 /// Texts and calls of an agency that were imported.
@@ -96,13 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_on_its_way_and_then_late() {
+    fn a_text_is_on_its_way_for_35_seconds() {
         let now = DateTime::from_timestamp(1_795_446_000, 0).unwrap();
         let ago = |seconds| now - TimeDelta::seconds(seconds);
-        for (age, on_its_way, late) in
-            [(-5, true, false), (34, true, false), (35, false, false), (600, false, false), (601, false, true)]
-        {
-            assert_eq!((is_on_its_way(ago(age), now), is_late(ago(age), now)), (on_its_way, late), "{age}");
+        for (age, expected) in [(-5, true), (34, true), (35, false), (600, false)] {
+            assert_eq!(is_on_its_way(ago(age), now), expected, "{age}");
         }
         assert_eq!(compare_from(now), ago(15 * 60));
         assert_eq!(compare_from(reconciled_at_creation(now)), ago(60));

@@ -6,7 +6,7 @@ use sea_orm::DbErr;
 use super::missed_call::{notice, send_missed_call_text};
 use super::rows::CallRow;
 use crate::domain::call::{CallEvent, CallState, Leg};
-use crate::domain::reconciliation::is_late;
+use crate::domain::inbound::is_late;
 use crate::domain::{CallLegId, CallStage, Direction, NotificationKind};
 use crate::entity::{call, call_leg};
 use crate::store::bulk::insert;

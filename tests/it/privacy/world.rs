@@ -2,11 +2,13 @@
 //! contains a mark by which it is recognized.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
-use partyline::domain::{AccountTrouble, MediaState, TwilioRequest};
-use partyline::entity::{call, voicemail};
+use partyline::domain::{AccountTrouble, AgencyId, LateArrivalId, MediaState, NotificationKind, TwilioRequest};
+use partyline::entity::{call, late_arrival, voicemail};
 use partyline::ports::Clock as _;
-use partyline::store::account_trouble;
+use partyline::store::writer::{Notice, Tx, Unit, UnitError};
+use partyline::store::{account_trouble, bulk};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use secrecy::SecretString;
@@ -184,9 +186,44 @@ pub(super) async fn start() -> TestApp {
     let conn = sea_orm::Database::connect(&app.database.url).await.unwrap();
     let trouble = (AccountTrouble::Suspended, TwilioRequest::Call);
     assert!(account_trouble::begin(&conn, account, trouble, app.clock.now()).await.unwrap());
+    let report = ReportLateArrival(app.agency("acme").await);
+    app.services().writer.run(report.0, report).await.unwrap();
     let (ana, fay) = (app.token("acme", "ana"), app.user_id("acme", "fay").await);
     transfer(&app, &ana, "zqnurses", &fay).await;
     app
+}
+
+/// Notifies the admins of texts that arrived late.
+struct ReportLateArrival(AgencyId);
+
+impl Unit for ReportLateArrival {
+    type Output = ();
+    type Refusal = Infallible;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
+        let (agency, id, now) = (self.0, LateArrivalId(tx.new_id()), tx.now);
+        let row = late_arrival::Model {
+            agency_id: agency,
+            id,
+            texts: 12,
+            calls: 0,
+            voicemails: 1,
+            first_at: now,
+            last_at: now,
+            created_at: now,
+        };
+        bulk::insert(tx.conn, vec![row]).await?;
+        let notice = Notice {
+            kind: NotificationKind::ArrivedLate,
+            users: tx.directory(agency).await?.admins().map(|user| user.id).collect(),
+            thread: None,
+            message: None,
+            call: None,
+            node: Some(id.to_string()),
+            rung: None,
+        };
+        Ok(tx.agency_updated(agency, vec![notice])?)
+    }
 }
 
 /// Creates a canceled text, a draft and a failed call in a thread that is visible to all users.
