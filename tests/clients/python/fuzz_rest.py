@@ -71,6 +71,7 @@ def self_test() -> None:
     """Verifies the check itself: one that accepts everything would hide all defects."""
     error = json.dumps({"error": {"code": "INVALID", "message": "no"}})
     good = [("admin", "PATCH", 200, "{}"), ("member", "GET", 200, "{}"), ("member", "PATCH", 403, error)]
+    good.append(("member", "POST /media", 201, "{}"))
     bad = [
         ("member", "DELETE", 204, ""),
         ("admin", "PATCH", 400, "{}"),
