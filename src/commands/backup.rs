@@ -51,7 +51,7 @@ fn print(files: &DataFiles, report: &Report, with_secrets: bool) {
             "Secrets: none are stored next to the database. Keep PARTYLINE_SECRET_KEY: without it, the Twilio tokens of \
              the backup cannot be decrypted"
         ),
-        (names, true) => println!("Secrets: {names}. Whoever has the backup can decrypt the Twilio tokens in it"),
+        (names, true) => println!("Secrets: {names}. Anyone with the backup can decrypt its Twilio tokens"),
         (names, false) => println!(
             "Secrets: not included. Also keep {names}: without the secret key, the Twilio tokens of the backup cannot be \
              decrypted"

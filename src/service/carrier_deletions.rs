@@ -22,7 +22,7 @@ const ACCOUNT_PAUSE: TimeDelta = TimeDelta::minutes(1);
 /// What a run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CarrierDeletions {
-    /// Resources that Twilio does not have any more.
+    /// Resources that Twilio no longer has.
     pub done: u64,
     /// Requests that are sent again later.
     pub postponed: u64,

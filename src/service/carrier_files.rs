@@ -44,7 +44,8 @@ pub trait CarrierFile: Clone + Send + Sync + 'static {
     /// Makes one attempt to fetch the file and to store it in the media store.
     fn fetch(&self, services: &Services) -> impl Future<Output = FetchOutcome<Self::Failure>> + Send;
 
-    /// Records the outcome of an attempt. Returns false if the file is not pending anymore, so that nothing is recorded.
+    /// Records the outcome of an attempt. Returns false, and records nothing, if the file is no longer
+    /// pending.
     fn record(
         &self,
         tx: &mut Tx<'_>,
@@ -144,15 +145,10 @@ impl<F: CarrierFile> Unit for Record<F> {
         if file.record(tx, outcome).await? {
             return Ok(());
         }
-        match delete_if_unused(tx, &self.media, agency, &stored.digest).await {
-            Ok(()) => Ok(()),
-            Err(UnitError::Refused(error)) => {
-                tracing::error!(%agency, %error, "failed to remove a file that is not needed anymore");
-                Ok(())
-            }
-            Err(UnitError::Database(error)) => Err(UnitError::Database(error)),
-            Err(UnitError::Broken(what)) => Err(UnitError::Broken(what)),
+        if let Err(error) = delete_if_unused(tx, &self.media, agency, &stored.digest).await? {
+            tracing::error!(%agency, %error, "failed to remove a file that is no longer needed");
         }
+        Ok(())
     }
 }
 
@@ -172,7 +168,12 @@ pub(super) async fn account_of(
 }
 
 /// Stores a fetched file and returns its key in the media store. `None` if it cannot be stored.
-pub(super) async fn store(services: &Services, agency: AgencyId, file: impl Display, bytes: &[u8]) -> Option<String> {
+pub(super) async fn store_file(
+    services: &Services,
+    agency: AgencyId,
+    file: impl Display,
+    bytes: &[u8],
+) -> Option<String> {
     let scratch = services.ids.uuid(services.clock.now());
     match services.media.put(agency, bytes, scratch).await {
         Ok(digest) => Some(digest),

@@ -17,8 +17,8 @@ use super::retention::deletions::{
 };
 use super::retention::files::{delete_media, delete_recordings};
 use super::{Fault, Services};
-use crate::domain::{AgencyId, ContactId, EventKind, ThreadId, UserId};
-use crate::entity::{contact, event, quarantine, thread};
+use crate::domain::{AccountId, AgencyId, ContactId, EventKind, QuarantineId, ThreadId, UserId};
+use crate::entity::{contact, event, thread};
 use crate::store::erasure::{self, StoredRows, Subject};
 use crate::store::stand_ins::StandIns;
 use crate::store::writer::{Tx, Unit, UnitError};
@@ -66,7 +66,15 @@ impl From<DbErr> for EraseError {
 struct Found {
     agency: AgencyId,
     contact: Option<(contact::Model, Vec<thread::Model>)>,
-    quarantined: Vec<quarantine::Model>,
+    quarantined: Vec<HeldText>,
+}
+
+/// A quarantined text, without its form.
+struct HeldText {
+    id: QuarantineId,
+    account: AccountId,
+    sid: String,
+    received_at: DateTime<Utc>,
 }
 
 impl Found {
@@ -121,9 +129,9 @@ pub async fn erase_contact(services: &Services, agency: &str, address: &str) -> 
     }
     for rows in found.quarantined.chunks(100) {
         let ids = rows.iter().map(|row| row.id).collect();
-        let at_carrier = rows.iter().map(|row| (row.twilio_account_id, row.provider_sid.clone())).collect();
+        let at_carrier = rows.iter().map(|row| (row.account, row.sid.clone())).collect();
         run.delete(Some(agency), PurgedKind::Quarantine, DeleteQuarantined { ids, at_carrier }).await?;
-        let received_at = rows.iter().map(|row| row.created_at).collect();
+        let received_at = rows.iter().map(|row| row.received_at).collect();
         services.writer.run(agency, ResolveAlerts { agency, received_at }).await.map_err(Fault::from)?;
     }
     if found.contact.is_none() {
@@ -153,7 +161,12 @@ async fn find(services: &Services, agency: &str, address: &str) -> Result<Found,
             // A delivery receipt names the contact in To.
             let is_of = |(name, value): &(String, String)| matches!(name.as_str(), "From" | "To") && value == address;
             if form_of(row).is_some_and(|form| form.iter().any(is_of)) {
-                quarantined.push(quarantine::Model { form: String::new(), ..row.clone() });
+                quarantined.push(HeldText {
+                    id: row.id,
+                    account: row.twilio_account_id,
+                    sid: row.provider_sid.clone(),
+                    received_at: row.created_at,
+                });
             }
         }
     }
@@ -209,8 +222,8 @@ async fn delete_rows(run: &mut Run<'_>, subject: &Subject) -> Result<(), Fault> 
     Ok(())
 }
 
-/// The users to whom the threads were routed beside the pool. This is not known any more when the notifications are
-/// deleted.
+/// The users who received a text of the threads by a rung other than the pool. Their notifications tell who they are, so
+/// this is read before the notifications are deleted.
 async fn viewers(
     services: &Services,
     threads: impl Iterator<Item = &thread::Model>,
@@ -228,7 +241,7 @@ async fn viewers(
 struct FinishErasure {
     agency: AgencyId,
     contact: ContactId,
-    /// The users to whom a thread was routed beside the pool.
+    /// The users who received a text of a thread by a rung other than the pool.
     viewers: Vec<(ThreadId, UserId)>,
 }
 

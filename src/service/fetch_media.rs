@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::account_trouble::{AccountEvidence, evidence_from_error, observe};
-use super::carrier_files::{CarrierFile, Fetcher, account_of, store};
+use super::carrier_files::{CarrierFile, Fetcher, account_of, store_file};
 use super::{Fault, Services};
 use crate::domain::fetching::{DAY, FIRST_MINUTES, FetchOutcome, FetchStep, StoredFile, next_step};
 use crate::domain::file_name::safe_file_name;
@@ -115,7 +115,7 @@ impl media::Model {
             return FetchOutcome::Unusable(MediaFailure::WrongType);
         }
         let content_type = stored_type(&declared, content);
-        let stored = store(services, self.agency_id, self.id, &bytes).await;
+        let stored = store_file(services, self.agency_id, self.id, &bytes).await;
         stored.map_or(FetchOutcome::RetryLater, |digest| {
             FetchOutcome::Stored(StoredFile {
                 digest,

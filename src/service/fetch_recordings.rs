@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::account_trouble::{evidence_from_response, observe};
-use super::carrier_files::{CarrierFile, Fetcher, account_of, store};
+use super::carrier_files::{CarrierFile, Fetcher, account_of, store_file};
 use super::{Fault, Services};
 use crate::domain::fetching::{DAY, FetchOutcome, FetchStep, StoredFile, next_step};
 use crate::domain::{AgencyId, MediaState, TwilioRequest, VoicemailFailure};
@@ -55,7 +55,7 @@ impl CarrierFile for voicemail::Model {
             }
         };
         let byte_size = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
-        let stored = store(services, self.agency_id, self.id, &bytes).await;
+        let stored = store_file(services, self.agency_id, self.id, &bytes).await;
         stored.map_or(FetchOutcome::RetryLater, |digest| {
             FetchOutcome::Stored(StoredFile { digest, content_type, byte_size, file_name: None })
         })

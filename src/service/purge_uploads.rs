@@ -43,6 +43,6 @@ impl Unit for DeleteUpload {
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError<MediaStoreError>> {
         let upload = &self.upload;
         files::delete_upload(tx.conn, upload.agency_id, upload.id).await?;
-        delete_if_unused(tx, &self.media, upload.agency_id, &upload.digest).await
+        delete_if_unused(tx, &self.media, upload.agency_id, &upload.digest).await?.map_err(UnitError::Refused)
     }
 }

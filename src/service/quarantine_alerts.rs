@@ -1,7 +1,7 @@
 //! Notifications of admins about texts in quarantine.
 //!
 //! A QUARANTINED notification stands for the text that it names and for all texts that go to the agency's quarantine
-//! after it and before the next one. It is resolved when none of them is held any more.
+//! after it and before the next one. It is resolved when none of them is held.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -32,7 +32,7 @@ pub async fn count(conn: &impl ConnectionTrait) -> Result<u64, DbErr> {
     carrier_deletion::Entity::find().count(conn).await
 }
 
-/// Removes resources that the carrier does not have any more.
+/// Removes resources that the carrier no longer has.
 pub async fn remove(conn: &impl Statements, ids: &[CarrierDeletionId]) -> Result<(), DbErr> {
     let rows = carrier_deletion::Entity::delete_many();
     change(conn, &rows.filter(C::Id.is_in(bulk::padded_list(ids.iter().copied())))).await.map(drop)

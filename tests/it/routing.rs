@@ -120,7 +120,7 @@ async fn a_text_that_names_an_extension_reaches_only_its_user_and_later_the_pool
     assert_eq!(app.thread_of("SM1").await.escalate_at, None);
 }
 
-/// The whole rule of extension texts: whom a text reaches, by its body, its number and the state of its thread.
+/// The complete rule of extension texts: the recipients of a text by its body, its number and the state of its thread.
 #[tokio::test]
 async fn a_text_reaches_the_extension_that_it_names_or_that_its_thread_has() {
     /// What happened in the thread before the text.

@@ -104,13 +104,14 @@ impl Notification {
         self.find_call(ctx).await.transpose()
     }
 
-    /// The texts and calls that arrived late. Null unless `kind` is ARRIVED_LATE and the viewer is an ADMIN.
+    /// The texts and calls that arrived late. Null unless `kind` is ARRIVED_LATE, and for users who are not ADMIN.
     async fn late_arrival(&self, ctx: &Context<'_>) -> Option<Result<LateArrival>> {
         self.find_late_arrival(ctx).await.transpose()
     }
 
-    /// The text in quarantine that a QUARANTINED notification is about, which is the first of the texts that it stands
-    /// for. Null for other kinds, if the text has been assigned or discarded, or if the viewer is no longer an ADMIN.
+    /// The quarantined text that the notification is about. If the notification stands for several texts, this is the
+    /// first of them. Null unless `kind` is QUARANTINED, if the text was assigned or discarded, and for users who are not
+    /// ADMIN.
     async fn quarantined_message(&self, ctx: &Context<'_>) -> Option<Result<QuarantinedMessage>> {
         self.find_quarantined_message(ctx).await.transpose()
     }

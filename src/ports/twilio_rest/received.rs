@@ -166,7 +166,7 @@ impl TwilioRest {
         self.received_since::<CallRow>(credentials, ("/Calls.json", "StartTime>"), since).await
     }
 
-    /// The files of a text, in their order; empty if Twilio does not have them any more.
+    /// The files of a text, in their order; empty if Twilio no longer has them.
     ///
     /// # Errors
     /// Returns an error if Twilio cannot be reached or rejects the request.

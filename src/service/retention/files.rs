@@ -68,14 +68,12 @@ impl Unit for RemoveFiles {
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), UnitError> {
         let mut removed = Vec::with_capacity(self.digests.len());
         for digest in &self.digests {
-            match delete_if_unused(tx, &self.media, self.agency, digest).await {
-                Ok(()) => removed.push(digest.clone()),
-                Err(UnitError::Refused(error)) => {
-                    tracing::error!(agency = %self.agency, %error, "failed to remove a file; a later run tries again");
-                }
-                Err(UnitError::Database(error)) => return Err(UnitError::Database(error)),
-                Err(UnitError::Broken(what)) => return Err(UnitError::Broken(what)),
+            if let Err(error) = delete_if_unused(tx, &self.media, self.agency, digest).await? {
+                tracing::error!(agency = %self.agency, %error, "failed to remove a file; a later run tries again");
+                // The next file would take as long to fail, and the agency's lock is held.
+                break;
             }
+            removed.push(digest.clone());
         }
         Ok(store::files::forget(tx.conn, self.agency, &removed).await?)
     }

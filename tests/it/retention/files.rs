@@ -65,7 +65,7 @@ async fn a_file_goes_with_its_message_and_a_crash_in_between_leaves_none_behind(
     app.receive(photo("SM2")).await;
     let rows = media_rows(&app).await;
     let whole = store_file(&app, acme, FileRow::Media(rows[0].id), MediaState::Ready, b"one").await;
-    // As after a crash: the row does not show the file any more, and the file was not removed.
+    // As after a crash: the row no longer shows the file, and the file was not removed.
     let orphan = store_file(&app, acme, FileRow::Media(rows[1].id), MediaState::Deleted, b"two").await;
     let app = app.restart().await;
     app.clock.advance_days(31);
