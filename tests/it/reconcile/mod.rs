@@ -17,6 +17,7 @@ use crate::support::directory::DESK;
 mod calls;
 mod faults;
 mod opt_outs;
+mod outage;
 mod texts;
 
 const CARLA: &str = "+13035560001";
