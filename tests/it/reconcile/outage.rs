@@ -71,7 +71,6 @@ async fn an_outage_is_made_up_for_within_a_minute_of_the_start() {
     let is_complete = || async { (stored(&app).await == (CONTACTS * TEXTS + STOPS, CALLS, STOPS)).then_some(()) };
     app.with_running_clock(wait::until("all is imported", is_complete)).await;
     let took = app.clock.now() - started_at;
-    println!("imported in {} ms", took.num_milliseconds());
     assert!(took <= TimeDelta::seconds(60), "{took}");
 
     let rows = message::Entity::find().order_by_asc(message::Column::CreatedAt).order_by_asc(message::Column::Id);
