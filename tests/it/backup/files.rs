@@ -57,7 +57,7 @@ async fn a_backup_is_private_has_no_secrets_unless_asked_for_and_is_never_overwr
     assert!(refused.contains("b.tar exists"), "{refused}");
     assert_eq!(std::fs::read(&backup).unwrap(), first);
     let written = command(folder.path(), &none(), &["backup", "--with-secrets", "--force", "b.tar"]).await.unwrap();
-    assert!(written.contains("can decrypt the Twilio tokens"), "{written}");
+    assert!(written.contains("can decrypt its Twilio tokens"), "{written}");
     assert_eq!(members(&backup), ["partyline.db", "secret-key", "jwt-secret", "manifest.json", "SHA256SUMS"]);
 
     let own_key = vec![("PARTYLINE_SECRET_KEY", "k".repeat(32)), ("PARTYLINE_JWT_SECRET", "j".repeat(32))];
