@@ -10,6 +10,7 @@ use crate::domain::file_name::safe_file_name;
 use crate::domain::media_type::sniff;
 use crate::domain::{AgencyId, UploadId, UserId};
 use crate::entity::upload;
+use crate::ports::media_store::digest;
 use crate::store::files;
 use crate::store::writer::{Tx, Unit, UnitError};
 
@@ -36,27 +37,21 @@ pub async fn upload_media(services: &Services, viewer: &Viewer, file: ReceivedFi
     }
     let (agency, user) = (viewer.agency(), viewer.id());
     check_quota(services, agency, user, bytes.len()).await?;
-    let digest = store(services, agency, &bytes).await?;
     let content_type = sniff(&bytes);
     let unit = AddUpload {
         agency,
         user,
-        digest,
+        digest: digest(&bytes),
         content_type,
         byte_size: i32::try_from(bytes.len()).unwrap_or(i32::MAX),
         file_name: file_name.and_then(|name| safe_file_name(&name, content_type)),
     };
+    // The row is first: a file without a row would never be deleted. The user learns the id of the row only when its
+    // file is stored.
     let row = services.writer.run(agency, unit).await?;
-    // The file may have been there already and deleted before the row was committed. From now on it is kept.
-    if services.media.size(agency, &row.digest).await.map_err(Fault::from)?.is_none() {
-        store(services, agency, &bytes).await?;
-    }
-    Ok(row)
-}
-
-async fn store(services: &Services, agency: AgencyId, bytes: &[u8]) -> Result<String, Fault> {
     let scratch = services.ids.uuid(services.clock.now());
-    Ok(services.media.put(agency, bytes, scratch).await?)
+    services.media.put(agency, &bytes, scratch).await.map_err(Fault::from)?;
+    Ok(row)
 }
 
 /// Simultaneous uploads of a user may exceed the limits, by at most as many as admission allows at once.

@@ -40,6 +40,11 @@ pub enum MediaStoreError {
     TimedOut,
 }
 
+/// The SHA-256 of a content in hexadecimal, which is the name of its file.
+pub fn digest(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
 #[derive(Debug, Clone)]
 pub struct MediaStore {
     backend: Backend,
@@ -65,13 +70,14 @@ impl MediaStore {
     /// Stores bytes and returns their SHA-256 in hexadecimal. They are durable when this returns. `scratch` must be
     /// unique; it names the temporary file.
     ///
-    /// A file that no row refers to yet may be deleted at any time ([`delete`](Self::delete)). After the commit of the
-    /// row, the caller checks with [`size`](Self::size) that the file is still there, and stores it again if not.
+    /// A file that no row refers to may be deleted at any time, and remains for good if the server is killed. So either
+    /// the row with its [`digest`] is committed first, or the caller checks after the commit with [`size`](Self::size)
+    /// that the file is still there, and stores it again if not.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub async fn put(&self, agency: AgencyId, bytes: &[u8], scratch: Uuid) -> Result<String, MediaStoreError> {
-        let digest = hexadecimal(&Sha256::digest(bytes));
+        let digest = digest(bytes);
         match &self.backend {
             Backend::Folder(folder) => folder.put(agency, &digest, bytes, scratch).await?,
             Backend::Objects(objects) => objects.put(agency, &digest, bytes).await?,

@@ -1,5 +1,7 @@
-//! Files that users upload: [`receiving`] them, [`serving`] them at signed URLs, and [`sending`] them with texts.
+//! Files that users upload: [`receiving`] them, [`serving`] them at signed URLs, and [`sending`] them with texts; and what
+//! a [`kill`] leaves.
 
+mod kill;
 mod receiving;
 mod sending;
 mod serving;

@@ -148,24 +148,25 @@ async fn a_slow_upload_times_out_after_a_minute() {
 #[tokio::test]
 async fn a_user_uploads_two_files_at_a_time_and_does_not_delay_others() {
     let app = TestApp::start().await;
-    let mut open = Vec::new();
-    for _ in 0..3 {
+    let open = async || {
         let mut stream = TcpStream::connect(app.address).await.unwrap();
         // The server asks for the body when it starts to read it.
         let framing = "Content-Length: 5\r\nExpect: 100-continue";
         stream.write_all(head(&app, "ben", framing).as_bytes()).await.unwrap();
-        open.push(stream);
-    }
+        stream
+    };
     let mut asked = [0; 25];
-    for stream in &mut open[..2] {
+    let (mut first, mut second) = (open().await, open().await);
+    for stream in [&mut first, &mut second] {
         wait::within("the server reads the body", stream.read_exact(&mut asked)).await.unwrap();
         assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
     }
+    let mut third = open().await;
     upload(&app, &app.token("acme", "chloe"), PNG).await;
-    let unread = open[2].try_read(&mut asked).unwrap_err();
+    let unread = third.try_read(&mut asked).unwrap_err();
     assert_eq!(unread.kind(), std::io::ErrorKind::WouldBlock, "the third upload waits");
-    open[0].write_all(b"hello").await.unwrap();
-    wait::within("the third upload begins", open[2].read_exact(&mut asked)).await.unwrap();
+    first.write_all(b"hello").await.unwrap();
+    wait::within("the third upload begins", third.read_exact(&mut asked)).await.unwrap();
 }
 
 #[tokio::test]
