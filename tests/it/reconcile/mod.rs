@@ -16,6 +16,7 @@ use crate::support::directory::DESK;
 
 mod calls;
 mod faults;
+mod kill;
 mod opt_outs;
 mod outage;
 mod texts;
