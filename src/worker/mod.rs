@@ -68,7 +68,7 @@ impl Workers {
             timer.every(second * 3600, "idempotency_keys", "deletes expired idempotency keys", |services| async move {
                 purge_expired(&services).await
             }),
-            timer.every(second * 20, "retention", "deletes what is older than the periods of its agency", {
+            timer.every(second * 10, "retention", "deletes what is older than the periods of its agency", {
                 let metrics = Arc::clone(metrics);
                 move |services| {
                     let metrics = Arc::clone(&metrics);

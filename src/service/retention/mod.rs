@@ -27,9 +27,11 @@ mod steps;
 use batch::Run;
 pub use batch::{Purged, PurgedKind};
 
-/// The number of batches in a run, and of one kind of data of one agency in it.
+/// The number of batches in a run.
 const MAX_BATCHES: u32 = 150;
-const MAX_BATCHES_OF_KIND: u32 = 100;
+/// The number of batches of one kind of data of one agency in a run. Several kinds fit into a run, so that a million old
+/// events do not keep messages waiting.
+const MAX_BATCHES_OF_KIND: u32 = 25;
 /// How long the position in a table is remembered. Rows before it that could not be deleted, such as a text that is
 /// still being sent, are tried again afterwards.
 const MAX_CURSOR_AGE: Duration = Duration::from_secs(24 * 3600);

@@ -65,14 +65,16 @@ async fn purge_events(run: &mut Run<'_>, cutoffs: &Cutoffs) -> Result<(), Fault>
 async fn purge_read_notifications(run: &mut Run<'_>, agency: AgencyId) -> Result<(), Fault> {
     let Some(directory) = run.services.directories.get(agency).await? else { return Ok(()) };
     let before = cutoff(run.services.clock.now(), READ_NOTIFICATIONS_DAYS);
+    let mut batches_left = MAX_BATCHES_OF_KIND;
     for user in directory.users.iter().map(|user| user.id) {
         let table = Table::ReadNotifications(user);
-        for _ in 0..MAX_BATCHES_OF_KIND {
+        while batches_left > 0 {
             let rows = next(run, agency, table, before);
             let ids = retention::read_notifications(run.services.reader(), &rows, user).await?;
             let Some(last) = ids.last().filter(|_| !run.is_used_up()).copied() else { break };
             run.delete(Some(agency), PurgedKind::Notifications, DeleteNotifications { agency, ids }).await?;
             advance(run, agency, table, last.0);
+            batches_left -= 1;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use partyline::entity::{event, media, message, notification, thread};
 use partyline::ports::{Clock as _, SystemClock};
 use reqwest::StatusCode;
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, EntityTrait as _, PaginatorTrait as _};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, EntityTrait, PaginatorTrait as _};
 use tempfile::TempDir;
 
 use crate::kill::post;
@@ -14,7 +14,7 @@ use crate::support::random::Random;
 use crate::support::{Text, client, wait};
 
 const TEXTS: usize = 3_000;
-const KILLS: usize = 3;
+const KILLS: usize = 20;
 
 /// Moves all texts and what belongs to them into the past, by 100 days: the ids begin with the time in milliseconds.
 async fn age(db: &DatabaseConnection) {
@@ -31,6 +31,25 @@ async fn age(db: &DatabaseConnection) {
         format!("UPDATE event SET {past}"),
     ] {
         db.execute_unprepared(&statement).await.expect(&statement);
+    }
+}
+
+async fn rows<E: EntityTrait>(db: &DatabaseConnection) -> u64
+where
+    E::Model: Send + Sync,
+{
+    E::find().count(db).await.unwrap_or(u64::MAX)
+}
+
+/// Waits until a number of rows is below `limit`. Each wait is for a few deletions, because all of them take minutes.
+async fn fall(db: &DatabaseConnection, limit: u64, count: impl AsyncFn(&DatabaseConnection) -> u64) {
+    let mut seen = u64::MAX;
+    while seen >= limit {
+        let fewer = || async {
+            let now = count(db).await;
+            (now < seen).then_some(now)
+        };
+        seen = wait::until("rows are deleted", fewer).await;
     }
 }
 
@@ -55,15 +74,15 @@ async fn a_purge_that_was_killed_is_completed_after_the_next_start_on_sqlite() {
     age(&db).await;
 
     let mut random = Random::from_environment("purge");
-    let messages = || async { message::Entity::find().count(&db).await.unwrap_or(u64::MAX) };
     for round in 0..=KILLS {
         let server = Server::start(folder.path()).await;
-        let before = messages().await;
-        let below = if round == KILLS { 1 } else { before - u64::try_from(random.below(300)).unwrap() };
-        wait::until("messages are deleted", || async { (messages().await < below).then_some(()) }).await;
-        if round == KILLS {
-            let events = || async { event::Entity::find().count(&db).await.unwrap_or(u64::MAX) };
-            wait::until("the log is pruned too", || async { (events().await < 10).then_some(()) }).await;
+        let before = rows::<message::Entity>(&db).await;
+        assert!(before > 0, "round {round} has nothing to delete");
+        if round < KILLS {
+            fall(&db, before.saturating_sub(random.below(100) as u64).max(1), rows::<message::Entity>).await;
+        } else {
+            fall(&db, 1, rows::<message::Entity>).await;
+            fall(&db, 10, rows::<event::Entity>).await;
         }
         server.kill();
         let left = message::Entity::find().all(&db).await.unwrap();
